@@ -1,0 +1,1 @@
+"""The commands. Each module is one group; vendor SDKs are imported inside commands, never at the top."""

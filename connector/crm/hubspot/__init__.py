@@ -1,0 +1,1 @@
+"""HubSpot behind the port, through hubspot-api-client's transport. Not here: any rule of the handoff."""

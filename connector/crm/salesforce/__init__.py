@@ -1,0 +1,1 @@
+"""Salesforce behind the port, through simple-salesforce. Not here: any rule of the handoff."""

@@ -1,0 +1,229 @@
+"""What the core sees: one deal and all that surrounds it, as it stands now.
+
+Not here: how it was read (``crm``), what is wanted (``rulebook``) and what will be done (``plan``).
+Every field name is canonical (``why_bought``), never a vendor's; every time is aware and in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import NewType
+
+SystemName = NewType("SystemName", str)
+"""The name an admin gave one org or portal in config.toml, e.g. ``sf-prod``."""
+
+Value = str | bool | Decimal | date | datetime | None
+"""A field's value past the wire. Numbers are Decimal; a person is the CRM's id of that person; empty is None."""
+
+
+class Kind(StrEnum):
+    """The kinds of record the connector reads or writes."""
+
+    DEAL = "deal"
+    ACCOUNT = "account"
+    TASK = "task"
+    NOTE = "note"
+    MEETING = "meeting"
+
+
+class DealType(StrEnum):
+    """What was sold; each CRM's own values are mapped to these in its mapping file."""
+
+    NEW = "new"
+    RENEWAL = "renewal"
+    UPSELL = "upsell"
+
+
+@dataclass(frozen=True, slots=True)
+class HandoffKey:
+    """Which deal to look at. A key, never an event: it says nothing of what changed."""
+
+    system: SystemName
+    deal_id: str
+
+    def __str__(self) -> str:
+        return f"{self.system}:{self.deal_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """One record in one system."""
+
+    kind: Kind
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A deal or an account: its id and the mapped fields that were read."""
+
+    ref: Ref
+    values: Mapping[str, Value]
+
+    def get(self, name: str) -> Value:
+        """The field's value; None when it is empty or was not mapped."""
+        return self.values.get(name)
+
+    def text(self, name: str) -> str:
+        """The field as stripped text; empty string when it holds nothing."""
+        value = self.values.get(name)
+        return "" if value is None else str(value).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A pipeline stage as the CRM itself defines it; won is the CRM's flag, never a label or an id."""
+
+    id: str
+    label: str
+    is_won: bool
+    is_closed: bool
+    pipeline: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A CRM user. ``email`` (lower case) is how policies name people; ``id`` is what the CRM wants as owner."""
+
+    id: str
+    email: str
+    name: str
+    active: bool = True
+    manager_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CrmTask:
+    """A task on the deal. ``key`` is ours (``sf-prod:006…:1:welcome-packet``) or None for a person's own task."""
+
+    id: str
+    key: str | None
+    subject: str
+    owner_id: str | None
+    done: bool
+    due: date | None = None
+    done_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CrmNote:
+    """A note on the deal that carries our key."""
+
+    id: str
+    key: str
+    body: str
+
+
+class TouchKind(StrEnum):
+    """Contacts with the customer that count as a touch. Notes and tasks do not."""
+
+    CALL = "call"
+    EMAIL = "email"
+    MEETING = "meeting"
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """A call, email or meeting that took place, and who had it."""
+
+    kind: TouchKind
+    at: datetime
+    by: str | None
+
+
+class Gate(StrEnum):
+    """What the gate said; the values stand in the CRM's gate field."""
+
+    NOT_CHECKED = "Not checked"
+    HELD = "Held"
+    RELEASED = "Released"
+    OVERRIDDEN = "Overridden"
+    WARNED = "Warned"
+
+
+class Status(StrEnum):
+    """Handoff Status, the five stages of the handoff; the values stand in the CRM's status field."""
+
+    PREPARATION = "1 Preparation"
+    WELCOME = "2 Welcome"
+    ALIGNMENT = "3 Alignment"
+    IMPLEMENTATION = "4 Implementation"
+    REVIEW = "5 Review"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one CSM carries. ``turn`` grows with each assignment, so the lowest turn is next in a round robin."""
+
+    accounts: int = 0
+    turn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Something this connector did for this handoff and the CRM confirmed: where it is and what it said."""
+
+    step: str
+    record_id: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFacts:
+    """What the local ledger remembers of this deal. All of it may be missing: the CRM is the system of record.
+
+    ``generation`` is 0 until the first win was seen. ``written`` holds, per record, the values last written, so that
+    a person's edit can be told from ours. ``baseline`` is when acting began: deals won before it are only observed.
+    """
+
+    baseline: datetime
+    generation: int = 0
+    won_at: datetime | None = None
+    left_won_at: datetime | None = None
+    released_at: datetime | None = None
+    gate: Gate | None = None
+    csm_id: str | None = None
+    assigned_at: datetime | None = None
+    stage_before_win: str | None = None
+    adopted: bool = False
+    effects: Mapping[str, Effect] = field(default_factory=dict)
+    written: Mapping[Ref, Mapping[str, Value]] = field(default_factory=dict)
+    done_signals: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything `decide` may look at for one deal.
+
+    ``people`` is keyed by CRM id, ``roster`` too. ``won_at`` is the time of the stage's transition as the CRM's own
+    history has it, never the close date; ``stage_before_win`` is where a revert goes back to, when it is known.
+    """
+
+    key: HandoffKey
+    observed_at: datetime
+    deal: Record
+    stage: Stage
+    deal_type: DealType
+    ledger: LedgerFacts
+    account: Record | None = None
+    won_at: datetime | None = None
+    stage_before_win: str | None = None
+    people: Mapping[str, Person] = field(default_factory=dict)
+    roster: Mapping[str, Load] = field(default_factory=dict)
+    tasks: tuple[CrmTask, ...] = ()
+    notes: tuple[CrmNote, ...] = ()
+    touches: tuple[Touch, ...] = ()
+
+    def person(self, person_id: Value) -> Person | None:
+        """The person behind an owner or lookup field, or None."""
+        return self.people.get(str(person_id)) if person_id else None
+
+    def field(self, path: str) -> Value:
+        """A field by the path policies use: ``amount`` is the deal's, ``account.industry`` the account's."""
+        if path.startswith("account."):
+            return self.account.get(path.removeprefix("account.")) if self.account else None
+        return self.deal.get(path)

@@ -1,0 +1,203 @@
+"""What the core answers: findings with reasons, and the actions that follow from them.
+
+Not here: how an action becomes a vendor's request, and in which order lanes are sent (``engine``).
+Every action names the natural key under which it can be found again in the CRM or in the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+from connector.handoff.model import Gate, HandoffKey, Kind, Ref, Value
+
+
+class Verdict(StrEnum):
+    """What one rule found."""
+
+    ACT = "act"
+    IN_SYNC = "in_sync"
+    WAIT = "wait"
+    BLOCKED = "blocked"
+
+
+class Order(StrEnum):
+    """When an action may go out. A row waits until all rows of its deal in earlier orders are settled.
+
+    A revert must not wait; the account's CSM is written before any task so that losing the ledger in between cannot
+    assign a second CSM; the deal's own fields come last, so a status on the deal means the rest is in place.
+    """
+
+    REVERT = "0-revert"
+    ASSIGN = "1-assign"
+    CREATE = "2-create"
+    DEAL = "3-deal"
+    NOTIFY = "4-notify"
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Set fields of a deal or account. ``expected`` holds the values that were read when it was decided."""
+
+    step: str
+    order: Order
+    ref: Ref
+    values: Mapping[str, Value]
+    expected: Mapping[str, Value]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """Create or update a task, note or meeting that carries ``key``. ``record_id`` is set when it is known to exist.
+
+    ``values`` for a task: subject, body, due (date), owner (person id), remind_at (datetime or None);
+    for a note: title, body, owner. ``parents`` are the records it hangs on, the deal first.
+    """
+
+    step: str
+    order: Order
+    kind: Kind
+    key: str
+    values: Mapping[str, Value]
+    parents: tuple[Ref, ...]
+    fingerprint: str
+    reason: str
+    record_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Tell a person outside the CRM record, by email or chat. ``key`` travels along so that receivers can dedupe."""
+
+    step: str
+    order: Order
+    key: str
+    to_email: str
+    to_name: str
+    subject: str
+    text: str
+    fingerprint: str
+    reason: str
+
+
+Action = Patch | Upsert | Notify
+"""Later actions (associate, draft) join this union; every ``match`` over it must then grow an arm."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldCheck:
+    """The gate on one field: its canonical name, the admin's label, whether it holds, and why it is asked."""
+
+    field: str
+    label: str
+    present: bool
+    why: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One CSM who was considered: what they carry and, when not chosen, why not."""
+
+    person_id: str
+    email: str
+    name: str
+    accounts: int
+    cap: int | None
+    chosen: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The CSM and how it came to be. ``new`` is False when an existing CSM was kept."""
+
+    person_id: str
+    email: str
+    rule: str
+    new: bool
+    candidates: tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one rule concludes. ``reason`` is a sentence a rep or an admin can read.
+
+    ``recheck_at`` is when the rule wants to look again though nothing changes (a due date, an override's expiry).
+    """
+
+    rule: str
+    verdict: Verdict
+    reason: str
+    actions: tuple[Action, ...] = ()
+    recheck_at: datetime | None = None
+    checks: tuple[FieldCheck, ...] = ()
+    assignment: Assignment | None = None
+    gate: Gate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """One playbook step for one handoff, as `explain` shows it."""
+
+    step: str
+    subject: str
+    owner_email: str
+    due: date | None
+    state: str
+    why: str
+
+
+class Phase(StrEnum):
+    """Where the deal stands in its handoff."""
+
+    OPEN = "open"
+    BEFORE_START = "before_start"
+    WON = "won"
+    HELD = "held"
+    IN_FLIGHT = "in_flight"
+    REOPENED = "reopened"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """What the ledger must know after this decision, whether or not an action follows. Replaces the row's facts."""
+
+    generation: int
+    won_at: datetime | None
+    left_won_at: datetime | None
+    released_at: datetime | None
+    gate: Gate | None
+    csm_id: str | None
+    assigned_at: datetime | None
+    stage_before_win: str | None
+    adopted: bool
+    done_signals: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole answer for one deal: findings, at most one write per record, what to remember, the next look."""
+
+    key: HandoffKey
+    phase: Phase
+    generation: int
+    findings: tuple[Finding, ...]
+    actions: tuple[Action, ...]
+    remember: Remember
+    percent: int
+    missing: tuple[FieldCheck, ...]
+    tasks: tuple[TaskState, ...] = ()
+    assignment: Assignment | None = None
+    gate: Gate | None = None
+    segment: str = ""
+    recheck_at: datetime | None = None
+
+    @property
+    def coverage(self) -> str:
+        """Why this deal has, or has not, a handoff: one sentence for the coverage report."""
+        return next((finding.reason for finding in self.findings), "")

@@ -1,0 +1,310 @@
+"""What a company wants: the frozen policy the core decides by, for one system.
+
+Not here: files, TOML, validation and messages about mistakes (``policy`` reads those and builds this).
+A policy is plain data: two policies with equal content are equal, and ``version`` is a digest of that content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from connector.handoff.model import DealType
+
+
+class FieldOwner(StrEnum):
+    """Who may write a mapped field. The daemon never writes what it does not own."""
+
+    DAEMON = "daemon"
+    HUMAN = "human"
+    FILL_IF_EMPTY = "fill_if_empty"
+    CREATE_ONLY = "create_only"
+
+
+class FieldType(StrEnum):
+    """What kind of value a mapped field holds."""
+
+    TEXT = "text"
+    LONG_TEXT = "long_text"
+    NUMBER = "number"
+    BOOL = "bool"
+    DATE = "date"
+    DATETIME = "datetime"
+    CHOICE = "choice"
+    PERSON = "person"
+    REFERENCE = "reference"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """One mapped field as the core needs it: canonical path (``why_bought``, ``account.csm``), label, type, owner."""
+
+    path: str
+    label: str
+    type: FieldType
+    owner: FieldOwner
+
+
+class Op(StrEnum):
+    """Comparisons a condition may make."""
+
+    IS = "is"
+    IS_NOT = "is_not"
+    IN = "in"
+    NOT_IN = "not_in"
+    AT_LEAST = "at_least"
+    MORE_THAN = "more_than"
+    AT_MOST = "at_most"
+    LESS_THAN = "less_than"
+    CONTAINS = "contains"
+    FILLED = "filled"
+
+
+Operand = str | bool | Decimal | date | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One comparison of a field (``amount``, ``account.country``, ``segment``, ``deal_type``) with a constant."""
+
+    field: str
+    op: Op
+    operand: Operand
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """All tests must hold. No tests: always true."""
+
+    tests: tuple[Test, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A named slice of customers. Segments are tried in order; the first whose condition holds is the deal's."""
+
+    name: str
+    when: Condition
+
+
+class GateMode(StrEnum):
+    """What a win with gaps leads to."""
+
+    OFF = "off"
+    WARN = "warn"
+    HOLD = "hold"
+    REVERT = "revert"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A field that must be filled before a win counts, when the condition holds; ``why`` is shown to the rep."""
+
+    field: str
+    why: str
+    advice: str
+    when: Condition = field(default_factory=Condition)
+
+
+@dataclass(frozen=True, slots=True)
+class GateModeRule:
+    """A different gate mode for the deals a condition names (``segment``, ``deal_type``, any field)."""
+
+    mode: GateMode
+    when: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class GatePolicy:
+    """The gate. ``revert_to`` names the stage id used when the deal's own earlier stage is unknown."""
+
+    mode: GateMode
+    exceptions: tuple[GateModeRule, ...]
+    requirements: tuple[Requirement, ...]
+    revert_to: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OverridePolicy:
+    """Who may let a deal through with gaps, and for how long at most."""
+
+    approvers: tuple[str, ...]
+    min_reason_chars: int
+    max_days: int
+
+
+class Method(StrEnum):
+    """How a pool's next CSM is chosen."""
+
+    ROUND_ROBIN = "round_robin"
+    FEWEST_ACCOUNTS = "fewest_accounts"
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """CSMs who share a kind of customer. ``cap`` is the most accounts one of them may hold (None: no cap)."""
+
+    name: str
+    members: tuple[str, ...]
+    cap: int | None
+    method: Method
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentRule:
+    """Ordered: the first rule whose condition holds names the pool."""
+
+    name: str
+    when: Condition
+    pool: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentPolicy:
+    """Who becomes CSM. ``keep_current`` keeps the CSM a known customer has; ``fallback`` is an email."""
+
+    rules: tuple[AssignmentRule, ...]
+    pools: Mapping[str, Pool]
+    fallback: str
+    keep_current: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Working hours of one weekday (0 is Monday), in minutes from local midnight; ``end`` may pass 1440 at night."""
+
+    weekday: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """When a team works. ``holidays`` are local dates; ``tz`` an IANA name; ``version`` names the holiday data used."""
+
+    name: str
+    tz: str
+    windows: tuple[Window, ...]
+    holidays: frozenset[date]
+    version: str = ""
+
+
+class Role(StrEnum):
+    """Who a task can belong to."""
+
+    AE = "ae"
+    CSM = "csm"
+    FALLBACK = "fallback"
+
+
+class SignalKind(StrEnum):
+    """How the machine sees that a task is done."""
+
+    TASK_CLOSED = "task_closed"
+    FIELD_FILLED = "field_filled"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A completion signal; ``field`` is set for `FIELD_FILLED` only. A closed CRM task always completes its step."""
+
+    kind: SignalKind
+    field: str = ""
+
+
+class Clock(StrEnum):
+    """Which hours a limit counts."""
+
+    WALL = "wall"
+    BUSINESS = "business"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How long a task may take: so many hours of that clock after its trigger."""
+
+    hours: Decimal
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybookTask:
+    """One task. ``after`` names the step whose completion triggers it; empty means the release of the handoff.
+
+    ``create`` says whether the CRM task is made at once with its due date (``at_release``) or when the step before is
+    done. ``subject`` and ``body`` are templates over the same names as the summary's.
+    """
+
+    step: str
+    subject: str
+    body: str
+    owner: Role
+    limit: Limit
+    done_when: tuple[Signal, ...]
+    after: str = ""
+    at_release: bool = True
+    remind: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    """A task sequence for the handoffs its condition names; the first playbook that fits is used."""
+
+    name: str
+    when: Condition
+    tasks: tuple[PlaybookTask, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SummarySection:
+    """One heading of the summary and the canonical fields under it."""
+
+    title: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryPolicy:
+    """The one-page document. ``template`` is Jinja text; ``max_chars`` is the smallest limit of where it is kept."""
+
+    template: str
+    sections: tuple[SummarySection, ...]
+    max_chars: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyPolicy:
+    """Which moments are told by email or chat (``csm_assigned``, ``deal_held``, ``nobody_eligible``)."""
+
+    moments: frozenset[str]
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Targets the metrics are held against; hours are wall hours."""
+
+    first_touch_hours: Decimal = Decimal(24)
+    csm_told_minutes: Decimal = Decimal(5)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All of it, for one system. ``fields`` is keyed by canonical path."""
+
+    version: str
+    fields: Mapping[str, FieldRule]
+    segments: tuple[Segment, ...]
+    gate: GatePolicy
+    override: OverridePolicy
+    assignment: AssignmentPolicy
+    calendar: Calendar
+    playbooks: tuple[Playbook, ...]
+    summary: SummaryPolicy
+    notify: NotifyPolicy
+    targets: Targets
+    rewin_window: timedelta
+    deal_types: tuple[DealType, ...] = (DealType.NEW, DealType.RENEWAL, DealType.UPSELL)

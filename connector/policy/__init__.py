@@ -1,0 +1,1 @@
+"""Reading what admins wrote and checking it, all mistakes at once. Not here: deciding anything."""
