@@ -1,0 +1,203 @@
+"""One org or portal in memory: its clock, its tables, its settings, and how it survives a restart.
+
+Not vendor-aware: schemas, derived fields and error words belong to `salesforce/` and `hubspot/`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from connector.sandbox.faults import Faults
+from connector.sandbox.journal import Journal
+from connector.sandbox.keep import Keeper
+from connector.sandbox.rows import Change, Missing, NotUnique, Row, Table, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = [
+    "Change",
+    "Message",
+    "Missing",
+    "NotUnique",
+    "Row",
+    "SandboxClock",
+    "Table",
+    "Version",
+    "World",
+]
+
+SECOND = timedelta(seconds=1)
+MILLISECOND = timedelta(milliseconds=1)
+LAG_SETTINGS = (("late_commit_ms", MILLISECOND), ("index_lag_s", SECOND))
+
+
+class SandboxClock:
+    """Real time plus an offset, or frozen at one instant. Shared by every world of a sandbox."""
+
+    def __init__(self) -> None:
+        self.offset = timedelta()
+        self.frozen_at: datetime | None = None
+
+    def now(self) -> datetime:
+        """The sandbox's time, aware, UTC."""
+        return self.frozen_at or datetime.now(UTC) + self.offset
+
+    def advance(self, seconds: float) -> None:
+        """Move on by this many seconds, frozen or not."""
+        if self.frozen_at is not None:
+            self.frozen_at += timedelta(seconds=seconds)
+        else:
+            self.offset += timedelta(seconds=seconds)
+
+    def freeze(self, at: datetime) -> None:
+        """Stand still at an aware instant."""
+        if at.tzinfo is None:
+            raise ValueError("freeze needs a datetime with a time zone")
+        self.frozen_at = at.astimezone(UTC)
+
+    def resume(self) -> None:
+        """Run again, from the instant where the clock stands."""
+        if self.frozen_at is not None:
+            self.offset = self.frozen_at - datetime.now(UTC)
+            self.frozen_at = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message that reached the sink."""
+
+    id: int
+    at: datetime
+    body: dict[str, Any]
+    key: str | None
+
+
+class World:
+    """One org ("sf") or portal ("hs").
+
+    `make_id(table, n)` shapes ids; `resolution` is the granularity of stamps (Salesforce: one second, facts:
+    Salesforce §1.1). `settings` holds e.g. late_commit_ms, index_lag_s, daily_limit, latency_ms. `lock` guards
+    against a test thread writing while a request is served.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        clock: SandboxClock,
+        make_id: Callable[[str, int], str] | None = None,
+        resolution: timedelta = MILLISECOND,
+        settings: dict[str, Any] | None = None,
+    ) -> None:
+        self.name = name
+        self.clock = clock
+        self.tables: dict[str, Table] = {}
+        self.journal = Journal()
+        self.faults = Faults()
+        self.messages: list[Message] = []
+        self.settings: dict[str, Any] = dict(settings or {})
+        self.scratch: dict[str, Any] = {}
+        self.lock = threading.RLock()
+        self.extra_lag = timedelta()
+        self.counters: Counter[str] = Counter()
+        self._make_id = make_id or (lambda _table, n: str(n))
+        self._resolution = resolution
+        self._keeper: Keeper | None = None
+
+    def add_table(
+        self,
+        name: str,
+        *,
+        unique: tuple[str, ...] = (),
+        indexed: tuple[str, ...] = (),
+        tracked: tuple[str, ...] = (),
+    ) -> Table:
+        """Create a table of this world and return it."""
+        table = Table(name, world=self, unique=unique, indexed=indexed, tracked=tracked)
+        self.tables[name] = table
+        return table
+
+    def table(self, name: str) -> Table:
+        """The table of this exact name. Raises KeyError."""
+        return self.tables[name]
+
+    def next_id(self, table: str) -> str:
+        """A fresh id in the vendor's shape."""
+        self.counters[table] += 1
+        return self._make_id(table, self.counters[table])
+
+    def round(self, moment: datetime) -> datetime:
+        """The instant at the world's stamp resolution, rounded down."""
+        whole = moment.replace(microsecond=0)
+        return whole + (moment - whole) // self._resolution * self._resolution
+
+    def lag(self) -> timedelta:
+        """How long after its stamp a write made now becomes visible to queries and searches."""
+        return sum((self.settings.get(k, 0) * unit for k, unit in LAG_SETTINGS), self.extra_lag)
+
+    def setting(self, key: str, value: Any) -> None:
+        """Change one setting, for good."""
+        self.settings[key] = value
+        if self._keeper:
+            self._keeper.setting(key, value)
+            self._keeper.flush()
+
+    def add_message(self, body: dict[str, Any], key: str | None) -> Message:
+        """Keep one chat message."""
+        message = Message(id=len(self.messages) + 1, at=self.clock.now(), body=body, key=key)
+        self.messages.append(message)
+        return message
+
+    def clear(self) -> None:
+        """Drop every row, message and counter; schema and settings stay."""
+        for table in self.tables.values():
+            fresh = Table(
+                table.name, world=self, unique=table.unique, indexed=table.indexed, tracked=tuple(table.tracked)
+            )
+            fresh.before_write, fresh.after_write = table.before_write, table.after_write
+            self.tables[table.name] = fresh
+        self.messages.clear()
+        self.counters.clear()
+        self.scratch.clear()
+        if self._keeper:
+            self._keeper.compact(self)
+
+    # persistence
+
+    def record(self, table: Table, row: Row, *, changes: int = 0) -> None:
+        """Note a row write for the state file; a no-op in a world without a folder."""
+        if self._keeper:
+            self._keeper.row(table, row, changes=changes)
+
+    def flush(self) -> None:
+        """Hand what was noted to the operating system: called after every request."""
+        if self._keeper:
+            self._keeper.flush()
+
+    def attach(self, folder: Path) -> bool:
+        """Keep this world in a folder: read what is there (True if anything was), then note every write."""
+        keeper = Keeper(folder / f"{self.name}.jsonl")
+        found = keeper.load(self)
+        keeper.compact(self)
+        self._keeper = keeper
+        return found
+
+    def save(self, folder: Path) -> None:
+        """Write the whole world to a folder, in the form that `attach` reads."""
+        keeper = self._keeper or Keeper(folder / f"{self.name}.jsonl")
+        keeper.compact(self)
+        if self._keeper is None:
+            keeper.close()
+
+    def detach(self) -> None:
+        """Compact and close the state file."""
+        if self._keeper:
+            self._keeper.compact(self)
+            self._keeper.close()
+            self._keeper = None
