@@ -37,7 +37,7 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What this CRM can do, probed at start. Batches are records per call; ``change_lag`` is seconds a change may hide."""
+    """What this CRM can do, probed at start: records per call; seconds for which a change may hide."""
 
     max_batch: Mapping[tuple[Kind, Operation], int]
     native_upsert: frozenset[Kind]
@@ -55,7 +55,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ChangePage:
-    """One page of a feed. ``cursor`` (opaque text) may be stored once the page's deals are; ``more`` asks for the next."""
+    """One page of a feed. ``cursor`` (opaque) may be stored once the page's deals are; ``more`` asks for the next."""
 
     changes: tuple[Change, ...]
     cursor: str

@@ -6,8 +6,9 @@ A policy is plain data: two policies with equal content are equal, and ``version
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -106,7 +107,7 @@ class Requirement:
     field: str
     why: str
     advice: str
-    when: Condition = field(default_factory=Condition)
+    when: Condition = dataclasses.field(default_factory=Condition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class GatePolicy:
     mode: GateMode
     exceptions: tuple[GateModeRule, ...]
     requirements: tuple[Requirement, ...]
-    revert_to: Mapping[str, str] = field(default_factory=dict)
+    revert_to: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +281,7 @@ class NotifyPolicy:
     """Which moments are told by email or chat (``csm_assigned``, ``deal_held``, ``nobody_eligible``)."""
 
     moments: frozenset[str]
-    texts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,7 @@ class Table:
         self.name = name
         self.world = world
         self.unique = unique
+        self.indexed = indexed
         self.tracked = frozenset(tracked)
         self.rows: dict[str, Row] = {}
         self.pending: set[str] = set()
@@ -157,7 +158,7 @@ class Table:
         return row
 
     def update(self, id: str, changes: dict[str, Any], *, by: str, touch: bool = True) -> Row:
-        """Change a live row; None clears a field. `touch=False` leaves the modification stamp. Raises Missing, NotUnique."""
+        """Change a live row; None clears a field, `touch=False` leaves the stamp. Raises Missing, NotUnique."""
         row = self._live(id)
         given = self.before_write(row, dict(changes)) if self.before_write else dict(changes)
         self._check_unique(id, given)

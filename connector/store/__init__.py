@@ -1,1 +1,4 @@
-"""What must survive a restart: inbox, ledger, outbox, audit, leases, on SQLite or PostgreSQL. Not here: deciding or sending."""
+"""What must survive a restart: inbox, ledger, outbox, audit and leases, on SQLite or PostgreSQL.
+
+Not here: deciding anything or sending anything.
+"""
