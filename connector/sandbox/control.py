@@ -1,0 +1,336 @@
+"""The control API: what a test or a person may do to the sandbox that no vendor offers.
+
+Not a vendor API: nothing the connector runs may call it, except the chat sink, which stands for a chat service.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from connector.sandbox.rows import Missing, NotUnique
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from connector.sandbox.rows import Row
+    from connector.sandbox.state import World
+
+Worlds = dict[str, "World"]
+PERSON = "a person"
+PACKAGES = {"sf": "salesforce", "hs": "hubspot"}
+"""System name -> package of the vendor under `connector.sandbox`."""
+
+
+def furnish_people(worlds: Worlds) -> None:
+    """Give both systems the people who work there."""
+    import_module("connector.sandbox.seed").people(worlds)
+
+
+def fill(worlds: Worlds, *, seed: int, deals: int) -> Any:
+    """Give both systems a believable book of business."""
+    return import_module("connector.sandbox.seed").fill(worlds, seed, deals)
+
+
+def load(world: World, folder: Path) -> Any:
+    """Load a folder of CSV files into one system and report it."""
+    return import_module("connector.sandbox.load").load_folder(world, folder)
+
+
+def app(worlds: Worlds, *, keep_clock: Callable[[], None]) -> Starlette:
+    """The ASGI app of the control port."""
+    return Starlette(routes=_Control(worlds, keep_clock).routes(), exception_handlers={HTTPException: _refused})
+
+
+class _Control:
+    def __init__(self, worlds: Worlds, keep_clock: Callable[[], None]) -> None:
+        self._worlds = worlds
+        self._keep_clock = keep_clock
+        first = next(iter(worlds.values()))
+        self._clock, self._journal, self._faults = first.clock, first.journal, first.faults
+
+    def routes(self) -> list[Route]:
+        table: tuple[tuple[str, str, Callable[[Request], Awaitable[Any]]], ...] = (
+            ("GET", "/", self.about),
+            ("POST", "/reset", self.reset),
+            ("POST", "/seed", self.seed),
+            ("POST", "/load", self.load),
+            ("GET", "/clock", self.clock),
+            ("POST", "/clock", self.set_clock),
+            ("GET", "/faults", self.faults),
+            ("POST", "/faults", self.add_fault),
+            ("DELETE", "/faults", self.clear_faults),
+            ("GET", "/journal", self.journal),
+            ("GET", "/journal/counts", self.journal_counts),
+            ("DELETE", "/journal", self.clear_journal),
+            ("GET", "/tally", self.tally),
+            ("POST", "/play", self.start_play),
+            ("GET", "/play", self.play),
+            ("GET", "/people", self.people),
+            ("POST", "/settings", self.settings),
+            ("GET", "/record", self.record),
+            ("GET", "/records", self.records),
+            ("POST", "/record", self.write_record),
+            ("POST", "/sink/chat", self.sink),
+            ("GET", "/sink/messages", self.messages),
+        )
+        return [Route(path, _answer(do, self._worlds), methods=[method]) for method, path, do in table]
+
+    # what it is
+
+    async def about(self, _request: Request) -> Any:
+        """Name every control path."""
+        return {"systems": list(self._worlds), "paths": sorted({f"{r.path}" for r in self.routes()})}
+
+    # worlds
+
+    async def reset(self, request: Request) -> Any:
+        """Empty one system or both; schema, settings and people stay."""
+        body = await _json(request)
+        chosen = self._chosen(body.get("system"))
+        for name, world in chosen.items():
+            world.clear()
+            import_module(f"connector.sandbox.{PACKAGES[name]}.schema").furnish(world)
+        furnish_people(chosen)
+        return {"reset": list(chosen)}
+
+    async def seed(self, request: Request) -> Any:
+        """Fill with a book of business: {seed, deals, systems?}."""
+        body = await _json(request)
+        chosen = {n: w for n, w in self._worlds.items() if n in (body.get("systems") or list(self._worlds))}
+        done = fill(chosen, seed=int(body.get("seed", 1)), deals=int(body.get("deals", 200)))
+        return {"seeded": list(chosen), "result": done}
+
+    async def load(self, request: Request) -> Any:
+        """Load a folder of CSV files: {system, folder}."""
+        body = await _json(request)
+        return load(self._one(body), Path(_need(body, "folder")))
+
+    async def people(self, _request: Request) -> Any:
+        """Everybody who works at the selling company."""
+        return [dataclasses.asdict(p) for p in import_module("connector.sandbox.people").PEOPLE]
+
+    async def settings(self, request: Request) -> Any:
+        """Change one setting of one system: {system, key, value}."""
+        body = await _json(request)
+        world = self._one(body)
+        world.setting(_need(body, "key"), body.get("value"))
+        return {"system": world.name, "settings": world.settings}
+
+    # clock
+
+    async def clock(self, _request: Request) -> Any:
+        """The sandbox's time."""
+        return {"now": self._clock.now(), "frozen": self._clock.frozen_at is not None}
+
+    async def set_clock(self, request: Request) -> Any:
+        """{advance: seconds}, {freeze: ISO instant} or {resume: true}."""
+        body = await _json(request)
+        if body.get("resume"):
+            self._clock.resume()
+        if "freeze" in body:
+            self._clock.freeze(_instant(body["freeze"]))
+        if "advance" in body:
+            self._clock.advance(float(body["advance"]))
+        self._keep_clock()
+        return await self.clock(request)
+
+    # faults and journal
+
+    async def faults(self, _request: Request) -> Any:
+        """The faults that can still hit."""
+        return self._faults.list()
+
+    async def add_fault(self, request: Request) -> Any:
+        """Plant a fault: {system, match, kind, count?, skip?, arg?}."""
+        body = await _json(request)
+        known = {key: body[key] for key in ("count", "skip", "arg") if key in body}
+        try:
+            return self._faults.add(
+                system=body.get("system", "*"), match=body.get("match", ""), kind=_need(body, "kind"), **known
+            )
+        except (ValueError, TypeError) as error:
+            raise HTTPException(400, str(error)) from error
+
+    async def clear_faults(self, _request: Request) -> Any:
+        """Remove every fault."""
+        self._faults.clear()
+        return []
+
+    async def journal(self, request: Request) -> Any:
+        """Requests answered: ?system=&since=&limit=."""
+        asked = request.query_params
+        limit = int(asked["limit"]) if "limit" in asked else None
+        return self._journal.calls(int(asked.get("since", 0)), system=asked.get("system"), limit=limit)
+
+    async def journal_counts(self, request: Request) -> Any:
+        """Requests answered, by kind: ?system=."""
+        return self._journal.counts(system=request.query_params.get("system"))
+
+    async def clear_journal(self, _request: Request) -> Any:
+        """Forget every request."""
+        self._journal.clear()
+        return {}
+
+    # the scripted sales period
+
+    async def tally(self, request: Request) -> Any:
+        """What stands in the systems now, judged by the sandbox."""
+        tally = import_module("connector.sandbox.tally").tally
+        chosen = self._chosen(request.query_params.get("system"))
+        return {name: tally(world) for name, world in chosen.items()}
+
+    async def start_play(self, request: Request) -> Any:
+        """Play a sales period: {system?, deals, seed, pace}."""
+        body = await _json(request)
+        scenarios = import_module("connector.sandbox.scenarios")
+        return await _settled(scenarios.start_play(self._chosen(body.pop("system", None)), **body))
+
+    async def play(self, _request: Request) -> Any:
+        """How far the sales period is."""
+        return await _settled(import_module("connector.sandbox.scenarios").progress(self._worlds))
+
+    # raw rows
+
+    async def record(self, request: Request) -> Any:
+        """One row as it stands, deleted or not: ?system=&object=&id=."""
+        asked = dict(request.query_params)
+        row = self._table(asked).get(_need(asked, "id"), deleted=True)
+        if row is None:
+            raise HTTPException(404, f"no {asked['object']} {asked['id']}")
+        return _row(row, history=True)
+
+    async def records(self, request: Request) -> Any:
+        """Every live row of one object: ?system=&object=."""
+        return [_row(row) for row in self._table(dict(request.query_params)).live()]
+
+    async def write_record(self, request: Request) -> Any:
+        """Write as a person: {system, object, id?, changes, by?}; no id inserts, changes null deletes."""
+        body = await _json(request)
+        table, by = self._table(body), body.get("by", PERSON)
+        try:
+            if "id" not in body:
+                return _row(table.insert(_need(body, "changes"), by=by))
+            if body.get("changes") is None:
+                return _row(table.delete(body["id"], by=by))
+            return _row(table.update(body["id"], body["changes"], by=by))
+        except Missing as error:
+            raise HTTPException(404, f"no {body['object']} {error}") from error
+        except NotUnique as error:
+            raise HTTPException(409, str(error)) from error
+
+    # the chat sink
+
+    async def sink(self, request: Request) -> Any:
+        """Take one chat message; every delivery is kept, so that doubles can be counted."""
+        body = await _json(request)
+        key = request.headers.get("Idempotency-Key") or body.get("key")
+        return {"id": self._first.add_message(body, key).id}
+
+    async def messages(self, _request: Request) -> Any:
+        """Every chat message taken."""
+        return self._first.messages
+
+    # inside
+
+    @property
+    def _first(self) -> World:
+        return next(iter(self._worlds.values()))
+
+    def _chosen(self, system: str | None) -> Worlds:
+        return {system: self._one({"system": system})} if system else self._worlds
+
+    def _one(self, body: dict[str, Any]) -> World:
+        world = self._worlds.get(_need(body, "system"))
+        if world is None:
+            raise HTTPException(404, f"no system {body['system']!r}: choose one of {', '.join(self._worlds)}")
+        return world
+
+    def _table(self, body: dict[str, Any]) -> Any:
+        world = self._one(body)
+        table = world.tables.get(_need(body, "object"))
+        if table is None:
+            raise HTTPException(404, f"no object {body['object']!r}: choose one of {', '.join(world.tables)}")
+        return table
+
+
+def _answer(do: Callable[[Request], Awaitable[Any]], worlds: Worlds) -> Callable[[Request], Awaitable[JSONResponse]]:
+    async def endpoint(request: Request) -> JSONResponse:
+        result = await do(request)
+        for world in worlds.values():
+            world.flush()
+        return _Json(result)
+
+    return endpoint
+
+
+class _Json(JSONResponse):
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, default=_plain).encode()
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _row(row: Row, *, history: bool = False) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "id": row.id,
+        "values": row.values,
+        "created_at": row.created_at,
+        "modified_at": row.modified_at,
+        "created_by": row.created_by,
+        "modified_by": row.modified_by,
+        "deleted_at": row.deleted_at,
+    }
+    return {**shown, "history": row.history} if history else shown
+
+
+async def _json(request: Request) -> dict[str, Any]:
+    raw = await request.body()
+    try:
+        body = json.loads(raw or b"{}")
+    except json.JSONDecodeError as error:
+        raise HTTPException(400, f"the body is no JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise HTTPException(400, "the body must be a JSON object")
+    return body
+
+
+def _need(body: dict[str, Any], key: str) -> Any:
+    if body.get(key) in (None, ""):
+        raise HTTPException(400, f"{key!r} is missing")
+    return body[key]
+
+
+def _instant(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise HTTPException(400, f"no ISO instant: {text!r}") from error
+    if moment.tzinfo is None:
+        raise HTTPException(400, "freeze needs an instant with a time zone")
+    return moment
+
+
+async def _settled(value: Any) -> Any:
+    return await value if inspect.isawaitable(value) else value
+
+
+async def _refused(_request: Request, error: Exception) -> JSONResponse:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return JSONResponse({"error": getattr(error, "detail", str(error))}, status_code=status)
