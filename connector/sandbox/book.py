@@ -130,7 +130,7 @@ class Book:
 
 def build(*, seed: int, today: date, deals: int = DEFAULT_DEALS, accounts: int = ACCOUNTS_IN_BOOK) -> Book:
     """The book for `seed` as of `today`: `accounts` customers and `deals` deals in every phase."""
-    rng = random.Random(f"book:{seed}")  # noqa: S311 - a reproducible book, not a secret
+    rng = random.Random(f"book:{seed}")
     companies = tuple(account_plans(rng, accounts))
     return Book(companies, tuple(_deals(rng, companies, today=today, count=deals)))
 

@@ -198,8 +198,8 @@ STORIES: dict[str, tuple[Story, ...]] = {
             "Exception desk for {n} dispatchers, fed by the telematics events; standard messages to shippers; penalty"
             " report by customer.",
             "Shipper told within 30 minutes for {pct}% of exceptions by {date2}; no penalty paid in the first quarter.",
-            "Telematics vendor changes its interface in the week of {date1}; the old one stays for 90 days. Two depots work"
-            " offline at night.",
+            "Telematics vendor changes its interface in the week of {date1}; the old one stays for 90 days. Two depots"
+            " work offline at night.",
             "A transport-management add-on was on the list; it covers own fleet only, not subcontractors.",
             "{champ} negotiated the penalty clause and will be measured on it.",
             "Head of Dispatch",
@@ -272,8 +272,8 @@ STORIES: dict[str, tuple[Story, ...]] = {
     "Hospitality": (
         Story(
             "walkie-talkies and a paper log",
-            "Guest requests get lost between reception and housekeeping; review scores fell from 8.8 to 8.2 in a year and"
-            " named slow service in one review of three.",
+            "Guest requests get lost between reception and housekeeping; review scores fell from 8.8 to 8.2 in a year"
+            " and named slow service in one review of three.",
             "Guest and room requests in {sites} hotels, {n} staff on shared phones, in four languages; rooms out of"
             " order shown to reception.",
             "Request done within 25 minutes for 9 of 10 by {date2}; review score for service back above 8.6.",

@@ -1,0 +1,216 @@
+"""One vocabulary over both worlds, for the people, the screens, the loader and the tally.
+
+`view(world)` gives a `CrmView`: deals, accounts, tasks, notes, activities and users in the product's
+words, whichever vendor's tables are underneath. It reads and writes rows directly, as a person at a
+screen does; it is not the vendor's API and enforces none of the API's limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from connector.sandbox.agreed import DealType
+    from connector.sandbox.book import Phase
+    from connector.sandbox.people import Person
+    from connector.sandbox.state import SandboxClock, World
+
+ActivityKind = Literal["call", "meeting", "email"]
+
+# Canonical deal fields that name a user; values are user ids as `UserView.id`.
+USER_FIELDS = frozenset({"owner", "csm", "override_approver"})
+DATE_FIELDS = frozenset({"close_date", "go_live_date", "override_expires"})
+MOMENT_FIELDS = frozenset({"started_at", "first_touch_at"})
+FLAG_FIELDS = frozenset({"override_requested"})
+NUMBER_FIELDS = frozenset(
+    {"amount", "percent", "metric_completion", "metric_assign_minutes", "metric_ttft_hours", "employees"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One column of the pipeline board. `order` counts from 0 within its pipeline."""
+
+    id: str
+    label: str
+    pipeline: str
+    won: bool
+    closed: bool
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class UserView:
+    """A user as deal fields refer to them: for HubSpot `id` is the owner id."""
+
+    id: str
+    name: str
+    email: str
+    title: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """An account or company; `csm` is a user id or empty."""
+
+    id: str
+    name: str
+    industry: str
+    country: str
+    employees: int | None
+    website: str
+    csm: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContactView:
+    """A person at the customer."""
+
+    id: str
+    name: str
+    title: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class DealView:
+    """A deal; `fields` holds every further canonical field that has a value."""
+
+    id: str
+    name: str
+    stage: Stage
+    amount: float | None
+    close_date: date | None
+    deal_type: DealType
+    owner: str
+    account: str
+    created_at: datetime
+    modified_at: datetime
+    modified_by: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    def text(self, name: str) -> str:
+        """A field as text, empty when it has no value."""
+        value = self.fields.get(name)
+        return "" if value is None else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """A to-do on a deal or account. `key` is the handoff key of a task a program wrote, else empty."""
+
+    id: str
+    subject: str
+    body: str
+    due: datetime | None
+    owner: str
+    done: bool
+    key: str
+    deal: str
+    created_at: datetime
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteView:
+    """A note; `title` is its first line where the CRM has no title."""
+
+    id: str
+    title: str
+    body: str
+    owner: str
+    key: str
+    deal: str
+    created_at: datetime
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityView:
+    """A call, e-mail or meeting that took place or is planned at `at`."""
+
+    id: str
+    kind: ActivityKind
+    subject: str
+    body: str
+    at: datetime
+    owner: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeView:
+    """One line of a deal's history: canonical field name (or the vendor's, when unmapped), values as text."""
+
+    at: datetime
+    field: str
+    old: Any
+    new: Any
+    by: str
+
+
+class CrmView(Protocol):
+    """What people do and see in one CRM. Ids are the vendor's; `by` is a user id; unknown ids raise KeyError."""
+
+    world: World
+    label: str  # the name on the screen
+
+    def stages(self) -> list[Stage]: ...
+    def stage_of(self, phase: Phase, deal_type: DealType) -> Stage: ...
+    def users(self) -> list[UserView]: ...
+    def user_named(self, email: str) -> UserView: ...
+    def who(self, by: str) -> str: ...
+
+    def deals(self) -> Iterator[DealView]: ...
+    def deal(self, deal_id: str) -> DealView: ...
+    def accounts(self) -> Iterator[AccountView]: ...
+    def account(self, account_id: str) -> AccountView: ...
+    def deals_of(self, account_id: str) -> list[DealView]: ...
+    def contacts_of(self, account_id: str) -> list[ContactView]: ...
+    def tasks(self) -> Iterator[TaskView]: ...
+    def tasks_of(self, deal_id: str) -> list[TaskView]: ...
+    def notes(self) -> Iterator[NoteView]: ...
+    def notes_of(self, deal_id: str) -> list[NoteView]: ...
+    def activities_of(self, deal_id: str) -> list[ActivityView]: ...
+    def history(self, deal_id: str) -> list[ChangeView]: ...
+    def wins(self, deal_id: str) -> list[datetime]: ...
+
+    def add_user(self, person: Person, *, number: int) -> str: ...
+    def add_account(self, values: Mapping[str, Any], *, by: str) -> str: ...
+    def add_contact(self, account_id: str, values: Mapping[str, str], *, deal_id: str, by: str) -> str: ...
+    def add_deal(self, values: Mapping[str, Any], *, stage: str, deal_type: DealType, by: str) -> str: ...
+    def set_deal(self, deal_id: str, changes: Mapping[str, Any], *, by: str) -> None: ...
+    def move_deal(self, deal_id: str, stage: str, *, by: str) -> None: ...
+    def add_task(self, deal_id: str, *, subject: str, due: datetime, owner: str, by: str) -> str: ...
+    def complete_task(self, task_id: str, *, by: str) -> None: ...
+    def add_activity(
+        self, deal_id: str, kind: ActivityKind, *, subject: str, body: str, at: datetime, minutes: int, by: str
+    ) -> str: ...
+
+
+def view(world: World) -> CrmView:
+    """The view that fits the world's vendor. Raises ValueError for a world of neither."""
+    from connector.sandbox.views_hubspot import HubSpotView
+    from connector.sandbox.views_salesforce import SalesforceView
+
+    if "Opportunity" in world.tables:
+        return SalesforceView(world)
+    if "deals" in world.tables:
+        return HubSpotView(world)
+    raise ValueError(f"world {world.name!r} has neither opportunities nor deals")
+
+
+@contextmanager
+def at_moment(clock: SandboxClock, moment: datetime) -> Iterator[None]:
+    """Let the clock stand at `moment` meanwhile: for writing what happened in the past, never while serving."""
+    offset, frozen = clock.offset, clock.frozen_at
+    clock.freeze(moment)
+    try:
+        yield
+    finally:
+        clock.offset, clock.frozen_at = offset, frozen
