@@ -205,6 +205,15 @@ class Table:
         self.world.record(self, row)
         return row
 
+    def add_unique(self, field: str) -> None:
+        """Make a field unique from now on; the rows already there are indexed by it."""
+        if field in self.unique:
+            return
+        self.unique = (*self.unique, field)
+        self._hash.setdefault(field, {})
+        for row in self.live():
+            self._index(row, (field,))
+
     def put(self, row: Row) -> None:
         """Place a row as it stands, replacing one with the same id: for loading a saved state."""
         old = self.rows.get(row.id)
