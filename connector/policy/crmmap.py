@@ -1,0 +1,74 @@
+"""Which CRM field stands behind each canonical name, for one system: what the adapters translate by.
+
+Not here: reading the mapping files (``load``), what the core wants of a field (``handoff.rulebook``), and how a value
+looks on the wire (each adapter's ``wire``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from connector.handoff.model import DealType, Kind
+from connector.handoff.rulebook import FieldOwner, FieldType
+
+
+@dataclass(frozen=True, slots=True)
+class MappedField:
+    """One mapped field. ``path`` is canonical (``why_bought``, ``account.csm``, ``task.key``), ``field`` the vendor's name.
+
+    ``values`` translates choices, canonical to vendor; a choice it does not list is the same in both.
+    """
+
+    path: str
+    kind: Kind
+    field: str
+    type: FieldType
+    owner: FieldOwner
+    label: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The canonical name within its record: ``csm`` for ``account.csm``; the key used in a record's values."""
+        return self.path.rpartition(".")[2]
+
+    def to_vendor(self, choice: str) -> str:
+        """The vendor's word for a canonical choice."""
+        return self.values.get(choice, choice)
+
+    def from_vendor(self, choice: str) -> str:
+        """The canonical word for a vendor's choice."""
+        return next((ours for ours, theirs in self.values.items() if theirs == choice), choice)
+
+
+@dataclass(frozen=True, slots=True)
+class CrmMap:
+    """One CRM's names. ``fields`` is keyed by canonical path; ``objects`` names the vendor's object per kind.
+
+    ``deal_types`` maps vendor values; any other value, or none, is ``other_deal_type``. ``pipelines`` empty means all.
+    """
+
+    vendor: str
+    objects: Mapping[Kind, str]
+    fields: Mapping[str, MappedField]
+    deal_types: Mapping[str, DealType] = field(default_factory=dict)
+    other_deal_type: DealType = DealType.NEW
+    pipelines: tuple[str, ...] = ()
+
+    def of(self, kind: Kind) -> tuple[MappedField, ...]:
+        """The mapped fields of one kind of record, in the order of the mapping file."""
+        return tuple(mapped for mapped in self.fields.values() if mapped.kind is kind)
+
+    def get(self, kind: Kind, name: str) -> MappedField | None:
+        """The field behind a name as a record's values use it (``csm`` of an account); None when it is not mapped."""
+        return self.fields.get(path_of(kind, name))
+
+    def deal_type(self, value: str | None) -> DealType:
+        """What was sold, from the CRM's own value."""
+        return self.deal_types.get(value or "", self.other_deal_type)
+
+
+def path_of(kind: Kind, name: str) -> str:
+    """The canonical path of a field: deals need no prefix, every other kind is ``kind.name``."""
+    return name if kind is Kind.DEAL else f"{kind.value}.{name}"
