@@ -1,0 +1,127 @@
+"""The tables of the portal: what they are called, what is unique, what is indexed, what keeps a history.
+
+Not the properties (`catalog.py`). Anyone in the sandbox may write rows of these tables directly: `shape` below
+turns Python values into HubSpot's text, and derived properties are computed when read. Vendor rules (options,
+owners, unknown names) are checked at the wire only.
+
+Tables besides the object types: `owners` (email, firstName, lastName, userId, active, title), `associations`
+(written through `links.link`), `properties` and `property_groups` (what was changed by API).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from connector.sandbox.hubspot import catalog, links
+from connector.sandbox.hubspot.kinds import KINDS
+from connector.sandbox.state import World
+
+if TYPE_CHECKING:
+    from connector.sandbox.rows import Row, Table
+    from connector.sandbox.state import SandboxClock
+
+PORTAL_ID = 4242001
+TOKEN = "pat-sandbox-handoff"
+APP = "app:handoff"
+
+# Ids look alike but never overlap, so that a mixed-up object type or an owner id in place of a user id shows.
+FIRST_IDS = {
+    "contacts": 1_100_000_000,
+    "companies": 2_200_000_000,
+    "deals": 3_300_000_000,
+    "tasks": 4_400_000_000,
+    "notes": 4_600_000_000,
+    "meetings": 4_700_000_000,
+    "calls": 4_800_000_000,
+    "emails": 4_900_000_000,
+    "owners": 71_000_000,
+}
+UNIQUE = {
+    "contacts": ("email",),
+    "tasks": ("handoff_key",),
+    "notes": ("handoff_key",),
+    "meetings": ("handoff_key",),
+    "calls": ("handoff_key",),
+    "emails": ("handoff_key",),
+    "owners": ("email", "userId"),
+}
+INDEXED = {
+    "deals": ("dealstage", "pipeline", "hubspot_owner_id", "handoff_csm"),
+    "companies": ("domain", "name", "handoff_csm", "hubspot_owner_id"),
+    "tasks": ("hubspot_owner_id", "hs_task_status"),
+}
+
+
+def create_world(clock: SandboxClock) -> World:
+    """An empty portal with its schema."""
+    world = World("hs", clock=clock, make_id=_make_id, resolution=timedelta(milliseconds=1))
+    for kind in KINDS:
+        table = world.add_table(
+            kind.table,
+            unique=UNIQUE.get(kind.table, ()),
+            indexed=INDEXED.get(kind.table, ()),
+            tracked=catalog.tracked(kind),
+        )
+        table.before_write = shape
+    world.add_table("owners", unique=UNIQUE["owners"])
+    links.add_table(world)
+    catalog.add_tables(world)
+    return world
+
+
+def furnish(world: World) -> None:
+    """Bring the tables in step with properties created by API and kept in the state file; a no-op in a new portal."""
+    for kind in KINDS:
+        for definition in catalog.properties(world, kind).values():
+            if definition.unique:
+                world.table(kind.table).add_unique(definition.name)
+            follow(world.table(kind.table), definition.name)
+
+
+def follow(table: Table, name: str) -> None:
+    """Keep a history of this property from now on."""
+    table.tracked = table.tracked | {name}
+
+
+def add_owner(
+    world: World, *, email: str, first: str, last: str, user_id: int, title: str = "", active: bool = True
+) -> Row:
+    """Add a person who can own records. The owner id is the row's id and never the user id (facts: HubSpot §6)."""
+    values = {
+        "email": email,
+        "firstName": first,
+        "lastName": last,
+        "userId": user_id,
+        "title": title,
+        "active": active,
+    }
+    return world.table("owners").insert(values, by="system")
+
+
+def shape(_row: Row | None, changes: dict[str, Any]) -> dict[str, Any]:
+    """Python values as HubSpot keeps them: text, with "" and None alike clearing a property."""
+    return {name: as_text(value) for name, value in changes.items()}
+
+
+def as_text(value: Any) -> str | None:
+    """One value as text; None when empty."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def iso(moment: datetime) -> str:
+    """An instant as HubSpot writes it: UTC, milliseconds unless they are nought."""
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds" if moment.microsecond >= 1000 else "seconds")
+    return text.replace("+00:00", "Z")
+
+
+def _make_id(table: str, n: int) -> str:
+    return str(FIRST_IDS.get(table, 0) + n)
