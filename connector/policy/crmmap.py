@@ -6,8 +6,9 @@ looks on the wire (each adapter's ``wire``).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from connector.handoff.model import DealType, Kind
 from connector.handoff.rulebook import FieldOwner, FieldType
@@ -15,7 +16,7 @@ from connector.handoff.rulebook import FieldOwner, FieldType
 
 @dataclass(frozen=True, slots=True)
 class MappedField:
-    """One mapped field. ``path`` is canonical (``why_bought``, ``account.csm``, ``task.key``), ``field`` the vendor's name.
+    """One mapped field. ``path`` is canonical (``why_bought``, ``account.csm``, ``task.key``), ``field`` theirs.
 
     ``values`` translates choices, canonical to vendor; a choice it does not list is the same in both.
     """
@@ -26,7 +27,7 @@ class MappedField:
     type: FieldType
     owner: FieldOwner
     label: str
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -52,7 +53,7 @@ class CrmMap:
     vendor: str
     objects: Mapping[Kind, str]
     fields: Mapping[str, MappedField]
-    deal_types: Mapping[str, DealType] = field(default_factory=dict)
+    deal_types: Mapping[str, DealType] = dataclasses.field(default_factory=dict)
     other_deal_type: DealType = DealType.NEW
     pipelines: tuple[str, ...] = ()
 
