@@ -259,6 +259,32 @@ class Playbook:
     tasks: tuple[PlaybookTask, ...]
 
 
+TEMPLATE_WORDS: Mapping[str, str] = {
+    "deal": "the deal's name",
+    "account": "the account's name, or the deal's when it has no account",
+    "ae": "the AE's name",
+    "csm": "the CSM's name",
+    "segment": "the segment's name",
+    "deal_type": "new, renewal or upsell",
+    "won_on": "the day of the win, YYYY-MM-DD",
+}
+"""Words every template may use, besides each mapped deal field by its path (``why_bought``, people as their names)
+and each account field as ``account_industry``. All are texts; what is empty or unknown is an empty text."""
+
+SUMMARY_WORDS: Mapping[str, str] = {
+    "sections": "the summary's sections: each has title and lines, each line label and value",
+    "plan": "the playbook's tasks: each has subject, owner (a name) and due (YYYY-MM-DD)",
+}
+"""Words the summary's template may use besides `TEMPLATE_WORDS`."""
+
+NOTICE_WORDS: Mapping[str, str] = {
+    "person": "the name of the one who is told",
+    "missing": "what the gate found missing: each has label, why and advice",
+    "reason": "the reason of the decision, a sentence",
+}
+"""Words a notice's text may use besides `TEMPLATE_WORDS`."""
+
+
 @dataclass(frozen=True, slots=True)
 class SummarySection:
     """One heading of the summary and the canonical fields under it."""
@@ -278,7 +304,10 @@ class SummaryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class NotifyPolicy:
-    """Which moments are told by email or chat (``csm_assigned``, ``deal_held``, ``nobody_eligible``)."""
+    """Which moments are told by email or chat (``csm_assigned``, ``deal_held``, ``nobody_eligible``).
+
+    ``texts`` holds one Jinja text per moment: its first line is the subject, the rest after an empty line the message.
+    """
 
     moments: frozenset[str]
     texts: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -286,10 +315,27 @@ class NotifyPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Targets the metrics are held against; hours are wall hours."""
+    """Targets the metrics are held against; hours are wall hours, shares are percent."""
 
     first_touch_hours: Decimal = Decimal(24)
+    first_touch_alarm_hours: Decimal = Decimal(48)
     csm_told_minutes: Decimal = Decimal(5)
+    completion_percent: Decimal = Decimal(90)
+    completion_red_percent: Decimal = Decimal(85)
+    completion_reengage_percent: Decimal = Decimal(80)
+    kickoff_working_days: Decimal = Decimal(5)
+    first_value_days: Decimal = Decimal(14)
+    activation_day30_percent: Decimal = Decimal(60)
+    onboarding_percent: Decimal = Decimal(85)
+    milestones_percent: Decimal = Decimal(95)
+    drop_percent: Decimal = Decimal(15)
+    nps: Decimal = Decimal(50)
+    csat: Decimal = Decimal(8)
+    churn_90_days_percent: Decimal = Decimal(5)
+    escalations_percent: Decimal = Decimal(20)
+    ae_writing_minutes: Decimal = Decimal(20)
+    hypercare_week1_percent: Decimal = Decimal(50)
+    hypercare_week4_percent: Decimal = Decimal(70)
 
 
 @dataclass(frozen=True, slots=True)
