@@ -1,0 +1,63 @@
+# Every target makes its own environment: .venv from hash-locked requirements. Needs Python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fast lint types contracts unit e2e bench lock schemas clean
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=python3.x")'
+	@echo "Making $(VENV) from requirements/runtime.txt (hash-locked) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/runtime.txt
+	@printf '%s\n' "$(CURDIR)" > "$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')/handoff-source.pth"
+	@printf '#!/bin/sh\nexec "%s/python" -m connector "$$@"\n' "$(CURDIR)/$(BIN)" > $(BIN)/handoff && chmod +x $(BIN)/handoff
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+	@echo "Adding the test tools from requirements/dev.txt (hash-locked) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
+	@touch $@
+
+demo: $(VENV)/.runtime ## the main job on this machine: sandbox CRMs, daemon, status page (ARGS="--help" for more)
+	@$(BIN)/python -m connector demo $(ARGS)
+
+test: $(VENV)/.dev ## every test: unit, contract, property, store on SQLite and PostgreSQL, system, browser
+	@tests/prepare.sh
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+
+check: lint types contracts unit ## the fast gate: ruff, format, mypy --strict, import contracts, unit tests
+
+lint: $(VENV)/.dev ## ruff and its formatter
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## mypy --strict
+	@$(BIN)/mypy
+
+contracts: $(VENV)/.dev ## the import contracts of the architecture
+	@$(BIN)/lint-imports --no-cache
+
+unit: $(VENV)/.dev ## unit tests alone, a few seconds
+	@$(BIN)/python -m pytest -q tests/unit tests/architecture $(ARGS)
+
+e2e: $(VENV)/.dev ## the browser tests alone; writes the pictures in docs/pictures
+	@tests/prepare.sh
+	@$(BIN)/python -m pytest -q tests/e2e $(ARGS)
+
+bench: $(VENV)/.runtime ## calls, latency, memory and CPU, printed and kept in bench/results.md
+	@$(BIN)/python -m bench $(ARGS)
+
+schemas: $(VENV)/.runtime ## write the JSON Schemas that editors use beside the mappings
+	@$(BIN)/python -m connector check --write-schemas
+
+lock: ## resolve the hash-locked requirements anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --extra postgres -o requirements/runtime.txt pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group dev -c requirements/runtime.txt -o requirements/dev.txt
+
+clean: ## remove the environment and caches (never your state folders)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
