@@ -29,7 +29,12 @@ class Keeper:
     def row(self, table: Table, row: Row, *, changes: int) -> None:
         """Note the row as it stands and its last `changes` history entries."""
         history = row.history[len(row.history) - changes :]
-        self._write({"t": table.name, "n": table.world.counters[table.name], **_dump(row, history)})
+        whole = changes == len(row.history)
+        self._write({"t": table.name, "n": table.world.counters[table.name], "w": whole, **_dump(row, history)})
+
+    def gone(self, table: Table, row: Row) -> None:
+        """Note that a row was rolled back out of existence."""
+        self._write({"gone": row.id, "t": table.name})
 
     def setting(self, key: str, value: Any) -> None:
         """Note one setting."""
@@ -119,8 +124,11 @@ def _replay(world: World, entry: dict[str, Any]) -> None:
     table = world.tables.get(entry["t"])
     if table is None:
         return
+    if "gone" in entry:
+        table.rewind(entry["gone"], None)
+        return
     world.counters[table.name] = max(world.counters[table.name], entry["n"])
-    known = table.rows.get(entry["id"])
+    known = None if entry.get("w") else table.rows.get(entry["id"])
     history = [Change(at=_instant(at), field=name, old=old, new=new, by=by) for at, name, old, new, by in entry["h"]]
     table.put(
         Row(

@@ -6,8 +6,9 @@ Not a database: no transactions, one writer (the event loop), and nothing here k
 from __future__ import annotations
 
 import bisect
+import dataclasses
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -15,9 +16,8 @@ if TYPE_CHECKING:
 
     from connector.sandbox.state import World
 
-EARLIEST = datetime.min.replace(tzinfo=UTC)
-LATEST = datetime.max.replace(tzinfo=UTC)
 STALE_SLACK = 1_000
+ID_END = "\uffff"
 
 
 class NotUnique(Exception):
@@ -80,6 +80,10 @@ class Row:
     def as_of(self, now: datetime) -> Row | Version | None:
         """What a query or search sees now: the row, the version before a late commit, or None if not yet born."""
         return self if self.visible_at <= now else self.prior
+
+    def copy(self) -> Row:
+        """A copy that later writes do not touch."""
+        return dataclasses.replace(self, values=dict(self.values), history=list(self.history))
 
     def version(self) -> Version:
         """A frozen copy of the present state."""
@@ -151,6 +155,7 @@ class Table:
             visible_at=moment if at else moment + self.world.lag(),
         )
         self._track(row, {}, row.values, at=moment, by=by)
+        self._note(row.id, None)
         self.put(row)
         self.world.record(self, row, changes=len(row.history))
         if self.after_write:
@@ -162,6 +167,7 @@ class Table:
         row = self._live(id)
         given = self.before_write(row, dict(changes)) if self.before_write else dict(changes)
         self._check_unique(id, given)
+        self._note(id, row)
         before = dict(row.values)
         known = len(row.history)
         now = self.world.clock.now()
@@ -185,6 +191,7 @@ class Table:
     def delete(self, id: str, *, by: str) -> Row:
         """Move a live row to the recycle bin. Raises Missing."""
         row = self._live(id)
+        self._note(id, row)
         now = self.world.clock.now()
         self._hold_back(row, now)
         self._unindex(row, self._hash)
@@ -199,6 +206,7 @@ class Table:
         if row is None or row.deleted_at is None:
             raise Missing(id)
         self._check_unique(id, row.values)
+        self._note(id, row)
         row.deleted_at = None
         self._index(row, self._hash)
         self._stamp(row, self.world.clock.now(), by)
@@ -225,6 +233,16 @@ class Table:
         self._add_stamp(row)
         if row.visible_at > row.modified_at:
             self.pending.add(row.id)
+
+    def rewind(self, id: str, old: Row | None) -> None:
+        """Put back a row as it was, or forget it when it was not there: for rolling back."""
+        row = self.rows.pop(id)
+        if row.deleted_at is None:
+            self._unindex(row, self._hash)
+        self.pending.discard(id)
+        if old is not None:
+            self.put(old)
+        self.world.record(self, old or row, changes=len((old or row).history), gone=old is None)
 
     # reading
 
@@ -253,6 +271,13 @@ class Table:
             if deleted or row.deleted_at is None:
                 yield row
 
+    def span(self, low: datetime | None, high: datetime | None) -> int:
+        """About how many rows `modified_between` would look at."""
+        self._tidy()
+        start = 0 if low is None else bisect.bisect_left(self._stamps, _Stamp(low, ""))
+        end = len(self._stamps) if high is None else bisect.bisect_left(self._stamps, _Stamp(high, ID_END))
+        return max(0, end - start)
+
     def is_indexed(self, field: str) -> bool:
         """Whether `where` on this field costs no scan."""
         return field in self._hash
@@ -267,6 +292,15 @@ class Table:
         for key in keys:
             for id in list(index.get(key, ())):
                 yield self.rows[id]
+
+    def having(self, field: str) -> Iterator[Row]:
+        """Live rows whose field holds anything; costs no scan when the field is indexed."""
+        index = self._hash.get(field)
+        if index is None:
+            yield from (row for row in self.live() if row.values.get(field) is not None)
+            return
+        for ids in list(index.values()):
+            yield from (self.rows[id] for id in list(ids))
 
     def find_unique(self, field: str, value: Any) -> Row | None:
         """The first live row with this value, or None."""
@@ -284,6 +318,10 @@ class Table:
         return [row for row in held if row.visible_at > now]
 
     # inside
+
+    def _note(self, id: str, row: Row | None) -> None:
+        if self.world.undo is not None:
+            self.world.undo.append((self, id, row.copy() if row else None))
 
     def _live(self, id: str) -> Row:
         row = self.rows.get(id)

@@ -14,6 +14,7 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 
 import uvicorn
@@ -89,7 +90,7 @@ def build(worlds: dict[str, World], *, folder: Path | None = None) -> dict[str, 
     apps: dict[str, ASGIApp] = {}
     for name, world in worlds.items():
         vendor_app = import_module(f"{VENDORS[name]}.app")
-        app = Starlette(routes=[*vendor_app.routes(world), *_screens(name, world), Route("/", _to_screens)])
+        app = Starlette(routes=[*vendor_app.routes(world), *_screens(world), Route("/", _to_screens)])
         apps[name] = Wire(app, world=world, vendor=vendor_app.VENDOR)
     apps["control"] = control.app(worlds, keep_clock=lambda: save_clock(worlds, folder))
     return apps
@@ -294,9 +295,11 @@ def close(worlds: dict[str, World], folder: Path | None) -> None:
         world.detach()
 
 
-def _screens(name: str, world: World) -> list[Any]:
-    screens = import_module("connector.sandbox.screens.app")
-    routes: list[Any] = screens.routes(world, import_module(f"{VENDORS[name]}.app").actions(world))
+def _screens(world: World) -> list[Any]:
+    if find_spec("connector.sandbox.screens.app") is None:
+        return []
+    actions = import_module("connector.sandbox.screens.actions").Actions(world)
+    routes: list[Any] = import_module("connector.sandbox.screens.app").routes(world, actions)
     return routes
 
 

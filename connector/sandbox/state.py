@@ -5,6 +5,7 @@ Not vendor-aware: schemas, derived fields and error words belong to `salesforce/
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from connector.sandbox.keep import Keeper
 from connector.sandbox.rows import Change, Missing, NotUnique, Row, Table, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 __all__ = [
@@ -68,6 +69,10 @@ class SandboxClock:
             self.frozen_at = None
 
 
+Step = tuple[Table, str, Row | None]
+"""How a row stood before a write; None when it was not there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One chat message that reached the sink."""
@@ -106,6 +111,7 @@ class World:
         self.lock = threading.RLock()
         self.extra_lag = timedelta()
         self.counters: Counter[str] = Counter()
+        self.undo: list[Step] | None = None
         self._make_id = make_id or (lambda _table, n: str(n))
         self._resolution = resolution
         self._keeper: Keeper | None = None
@@ -165,11 +171,34 @@ class World:
         if self._keeper:
             self._keeper.compact(self)
 
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Callable[[], None]]:
+        """Writes inside can be taken back: call what this yields. An exception takes them back as well."""
+        outer, steps = self.undo, list[Step]()
+        self.undo = steps
+
+        def roll_back() -> None:
+            for table, id, old in reversed(steps):
+                table.rewind(id, old)
+            steps.clear()
+
+        try:
+            yield roll_back
+        except BaseException:
+            roll_back()
+            raise
+        finally:
+            self.undo = outer
+            if outer is not None:
+                outer.extend(steps)
+
     # persistence
 
-    def record(self, table: Table, row: Row, *, changes: int = 0) -> None:
-        """Note a row write for the state file; a no-op in a world without a folder."""
-        if self._keeper:
+    def record(self, table: Table, row: Row, *, changes: int = 0, gone: bool = False) -> None:
+        """Note a row write (or that a row is gone) for the state file; a no-op in a world without a folder."""
+        if self._keeper and gone:
+            self._keeper.gone(table, row)
+        elif self._keeper:
             self._keeper.row(table, row, changes=changes)
 
     def flush(self) -> None:

@@ -1,0 +1,59 @@
+"""Record ids in Salesforce's shape: 15 case-sensitive characters and a 3-character suffix that makes case matter less.
+
+Not random: ids count up, so that `Id > :last` pages in order of creation.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+
+PREFIXES = {
+    "Account": "001",
+    "Note": "002",
+    "Contact": "003",
+    "User": "005",
+    "Opportunity": "006",
+    "OpportunityHistory": "008",
+    "OpportunityContactRole": "00K",
+    "Organization": "00D",
+    "UserRole": "00E",
+    "Task": "00T",
+    "Event": "00U",
+    "OpportunityStage": "01J",
+}
+OBJECTS = {prefix: name for name, prefix in PREFIXES.items()}
+POD = "HO000"
+DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
+SUFFIX_LETTERS = string.ascii_uppercase + "012345"
+_SHAPE = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Z]{3})?")
+
+
+def make_id(table: str, n: int) -> str:
+    """The n-th id of a table, 18 characters."""
+    digits = ""
+    while n:
+        n, rest = divmod(n, 62)
+        digits = DIGITS[rest] + digits
+    return to_18(f"{PREFIXES[table]}{POD}{digits.rjust(7, '0')}")
+
+
+def to_18(short: str) -> str:
+    """A 15-character id with its suffix; other strings come back unchanged."""
+    if len(short) != 15:
+        return short
+    suffix = ""
+    for start in (0, 5, 10):
+        bits = sum(1 << i for i, char in enumerate(short[start : start + 5]) if char.isupper())
+        suffix += SUFFIX_LETTERS[bits]
+    return short + suffix
+
+
+def canonical(text: str) -> str | None:
+    """The 18-character form of an id of either length, or None when it has not the shape of one."""
+    return to_18(text[:15]) if _SHAPE.fullmatch(text) else None
+
+
+def object_of(record_id: str) -> str | None:
+    """The object type an id's prefix names."""
+    return OBJECTS.get(record_id[:3])

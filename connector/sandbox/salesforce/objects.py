@@ -1,0 +1,280 @@
+"""The objects of the org and their fields: standard ones as far as the product touches them, and the handoff fields.
+
+Not a full Salesforce schema, and not the records that every org has (`schema.py`).
+"""
+
+from __future__ import annotations
+
+from connector.sandbox.salesforce.fields import Field, ObjectType
+from connector.sandbox.salesforce.ids import PREFIXES
+
+LONG = 32_768
+SUMMARY_LENGTH = 131_072
+
+STAGES: tuple[tuple[str, bool, bool, int], ...] = (
+    ("Prospecting", False, False, 10),
+    ("Qualification", False, False, 10),
+    ("Needs Analysis", False, False, 20),
+    ("Proposal/Price Quote", False, False, 75),
+    ("Negotiation/Review", False, False, 90),
+    ("Closed Won", True, True, 100),
+    ("Closed Lost", True, False, 0),
+)
+"""Name, is closed, is won, probability."""
+
+TASK_STATUSES = ("Not Started", "In Progress", "Completed", "Waiting on someone else", "Deferred")
+HANDOFF_STATUSES = ("1 Preparation", "2 Welcome", "3 Alignment", "4 Implementation", "5 Review")
+GATES = ("Held", "Released", "Overridden", "Warned", "Not checked")
+
+SYSTEM = (
+    Field("Id", "id", 18, read_only=True),
+    Field("IsDeleted", "boolean", read_only=True),
+    Field("CreatedDate", "datetime", read_only=True),
+    Field("CreatedById", "reference", 18, read_only=True, to=("User",)),
+    Field("LastModifiedDate", "datetime", read_only=True),
+    Field("LastModifiedById", "reference", 18, read_only=True, to=("User",)),
+    Field("SystemModstamp", "datetime", read_only=True),
+)
+OWNER = Field("OwnerId", "reference", 18, to=("User",))
+
+
+def _text(name: str, label: str, length: int = 255) -> Field:
+    return Field(name, "string", length, label)
+
+
+def _long(name: str, label: str, length: int = LONG) -> Field:
+    return Field(name, "textarea", length, label)
+
+
+def _user(name: str, label: str) -> Field:
+    return Field(name, "reference", 18, label, to=("User",))
+
+
+def _number(name: str, label: str, precision: int, scale: int) -> Field:
+    return Field(name, "double", label=label, precision=precision, scale=scale)
+
+
+def _object(
+    name: str,
+    *own: Field,
+    label: str = "",
+    indexed: tuple[str, ...] = (),
+    parents: tuple[str, ...] = (),
+    writable: bool = True,
+) -> ObjectType:
+    return ObjectType(
+        name,
+        label or name,
+        PREFIXES[name],
+        own,
+        writable=writable,
+        indexed=indexed,
+        parents=parents,
+        system=SYSTEM,
+    )
+
+
+HANDOFF_FIELDS = (
+    _text("Handoff_Product__c", "Product", 120),
+    _long("Handoff_Why_Bought__c", "Why they bought"),
+    _long("Handoff_Use_Case__c", "Use case"),
+    _long("Handoff_Commitments__c", "Commitments made"),
+    _long("Handoff_Success_Criteria__c", "Success criteria"),
+    _long("Handoff_Risks__c", "Known risks"),
+    _long("Handoff_Competition__c", "Competition and tools"),
+    _long("Handoff_Champion_Stake__c", "Champion's stake"),
+    _long("Handoff_Stakeholders__c", "Stakeholders"),
+    _long("Handoff_Special_Terms__c", "Special terms"),
+    _text("Handoff_Champion__c", "Champion"),
+    _text("Handoff_Economic_Buyer__c", "Economic buyer"),
+    Field("Handoff_Go_Live_Date__c", "date", label="Go-live date"),
+    Field("Handoff_Override__c", "boolean", label="Override requested", default=False),
+    _text("Handoff_Override_Reason__c", "Override reason"),
+    _user("Handoff_Override_Approver__c", "Override approver"),
+    Field("Handoff_Override_Expires__c", "date", label="Override expires"),
+    Field("Handoff_Status__c", "picklist", 255, "Handoff status", values=HANDOFF_STATUSES),
+    Field("Handoff_Gate__c", "picklist", 255, "Handoff gate", values=GATES),
+    _number("Handoff_Percent__c", "Handoff percent", 3, 0),
+    _long("Handoff_Missing__c", "Handoff: what is missing"),
+    _user("Handoff_CSM__c", "CSM"),
+    Field("Handoff_Started_At__c", "datetime", label="Handoff started"),
+    Field("Handoff_First_Touch_At__c", "datetime", label="First touch"),
+    _long("Handoff_Summary__c", "Handoff summary", SUMMARY_LENGTH),
+    _number("Handoff_Completion__c", "Handoff completion", 8, 2),
+    _number("Handoff_Assign_Minutes__c", "Minutes to assignment", 8, 2),
+    _number("Handoff_TTFT_Hours__c", "Hours to first touch", 8, 2),
+)
+
+# A custom field for Task and Event belongs to Activity; it may be an external id and unique (facts: Salesforce §3.4).
+ACTIVITY_KEY = Field("Handoff_Key__c", "string", 255, "Handoff key", external_id=True, unique=True)
+WHAT = Field("WhatId", "reference", 18, "Related To", to=("Account", "Opportunity"))
+WHO = Field("WhoId", "reference", 18, "Name", to=("Contact",))
+ACTIVITY_ACCOUNT = Field("AccountId", "reference", 18, read_only=True, to=("Account",))
+
+OBJECTS: tuple[ObjectType, ...] = (
+    _object(
+        "Organization",
+        _text("Name", "Name", 80),
+        Field("IsSandbox", "boolean", read_only=True, default=True),
+        _text("OrganizationType", "Edition", 40),
+        _text("DefaultLocaleSidKey", "Locale", 40),
+        _text("TimeZoneSidKey", "Time zone", 40),
+        writable=False,
+    ),
+    _object("UserRole", Field("Name", "string", 80, required=True), _text("DeveloperName", "Developer name", 80)),
+    _object(
+        "User",
+        Field("Username", "string", 80, required=True, unique=True),
+        Field("FirstName", "string", 40),
+        Field("LastName", "string", 80, required=True),
+        Field("Name", "string", 121, read_only=True),
+        Field("Email", "email", 128, required=True),
+        Field("Title", "string", 80),
+        Field("Department", "string", 80),
+        Field("IsActive", "boolean", default=True),
+        Field("UserType", "picklist", 40, values=("Standard",), default="Standard"),
+        Field("UserRoleId", "reference", 18, to=("UserRole",)),
+        Field("ManagerId", "reference", 18, to=("User",)),
+        Field("TimeZoneSidKey", "string", 40),
+        indexed=("Email",),
+    ),
+    _object(
+        "OpportunityStage",
+        _text("ApiName", "API name"),
+        _text("MasterLabel", "Label"),
+        Field("IsActive", "boolean"),
+        Field("IsClosed", "boolean"),
+        Field("IsWon", "boolean"),
+        Field("SortOrder", "int"),
+        Field("DefaultProbability", "percent", precision=3, scale=0),
+        _text("ForecastCategoryName", "Forecast category"),
+        label="Opportunity Stage",
+        writable=False,
+    ),
+    _object(
+        "Account",
+        Field("Name", "string", 255, "Account Name", required=True),
+        Field("Type", "picklist", 255, values=("Customer", "Prospect", "Partner")),
+        Field("Industry", "string", 255),
+        Field("BillingCity", "string", 40),
+        Field("BillingCountry", "string", 80),
+        Field("NumberOfEmployees", "int", precision=8),
+        Field("AnnualRevenue", "currency", precision=18, scale=0),
+        Field("Website", "url", 255),
+        Field("Phone", "phone", 40),
+        Field("Description", "textarea", 32_000),
+        Field("ParentId", "reference", 18, to=("Account",)),
+        Field("Site_Code__c", "string", 40, "Site code", external_id=True),
+        OWNER,
+        _user("Handoff_CSM__c", "CSM"),
+        indexed=("Handoff_CSM__c", "OwnerId", "Site_Code__c", "Name"),
+    ),
+    _object(
+        "Contact",
+        Field("AccountId", "reference", 18, to=("Account",)),
+        Field("FirstName", "string", 40),
+        Field("LastName", "string", 80, required=True),
+        Field("Name", "string", 121, read_only=True),
+        Field("Email", "email", 80),
+        Field("Phone", "phone", 40),
+        Field("Title", "string", 128),
+        OWNER,
+        indexed=("AccountId", "Email"),
+        parents=("AccountId",),
+    ),
+    _object(
+        "Opportunity",
+        Field("AccountId", "reference", 18, "Account", to=("Account",)),
+        Field("Name", "string", 120, "Opportunity Name", required=True),
+        Field("Description", "textarea", 32_000),
+        Field("StageName", "picklist", 255, "Stage", required=True, values=tuple(s[0] for s in STAGES)),
+        Field("Amount", "currency", precision=18, scale=2),
+        Field("Probability", "percent", read_only=True, precision=3, scale=0),
+        Field("CloseDate", "date", label="Close Date", required=True),
+        Field("Type", "picklist", 255, values=("New Business", "Renewal", "Upsell")),
+        Field("NextStep", "string", 255),
+        Field("LeadSource", "picklist", 255, values=("Web", "Referral", "Partner", "Outbound", "Other")),
+        Field("IsClosed", "boolean", read_only=True),
+        Field("IsWon", "boolean", read_only=True),
+        Field("LastStageChangeDate", "datetime", read_only=True),
+        OWNER,
+        *HANDOFF_FIELDS,
+        indexed=("AccountId", "OwnerId", "Handoff_CSM__c", "Name"),
+        parents=("AccountId",),
+    ),
+    _object(
+        "OpportunityHistory",
+        Field("OpportunityId", "reference", 18, read_only=True, to=("Opportunity",)),
+        Field("StageName", "picklist", 255, read_only=True),
+        Field("Amount", "currency", read_only=True, precision=18, scale=2),
+        Field("CloseDate", "date", read_only=True),
+        Field("Probability", "percent", read_only=True, precision=3),
+        label="Opportunity History",
+        indexed=("OpportunityId",),
+        parents=("OpportunityId",),
+        writable=False,
+    ),
+    _object(
+        "OpportunityContactRole",
+        Field("OpportunityId", "reference", 18, required=True, create_only=True, to=("Opportunity",)),
+        Field("ContactId", "reference", 18, required=True, to=("Contact",)),
+        Field("Role", "string", 40),
+        Field("IsPrimary", "boolean", default=False),
+        label="Opportunity Contact Role",
+        indexed=("OpportunityId", "ContactId"),
+        parents=("OpportunityId", "ContactId"),
+    ),
+    _object(
+        "Task",
+        WHO,
+        WHAT,
+        Field("Subject", "combobox", 255),
+        Field("ActivityDate", "date", label="Due Date Only"),
+        Field("Status", "picklist", 255, values=TASK_STATUSES, default="Not Started"),
+        Field("Priority", "picklist", 255, values=("High", "Normal", "Low"), default="Normal"),
+        Field("TaskSubtype", "picklist", 40, create_only=True, values=("Task", "Call", "Email"), default="Task"),
+        Field("Description", "textarea", 32_000, "Comments"),
+        ACTIVITY_ACCOUNT,
+        Field("IsClosed", "boolean", read_only=True),
+        Field("CompletedDateTime", "datetime", read_only=True),
+        Field("ReminderDateTime", "datetime"),
+        Field("IsReminderSet", "boolean", default=False),
+        OWNER,
+        ACTIVITY_KEY,
+        indexed=("WhatId", "AccountId", "OwnerId"),
+        parents=("WhatId",),
+    ),
+    _object(
+        "Event",
+        WHO,
+        WHAT,
+        Field("Subject", "combobox", 255),
+        Field("Location", "string", 255),
+        Field("StartDateTime", "datetime"),
+        Field("EndDateTime", "datetime"),
+        Field("DurationInMinutes", "int", precision=8),
+        Field("ActivityDate", "date", read_only=True),
+        Field("Description", "textarea", 32_000),
+        ACTIVITY_ACCOUNT,
+        OWNER,
+        ACTIVITY_KEY,
+        indexed=("WhatId", "AccountId", "OwnerId"),
+        parents=("WhatId",),
+    ),
+    _object(
+        "Note",
+        Field("ParentId", "reference", 18, required=True, create_only=True, to=("Account", "Opportunity", "Contact")),
+        Field("Title", "string", 80, required=True),
+        Field("Body", "textarea", 32_000),
+        Field("IsPrivate", "boolean", default=False),
+        OWNER,
+        indexed=("ParentId",),
+        parents=("ParentId",),
+    ),
+)
+BY_NAME = {o.name.lower(): o for o in OBJECTS}
+
+
+def find_object(name: str) -> ObjectType | None:
+    """The object type of this name in any case."""
+    return BY_NAME.get(name.lower())

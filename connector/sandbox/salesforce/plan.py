@@ -1,0 +1,102 @@
+"""Which rows a query has to look at: by id, by hash index, by modification stamp, or all of them.
+
+Not a filter: the candidates are a superset, and the test decides. An idle poll must not cost a scan of the org.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from connector.sandbox.salesforce.grammar import AllOf, Among, AnyOf, Compare, Condition, Value
+from connector.sandbox.salesforce.ids import canonical
+from connector.sandbox.salesforce.values import parse_datetime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from connector.sandbox.rows import Row, Table
+    from connector.sandbox.salesforce.fields import ObjectType
+
+STAMPS = frozenset({"systemmodstamp", "lastmodifieddate"})
+BEGIN = datetime(1, 1, 1, tzinfo=UTC)
+END = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The rows to test; `by_stamp` tells that they come ordered by (SystemModstamp, Id)."""
+
+    rows: Iterable[Row]
+    by_stamp: bool = False
+
+
+def candidates(table: Table, kind: ObjectType, where: Condition | None, *, deleted: bool) -> Candidates:
+    """The cheapest superset of the rows that match."""
+    low, high = _window(where) if where else (BEGIN, END)
+    bounded = low > BEGIN or high < END
+    found = _lookup(table, kind, where, deleted=deleted) if where else None
+    if found is not None and not (bounded and table.span(low, high) < len(found)):
+        return Candidates(found.values())
+    if bounded:
+        return Candidates(table.modified_between(low, high, deleted=deleted), by_stamp=True)
+    if deleted:
+        return Candidates(list(table.rows.values()))
+    return Candidates(table.live())
+
+
+def _window(where: Condition) -> tuple[datetime, datetime]:
+    match where:
+        case AllOf(parts):
+            windows = [_window(p) for p in parts]
+            return max(w[0] for w in windows), min(w[1] for w in windows)
+        case AnyOf(parts):
+            windows = [_window(p) for p in parts]
+            return min(w[0] for w in windows), max(w[1] for w in windows)
+        case Compare(path, op, value) if path.lower() in STAMPS and value.kind == "datetime":
+            at = parse_datetime(value.value)
+            if at is not None:
+                return (at if op in ("=", ">", ">=") else BEGIN, at if op in ("=", "<", "<=") else END)
+    return BEGIN, END
+
+
+def _lookup(table: Table, kind: ObjectType, where: Condition, *, deleted: bool) -> dict[str, Row] | None:
+    match where:
+        case AllOf(parts):
+            found = [f for p in parts if (f := _lookup(table, kind, p, deleted=deleted)) is not None]
+            return min(found, key=len) if found else None
+        case AnyOf(parts):
+            each = [_lookup(table, kind, p, deleted=deleted) for p in parts]
+            union: dict[str, Row] = {}
+            for one in each:
+                if one is None:
+                    return None
+                union.update(one)
+            return union
+        case Compare(path, "=", value):
+            return _by_values(table, kind, path, (value,), deleted=deleted)
+        case Compare(path, "!=", Value("null")):
+            field = kind.find(path)
+            if field is not None and table.is_indexed(field.name) and not deleted:
+                return {row.id: row for row in table.having(field.name)}
+        case Among(path, values, False):
+            return _by_values(table, kind, path, values, deleted=deleted)
+    return None
+
+
+def _by_values(
+    table: Table, kind: ObjectType, path: str, values: tuple[Value, ...], *, deleted: bool
+) -> dict[str, Row] | None:
+    field = kind.find(path)
+    texts = [v.value for v in values if v.kind == "string" and v.value]
+    if field is None or len(texts) < len(values):
+        return None
+    if field.type in ("id", "reference"):
+        texts = [canonical(t) or t for t in texts]
+    if field.name == "Id":
+        rows = (table.get(t, deleted=deleted) for t in texts)
+        return {row.id: row for row in rows if row is not None}
+    if table.is_indexed(field.name) and not deleted:
+        return {row.id: row for row in table.where(field.name, texts)}
+    return None
