@@ -259,32 +259,6 @@ class Playbook:
     tasks: tuple[PlaybookTask, ...]
 
 
-TEMPLATE_WORDS: Mapping[str, str] = {
-    "deal": "the deal's name",
-    "account": "the account's name, or the deal's when it has no account",
-    "ae": "the AE's name",
-    "csm": "the CSM's name",
-    "segment": "the segment's name",
-    "deal_type": "new, renewal or upsell",
-    "won_on": "the day of the win, YYYY-MM-DD",
-}
-"""Words every template may use, besides each mapped deal field by its path (``why_bought``, people as their names)
-and each account field as ``account_industry``. All are texts; what is empty or unknown is an empty text."""
-
-SUMMARY_WORDS: Mapping[str, str] = {
-    "sections": "the summary's sections: each has title and lines, each line label and value",
-    "plan": "the playbook's tasks: each has subject, owner (a name) and due (YYYY-MM-DD)",
-}
-"""Words the summary's template may use besides `TEMPLATE_WORDS`."""
-
-NOTICE_WORDS: Mapping[str, str] = {
-    "person": "the name of the one who is told",
-    "missing": "what the gate found missing: each has label, why and advice",
-    "reason": "the reason of the decision, a sentence",
-}
-"""Words a notice's text may use besides `TEMPLATE_WORDS`."""
-
-
 @dataclass(frozen=True, slots=True)
 class SummarySection:
     """One heading of the summary and the canonical fields under it."""
