@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from connector.sandbox.state import SandboxClock, World
 
 ActivityKind = Literal["call", "meeting", "email"]
+
+EPOCH_MS_DIGITS = 11  # fewer digits cannot be a date in epoch milliseconds after 1973
 
 # Canonical deal fields that name a user; values are user ids as `UserView.id`.
 USER_FIELDS = frozenset({"owner", "csm", "override_approver"})
@@ -191,6 +193,69 @@ class CrmView(Protocol):
     def add_activity(
         self, deal_id: str, kind: ActivityKind, *, subject: str, body: str, at: datetime, minutes: int, by: str
     ) -> str: ...
+
+
+# The canonical deal fields that both CRMs name after the same pattern; `stem` is what follows "Handoff_" / "handoff_".
+CUSTOM_STEMS: dict[str, str] = {
+    name: name
+    for name in (
+        "product", "why_bought", "use_case", "commitments", "success_criteria", "risks", "competition",
+        "champion_stake",
+        "stakeholders", "special_terms", "champion", "economic_buyer", "go_live_date", "override_reason",
+        "override_approver", "override_expires", "status", "gate", "percent", "missing", "csm", "started_at",
+        "first_touch_at", "summary",
+    )
+} | {
+    "override_requested": "override", "metric_completion": "completion", "metric_assign_minutes": "assign_minutes",
+    "metric_ttft_hours": "ttft_hours",
+}  # fmt: skip
+
+
+def typed(name: str, value: Any) -> Any:
+    """A stored value as the canonical field's Python type; None when empty or unreadable."""
+    if value is None or value == "":
+        return None
+    if name in FLAG_FIELDS:
+        return value is True or str(value).lower() == "true"
+    if name in DATE_FIELDS:
+        return as_day(value)
+    if name in MOMENT_FIELDS:
+        return as_moment(value)
+    return as_number(value) if name in NUMBER_FIELDS else value
+
+
+def as_day(value: Any) -> date | None:
+    """A date from a date, an instant or their text."""
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    moment = as_moment(value)
+    return moment.date() if moment else None
+
+
+def as_moment(value: Any) -> datetime | None:
+    """An aware instant from an instant, a date, ISO text or epoch milliseconds."""
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    text = str(value or "").strip()
+    if text.isdigit() and len(text) >= EPOCH_MS_DIGITS:
+        return datetime.fromtimestamp(int(text) / 1000, UTC)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def as_number(value: Any) -> float | None:
+    """A number from a number or its text."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def view(world: World) -> CrmView:
