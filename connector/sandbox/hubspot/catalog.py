@@ -68,9 +68,7 @@ _HANDOFF_OTHERS = (
         "Handoff status",
         options("1 Preparation", "2 Welcome", "3 Alignment", "4 Implementation", "5 Review"),
     ),
-    choice(
-        "handoff_gate", "Handoff gate", options("Held", "Released", "Overridden", "Warned", "Not checked")
-    ),
+    choice("handoff_gate", "Handoff gate", options("Held", "Released", "Overridden", "Warned", "Not checked")),
     number("handoff_percent", "Handoff completeness"),
     owner("handoff_csm", "Customer Success Manager"),
     moment("handoff_started_at", "Handoff started"),
@@ -206,9 +204,7 @@ _ENGAGEMENTS: dict[str, tuple[Definition, ...]] = {
         text("hs_email_subject", "Subject"),
         long_text("hs_email_text", "Text"),
         long_text("hs_email_html", "Body"),
-        choice(
-            "hs_email_direction", "Direction", options("EMAIL", "INCOMING_EMAIL", "FORWARDED_EMAIL")
-        ),
+        choice("hs_email_direction", "Direction", options("EMAIL", "INCOMING_EMAIL", "FORWARDED_EMAIL")),
         choice("hs_email_status", "Status", options("SENT", "BOUNCED", "FAILED", "SCHEDULED", "SENDING")),
     ),
 }

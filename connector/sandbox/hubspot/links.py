@@ -216,9 +216,7 @@ def _lacks_primary(world: World, kind: Kind, record_id: str, to: Kind, to_id: st
     return not any(type_id in types for _, types in linked(world, *deal_side))
 
 
-def _demote(
-    world: World, kind: Kind, record_id: str, to: Kind, to_id: str, *, type_id: int | None, by: str
-) -> None:
+def _demote(world: World, kind: Kind, record_id: str, to: Kind, to_id: str, *, type_id: int | None, by: str) -> None:
     # A record has one primary company: naming another takes the label from the first.
     if type_id is None:
         return

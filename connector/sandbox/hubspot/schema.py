@@ -10,10 +10,11 @@ Tables besides the object types: `owners` (email, firstName, lastName, userId, a
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.hubspot import catalog, links
+from connector.sandbox.hubspot.derive import iso
 from connector.sandbox.hubspot.kinds import KINDS
 from connector.sandbox.state import World
 
@@ -76,7 +77,8 @@ def furnish(world: World) -> None:
         for definition in catalog.properties(world, kind).values():
             if definition.unique:
                 world.table(kind.table).add_unique(definition.name)
-            follow(world.table(kind.table), definition.name)
+            if not definition.calculated:
+                follow(world.table(kind.table), definition.name)
 
 
 def follow(table: Table, name: str) -> None:
@@ -115,12 +117,6 @@ def as_text(value: Any) -> str | None:
     if isinstance(value, date):
         return value.isoformat()
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def iso(moment: datetime) -> str:
-    """An instant as HubSpot writes it: UTC, milliseconds unless they are nought."""
-    text = moment.astimezone(UTC).isoformat(timespec="milliseconds" if moment.microsecond >= 1000 else "seconds")
-    return text.replace("+00:00", "Z")
 
 
 def _make_id(table: str, n: int) -> str:

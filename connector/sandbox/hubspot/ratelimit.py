@@ -1,0 +1,109 @@
+"""How many requests the portal takes: a rolling ten-second window, searches per second, a daily quota.
+
+Not the vendor's error for each (`app.py` raises it). Windows run on the machine's monotonic clock, because a
+caller waits in real time even when the sandbox's clock stands still; the day is the sandbox's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from connector.sandbox.hubspot.errors import Refused
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from connector.sandbox.state import World
+
+# facts: HubSpot §3e and §1; each can be changed by the setting of that name, and 0 lifts it.
+SETTINGS = {"burst_limit": 190, "search_per_second": 5, "daily_limit": 625_000}
+BURST_S = 10.0
+SEARCH_S = 1.0
+GATE = "hubspot.gate"
+
+
+class Throttled(Refused):
+    """A 429 with its own body (facts: HubSpot §3d, §1)."""
+
+    def __init__(self, message: str, *, policy: str | None) -> None:
+        super().__init__(status=429, category="RATE_LIMITS", message=message)
+        self.policy = policy
+
+    def body(self, correlation_id: str) -> dict[str, Any]:
+        """The search variant has a category, the others an error type and a policy."""
+        found: dict[str, Any] = {"status": "error", "message": self.message, "correlationId": correlation_id}
+        if self.policy is None:
+            return {**found, "category": self.category}
+        return {**found, "errorType": "RATE_LIMIT", "policyName": self.policy, "requestId": correlation_id}
+
+
+BURST = ("You have reached your ten_secondly_rolling limit.", "TEN_SECONDLY_ROLLING")
+DAILY = ("You have reached your daily limit.", "DAILY")
+SEARCHES = ("You have reached your secondly limit.", None)
+
+
+class Gate:
+    """Counts what was admitted. `now` gives seconds that never run backwards."""
+
+    def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._burst: deque[float] = deque()
+        self._searches: deque[float] = deque()
+        self._day: date | None = None
+        self._count = 0
+
+    def admit(self, world: World, *, search: bool) -> None:
+        """Count one request. Raises Throttled."""
+        now = self._now()
+        self._turn_day(world)
+        if 0 < daily_limit(world) <= self._count:
+            raise Throttled(DAILY[0], policy=DAILY[1])
+        window, length, name = (
+            (self._searches, SEARCH_S, "search_per_second") if search else (self._burst, BURST_S, "burst_limit")
+        )
+        while window and window[0] <= now - length:
+            window.popleft()
+        if 0 < _limit(world, name) <= len(window):
+            raise Throttled(*SEARCHES[:1], policy=None) if search else Throttled(BURST[0], policy=BURST[1])
+        window.append(now)
+        self._count += 1
+
+    def headers(self, world: World) -> dict[str, str]:
+        """The rate-limit headers of a reply that is no search."""
+        burst, daily = _limit(world, "burst_limit"), daily_limit(world)
+        return {
+            "X-HubSpot-RateLimit-Max": str(burst),
+            "X-HubSpot-RateLimit-Remaining": str(max(0, burst - len(self._burst))),
+            "X-HubSpot-RateLimit-Interval-Milliseconds": str(int(BURST_S * 1000)),
+            "X-HubSpot-RateLimit-Daily": str(daily),
+            "X-HubSpot-RateLimit-Daily-Remaining": str(max(0, daily - self._count)),
+        }
+
+    def today(self, world: World) -> int:
+        """Requests admitted since midnight."""
+        self._turn_day(world)
+        return self._count
+
+    def _turn_day(self, world: World) -> None:
+        today = world.clock.now().date()
+        if today != self._day:
+            self._day, self._count = today, 0
+
+
+def gate(world: World) -> Gate:
+    """The gate of this portal."""
+    found: Gate = world.scratch.setdefault(GATE, Gate())
+    return found
+
+
+def daily_limit(world: World) -> int:
+    """Requests allowed a day; 0 is no limit."""
+    return _limit(world, "daily_limit")
+
+
+def _limit(world: World, name: str) -> int:
+    found = world.settings.get(name)
+    return SETTINGS[name] if found is None else int(found)
