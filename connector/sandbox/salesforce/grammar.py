@@ -167,7 +167,7 @@ def parse(text: str) -> Query:
         tree = _PARSER.parse(text)
     except UnexpectedInput as error:
         raise ApiError("MALFORMED_QUERY", _complaint(text, error)) from error
-    return _Builder().transform(tree)  # type: ignore[no-any-return]
+    return _Builder().transform(tree)
 
 
 def unescape(raw: str) -> str:

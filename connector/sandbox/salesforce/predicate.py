@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 IDS = frozenset({"id", "reference"})
 DATEWORDS = {"YESTERDAY": -1, "TODAY": 0, "TOMORROW": 1}
 LITERALS = {
-    **dict.fromkeys((*TEXT, *IDS), {"string"}),
-    **dict.fromkeys(NUMBER, {"number"}),
+    **{kind: {"string"} for kind in (*TEXT, *IDS)},
+    **{kind: {"number"} for kind in NUMBER},
     "boolean": {"boolean"},
     "date": {"date", "dateword"},
     "datetime": {"datetime", "dateword"},

@@ -185,13 +185,17 @@ def _aggregate_columns(
         if not column.function:
             if bound.parts not in grouped:
                 raise ApiError("MALFORMED_QUERY", f"Field must be grouped or aggregated: {column.path}")
-            named.append((bound.parts[-1], lambda rows, get=bound.get: get(rows[0])))
+            named.append((bound.parts[-1], _first(bound)))
             continue
         fold = _AGGREGATES.get(column.function)
         if fold is None:
             raise ApiError("MALFORMED_QUERY", f"unknown function: {column.function}")
         named.append((column.alias or f"expr{next(numbers)}", _folder(fold, bound)))
     return named
+
+
+def _first(bound: Bound) -> Callable[[list[Seen]], Any]:
+    return lambda rows: bound.get(rows[0])
 
 
 def _folder(fold: Callable[[Sequence[Any]], Any], bound: Bound) -> Callable[[list[Seen]], Any]:

@@ -1,0 +1,211 @@
+"""The org on its port: which path and method goes to which handler, and how requests and replies look on the wire.
+
+Not the handlers, and not journal, faults or the Date header (`wire.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote
+
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from connector.sandbox.salesforce import auth, batches, composite, describe, query, replication, sobjects
+from connector.sandbox.salesforce.ask import Ask, Reply
+from connector.sandbox.salesforce.errors import ApiError, OAuthError, not_found
+from connector.sandbox.wire import Vendor, trace_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from connector.sandbox.faults import Fault
+    from connector.sandbox.state import World
+
+MAX_URI_BYTES = 16_384
+"""Facts: Salesforce §1.1."""
+
+METHODS = ["GET", "POST", "PATCH", "DELETE", "PUT", "HEAD"]
+_VERSION = re.compile(r"v(\d+)\.0")
+_CLIENT = re.compile(r"client=([^;,\s]+)")
+
+
+def routes(world: World) -> list[Route]:
+    """The vendor API as Starlette routes."""
+    endpoint = _Endpoint(world)
+    return [
+        Route("/services/{path:path}", endpoint.serve, methods=METHODS),
+        Route("//services/{path:path}", endpoint.serve, methods=METHODS),
+        Route("/id/{path:path}", endpoint.serve, methods=METHODS),
+    ]
+
+
+def dispatch(ask: Ask) -> Reply:
+    """Send a request below /services/data/vXX.X/ to its handler. Raises ApiError."""
+    found = _match(ask)
+    if not found:
+        raise not_found()
+    if ask.method not in found:
+        allowed = ",".join(found)
+        raise ApiError("METHOD_NOT_ALLOWED", f"HTTP Method '{ask.method}' not allowed. Allowed are {allowed}")
+    kind, handler = found[ask.method]
+    ask.trace.kind = kind if ask.trace.kind in ("other", "composite") and kind != "composite" else ask.trace.kind
+    return handler(ask)
+
+
+Handlers = dict[str, tuple[str, "Callable[[Ask], Reply]"]]
+
+
+def _composite(ask: Ask) -> Reply:
+    reply = composite.composite(ask, dispatch)
+    ask.trace.kind = "composite"
+    return reply
+
+
+# Path pattern -> method -> (kind in the journal, handler). "*" stands for one segment.
+TABLE: dict[tuple[str, ...], Handlers] = {
+    (): {"GET": ("index", describe.index)},
+    ("query",): {"GET": ("query", query.query)},
+    ("queryall",): {"GET": ("queryAll", query.query)},
+    ("query", "*"): {"GET": ("queryMore", query.query)},
+    ("queryall", "*"): {"GET": ("queryMore", query.query)},
+    ("limits",): {"GET": ("limits", describe.limits)},
+    ("sobjects",): {"GET": ("describe.global", describe.every)},
+    ("sobjects", "*"): {"GET": ("sobject.info", describe.basic), "POST": ("sobject.create", sobjects.create)},
+    ("sobjects", "*", "describe"): {"GET": ("describe", describe.one)},
+    ("sobjects", "*", "updated"): {"GET": ("updated", replication.updated)},
+    ("sobjects", "*", "deleted"): {"GET": ("deleted", replication.deleted)},
+    ("sobjects", "*", "*"): {
+        "GET": ("sobject.get", sobjects.read),
+        "PATCH": ("sobject.update", sobjects.update),
+        "DELETE": ("sobject.delete", sobjects.delete),
+    },
+    ("sobjects", "*", "*", "*"): {
+        "GET": ("sobject.get", sobjects.read_by_key),
+        "PATCH": ("sobject.upsert", sobjects.upsert_by_key),
+        "DELETE": ("sobject.delete", sobjects.delete_by_key),
+    },
+    ("composite",): {"POST": ("composite", _composite)},
+    ("composite", "sobjects"): {
+        "POST": ("collections.create", batches.create),
+        "PATCH": ("collections.update", batches.update),
+        "DELETE": ("collections.delete", batches.delete),
+    },
+    ("composite", "sobjects", "*"): {
+        "GET": ("collections.get", batches.retrieve),
+        "POST": ("collections.get", batches.retrieve),
+    },
+    ("composite", "sobjects", "*", "*"): {"PATCH": ("collections.upsert", batches.upsert)},
+}
+
+
+def _match(ask: Ask) -> Handlers:
+    path = tuple(segment.lower() for segment in ask.path)
+    for pattern, handlers in TABLE.items():
+        if len(pattern) == len(path) and all(p in ("*", s) for p, s in zip(pattern, path, strict=True)):
+            return handlers
+    return {}
+
+
+class _Endpoint:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def serve(self, request: Request) -> Response:
+        """Answer one request, whatever it is."""
+        trace = trace_of(request)
+        try:
+            reply = await self._answer(request)
+        except OAuthError as error:
+            reply = Reply(400, error.body())
+        except ApiError as error:
+            reply = Reply(error.status, error.body())
+        trace.write = trace.write and reply.status < 400
+        if reply.body is None:
+            return Response(status_code=reply.status, headers=reply.headers)
+        return JSONResponse(reply.body, status_code=reply.status, headers=reply.headers)
+
+    async def _answer(self, request: Request) -> Reply:
+        raw = request.scope["raw_path"].decode("latin-1")
+        if len(raw) + len(request.scope["query_string"]) > MAX_URI_BYTES:
+            raise ApiError("URI_TOO_LONG", "The length of the URI exceeds the 16,384 byte limit")
+        parts = [unquote(p) for p in raw.split("/") if p]
+        base = f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}"
+        if parts[:3] == ["services", "oauth2", "token"]:
+            trace_of(request).kind = "token"
+            form = dict(parse_qsl((await request.body()).decode()))
+            return Reply(200, auth.token(self._world, form, request.headers.get("authorization", ""), base))
+        if parts == ["services", "data"]:
+            trace_of(request).kind = "versions"
+            return Reply(200, describe.versions())
+        user = self._caller(request)
+        if parts[:3] == ["services", "oauth2", "userinfo"] or parts[0] == "id":
+            trace_of(request).kind = "identity"
+            return Reply(200, auth.identity(self._world, user, base))
+        return dispatch(await self._ask(request, user, parts, base))
+
+    def _caller(self, request: Request) -> Any:
+        user = auth.caller(self._world, request.headers.get("authorization", ""))
+        client = _CLIENT.search(request.headers.get("sforce-call-options", ""))
+        trace_of(request).caller = str(user.values["Username"]) + (f";{client[0]}" if client else "")
+        describe.use_one(self._world)
+        total, used = describe.usage(self._world)
+        if used > total:
+            raise ApiError("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+        return user
+
+    async def _ask(self, request: Request, user: Any, parts: list[str], base: str) -> Ask:
+        version = _VERSION.fullmatch(parts[2]) if parts[:2] == ["services", "data"] else None
+        if version is None or int(version[1]) > describe.NEWEST:
+            raise not_found()
+        if int(version[1]) < describe.OLDEST:
+            raise ApiError("UNSUPPORTED_API_VERSION", f"API version {version[1]}.0 is retired")
+        return Ask(
+            world=self._world,
+            user=user,
+            version=f"{version[1]}.0",
+            method=request.method,
+            path=tuple(parts[3:]),
+            query=request.query_params,
+            headers={k.lower(): v for k, v in request.headers.items()},
+            body=_parsed(await request.body()),
+            trace=trace_of(request),
+            base_url=base,
+        )
+
+
+def _parsed(raw: bytes) -> Any:
+    if not raw.strip():
+        return None
+    try:
+        return json.loads(raw)
+    except ValueError as error:
+        raise ApiError("JSON_PARSER_ERROR", f"Unexpected character in the request body: {error}") from error
+
+
+REFUSALS = {
+    # No 429 in this API: a spent quota is a 403 with a code (facts: Salesforce §3.3).
+    "429": ApiError("REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded."),
+    "500": ApiError("UNKNOWN_EXCEPTION", "An unexpected error occurred. ErrorId: sandbox"),
+    "503": ApiError("SERVER_UNAVAILABLE", "Server is temporarily unavailable"),
+    "expired_token": ApiError("INVALID_SESSION_ID", "Session expired or invalid"),
+}
+
+
+def _refuse(kind: str, _fault: Fault) -> Response:
+    if kind == "502":
+        return Response("<html><body><h1>502 Bad Gateway</h1></body></html>", 502, media_type="text/html")
+    error = REFUSALS[kind]
+    return JSONResponse(error.body(), status_code=error.status)
+
+
+def _headers(world: World) -> dict[str, str]:
+    total, used = describe.usage(world)
+    return {"Sforce-Limit-Info": f"api-usage={used}/{total}"}
+
+
+VENDOR = Vendor(refuse=_refuse, headers=_headers)
