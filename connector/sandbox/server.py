@@ -14,13 +14,12 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import RedirectResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from connector.sandbox import control
 from connector.sandbox.control import PACKAGES
@@ -295,11 +294,8 @@ def close(worlds: dict[str, World], folder: Path | None) -> None:
         world.detach()
 
 
-def _screens(world: World) -> list[Any]:
-    if find_spec("connector.sandbox.screens.app") is None:
-        return []
-    actions = import_module("connector.sandbox.screens.actions").Actions(world)
-    routes: list[Any] = import_module("connector.sandbox.screens.app").routes(world, actions)
+def _screens(world: World) -> list[BaseRoute]:
+    routes: list[BaseRoute] = import_module("connector.sandbox.screens.app").routes(world)
     return routes
 
 
@@ -324,7 +320,8 @@ def _config(app: ASGIApp) -> uvicorn.Config:
 
 
 def _listen(port: int) -> socket.socket:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio switches Nagle's delay off only for sockets that name their protocol.
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((HOST, port))
     return sock
