@@ -1,0 +1,278 @@
+"""HubSpot as a `connector.crm.port.CRM`: puts the parts of this package behind the port's few methods.
+
+Not here: paths and JSON (``session``, ``wire``), searching (``search``), batches (``reads``, ``writes``). No custom
+property is named in this package; all of them come from the mapping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time
+
+from connector.crm.hubspot import associations, search, wire
+from connector.crm.hubspot.fields import DEAL_TYPE, MODIFIED, PIPELINE, STAGE, Fields
+from connector.crm.hubspot.portal import Portal
+from connector.crm.hubspot.reads import Reader
+from connector.crm.hubspot.search import Cursor, Feed, Query, Step, one_of, where
+from connector.crm.hubspot.session import (
+    API_VERSION,
+    BASE_URL,
+    CONNECT_SECONDS,
+    READ_SECONDS,
+    REAL_WAITS,
+    Session,
+    Waits,
+)
+from connector.crm.hubspot.writes import KEYED, Told, Writer
+from connector.crm.port import (
+    Capabilities,
+    Change,
+    ChangePage,
+    DealFacts,
+    ObjectSchema,
+    Operation,
+    Write,
+    WriteOutcome,
+)
+from connector.errors import Problem
+from connector.handoff.model import Kind, Person, Stage, SystemName
+from connector.policy.crmmap import CrmMap
+
+LOOKBACK_SECONDS = 600.0
+"""How far each poll looks back behind the newest change told, for search shows changes late (facts: HubSpot §1)."""
+
+CHANGE_LAG_SECONDS = 30.0
+"""How long a change usually hides from search: "a few moments" by the docs; the lookback covers far more."""
+
+MADE_PER_CALL = 1000
+"""Rows of a task or note upsert handed over at once: ten vendor batches, whose links then share two calls."""
+
+UPDATED_PER_CALL = 100
+CLOSED_WON, CLOSE_DATE, CLOSED_WON_DATE = "hs_is_closed_won", "closedate", "hs_closed_won_date"
+
+
+class HubSpotCRM:
+    """One HubSpot portal. ``token`` is a service key or private-app token; ``on_call`` hears a label per call sent."""
+
+    def __init__(
+        self,
+        *,
+        system: SystemName,
+        map: CrmMap,
+        token: str,
+        base_url: str = BASE_URL,
+        api_version: str = API_VERSION,
+        on_call: Callable[[str], None] | None = None,
+        lookback: float = LOOKBACK_SECONDS,
+        timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
+        waits: Waits = REAL_WAITS,
+    ) -> None:
+        self._system = system
+        self._map = map
+        self._fields = Fields(map)
+        self._lookback = int(lookback * 1000)
+        self._session = Session(
+            token=token, base_url=base_url, version=api_version, on_call=on_call, waits=waits, timeout=timeout
+        )
+        self._portal = Portal(self._session, self._fields)
+        self._reader = Reader(self._session, self._fields)
+        told = Told(now=self.server_time, pipeline=self._portal.pipeline_of)
+        self._writer = Writer(self._session, self._fields, self._reader, told=told)
+        self._feeds = {feed.name: feed for feed in self._watched()}
+
+    @property
+    def system(self) -> SystemName:
+        """The name from config.toml."""
+        return self._system
+
+    @property
+    def portal_id(self) -> str:
+        """The portal this login belongs to, pinned at the first `connect`; empty before it."""
+        return self._portal.id
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Rows per `apply`; which kinds the portal keeps unique by key."""
+        made = {(kind, Operation.UPSERT): MADE_PER_CALL for kind in KEYED}
+        updated = {(kind, Operation.UPDATE): UPDATED_PER_CALL for kind in (Kind.DEAL, Kind.ACCOUNT)}
+        return Capabilities(
+            max_batch={**made, **updated}, native_upsert=self._writer.native, change_lag=CHANGE_LAG_SECONDS
+        )
+
+    def connect(self) -> tuple[Problem, ...]:
+        """Log in, pin the portal, read its pipelines and properties, probe whether our keys are kept unique.
+
+        Raises `UserError` when the login belongs to another portal than before or a key has no property to stand in.
+        """
+        self._portal.pin()
+        self._portal.refresh_stages()
+        problems = []
+        native = set()
+        for kind in KEYED:
+            problem = self._portal.key_problem(kind)
+            if problem is None:
+                native.add(kind)
+            else:
+                problems.append(problem)
+        self._writer.native = frozenset(native)
+        return tuple(problems)
+
+    def server_time(self) -> datetime:
+        """The portal's clock as of its last answer; asks for the account when there was none yet."""
+        if self._session.server_time is None:
+            self._portal.pin()
+        if self._session.server_time is None:
+            raise ValueError("HubSpot's answer carries no Date")
+        return self._session.server_time
+
+    def feeds(self) -> tuple[str, ...]:
+        """Deals, completed tasks, meetings, calls, emails: one search each on an idle tick."""
+        return tuple(self._feeds)
+
+    def start_cursor(self, feed: str, at: datetime) -> str:
+        """The cursor that begins a feed at a time; nothing older is ever asked for."""
+        return search.begin(at).text() if feed in self._feeds else ""
+
+    def changes(self, feed: str, cursor: str) -> ChangePage:
+        """One call, and one more for the deals of activities that are news and not ours."""
+        now = wire.millis(self.server_time())
+        step = search.step(self._session, self._feeds[feed], Cursor.parse(cursor), lookback=self._lookback, now=now)
+        return ChangePage(changes=self._changes(feed, step), cursor=step.cursor.text(), more=step.more)
+
+    def fetch(self, deal_ids: Sequence[str]) -> Mapping[str, DealFacts]:
+        """Re-read deals and all that hangs on them. Cheapest in portions of 1,000."""
+        if not deal_ids:
+            return {}
+        return self._reader.deals(
+            deal_ids, stages=self._portal.stage, times=self._portal.stage_times(), now=self.server_time()
+        )
+
+    def people(self) -> tuple[Person, ...]:
+        """All owners by owner id (never user id); archived ones are inactive."""
+        return self._portal.people()
+
+    def account_counts(self) -> Mapping[str, int]:
+        """How many companies each person is CSM of.
+
+        The first search tells how many companies have a CSM at all. Reading them takes a page per 200; asking for each
+        person's total takes a call per active person. Whichever is fewer is done, and the first page counts.
+        """
+        mapped = self._map.get(Kind.ACCOUNT, "csm")
+        if mapped is None:
+            return {}
+        query = Query(
+            object_name=self._fields.object(Kind.ACCOUNT),
+            groups=((where(mapped.field, "HAS_PROPERTY"),),),
+            properties=(mapped.field,),
+            sort=search.ID,
+        )
+        counts: dict[str, int] = {}
+        for number, page in enumerate(search.everything(self._session, query)):
+            if number == 0 and page.after is not None:
+                people = [person for person in self.people() if person.active]
+                if page.total > len(people) * search.PAGE:
+                    return self._totals(query, mapped.field, people)
+            for row in page.rows:
+                counts[row.get(mapped.field)] = counts.get(row.get(mapped.field), 0) + 1
+        return counts
+
+    def stages(self) -> tuple[Stage, ...]:
+        """All stages of all deal pipelines; won is probability 1.0 and closed, whatever its id or label."""
+        return self._portal.refresh_stages()
+
+    def apply(self, writes: Sequence[Write]) -> tuple[WriteOutcome, ...]:
+        """Send one batch; rows are judged by what the answer says of each."""
+        return self._writer.apply(writes) if writes else ()
+
+    def find(self, kind: Kind, keys: Mapping[str, str]) -> Mapping[str, str]:
+        """Tasks or notes by key that hang on their deal; one whose links are missing is not found."""
+        return self._writer.find(kind, keys)
+
+    def scan_won(self, since: date | None) -> Iterator[tuple[str, ...]]:
+        """Ids of won deals, in pages; by the close date or the day of the win when ``since`` is given."""
+        won = (where(CLOSED_WON, "EQ", "true"), *self._in_pipelines())
+        groups: tuple[tuple[search.Filter, ...], ...] = (won,)
+        if since is not None:
+            start = str(wire.millis(datetime.combine(since, time(), tzinfo=UTC)))
+            named = [name for name in (CLOSE_DATE, CLOSED_WON_DATE) if name in self._portal.properties(Kind.DEAL)]
+            groups = tuple((*won, where(name, "GTE", start)) for name in named or [CLOSE_DATE])
+        query = Query(object_name="deals", groups=groups, properties=(STAGE,), sort=search.ID)
+        for page in search.everything(self._session, query):
+            ids = tuple(row.id for row in page.rows if self._portal.is_won(row.get(STAGE)))
+            if ids:
+                yield ids
+
+    def earliest_start(self) -> datetime | None:
+        """The earliest start this connector left on any deal: one search for one record."""
+        mapped = self._map.get(Kind.DEAL, "started_at")
+        if mapped is None:
+            return None
+        query = Query(
+            object_name="deals",
+            groups=((where(mapped.field, "HAS_PROPERTY"),),),
+            properties=(mapped.field,),
+            sort=mapped.field,
+            limit=1,
+        )
+        rows = search.page(self._session, query).rows
+        return rows[0].at(mapped.field) if rows else None
+
+    def describe(self, kind: Kind) -> ObjectSchema:
+        """The properties of an object type, read anew."""
+        return self._portal.describe(kind)
+
+    def _watched(self) -> tuple[Feed, ...]:
+        key = self._fields.key(Kind.TASK)
+        done = self._fields.task({"status": "done"})
+        return (
+            Feed("deal", "deals", (MODIFIED, PIPELINE, DEAL_TYPE), self._in_pipelines()),
+            Feed("task", "tasks", (key,) if key else (), tuple(where(name, "EQ", text) for name, text in done.items())),
+            Feed("meeting", "meetings", ()),
+            Feed("call", "calls", ()),
+            Feed("email", "emails", ()),
+        )
+
+    def _in_pipelines(self) -> tuple[search.Filter, ...]:
+        return (one_of(PIPELINE, self._map.pipelines),) if self._map.pipelines else ()
+
+    def _changes(self, feed: str, step: Step) -> tuple[Change, ...]:
+        deals: dict[str, tuple[str, ...]] = {row.id: (row.id,) for row in step.rows}
+        if feed != "deal":
+            deals = self._deals_of(self._feeds[feed].object_name, step.rows)
+        newest: dict[str, datetime] = {}
+        for row in step.rows:
+            at = row.at(MODIFIED) or row.updated_at or self.server_time()
+            for deal_id in deals.get(row.id, ()):
+                newest[deal_id] = at  # rows come oldest first
+        return tuple(Change(deal_id=deal_id, modified_at=at) for deal_id, at in newest.items())
+
+    def _deals_of(self, object_name: str, rows: Sequence[wire.Obj]) -> dict[str, tuple[str, ...]]:
+        """The deals each activity hangs on. A task of ours names its deal in its key; the others are looked up."""
+        key = self._fields.key(Kind.TASK) if object_name == "tasks" else ""
+        ours: dict[str, tuple[str, ...]] = {}
+        for row in rows:
+            if key and (deal_id := self._deal_in(row.get(key))):
+                ours[row.id] = (deal_id,)
+        others = [row.id for row in rows if row.id not in ours]
+        links = associations.read(self._session, object_name, "deals", others) if others else {}
+        return {**ours, **{each: tuple(link.id for link in found) for each, found in links.items()}}
+
+    def _deal_in(self, key: str) -> str:
+        """The deal id in ``<system>:<deal id>:<generation>:<step>``; empty when the key is not this system's."""
+        start = f"{self._system}:"
+        return key.removeprefix(start).partition(":")[0] if key.startswith(start) else ""
+
+    def _totals(self, query: Query, name: str, people: Sequence[Person]) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for person in people:
+            one = Query(
+                object_name=query.object_name,
+                groups=((where(name, "EQ", person.id),),),
+                properties=(),
+                sort=search.ID,
+                limit=1,
+            )
+            total = search.page(self._session, one).total
+            if total:
+                counts[person.id] = total
+        return counts

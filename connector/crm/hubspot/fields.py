@@ -1,0 +1,237 @@
+"""Canonical names and values to HubSpot properties and text, and back, by one system's `CrmMap`.
+
+Not here: which objects are read when (``reads``), and any property of the company's own: those come from the map.
+What is named here are the properties HubSpot itself ships.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+
+from connector.crm.hubspot import wire
+from connector.handoff.model import CrmNote, CrmTask, Kind, Record, Ref, Touch, TouchKind, Value
+from connector.handoff.rulebook import FieldType
+from connector.policy.crmmap import CrmMap, MappedField
+
+OBJECTS: dict[Kind, str] = {
+    Kind.DEAL: "deals",
+    Kind.ACCOUNT: "companies",
+    Kind.TASK: "tasks",
+    Kind.NOTE: "notes",
+    Kind.MEETING: "meetings",
+}
+"""HubSpot's plural names, used where the mapping names no object."""
+
+STAGE, PIPELINE, DEAL_TYPE = "dealstage", "pipeline", "dealtype"
+MODIFIED = "hs_lastmodifieddate"
+OWNER = "hubspot_owner_id"
+TIMESTAMP = "hs_timestamp"
+OWNERSHIP = "OWNER"
+
+SHIPPED: dict[Kind, dict[str, str]] = {
+    Kind.DEAL: {"stage": STAGE},
+    Kind.TASK: {
+        "subject": "hs_task_subject",
+        "body": "hs_task_body",
+        "due": TIMESTAMP,
+        "owner": OWNER,
+        "status": "hs_task_status",
+        "remind_at": "hs_task_reminders",
+        "priority": "hs_task_priority",
+        "type": "hs_task_type",
+    },
+    Kind.NOTE: {"body": "hs_note_body", "owner": OWNER},
+}
+"""Properties of HubSpot's own (facts: HubSpot §6), for canonical names that the mapping does not list."""
+
+TASK_DONE = "COMPLETED"
+TASK_STATES = {"done": TASK_DONE, "open": "NOT_STARTED"}
+TASK_COMPLETED_AT = "hs_task_completion_date"
+DUE_HOUR = time(12, tzinfo=UTC)
+"""A due day is written as noon UTC, which is the same calendar day from UTC-11 to UTC+11, so no portal's time zone
+moves a task to the day before. The end of a working day is the core's business, not the wire's."""
+
+NEW_TASK = {"hs_task_status": "NOT_STARTED", "hs_task_type": "TODO"}
+
+TOUCHES: dict[str, TouchKind] = {"meetings": TouchKind.MEETING, "calls": TouchKind.CALL, "emails": TouchKind.EMAIL}
+TOUCH_PROPERTIES: dict[str, tuple[str, ...]] = {
+    "meetings": (TIMESTAMP, OWNER, "hs_meeting_start_time", "hs_meeting_outcome"),
+    "calls": (TIMESTAMP, OWNER, "hs_call_status"),
+    "emails": (TIMESTAMP, OWNER, "hs_email_status", "hs_email_direction"),
+}
+NOT_A_TOUCH: dict[str, frozenset[str]] = {
+    "hs_meeting_outcome": frozenset({"CANCELED", "NO_SHOW", "RESCHEDULED"}),
+    "hs_call_status": frozenset({"NO_ANSWER", "BUSY", "FAILED", "QUEUED", "CANCELED", "RINGING", "CONNECTING"}),
+    "hs_email_status": frozenset({"BOUNCED", "FAILED", "SCHEDULED", "SENDING"}),
+    "hs_email_direction": frozenset({"INCOMING_EMAIL"}),
+}
+"""Activities that were logged but reached nobody, or that came from the customer."""
+
+_TITLE = re.compile(
+    r"\A\s*(?:<(?:div|p|span)[^>]*>\s*)*<(?:strong|b)>.*?</(?:strong|b)>\s*(?:</p>|<br\s*/?>)", re.I | re.S
+)
+
+
+class Fields:
+    """One system's translation. Holds the map and nothing that changes."""
+
+    def __init__(self, crm_map: CrmMap) -> None:
+        self.map = crm_map
+
+    def object(self, kind: Kind) -> str:
+        """The object's name in paths."""
+        return self.map.objects.get(kind) or OBJECTS[kind]
+
+    def property(self, kind: Kind, name: str) -> str:
+        """The property behind a canonical name. Raises KeyError when neither the map nor HubSpot has one."""
+        mapped = self.map.get(kind, name)
+        if mapped is not None and mapped.field:
+            return mapped.field
+        try:
+            return SHIPPED[kind][name]
+        except KeyError:
+            raise KeyError(f"{kind.value} field {name!r} is not mapped") from None
+
+    def key(self, kind: Kind) -> str:
+        """The property that carries our natural key; empty when the mapping gives none."""
+        mapped = self.map.get(kind, "key")
+        return mapped.field if mapped else ""
+
+    def read_names(self, kind: Kind) -> tuple[str, ...]:
+        """The mapped properties to ask for."""
+        return tuple(mapped.field for mapped in self.map.of(kind) if mapped.type is not FieldType.REFERENCE)
+
+    def record(self, kind: Kind, row: wire.Obj) -> Record:
+        """A deal or company with its mapped values."""
+        values = {
+            mapped.name: decode(mapped, row.get(mapped.field))
+            for mapped in self.map.of(kind)
+            if mapped.type is not FieldType.REFERENCE
+        }
+        return Record(ref=Ref(kind, row.id), values=values)
+
+    def patch(self, kind: Kind, values: Mapping[str, Value], *, pipeline: str = "") -> dict[str, str]:
+        """Properties of an update of a deal or company. A stage travels with its pipeline (facts: HubSpot §4)."""
+        properties = {self.property(kind, name): self._encode(kind, name, value) for name, value in values.items()}
+        if kind is Kind.DEAL and properties.get(STAGE) and pipeline:
+            properties[PIPELINE] = pipeline
+        return properties
+
+    def task(self, values: Mapping[str, Value]) -> dict[str, str]:
+        """Properties of a task write."""
+        return {self.property(Kind.TASK, name): self._task_value(name, value) for name, value in values.items()}
+
+    def new_task(self, values: Mapping[str, Value], *, key: str, now: datetime) -> dict[str, str]:
+        """Properties of a task that may not exist yet: with its key, a due time (required) and a state."""
+        return {TIMESTAMP: wire.iso(now), **NEW_TASK, **self.task(values), self.key(Kind.TASK): key}
+
+    def note(self, values: Mapping[str, Value]) -> dict[str, str]:
+        """Properties of a note write. HubSpot notes have no title, so it stands in bold above the words."""
+        properties = {}
+        if "title" in values or "body" in values:
+            title = wire.to_html(str(values.get("title") or ""))
+            body = wire.to_html(str(values.get("body") or ""))
+            properties[self.property(Kind.NOTE, "body")] = f"<strong>{title}</strong><br>{body}" if title else body
+        if "owner" in values:
+            properties[self.property(Kind.NOTE, "owner")] = str(values["owner"] or "")
+        return properties
+
+    def new_note(self, values: Mapping[str, Value], *, key: str, now: datetime) -> dict[str, str]:
+        """Properties of a note that may not exist yet: with its key and a time (required)."""
+        return {TIMESTAMP: wire.iso(now), **self.note(values), self.key(Kind.NOTE): key}
+
+    def task_names(self) -> tuple[str, ...]:
+        """The properties a task is read by."""
+        names = (self.property(Kind.TASK, name) for name in ("subject", "owner", "status", "due"))
+        return tuple(name for name in (*names, TASK_COMPLETED_AT, self.key(Kind.TASK)) if name)
+
+    def to_task(self, row: wire.Obj) -> CrmTask:
+        """A task as the core sees it."""
+        due = row.at(self.property(Kind.TASK, "due"))
+        return CrmTask(
+            id=row.id,
+            key=row.get(self.key(Kind.TASK)) or None,
+            subject=row.get(self.property(Kind.TASK, "subject")),
+            owner_id=row.get(self.property(Kind.TASK, "owner")) or None,
+            done=row.get(self.property(Kind.TASK, "status")) == self._task_value("status", "done"),
+            due=due.date() if due else None,
+            done_at=row.at(TASK_COMPLETED_AT),
+        )
+
+    def note_names(self) -> tuple[str, ...]:
+        """The properties a note is read by."""
+        return tuple(name for name in (self.property(Kind.NOTE, "body"), self.key(Kind.NOTE)) if name)
+
+    def to_note(self, row: wire.Obj) -> CrmNote | None:
+        """A note of ours, its words without markup and without the title; None for a person's own note."""
+        key = row.get(self.key(Kind.NOTE))
+        body = row.get(self.property(Kind.NOTE, "body"))
+        return CrmNote(id=row.id, key=key, body=wire.to_text(_TITLE.sub("", body, count=1))) if key else None
+
+    def _task_value(self, name: str, value: Value) -> str:
+        if value is None:
+            return ""
+        if name == "due" and isinstance(value, date) and not isinstance(value, datetime):
+            return wire.iso(datetime.combine(value, DUE_HOUR))
+        if name == "remind_at" and isinstance(value, datetime):
+            return str(wire.millis(value))
+        if name == "status":
+            mapped = self.map.get(Kind.TASK, "status")
+            chosen = mapped.to_vendor(str(value)) if mapped else str(value)
+            return TASK_STATES.get(chosen, chosen)
+        if name in ("priority", "type"):
+            return str(value).upper()
+        if name == "body":
+            return wire.to_html(str(value))
+        return encode(value)
+
+    def _encode(self, kind: Kind, name: str, value: Value) -> str:
+        mapped = self.map.get(kind, name)
+        if mapped is not None and mapped.type is FieldType.CHOICE and value is not None:
+            return mapped.to_vendor(str(value))
+        return encode(value)
+
+
+def encode(value: Value) -> str:
+    """A value as HubSpot wants it: always text, and "" to clear (facts: HubSpot §3a)."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime):
+        return wire.iso(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def decode(mapped: MappedField, text: str) -> Value:
+    """A property's text as the mapped type; empty is None."""
+    if not text:
+        return None
+    match mapped.type:
+        case FieldType.NUMBER:
+            return wire.number(text)
+        case FieldType.BOOL:
+            return text == "true"
+        case FieldType.DATE:
+            return wire.day(text)
+        case FieldType.DATETIME:
+            return wire.moment(text)
+        case FieldType.CHOICE:
+            return mapped.from_vendor(text)
+        case FieldType.TEXT | FieldType.LONG_TEXT | FieldType.PERSON | FieldType.REFERENCE:
+            return text
+
+
+def touch(object_name: str, row: wire.Obj, *, now: datetime) -> Touch | None:
+    """An activity as a touch; None when it reached nobody or has not taken place yet."""
+    if any(row.get(name) in refused for name, refused in NOT_A_TOUCH.items()):
+        return None
+    at = row.at("hs_meeting_start_time") or row.at(TIMESTAMP)
+    if at is None or at > now:
+        return None
+    return Touch(kind=TOUCHES[object_name], at=at, by=row.get(OWNER) or None)

@@ -1,0 +1,170 @@
+"""What a portal is like: its id and time zone, pipelines, owners and properties.
+
+Not here: records. Pipelines and property lists are kept for as long as the process runs; a stage nobody has heard of
+makes the pipelines be read again.
+"""
+
+from __future__ import annotations
+
+from connector.crm.hubspot import wire
+from connector.crm.hubspot.fields import Fields
+from connector.crm.hubspot.reads import StageTimes, stage_times
+from connector.crm.hubspot.session import Session
+from connector.crm.port import FieldSchema, ObjectSchema
+from connector.errors import Problem, UserError
+from connector.handoff.model import Kind, Person, Stage
+
+WON_PROBABILITY = 1
+"""A stage is won by probability 1.0 and ``isClosed``, never by its id (facts: HubSpot §4)."""
+
+OWNERS_PAGE = 500
+TEXT_LIMIT = 65_536
+"""Characters in a text property (facts: HubSpot §5)."""
+
+
+class Portal:
+    """Reads what describes the portal, and keeps it."""
+
+    def __init__(self, session: Session, fields: Fields) -> None:
+        self._session = session
+        self._fields = fields
+        self._stages: dict[tuple[str, str], Stage] = {}
+        self._properties: dict[Kind, ObjectSchema] = {}
+        self._unique: dict[Kind, frozenset[str]] = {}
+        self._times: StageTimes | None = None
+        self.id = ""
+
+    def pin(self) -> None:
+        """Learn which portal this is. Raises `UserError` when it is another one than before."""
+        path = f"/account-info/{self._session.version}/details"
+        data = self._session.get("account", path)
+        found = str(data.get("portalId", ""))
+        if self.id and found != self.id:
+            message = f"the token now belongs to portal {found}, before it was {self.id}: use a token of {self.id}"
+            raise UserError([Problem(where="HubSpot", key="token", message=message)])
+        self.id = found
+        self._session.zone = str(data.get("timeZone") or "UTC")
+
+    def refresh_stages(self) -> tuple[Stage, ...]:
+        """Read all deal pipelines."""
+        data = self._session.get("pipelines", f"/crm/pipelines/{self._session.version}/deals")
+        found = [
+            _stage(each, pipeline=str(pipeline.get("id", "")))
+            for pipeline in data.get("results") or ()
+            for each in pipeline.get("stages") or ()
+        ]
+        self._stages = {(stage.pipeline, stage.id): stage for stage in found}
+        self._times = None
+        return tuple(found)
+
+    def stage(self, stage_id: str, pipeline_id: str) -> Stage:
+        """The stage as the portal defines it. A deleted one is neither won nor closed."""
+        if (pipeline_id, stage_id) not in self._stages:
+            self.refresh_stages()
+        known = self._stages.get((pipeline_id, stage_id))
+        if known is None:
+            known = Stage(id=stage_id, label=stage_id, is_won=False, is_closed=False, pipeline=pipeline_id)
+            self._stages[(pipeline_id, stage_id)] = known
+        return known
+
+    def pipeline_of(self, stage_id: str) -> str:
+        """The pipeline a stage belongs to; empty when no pipeline has it."""
+        if not self._stages:
+            self.refresh_stages()
+        return next((stage.pipeline for stage in self._stages.values() if stage.id == stage_id), "")
+
+    def is_won(self, stage_id: str) -> bool:
+        """Whether the stage is a won one, in whichever pipeline; an unknown stage is taken for won, to be looked at."""
+        known = [stage for stage in self._stages.values() if stage.id == stage_id]
+        return any(stage.is_won for stage in known) or not known
+
+    def stage_times(self) -> StageTimes:
+        """The properties that tell when deals entered and left stages."""
+        if not self._stages:
+            self.refresh_stages()
+        if self._times is None:
+            self._times = stage_times(tuple(self.properties(Kind.DEAL)), tuple(self._stages.values()))
+        return self._times
+
+    def people(self) -> tuple[Person, ...]:
+        """All owners, the archived ones as inactive. Queues are not people."""
+        found: dict[str, Person] = {}
+        for archived in ("true", "false"):  # whoever is in both lists is active
+            after: str | None = ""
+            while after is not None:
+                query = {"limit": str(OWNERS_PAGE), "archived": archived} | ({"after": after} if after else {})
+                data = self._session.get("owners", f"/crm/owners/{self._session.version}", query=query)
+                for each in data.get("results") or ():
+                    if each.get("type", "PERSON") == "PERSON":
+                        person = _person(each, active=archived == "false")
+                        found[person.id] = person
+                after = wire.next_after(data)
+        return tuple(found.values())
+
+    def properties(self, kind: Kind) -> tuple[str, ...]:
+        """The names of an object type's properties, read once."""
+        if kind not in self._properties:
+            self.describe(kind)
+        return tuple(self._properties[kind].fields)
+
+    def describe(self, kind: Kind) -> ObjectSchema:
+        """The properties of an object type, read anew."""
+        object_name = self._fields.object(kind)
+        data = self._session.get("properties", f"/crm/properties/{self._session.version}/{object_name}")
+        listed = [each for each in data.get("results") or () if not each.get("archived")]
+        fields = {str(each["name"]): _field(each) for each in listed}
+        self._unique[kind] = frozenset(str(each["name"]) for each in listed if each.get("hasUniqueValue"))
+        self._properties[kind] = ObjectSchema(kind=kind, object_name=object_name, fields=fields)
+        return self._properties[kind]
+
+    def key_problem(self, kind: Kind) -> Problem | None:
+        """None when the portal keeps our keys unique; otherwise what that means.
+
+        Raises `UserError` when there is no property for the key: then nothing could be found again.
+        """
+        name, object_name = self._fields.key(kind), self._fields.object(kind)
+        where = f"HubSpot {object_name}"
+        self.describe(kind)
+        if not name or name not in self.properties(kind):
+            wanted = name or f"{kind.value}.key"
+            message = f"has no property for {kind.value}.key: add a single-line text property with unique values"
+            raise UserError([Problem(where=where, key=wanted, message=message)])
+        if name in self._unique[kind]:
+            return None
+        message = (
+            "is not unique in this portal, so before a record is made those on the deal are read for its key; "
+            "that takes more calls. Uniqueness can only be chosen when a property is created."
+        )
+        return Problem(where=where, key=name, message=message)
+
+
+def _stage(data: wire.Json, *, pipeline: str) -> Stage:
+    metadata = data.get("metadata") or {}
+    closed = str(metadata.get("isClosed", "")).lower() == "true"
+    probability = wire.number(str(metadata.get("probability", "")))
+    return Stage(
+        id=str(data.get("id", "")),
+        label=str(data.get("label", "")),
+        is_won=closed and probability == WON_PROBABILITY,
+        is_closed=closed,
+        pipeline=pipeline,
+    )
+
+
+def _person(data: wire.Json, *, active: bool) -> Person:
+    name = " ".join(str(data.get(part) or "") for part in ("firstName", "lastName")).strip()
+    email = str(data.get("email") or "").lower()
+    return Person(id=str(data.get("id", "")), email=email, name=name or email, active=active)
+
+
+def _field(data: wire.Json) -> FieldSchema:
+    kind = str(data.get("type", ""))
+    read_only = bool((data.get("modificationMetadata") or {}).get("readOnlyValue"))
+    return FieldSchema(
+        name=str(data["name"]),
+        label=str(data.get("label", "")),
+        type=kind,
+        writable=not read_only and not data.get("calculated"),
+        max_length=TEXT_LIMIT if kind == "string" else 0,
+        choices=tuple(str(option["value"]) for option in data.get("options") or () if not option.get("hidden")),
+    )
