@@ -1,0 +1,128 @@
+"""Business hours: adding, measuring and finding them, exact over daylight saving.
+
+Not here: where holidays come from (``policy`` puts local dates into the `Calendar`) and what a limit is for
+(``rules``). Windows are wall-clock time in the calendar's zone; all answers are aware and in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from connector.handoff.rulebook import Calendar
+
+SEARCH_DAYS = 400
+"""Longest stretch without a working hour that is searched: a year of holidays and a month more."""
+
+_DAY = timedelta(days=1)
+_MICROSECONDS_PER_HOUR = 3_600_000_000
+_MINUTES_PER_DAY = 1440
+
+
+def add_hours(calendar: Calendar, start: datetime, hours: Decimal) -> datetime:
+    """The first moment by which ``hours`` working hours have passed since ``start``; no hours give ``start`` itself.
+
+    Raises ValueError for negative hours, and when `SEARCH_DAYS` pass without a working hour.
+    """
+    if hours < 0:
+        raise ValueError(f"cannot add {hours} hours: the number is negative")
+    start = start.astimezone(UTC)
+    left = timedelta(microseconds=int(hours * _MICROSECONDS_PER_HOUR))
+    if not left:
+        return start
+    for opens, closes in _open_spans(calendar, start):
+        if closes - opens >= left:
+            return opens + left
+        left -= closes - opens
+    raise AssertionError("unreachable: the spans end only by raising")
+
+
+def elapsed(calendar: Calendar, start: datetime, end: datetime) -> timedelta:
+    """Working time between two moments.
+
+    Raises ValueError when ``end`` lies before ``start``, and when `SEARCH_DAYS` pass without a working hour.
+    """
+    start, end = start.astimezone(UTC), end.astimezone(UTC)
+    if end < start:
+        raise ValueError(f"the end {end.isoformat()} lies before the start {start.isoformat()}")
+    total = timedelta()
+    for opens, closes in _open_spans(calendar, start):
+        if opens >= end:
+            break
+        total += min(closes, end) - opens
+    return total
+
+
+def next_open(calendar: Calendar, moment: datetime) -> datetime:
+    """``moment`` itself when the team works then, else the next moment it does.
+
+    Raises ValueError when `SEARCH_DAYS` pass without a working hour.
+    """
+    opens, _ = next(_open_spans(calendar, moment.astimezone(UTC)))
+    return opens
+
+
+def local_date(calendar: Calendar, moment: datetime) -> date:
+    """The date on the team's wall at a moment."""
+    return _local_day(calendar, moment)
+
+
+def end_of_day(calendar: Calendar, day: date) -> datetime:
+    """The moment a local day is over, in UTC."""
+    return _instant(ZoneInfo(calendar.tz), datetime.combine(day + _DAY, time()))
+
+
+def _open_spans(calendar: Calendar, start: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Open spans from ``start`` on, in order, none overlapping, without end; raises past a long stretch of none."""
+    # A window may pass midnight once or more often; begin early enough to catch its tail.
+    reach = max((window.end // _MINUTES_PER_DAY for window in calendar.windows), default=0)
+    day = _local_day(calendar, start) - reach * _DAY
+    idle = 0
+    while idle <= SEARCH_DAYS:
+        idle += 1
+        for opens, closes in _spans_of(calendar, day):
+            # What a night shift before it has covered is not counted twice.
+            if closes > start:
+                yield max(opens, start), closes
+                start, idle = closes, 0
+        day += _DAY
+    raise ValueError(f"calendar {calendar.name!r} has no working hours in the {SEARCH_DAYS} days before {day}")
+
+
+def _spans_of(calendar: Calendar, day: date) -> list[tuple[datetime, datetime]]:
+    """The windows that begin on one local day, as spans in UTC, earliest first."""
+    if day in calendar.holidays:
+        return []
+    zone = ZoneInfo(calendar.tz)
+    midnight = datetime.combine(day, time())
+    spans = [
+        (
+            _instant(zone, midnight + timedelta(minutes=window.start)),
+            _instant(zone, midnight + timedelta(minutes=window.end)),
+        )
+        for window in calendar.windows
+        if window.weekday == day.weekday()
+    ]
+    return sorted(span for span in spans if span[1] > span[0])
+
+
+def _instant(zone: ZoneInfo, wall: datetime) -> datetime:
+    """The UTC moment of a wall-clock time; the first of two, and the clock change itself for one that is skipped."""
+    moment = wall.replace(tzinfo=zone).astimezone(UTC)
+    if moment.astimezone(zone).replace(tzinfo=None) == wall:
+        return moment
+    low, high = wall.replace(tzinfo=zone, fold=1).astimezone(UTC), moment
+    before = low.astimezone(zone).utcoffset()
+    while high - low > timedelta(seconds=1):
+        middle = low + (high - low) / 2
+        if middle.astimezone(zone).utcoffset() == before:
+            low = middle
+        else:
+            high = middle
+    return high.replace(microsecond=0)
+
+
+def _local_day(calendar: Calendar, moment: datetime) -> date:
+    return moment.astimezone(ZoneInfo(calendar.tz)).date()

@@ -1,0 +1,179 @@
+"""One deal under decision: what every rule may look at, and what the rules before it found.
+
+Not here: the rules, and how the phase comes about (``lifecycle``). A `Case` never changes; a finding makes a new one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from connector.handoff import conditions
+from connector.handoff.calendar import local_date
+from connector.handoff.model import CrmTask, Gate, LedgerFacts, Person, Ref, Snapshot, Value
+from connector.handoff.plan import Assignment, FieldCheck, Finding, Phase
+from connector.handoff.rulebook import Condition, Policy, Role
+
+PASSED = frozenset({Gate.NOT_CHECKED, Gate.RELEASED, Gate.OVERRIDDEN, Gate.WARNED})
+"""Verdicts with which a handoff goes on."""
+
+_RUNNING = frozenset({Phase.WON, Phase.HELD, Phase.IN_FLIGHT})
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The snapshot and the policy, where the deal stands, and what was found so far.
+
+    ``snapshot.ledger`` is already that of this ``generation``; ``recovered`` says that it had to be rebuilt from the
+    CRM. ``won_at`` is this generation's win (None: unknown). ``excluded`` deals are of a type that gets no handoff.
+    ``checks`` are the requirements that apply to this deal, in the policy's order.
+    """
+
+    snapshot: Snapshot
+    policy: Policy
+    now: datetime
+    phase: Phase
+    generation: int
+    segment: str
+    won_at: datetime | None
+    checks: tuple[FieldCheck, ...] = ()
+    recovered: bool = False
+    excluded: bool = False
+    gate: Gate | None = None
+    released_at: datetime | None = None
+    assignment: Assignment | None = None
+
+    @property
+    def ledger(self) -> LedgerFacts:
+        """What is remembered of this generation."""
+        return self.snapshot.ledger
+
+    @property
+    def released(self) -> bool:
+        """Whether the handoff is under way now: won, through the gate, not reopened."""
+        return self.phase in _RUNNING and self.snapshot.stage.is_won and self.released_at is not None
+
+    @property
+    def outcome(self) -> Phase:
+        """The phase the deal is in once this decision is carried out."""
+        if self.released:
+            return Phase.IN_FLIGHT
+        if self.phase is Phase.WON and self.gate is Gate.HELD:
+            return Phase.HELD
+        return self.phase
+
+    @property
+    def gaps(self) -> tuple[FieldCheck, ...]:
+        """Required fields that are empty."""
+        return tuple(check for check in self.checks if not check.present)
+
+    @property
+    def percent(self) -> int:
+        """Filled share of the required fields, in whole percent rounded down; 100 when nothing is required."""
+        if not self.checks:
+            return 100
+        return (len(self.checks) - len(self.gaps)) * 100 // len(self.checks)
+
+    @property
+    def parents(self) -> tuple[Ref, ...]:
+        """What tasks and notes hang on: the deal, then its account when it has one."""
+        account = self.snapshot.account
+        return (self.snapshot.deal.ref, account.ref) if account else (self.snapshot.deal.ref,)
+
+    @property
+    def ae(self) -> Person | None:
+        """The deal's owner."""
+        return self.snapshot.person(self.snapshot.deal.get("owner"))
+
+    @property
+    def csm(self) -> Person | None:
+        """The CSM this decision stands by."""
+        return self.snapshot.person(self.assignment.person_id) if self.assignment else None
+
+    @property
+    def fallback(self) -> Person | None:
+        """The person who steps in, when known and active."""
+        person = self.person_by_email(self.policy.assignment.fallback)
+        return person if person and person.active else None
+
+    def value(self, path: str) -> Value:
+        """A field by the path policies use, with ``segment``, ``deal_type``, ``stage`` and ``pipeline`` beside them."""
+        snapshot = self.snapshot
+        special: dict[str, Value] = {
+            "segment": self.segment,
+            "deal_type": snapshot.deal_type.value,
+            "stage": snapshot.stage.id,
+            "pipeline": snapshot.stage.pipeline,
+        }
+        return special[path] if path in special else snapshot.field(path)
+
+    def holds(self, condition: Condition) -> bool:
+        """Whether a condition of the policy holds for this deal."""
+        return conditions.holds(condition, self.value)
+
+    def key(self, step: str) -> str:
+        """The natural key of one effect of this handoff."""
+        return f"{self.snapshot.key}:{self.generation}:{step}"
+
+    def task(self, step: str) -> CrmTask | None:
+        """The CRM task of a playbook step, when it exists."""
+        key = self.key(step)
+        return next((task for task in self.snapshot.tasks if task.key == key), None)
+
+    def label(self, path: str) -> str:
+        """What the admin calls a field."""
+        rule = self.policy.fields.get(path)
+        return rule.label if rule else path
+
+    def person_by_email(self, email: str) -> Person | None:
+        """A person by email; the active one when two share it, as former and present users may."""
+        wanted = email.strip().lower()
+        found = [person for person in self.snapshot.people.values() if person.email.strip().lower() == wanted]
+        return min(found, key=lambda person: (not person.active, person.id), default=None)
+
+    def person_for(self, role: Role) -> tuple[Person | None, str]:
+        """Who fills a role now, and a word on why when it is not the obvious person."""
+        csm = self.csm
+        if role is Role.CSM:
+            return csm, ""
+        if role is Role.FALLBACK:
+            return (self.fallback, "") if self.fallback else (csm, "the fallback person is not active, so the CSM")
+        ae = self.ae
+        if ae and ae.active:
+            return ae, ""
+        boss = self.snapshot.person(ae.manager_id) if ae else None
+        if boss and boss.active:
+            return boss, "the AE is not active, so the AE's manager"
+        return csm, "the deal has no active owner, so the CSM"
+
+    def day(self, moment: datetime) -> str:
+        """A moment as people in the team's time zone would write its day, e.g. ``3 May 2026``."""
+        day = local_date(self.policy.calendar, moment)
+        return f"{day.day} {day:%b %Y}"
+
+    def after(self, finding: Finding) -> Case:
+        """The case as the next rule sees it."""
+        changes: dict[str, object] = {}
+        if finding.gate is not None:
+            changes["gate"] = finding.gate
+            if finding.gate in PASSED and self.released_at is None:
+                changes["released_at"] = self.now
+        if finding.assignment is not None:
+            changes["assignment"] = finding.assignment
+        return dataclasses.replace(self, **changes) if changes else self  # type: ignore[arg-type]
+
+
+def fingerprint(*parts: Value) -> str:
+    """A short digest that is the same in every process for the same values; blanks at the ends do not count."""
+    plain = [part.strip() if isinstance(part, str) else None if part is None else str(part) for part in parts]
+    return hashlib.sha256(json.dumps(plain, ensure_ascii=True).encode()).hexdigest()[:16]
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words as a sentence lists them: ``a, b and c``."""
+    *head, last = [*words] or [""]
+    return f"{', '.join(head)} and {last}" if head else last

@@ -1,0 +1,79 @@
+"""`decide`: one deal's snapshot, the policy and the time in; the whole plan out. Pure.
+
+Not here: any single rule (``rules``), reading and writing (outer layers). What several rules want of one record
+becomes one write; the same world decided twice gives no second action.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from datetime import datetime
+
+from connector.handoff import lifecycle
+from connector.handoff.model import Ref, Snapshot
+from connector.handoff.plan import Action, Finding, Patch, Plan
+from connector.handoff.rulebook import Policy
+from connector.handoff.rules import RULES
+from connector.handoff.rules.playbook import states
+from connector.handoff.steps import done_signals, walk
+
+
+def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
+    """What is to be done for this deal now, and why.
+
+    Raises ValueError only for a policy that ``policy.check`` would have refused (a calendar without working hours).
+    """
+    case = lifecycle.begin(snapshot, policy, now)
+    findings: list[Finding] = []
+    for rule in RULES:
+        finding = rule(case)
+        if finding is not None:
+            findings.append(finding)
+            case = case.after(finding)
+    return Plan(
+        key=snapshot.key,
+        phase=case.outcome,
+        generation=case.generation,
+        findings=(lifecycle.coverage(case), *findings),
+        actions=merge(action for finding in findings for action in finding.actions),
+        remember=lifecycle.remember(case, done_signals(walk(case))),
+        percent=case.percent,
+        missing=case.gaps,
+        tasks=states(case),
+        assignment=case.assignment,
+        gate=case.gate,
+        segment=case.segment,
+        recheck_at=_next_look(findings, now),
+    )
+
+
+def merge(actions: Iterable[Action]) -> tuple[Action, ...]:
+    """At most one patch per record, in the order the actions go out; everything else unchanged."""
+    patches: dict[Ref, Patch] = {}
+    rest: list[Action] = []
+    for action in actions:
+        if not isinstance(action, Patch):
+            rest.append(action)
+        elif action.ref in patches:
+            patches[action.ref] = _joined(patches[action.ref], action)
+        else:
+            patches[action.ref] = action
+    return tuple(sorted([*patches.values(), *rest], key=lambda action: action.order))
+
+
+def _joined(first: Patch, second: Patch) -> Patch:
+    """Both patches in one, sent as early as the earlier of them, under its step."""
+    leading = min(first, second, key=lambda patch: patch.order)
+    reasons = dict.fromkeys((first.reason, second.reason))
+    return dataclasses.replace(
+        leading,
+        values={**first.values, **second.values},
+        expected={**first.expected, **second.expected},
+        reason=" ".join(reasons),
+    )
+
+
+def _next_look(findings: Iterable[Finding], now: datetime) -> datetime | None:
+    times = [finding.recheck_at for finding in findings if finding.recheck_at and finding.recheck_at > now]
+    return min(times, default=None)

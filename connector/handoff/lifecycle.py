@@ -1,0 +1,217 @@
+"""Where a deal stands in its handoff: its phase, its generation, and what is known when the ledger was lost.
+
+Not here: what follows from a phase (``rules``). The ledger is asked first; where it knows nothing, the connector's own
+marks in the CRM (gate, start, keys of tasks and notes) are read instead, so that a lost database begins nothing twice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+
+from connector.handoff import conditions
+from connector.handoff.case import PASSED, Case
+from connector.handoff.model import Gate, LedgerFacts, Snapshot, Value
+from connector.handoff.plan import FieldCheck, Finding, Phase, Remember, Verdict
+from connector.handoff.rulebook import Policy
+from connector.handoff.text import reference_in
+
+NAME = "lifecycle"
+
+
+def begin(snapshot: Snapshot, policy: Policy, now: datetime) -> Case:
+    """The case before any rule has spoken."""
+    recovered = snapshot.ledger.generation == 0 and _marked(snapshot)
+    ledger = _recover(snapshot, now) if recovered else snapshot.ledger
+    phase = _phase(snapshot, ledger, recovered=recovered)
+    ledger = _this_generation(ledger, snapshot, policy=policy, now=now) if phase is not Phase.BEFORE_START else ledger
+    if snapshot.stage.is_won and phase is not Phase.BEFORE_START:
+        phase = _won_phase(ledger)
+    case = Case(
+        snapshot=dataclasses.replace(snapshot, ledger=ledger),
+        policy=policy,
+        now=now,
+        phase=phase,
+        generation=ledger.generation,
+        segment=_segment(snapshot, policy),
+        won_at=ledger.won_at,
+        recovered=recovered,
+        excluded=snapshot.deal_type not in policy.deal_types and ledger.released_at is None,
+        gate=ledger.gate,
+        released_at=ledger.released_at,
+    )
+    return dataclasses.replace(case, checks=_checks(case))
+
+
+def remember(case: Case, done_signals: dict[str, datetime]) -> Remember:
+    """What the ledger must hold after this decision."""
+    ledger, snapshot = case.ledger, case.snapshot
+    assigned = case.assignment
+    won = snapshot.stage.is_won
+    return Remember(
+        generation=case.generation,
+        won_at=case.won_at,
+        left_won_at=None if won or case.generation == 0 else ledger.left_won_at or case.now,
+        released_at=case.released_at,
+        gate=case.gate,
+        csm_id=assigned.person_id if assigned else ledger.csm_id,
+        assigned_at=assigned_at(case),
+        stage_before_win=snapshot.stage_before_win or ledger.stage_before_win if won else _open_stage(case),
+        adopted=ledger.adopted,
+        done_signals={**ledger.done_signals, **done_signals},
+    )
+
+
+def assigned_at(case: Case) -> datetime | None:
+    """When this generation got its first CSM; None while it has none, or when that is no longer known."""
+    if case.ledger.csm_id or case.ledger.assigned_at:
+        return case.ledger.assigned_at
+    return case.now if case.assignment else None
+
+
+def coverage(case: Case) -> Finding:
+    """Why this deal has, or has not, a handoff: the sentence that comes first in every plan."""
+    verdict = Verdict.WAIT if case.outcome in {Phase.OPEN, Phase.HELD, Phase.REOPENED} else Verdict.IN_SYNC
+    return Finding(NAME, verdict, _sentence(case))
+
+
+def _sentence(case: Case) -> str:
+    ledger = case.ledger
+    if case.excluded and case.snapshot.stage.is_won:
+        return f"Deals of type {case.snapshot.deal_type.value} get no handoff by this policy."
+    match case.outcome:
+        case Phase.OPEN:
+            return "The deal is open; its handoff begins when it is won."
+        case Phase.BEFORE_START:
+            won = f"Won on {case.day(won_at)}" if (won_at := case.snapshot.won_at) else "Won at an unknown time"
+            return f"{won}, before this connector began to act on {case.day(ledger.baseline)}; it is only observed."
+        case Phase.WON:
+            return "Won; the handoff is about to begin."
+        case Phase.HELD:
+            return f"Held at the gate: {len(case.gaps)} of {len(case.checks)} required fields are empty."
+        case Phase.IN_FLIGHT:
+            began = case.day(case.released_at or case.now)
+            with_whom = f"{case.csm.name} is CSM" if case.csm else "no CSM could be assigned"
+            return f"In handoff since {began} (gate: {case.gate.value if case.gate else 'unknown'}); {with_whom}."
+        case Phase.REOPENED:
+            return (
+                "Reopened after its handoff began; tasks and summary stay as they are, "
+                "and nothing is made twice if it is won again soon."
+            )
+        case Phase.LOST:
+            return "Closed without being won; there is nothing to hand off."
+
+
+def _phase(snapshot: Snapshot, ledger: LedgerFacts, *, recovered: bool) -> Phase:
+    """The phase by what happened up to now; a won deal's is refined once its generation is known."""
+    stage = snapshot.stage
+    if stage.is_won:
+        known = ledger.generation > 0 or ledger.adopted or recovered
+        before = snapshot.won_at is None or snapshot.won_at < ledger.baseline
+        return Phase.BEFORE_START if before and not known else Phase.WON
+    if stage.is_closed:
+        return Phase.LOST
+    if ledger.released_at is not None:
+        return Phase.REOPENED
+    return Phase.HELD if ledger.gate is Gate.HELD else Phase.OPEN
+
+
+def _won_phase(ledger: LedgerFacts) -> Phase:
+    if ledger.released_at is not None:
+        return Phase.IN_FLIGHT
+    return Phase.HELD if ledger.gate is Gate.HELD else Phase.WON
+
+
+def _this_generation(ledger: LedgerFacts, snapshot: Snapshot, *, policy: Policy, now: datetime) -> LedgerFacts:
+    """The ledger as this win finds it: begun at the first, kept when won again soon, begun anew when won again late."""
+    if not snapshot.stage.is_won:
+        return ledger
+    won_at = snapshot.won_at
+    left = ledger.left_won_at
+    if left is not None and (won_at or now) - left > policy.rewin_window:
+        return LedgerFacts(
+            baseline=ledger.baseline,
+            generation=ledger.generation + 1,
+            won_at=won_at,
+            stage_before_win=snapshot.stage_before_win,
+            adopted=ledger.adopted,
+            written=ledger.written,
+        )
+    # Until the handoff is released the latest win counts; afterwards the one that released it.
+    latest = ledger.won_at if ledger.released_at else won_at or ledger.won_at
+    return dataclasses.replace(ledger, generation=max(ledger.generation, 1), won_at=latest)
+
+
+def _marked(snapshot: Snapshot) -> bool:
+    """Whether this connector has left its marks on the deal, though the ledger knows nothing of it."""
+    if _key_generation(snapshot):
+        return True
+    deal = snapshot.deal
+    return bool(deal.text("gate") or deal.text("started_at")) and not _copied(snapshot)
+
+
+def _copied(snapshot: Snapshot) -> bool:
+    """Whether the marks came along when someone cloned another deal: the summary then refers to that one."""
+    reference = reference_in(snapshot.deal.text("summary"))
+    return bool(reference) and not reference.startswith(f"{snapshot.key}:")
+
+
+def _recover(snapshot: Snapshot, now: datetime) -> LedgerFacts:
+    """The ledger's facts as far as the CRM still tells them."""
+    deal = snapshot.deal
+    started = _moment(deal.get("started_at"))
+    gate = _gate(deal.get("gate")) or (Gate.RELEASED if started else None)
+    csm = snapshot.person(deal.get("csm"))
+    released = gate in PASSED
+    return dataclasses.replace(
+        snapshot.ledger,
+        generation=max(_key_generation(snapshot), 1),
+        won_at=started or snapshot.won_at,
+        released_at=(started or snapshot.won_at or now) if released else None,
+        gate=gate,
+        csm_id=csm.id if csm and released else None,
+    )
+
+
+def _key_generation(snapshot: Snapshot) -> int:
+    """The highest generation in the keys of this deal's tasks and notes; 0 when none is ours."""
+    prefix = f"{snapshot.key}:"
+    keys = [*(task.key or "" for task in snapshot.tasks), *(note.key for note in snapshot.notes)]
+    numbers = [key.removeprefix(prefix).split(":", 1)[0] for key in keys if key.startswith(prefix)]
+    return max((int(number) for number in numbers if number.isascii() and number.isdigit()), default=0)
+
+
+def _gate(value: Value) -> Gate | None:
+    return next((gate for gate in Gate if str(value or "").strip().casefold() == gate.value.casefold()), None)
+
+
+def _moment(value: Value) -> datetime | None:
+    return value if isinstance(value, datetime) else None
+
+
+def _open_stage(case: Case) -> str | None:
+    """The stage to go back to, as far as an open deal tells it."""
+    stage = case.snapshot.stage
+    return case.ledger.stage_before_win if stage.is_closed else stage.id
+
+
+def _segment(snapshot: Snapshot, policy: Policy) -> str:
+    def value(path: str) -> Value:
+        return snapshot.deal_type.value if path == "deal_type" else snapshot.field(path)
+
+    return next((segment.name for segment in policy.segments if conditions.holds(segment.when, value)), "")
+
+
+def _checks(case: Case) -> tuple[FieldCheck, ...]:
+    """Every requirement that applies to this deal, and whether its field is filled."""
+    return tuple(
+        FieldCheck(
+            field=need.field,
+            label=case.label(need.field),
+            present=conditions.filled(case.value(need.field)),
+            why=need.why,
+            advice=need.advice,
+        )
+        for need in case.policy.gate.requirements
+        if case.holds(need.when)
+    )

@@ -1,0 +1,24 @@
+"""The rules, in the order they speak. A new rule is one file here and one line in `RULES`.
+
+Not here: how findings become one plan (``decide``). A rule is a function from a `Case` to a `Finding`, or to None when
+it has nothing to say of a deal in that phase; it sees what the rules before it found, and changes nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from connector.handoff.case import Case
+from connector.handoff.plan import Finding
+from connector.handoff.rules import assignment, gate, metrics, notify, playbook, summarise
+
+Rule = Callable[[Case], Finding | None]
+
+RULES: tuple[Rule, ...] = (
+    gate.find,
+    assignment.find,
+    playbook.find,
+    summarise.find,
+    metrics.find,
+    notify.find,
+)

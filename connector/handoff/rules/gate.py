@@ -1,0 +1,158 @@
+"""The gate: a win counts when the fields that customer success needs are filled.
+
+Not here: which fields those are (the policy's requirements) and what an override must have (``override``).
+A handoff that passed keeps its verdict: what is emptied later is shown as missing, but pulls nothing back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from connector.handoff.case import Case
+from connector.handoff.model import Gate, Status, Value
+from connector.handoff.override import Override, objection_text, requested
+from connector.handoff.ownership import change_deal, put_back
+from connector.handoff.plan import Finding, Phase, Verdict
+from connector.handoff.rulebook import GateMode
+from connector.handoff.text import gap_lines
+
+NAME = "gate"
+
+
+def find(case: Case) -> Finding | None:
+    """Judge a win; keep the state of a held or running handoff true."""
+    if case.excluded:
+        return None
+    won = case.snapshot.stage.is_won
+    if won and case.phase in {Phase.WON, Phase.HELD}:
+        return _judge(case)
+    if case.phase is Phase.HELD:
+        return _still_held(case)
+    return _keep_current(case) if case.phase is Phase.IN_FLIGHT else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ruling:
+    """The verdict on a win, its reason, and the stage the deal must go back to, if it must."""
+
+    gate: Gate
+    reason: str
+    back_to: str | None = None
+
+
+def _judge(case: Case) -> Finding:
+    override = requested(case)
+    ruling = _rule(case, override)
+    wanted = _fields(case, ruling.gate, override, open_=ruling.back_to is not None)
+    return _finding(case, ruling, wanted, override=override)
+
+
+def _still_held(case: Case) -> Finding:
+    override = requested(case)
+    if case.gaps:
+        reason = f"Held: {_count(case)}. The deal can be won again once they are filled."
+    else:
+        reason = "Held until it is won again: all required fields are filled now."
+    wanted = _fields(case, Gate.HELD, override, open_=True)
+    return _finding(case, _Ruling(Gate.HELD, reason), wanted, override=override)
+
+
+def _keep_current(case: Case) -> Finding:
+    gate = case.gate or Gate.RELEASED
+    reason = f"Passed the gate ({gate.value})"
+    reason += f"; {_count(case)} now, which does not stop the handoff." if case.gaps else "; nothing is missing."
+    wanted = _fields(case, gate, None, open_=False)
+    return _finding(case, _Ruling(gate, reason), wanted, override=None)
+
+
+def _rule(case: Case, override: Override | None) -> _Ruling:
+    mode = next((one.mode for one in case.policy.gate.exceptions if case.holds(one.when)), case.policy.gate.mode)
+    if mode is GateMode.OFF:
+        return _Ruling(Gate.NOT_CHECKED, "The gate is off for this deal, so it goes on unchecked.")
+    if not case.gaps:
+        if not case.checks:
+            return _Ruling(Gate.RELEASED, "No field is required of this deal, so it goes on.")
+        return _Ruling(Gate.RELEASED, f"All {len(case.checks)} required fields are filled.")
+    if override and override.valid and override.approver:
+        words = f"{_count(case)}, but {override.approver.name} let the deal through: {override.reason}"
+        return _Ruling(Gate.OVERRIDDEN, words[0].upper() + words[1:])
+    gaps = f"{_count(case)}: {', '.join(gap.label for gap in case.gaps)}."
+    if mode is GateMode.WARN:
+        return _Ruling(Gate.WARNED, f"Goes on with a warning; {gaps}")
+    if mode is GateMode.HOLD:
+        return _Ruling(Gate.HELD, f"Held until they are filled; {gaps}")
+    back_to = _earlier_stage(case)
+    if back_to is None:
+        return _Ruling(Gate.HELD, f"Held; its earlier stage is not known, so the stage stays as it is. {gaps}")
+    return _Ruling(Gate.HELD, f"Put back to its earlier stage; {gaps}", back_to)
+
+
+def _earlier_stage(case: Case) -> str | None:
+    """Where a revert goes: the CRM's history knows best, then the ledger, then the policy for this pipeline."""
+    snapshot = case.snapshot
+    known = (
+        snapshot.stage_before_win,
+        case.ledger.stage_before_win,
+        case.policy.gate.revert_to.get(snapshot.stage.pipeline),
+    )
+    return next((stage for stage in known if stage and stage != snapshot.stage.id), None)
+
+
+def _fields(case: Case, gate: Gate, override: Override | None, *, open_: bool) -> dict[str, Value]:
+    """The deal's own fields under a verdict; ``open_`` when the deal is not, or will not be, in the won stage."""
+    wanted: dict[str, Value] = {
+        "gate": gate.value,
+        "percent": Decimal(case.percent),
+        "missing": "\n".join(_missing_lines(case, gate, override, open_=open_)) or None,
+    }
+    if gate is Gate.HELD:
+        wanted["status"] = Status.PREPARATION.value
+    return wanted
+
+
+def _missing_lines(case: Case, gate: Gate, override: Override | None, *, open_: bool) -> tuple[str, ...]:
+    """What the rep reads: what happened and what to do, a line per gap, and why an override does not count."""
+    if not case.gaps or gate is Gate.NOT_CHECKED:
+        return ()
+    return (_headline(case, gate, override, open_=open_), *gap_lines(case), *_about_override(gate, override))
+
+
+def _headline(case: Case, gate: Gate, override: Override | None, *, open_: bool) -> str:
+    count = _count(case)
+    if gate is not Gate.HELD:
+        through = {Gate.WARNED: "Handed off with gaps", Gate.OVERRIDDEN: "Handed off under an override"}
+        return f"{through.get(gate, 'Handed off')}: {count}. Please fill in what is still missing."
+    if open_ and override and override.valid and override.approver and override.ends_at:
+        last_day = case.day(override.ends_at - timedelta(seconds=1))
+        return f"{count}, but {override.approver.name} approved an override: move the deal to Closed Won by {last_day}."
+    if open_:
+        return f"Not Closed Won yet: {count}. Fill in what is listed here, then move the deal to Closed Won again."
+    return f"The handoff is on hold: {count}. Fill in what is listed here and it goes on by itself."
+
+
+def _about_override(gate: Gate, override: Override | None) -> tuple[str, ...]:
+    return (objection_text(override),) if gate is Gate.HELD and override and not override.valid else ()
+
+
+def _count(case: Case) -> str:
+    empty, total = len(case.gaps), len(case.checks)
+    return f"{empty} of {total} required fields {'is' if empty == 1 else 'are'} empty"
+
+
+def _finding(case: Case, ruling: _Ruling, wanted: dict[str, Value], *, override: Override | None) -> Finding:
+    if ruling.back_to is None:
+        change = change_deal(case, wanted, reason=ruling.reason)
+    else:
+        change = put_back(case, ruling.back_to, wanted, reason=ruling.reason)
+    waiting = Verdict.WAIT if ruling.gate is Gate.HELD else Verdict.IN_SYNC
+    return Finding(
+        NAME,
+        Verdict.ACT if change.patch else waiting,
+        ruling.reason + change.remark,
+        actions=change.actions,
+        recheck_at=override.ends_at if override and override.valid and ruling.gate is Gate.HELD else None,
+        checks=case.checks,
+        gate=ruling.gate,
+    )

@@ -1,0 +1,106 @@
+"""Keeps the deal's status and metric fields true: completion, time to assignment, time to first touch.
+
+Not here: percent and missing fields (``rules.gate``), alarms over targets. Where the time of the win is not known, or
+an old win was taken up on request, times would be fiction and stay empty.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from connector.handoff.case import Case
+from connector.handoff.conditions import filled
+from connector.handoff.lifecycle import assigned_at
+from connector.handoff.model import Status, Value
+from connector.handoff.ownership import change_deal
+from connector.handoff.plan import Finding, Verdict
+from connector.handoff.steps import Step, walk
+
+NAME = "metrics"
+
+_HUNDREDTH = Decimal("0.01")
+_MINUTE = 60
+_HOUR = 3600
+
+
+def find(case: Case) -> Finding | None:
+    """Status and metrics of a running handoff."""
+    if not case.released:
+        return None
+    touch = _first_touch(case)
+    steps = walk(case)
+    status = _status(case, steps, touched=touch is not None)
+    wanted: dict[str, Value] = {"status": status.value, "started_at": _started_at(case)}
+    wanted |= _completion(case) | _times(case, touch)
+    reason = f"Status {status.value}: {_STATUS_WORDS[status]}."
+    change = change_deal(case, wanted, reason=reason)
+    verdict = Verdict.ACT if change.patch else Verdict.IN_SYNC
+    return Finding(NAME, verdict, reason + change.remark, actions=change.actions)
+
+
+_STATUS_WORDS = {
+    Status.PREPARATION: "the handoff waits for a CSM",
+    Status.WELCOME: "a CSM is assigned, the customer is to be welcomed",
+    Status.ALIGNMENT: "the customer was touched or the first step is done",
+    Status.IMPLEMENTATION: "half of the steps are done",
+    Status.REVIEW: "all steps are done",
+}
+
+
+def _status(case: Case, steps: tuple[Step, ...], *, touched: bool) -> Status:
+    done = sum(step.done_at is not None for step in steps)
+    if case.assignment is None:
+        return Status.PREPARATION
+    if steps and done == len(steps):
+        return Status.REVIEW
+    if done and done * 2 >= len(steps):
+        return Status.IMPLEMENTATION
+    return Status.ALIGNMENT if done or touched else Status.WELCOME
+
+
+def _started_at(case: Case) -> datetime | None:
+    """The win, by which a lost ledger finds the handoff again; the release where the win is unknown or long past."""
+    moment = case.released_at if case.ledger.adopted or case.won_at is None else case.won_at
+    return moment.replace(microsecond=0) if moment else None
+
+
+def _completion(case: Case) -> dict[str, Value]:
+    """The share of required fields filled at release: written then, and never moved by what is filled later."""
+    deal = case.snapshot.deal
+    written = "metric_completion" in case.ledger.written.get(deal.ref, {})
+    releasing = case.ledger.released_at is None
+    if releasing or not (written or filled(deal.get("metric_completion"))):
+        return {"metric_completion": Decimal(case.percent)}
+    return {}
+
+
+def _times(case: Case, touch: datetime | None) -> dict[str, Value]:
+    wanted: dict[str, Value] = {"first_touch_at": touch.replace(microsecond=0)} if touch else {}
+    if case.ledger.adopted or case.won_at is None:
+        return wanted
+    if assigned := assigned_at(case):
+        wanted["metric_assign_minutes"] = _span(case.won_at, assigned, unit=_MINUTE)
+    if touch:
+        wanted["metric_ttft_hours"] = _span(case.won_at, touch, unit=_HOUR)
+    return wanted
+
+
+def _first_touch(case: Case) -> datetime | None:
+    """The first touch by the CSM at or after the win. One that was recorded before stays, though the CSM changed."""
+    since = case.won_at or case.released_at
+    if since is None:
+        return None
+    csm_id = case.assignment.person_id if case.assignment else None
+    times = [
+        touch.at for touch in case.snapshot.touches if touch.by == csm_id and csm_id and since <= touch.at <= case.now
+    ]
+    recorded = case.snapshot.deal.get("first_touch_at")
+    if isinstance(recorded, datetime) and recorded >= since.replace(microsecond=0):
+        times.append(recorded)
+    return min(times, default=None)
+
+
+def _span(start: datetime, end: datetime, *, unit: int) -> Decimal:
+    seconds = max(int((end - start).total_seconds()), 0)
+    return (Decimal(seconds) / unit).quantize(_HUNDREDTH)

@@ -1,0 +1,115 @@
+"""Tells people at the moments the policy names: a CSM was assigned, a deal was held, nobody was eligible.
+
+Not here: email and chat (``engine``). A moment is the difference between what the ledger remembers and what was just
+decided, so it comes once, and switching a moment on tells nobody of the past.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from connector.handoff.case import Case, fingerprint
+from connector.handoff.model import Gate, Person
+from connector.handoff.plan import Finding, Notify, Order, Verdict
+from connector.handoff.rules.assignment import FALLBACK
+from connector.handoff.text import names, one_line, render
+
+NAME = "notify"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When somebody is told, whom, under which subject, and the text used where the policy has none."""
+
+    name: str
+    to: Callable[[Case], Person | None]
+    happened: Callable[[Case], bool]
+    subject: str
+    text: str
+
+
+def find(case: Case) -> Finding | None:
+    """The messages this decision gives rise to; None when nothing happened that anyone is told of."""
+    happened = [moment for moment in MOMENTS if moment.name in case.policy.notify.moments and moment.happened(case)]
+    if not happened:
+        return None
+    try:
+        told = [(moment, _message(case, moment)) for moment in happened]
+    except ValueError as error:
+        return Finding(NAME, Verdict.BLOCKED, f"A message could not be written: {error}.")
+    actions = tuple(message for _, message in told if message)
+    unreached = [moment.name for moment, message in told if message is None]
+    reason = " ".join(message.reason for message in actions)
+    if unreached:
+        reason = f"{reason} Nobody new to tell of: {', '.join(unreached)}.".strip()
+    return Finding(NAME, Verdict.ACT if actions else Verdict.IN_SYNC, reason, actions=actions)
+
+
+def _message(case: Case, moment: Moment) -> Notify | None:
+    """The message, or None when its person is not known, not active or was told already."""
+    step = f"notify-{moment.name}"
+    person = moment.to(case)
+    told = case.ledger.effects.get(step)
+    if person is None or not person.active or not person.email:
+        return None
+    said = fingerprint(person.id)
+    if told and told.fingerprint == said:
+        return None
+    context = names(case)
+    return Notify(
+        step=step,
+        order=Order.NOTIFY,
+        key=f"{case.key(step)}:{person.id}",
+        to_email=person.email,
+        to_name=one_line(person.name),
+        subject=one_line(render(moment.subject, context)),
+        text=render(case.policy.notify.texts.get(moment.name, moment.text), context).strip(),
+        fingerprint=said,
+        reason=f"{one_line(person.name)} is told: {moment.name}.",
+    )
+
+
+def _csm_assigned(case: Case) -> bool:
+    assignment = case.assignment
+    if assignment is None or not case.released or assignment.person_id == case.ledger.csm_id:
+        return False
+    # The stand-in hears once, and of the reason: nobody was eligible.
+    stands_in = assignment.rule == FALLBACK
+    return not (stands_in and "nobody_eligible" in case.policy.notify.moments)
+
+
+def _deal_held(case: Case) -> bool:
+    return case.snapshot.stage.is_won and case.gate is Gate.HELD and case.ledger.gate is not Gate.HELD
+
+
+def _nobody_eligible(case: Case) -> bool:
+    return case.assignment is not None and case.assignment.rule == FALLBACK
+
+
+MOMENTS: tuple[Moment, ...] = (
+    Moment(
+        "csm_assigned",
+        lambda case: case.csm,
+        _csm_assigned,
+        "New customer for you: {{ account }}",
+        "You are the CSM of {{ account }} ({{ deal }}, {{ amount }}, {{ segment }}), won on {{ won_on }} by {{ ae }}. "
+        "The handoff summary and your tasks are on the deal.",
+    ),
+    Moment(
+        "deal_held",
+        lambda case: case.ae,
+        _deal_held,
+        "Held at the handoff: {{ deal }}",
+        "{{ deal }} ({{ account }}) cannot be handed to customer success yet. "
+        "Please fill in on the deal:\n{{ missing }}",
+    ),
+    Moment(
+        "nobody_eligible",
+        lambda case: case.fallback,
+        _nobody_eligible,
+        "Nobody was eligible as CSM: {{ account }}",
+        "No CSM could take {{ account }} ({{ deal }}, {{ amount }}, {{ segment }}), so it stands with you. "
+        "Please choose a CSM on the account.",
+    ),
+)

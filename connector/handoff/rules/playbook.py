@@ -1,0 +1,158 @@
+"""Keeps the onboarding tasks: made once, moved while nobody touched them, closed when the machine sees them done.
+
+Not here: due dates and completion (``steps``). A task that a person closed, edited or deleted is left so.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from connector.handoff.case import Case, fingerprint
+from connector.handoff.model import CrmTask, Kind, Value
+from connector.handoff.plan import Finding, Order, TaskState, Upsert, Verdict
+from connector.handoff.steps import Step, chosen, walk
+from connector.handoff.text import clean, names, one_line, render
+
+NAME = "playbook"
+REMIND_BEFORE = timedelta(hours=1)
+MAX_BODY_CHARS = 8_000
+"""Far below Task.Description's 32,000 (facts: Salesforce, Task): a task says what to do, the summary tells the rest."""
+
+_DONE = fingerprint("status", "done")
+
+
+def find(case: Case) -> Finding | None:
+    """Create, move and close the tasks of a running handoff."""
+    if not case.released:
+        return None
+    if case.assignment is None:
+        return Finding(NAME, Verdict.BLOCKED, "No tasks are made while there is no CSM.")
+    book = chosen(case)
+    if book is None:
+        return Finding(NAME, Verdict.IN_SYNC, "No playbook is meant for this kind of deal, so no tasks are made.")
+    steps = walk(case)
+    try:
+        context = names(case)
+        actions = tuple(action for step in steps if (action := _action(case, step, context)))
+    except ValueError as error:
+        return Finding(NAME, Verdict.BLOCKED, f"The tasks of playbook {book.name} could not be written: {error}.")
+    left = [step for step in steps if step.done_at is None]
+    ahead = [step.deadline for step in left if step.deadline > case.now]
+    state = f"Playbook {book.name}: {len(steps) - len(left)} of {len(steps)} steps done"
+    verdict = Verdict.ACT if actions else Verdict.WAIT if left else Verdict.IN_SYNC
+    changes = f", {len(actions)} task{'s' if len(actions) > 1 else ''} to write" if actions else ""
+    return Finding(NAME, verdict, f"{state}{changes}.", actions=actions, recheck_at=min(ahead, default=None))
+
+
+def states(case: Case) -> tuple[TaskState, ...]:
+    """The steps as `explain` shows them, whatever is to be written."""
+    return tuple(_state(case, step) for step in walk(case))
+
+
+def _action(case: Case, step: Step, context: dict[str, object]) -> Upsert | None:
+    effect = case.ledger.effects.get(step.spec.step)
+    if step.done_at is not None:
+        to_close = step.task is not None and not step.task.done and step.by_field
+        return _close(case, step) if to_close and not (effect and effect.fingerprint == _DONE) else None
+    if step.task is None:
+        return None if step.waiting or effect is not None else _create(case, step, context)
+    return _move(case, step, step.task, context)
+
+
+def _create(case: Case, step: Step, context: dict[str, object]) -> Upsert:
+    subject = _subject(step, context)
+    owner_id = step.owner.id if step.owner else None
+    values: dict[str, Value] = {
+        "subject": subject,
+        "body": clean(render(step.spec.body, context), limit=MAX_BODY_CHARS),
+        "due": step.due,
+        "owner": owner_id,
+        "remind_at": _reminder(step),
+    }
+    return _upsert(case, step, values, said=fingerprint(subject, owner_id, step.due), reason=_why(case, step))
+
+
+def _move(case: Case, step: Step, task: CrmTask, context: dict[str, object]) -> Upsert | None:
+    """The parts of an open task that must change, when the task still says what was last written to it."""
+    effect = case.ledger.effects.get(step.spec.step)
+    owner_id = step.owner.id if step.owner else task.owner_id
+    subject = _subject(step, context)
+    said = fingerprint(subject, owner_id, step.due)
+    if effect is None or effect.fingerprint == said or effect.fingerprint != _present(task):
+        return None
+    values: dict[str, Value] = {}
+    if subject != task.subject:
+        values["subject"] = subject
+    if owner_id != task.owner_id:
+        values["owner"] = owner_id
+    if step.due != task.due:
+        values["due"] = step.due
+        if step.spec.remind:
+            values["remind_at"] = _reminder(step)
+    return _upsert(case, step, values, said=said, reason=_why(case, step)) if values else None
+
+
+def _close(case: Case, step: Step) -> Upsert:
+    reason = f"Step {step.spec.step} is done: the field that proves it is filled."
+    return _upsert(case, step, {"status": "done"}, said=_DONE, reason=reason)
+
+
+def _upsert(case: Case, step: Step, values: dict[str, Value], *, said: str, reason: str) -> Upsert:
+    return Upsert(
+        step=step.spec.step,
+        order=Order.CREATE,
+        kind=Kind.TASK,
+        key=case.key(step.spec.step),
+        values=values,
+        parents=case.parents,
+        fingerprint=said,
+        reason=reason,
+        record_id=step.task.id if step.task else None,
+    )
+
+
+def _subject(step: Step, context: dict[str, object]) -> str:
+    return one_line(render(step.spec.subject, context))
+
+
+def _reminder(step: Step) -> datetime | None:
+    return max(step.deadline - REMIND_BEFORE, step.begins).replace(microsecond=0) if step.spec.remind else None
+
+
+def _present(task: CrmTask) -> str:
+    return fingerprint(task.subject, task.owner_id, task.due)
+
+
+def _why(case: Case, step: Step) -> str:
+    trigger = f"follows step {step.spec.after}" if step.spec.after else "begins with the handoff"
+    owner = step.owner.name if step.owner else "nobody"
+    because = f" ({step.owner_why})" if step.owner_why else ""
+    return f"Step {step.spec.step} {trigger}; for {owner}{because}, due {case.day(step.deadline)}."
+
+
+def _state(case: Case, step: Step) -> TaskState:
+    try:
+        subject = step.task.subject if step.task else _subject(step, names(case))
+    except ValueError:
+        subject = step.spec.subject
+    state, why = _standing(case, step)
+    due = step.task.due if step.task else step.due
+    return TaskState(step.spec.step, subject, step.owner.email if step.owner else "", due, state, why)
+
+
+def _standing(case: Case, step: Step) -> tuple[str, str]:
+    effect = case.ledger.effects.get(step.spec.step)
+    if step.done_at is not None:
+        how = "its field is filled" if step.by_field else "its task was closed"
+        return "done", f"Seen done on {case.day(step.done_at)}: {how}."
+    if case.assignment is None:
+        return "blocked", "No task is made while there is no CSM."
+    if step.task is None and effect is not None:
+        return "removed", "The task was deleted in the CRM and is not made again."
+    if step.task is None:
+        waits = f"Its task is made when step {step.spec.after} is done."
+        return ("waiting", waits) if step.waiting else ("planned", _why(case, step))
+    if effect and effect.fingerprint != _present(step.task):
+        return "open", "A person changed the task, so it is left as it is."
+    overdue = "; overdue" if step.deadline <= case.now else ""
+    return "open", f"Due {case.day(step.deadline)}{overdue}."

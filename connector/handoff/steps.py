@@ -1,0 +1,124 @@
+"""The steps of a handoff's playbook: owner, due date, whether done, and how it stands in the CRM.
+
+Not here: the tasks to be written (``rules.playbook``). A step's plan is drawn up from the release; once the step
+before it is done, its own clock starts at that moment instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from connector.handoff.calendar import add_hours, local_date
+from connector.handoff.case import Case
+from connector.handoff.conditions import filled
+from connector.handoff.model import CrmTask, Person
+from connector.handoff.rulebook import Clock, Limit, Playbook, PlaybookTask, Role, SignalKind
+
+_HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step as it stands: ``deadline`` by its clock, ``done_at`` None while open, ``task`` the CRM's own.
+
+    ``waiting`` steps get their task only when the step before is done. ``owner_why`` is empty for the obvious owner.
+    """
+
+    spec: PlaybookTask
+    begins: datetime
+    deadline: datetime
+    due: date
+    owner: Person | None
+    owner_why: str
+    done_at: datetime | None
+    by_field: bool
+    waiting: bool
+    task: CrmTask | None
+
+
+def chosen(case: Case) -> Playbook | None:
+    """The first playbook that fits the deal."""
+    return next((book for book in case.policy.playbooks if case.holds(book.when)), None)
+
+
+def walk(case: Case) -> tuple[Step, ...]:
+    """Every step of the chosen playbook, in its order; empty unless the handoff is running.
+
+    Raises ValueError when the calendar has no working hours, which ``policy.check`` refuses.
+    """
+    book = chosen(case)
+    if book is None or not case.released or case.released_at is None:
+        return ()
+    planned: dict[str, datetime] = {}
+    done: dict[str, datetime] = {}
+    found: dict[str, Step] = {}
+    for spec in _in_order(book):
+        start = planned.get(spec.after, case.released_at)
+        planned[spec.step] = _deadline(case, start, spec.limit)
+        step = _step(case, spec, begins=done.get(spec.after, start), before_done=not spec.after or spec.after in done)
+        found[spec.step] = step
+        if step.done_at is not None:
+            done[spec.step] = step.done_at
+    return tuple(found[spec.step] for spec in book.tasks)
+
+
+def done_signals(steps: tuple[Step, ...]) -> dict[str, datetime]:
+    """When each finished step was first seen done, for the ledger."""
+    return {step.spec.step: step.done_at for step in steps if step.done_at is not None}
+
+
+def _in_order(book: Playbook) -> list[PlaybookTask]:
+    """Each step after the one that triggers it; what is left of a circle keeps its place."""
+    left = list(book.tasks)
+    ordered: list[PlaybookTask] = []
+    while left:
+        waiting_for = {spec.step for spec in left}
+        following = next((spec for spec in left if spec.after not in waiting_for), left[0])
+        left.remove(following)
+        ordered.append(following)
+    return ordered
+
+
+def _step(case: Case, spec: PlaybookTask, *, begins: datetime, before_done: bool) -> Step:
+    task = case.task(spec.step)
+    by_field = any(
+        signal.kind is SignalKind.FIELD_FILLED and filled(case.value(signal.field)) for signal in spec.done_when
+    )
+    deadline = _deadline(case, begins, spec.limit)
+    owner, why = _owner(case, spec, task)
+    return Step(
+        spec=spec,
+        begins=begins,
+        deadline=deadline,
+        due=local_date(case.policy.calendar, deadline),
+        owner=owner,
+        owner_why=why,
+        done_at=_done_at(case, spec, task, by_field=by_field),
+        by_field=by_field,
+        waiting=not spec.at_release and not before_done,
+        task=task,
+    )
+
+
+def _done_at(case: Case, spec: PlaybookTask, task: CrmTask | None, *, by_field: bool) -> datetime | None:
+    """The first time it was seen done; the CRM's own time for a closed task, else now."""
+    if spec.step in case.ledger.done_signals:
+        return case.ledger.done_signals[spec.step]
+    if task and task.done:
+        return task.done_at or case.now
+    return case.now if by_field else None
+
+
+def _owner(case: Case, spec: PlaybookTask, task: CrmTask | None) -> tuple[Person | None, str]:
+    """Who should own the task. The AE's tasks stay with their owner: the deal may get another owner after the sale."""
+    present = case.snapshot.person(task.owner_id) if task else None
+    if spec.owner is Role.AE and present and present.active:
+        return present, ""
+    return case.person_for(spec.owner)
+
+
+def _deadline(case: Case, start: datetime, limit: Limit) -> datetime:
+    if limit.clock is Clock.BUSINESS:
+        return add_hours(case.policy.calendar, start, limit.hours)
+    return start + timedelta(seconds=int(limit.hours * _HOUR))

@@ -1,0 +1,162 @@
+"""Text from templates and from the CRM: cleaned, limited, rendered.
+
+Not here: which text goes where (``summary``, ``rules``), HTML (adapters escape for their vendor). Whatever stands in
+a CRM was typed by anyone; it is data for a template, never a template, and cannot break a line or a reference.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+
+from jinja2 import StrictUndefined, Template, TemplateError, meta
+from jinja2.sandbox import SandboxedEnvironment
+
+from connector.handoff.case import Case
+from connector.handoff.model import Value
+from connector.handoff.plan import FieldCheck
+from connector.handoff.rulebook import FieldType
+
+NOT_RECORDED = "Not recorded"
+REFERENCE = "Handoff reference:"
+MAX_VALUE_CHARS = 900
+"""Most of one field that a one-page document shows; the rest is read in the field itself."""
+MAX_LINE_CHARS = 255
+"""Most of a name or subject line: Task.Subject holds 255 characters (facts: Salesforce, Task)."""
+CUT = " … (cut; the rest is in the field)"
+
+_REFERENCE_IN_VALUE = re.compile(re.escape(REFERENCE[:-1]) + r"\s*:", re.IGNORECASE)
+_BLANK_LINES = re.compile(r"\n{3,}")
+_BREAKS = re.compile("[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+# Control characters, marks that turn a line around or hide in it, and halves of characters that no CRM can store.
+_HARMFUL = re.compile(
+    "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069"
+    "\ufeff\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+class Lines(tuple[str, ...]):
+    """Lines of text a template may print whole or walk through."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "\n".join(self)
+
+
+def clean(text: str, *, limit: int = MAX_VALUE_CHARS) -> str:
+    """CRM text made harmless: no control or direction characters, at most ``limit`` characters, any cut marked."""
+    # Four times the limit is read at most: what is dropped below cannot make a longer text fit.
+    text = unicodedata.normalize("NFC", text[: limit * 4]).replace("\r\n", "\n")
+    text = _HARMFUL.sub("", _BREAKS.sub("\n", text))
+    text = _REFERENCE_IN_VALUE.sub(REFERENCE[:-1] + " -", text)
+    text = _BLANK_LINES.sub("\n\n", text).strip()
+    return text if len(text) <= limit else text[: limit - len(CUT)].rstrip() + CUT
+
+
+def one_line(text: str, *, limit: int = MAX_LINE_CHARS) -> str:
+    """The same on one line, a cut marked by an ellipsis."""
+    text = " ".join(clean(text, limit=max(limit * 4, MAX_VALUE_CHARS)).split())
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def shown(case: Case, path: str) -> str:
+    """A field as a person would write it; empty when it holds nothing."""
+    value = case.value(path)
+    rule = case.policy.fields.get(path)
+    if rule and rule.type is FieldType.PERSON:
+        person = case.snapshot.person(value)
+        return one_line(person.name) if person else ""
+    return _shown(case, value)
+
+
+def names(case: Case) -> dict[str, object]:
+    """What every template may name. ``fields`` answers to a field's label and to its canonical name."""
+    fields: dict[str, str] = {}
+    for path, rule in case.policy.fields.items():
+        fields[path] = fields[rule.label] = shown(case, path)
+    ae, csm = case.ae, case.csm
+    return {
+        "account": one_line(case.snapshot.account.text("name")) if case.snapshot.account else "no account",
+        "deal": one_line(case.snapshot.deal.text("name")) or case.snapshot.key.deal_id,
+        "csm": one_line(csm.name) if csm else "nobody yet",
+        "ae": one_line(ae.name) if ae else "unknown",
+        "amount": _shown(case, case.value("amount")) or NOT_RECORDED,
+        "segment": case.segment or "no segment",
+        "won_on": case.day(case.won_at) if case.won_at else "unknown date",
+        "fields": fields,
+        "missing": Lines(gap_lines(case)),
+    }
+
+
+NAMES = frozenset({"account", "deal", "csm", "ae", "amount", "segment", "won_on", "fields", "missing"})
+"""The names every template may use; a test holds it equal to what `names` gives."""
+
+
+def gap_lines(case: Case) -> tuple[str, ...]:
+    """One line per required field that is empty: its label, why it is asked, how to fill it well."""
+    return tuple(_gap_line(gap) for gap in case.gaps)
+
+
+def _gap_line(gap: FieldCheck) -> str:
+    sentences = (part.strip().rstrip(".") + "." for part in (gap.why, gap.advice) if part.strip())
+    return f"{gap.label}: {' '.join(sentences)}".rstrip(": ")
+
+
+def reference_in(text: str) -> str:
+    """The natural key in a document's last line; empty when it has none."""
+    last = text.rstrip().rsplit("\n", 1)[-1]
+    return last.partition(REFERENCE)[2].strip() if REFERENCE in last else ""
+
+
+def render(template: str, context: Mapping[str, object]) -> str:
+    """The template with its names filled in. Raises ValueError when it cannot be rendered, saying why."""
+    try:
+        return _compiled(template).render(context)
+    except (TemplateError, ArithmeticError, TypeError, AttributeError, LookupError, RuntimeError) as error:
+        raise ValueError(f"the template cannot be rendered: {error}") from error
+
+
+def unknown_names(template: str, allowed: frozenset[str] = NAMES) -> tuple[str, ...]:
+    """Names in a template that nothing will fill. Raises ValueError when the template is not well formed."""
+    try:
+        return tuple(sorted(meta.find_undeclared_variables(_ENVIRONMENT.parse(template)) - allowed))
+    except TemplateError as error:
+        raise ValueError(f"the template cannot be read: {error}") from error
+
+
+# Plain text for CRM fields, so nothing is HTML-escaped here; each adapter escapes what its vendor renders.
+_ENVIRONMENT = SandboxedEnvironment(
+    autoescape=False,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(template: str) -> Template:
+    try:
+        return _ENVIRONMENT.from_string(template)
+    except TemplateError as error:
+        raise ValueError(f"the template cannot be read: {error}") from error
+
+
+def _shown(case: Case, value: Value) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case Decimal():
+            return f"{value:,.2f}".removesuffix(".00")
+        case datetime():
+            return case.day(value)
+        case date():
+            return f"{value.day} {value:%b %Y}"
+        case str():
+            return clean(value)
