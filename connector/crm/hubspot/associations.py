@@ -83,7 +83,7 @@ def link(session: Session, from_object: str, to_object: str, pairs: Sequence[Pai
     """Make default links, at most `CREATE_LIMIT`; making one that exists changes nothing. Returns the answer."""
     inputs = [{"from": {"id": pair.from_id}, "to": {"id": pair.to_id}} for pair in pairs]
     path = session.associations(from_object, to_object, "associate", "default")
-    return session.send("associations.batch.create", path, {"inputs": inputs})
+    return session.send("associations.batch.default", path, {"inputs": inputs})
 
 
 def confirmed(answer: wire.Json) -> frozenset[Pair]:

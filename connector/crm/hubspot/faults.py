@@ -64,6 +64,9 @@ BY_CODE: dict[str, FaultCode] = {
 }
 """The vendor's own codes, where they say more than the status or there is only a row's error."""
 
+ABSENT = frozenset({"OBJECT_NOT_FOUND", "NOT_FOUND", "crm.associations.NO_ASSOCIATIONS_FOUND"})
+"""What a batch read says of a record that is gone and of one that hangs on nothing."""
+
 DAILY = "DAILY"
 _SECONDLY = ("SECONDLY", "RATE_LIMITS")
 _NEVER_SENT = (NewConnectionError, ConnectTimeoutError, SSLError, ProxyError)
@@ -132,6 +135,14 @@ def from_garbage(status: int, *, writing: bool) -> HubSpotError:
     """Translate a 2xx whose body is no JSON object."""
     code = FaultCode.OUTCOME_UNKNOWN if writing else FaultCode.UNAVAILABLE
     return HubSpotError(Fault(code, str(status), "HubSpot's reply could not be read"), status=status)
+
+
+def refuse_incomplete(errors: tuple[wire.RowError, ...]) -> None:
+    """Raise when a batch read lists an error other than that a record or a link is not there."""
+    for error in errors:
+        if not ABSENT.intersection(error.codes):
+            code = error.codes[0] if error.codes else ""
+            raise HubSpotError(Fault(FaultCode.UNAVAILABLE, code, f"A row could not be read: {error.message}"))
 
 
 def of_row(error: wire.RowError) -> Fault:

@@ -104,7 +104,7 @@ def everything(session: Session, query: Query) -> Iterator[Page]:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """A reading of the window in progress, oldest first. ``tie``: the last id read in a millisecond that fills pages."""
+    """A reading of the window in progress, oldest first. ``tie``: the last id read within a full millisecond."""
 
     low: int
     after: str | None = None

@@ -87,8 +87,15 @@ class Session:
         return self._reading(lambda: self._call(kind, "GET", path, query=tuple((query or {}).items())))
 
     def ask(self, kind: str, path: str, body: wire.Json) -> wire.Json:
-        """Read by POST (batch reads). Tried again like `get`."""
-        return self._reading(lambda: self._call(kind, "POST", path, body=body))
+        """Read by POST (batch reads). Tried again like `get`. Records that are not there are missing from the answer;
+        a row that could not be read for any other reason fails the call, for it would look as if it were gone."""
+
+        def once() -> wire.Json:
+            data = self._call(kind, "POST", path, body=body)
+            faults.refuse_incomplete(wire.errors(data))
+            return data
+
+        return self._reading(once)
 
     def search(self, object_name: str, body: wire.Json) -> wire.Json:
         """One search page, never faster than the portal allows searches."""
