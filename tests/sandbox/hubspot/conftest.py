@@ -1,0 +1,97 @@
+"""A portal on a free loopback port for each test, served exactly as the sandbox serves it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import requests
+import uvicorn
+from starlette.applications import Starlette
+
+from connector.sandbox.hubspot import app, schema
+from connector.sandbox.hubspot.schema import TOKEN, add_owner
+from connector.sandbox.rows import Row, Table
+from connector.sandbox.state import SandboxClock, World
+from connector.sandbox.wire import Wire
+
+MORNING = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+
+
+@dataclass
+class Portal:
+    """The world behind the port, the port, and two ways to talk to it."""
+
+    world: World
+    url: str
+    owner: Row
+    leaver: Row
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def ask(self, method: str, path: str, body: Any = None, **more: Any) -> requests.Response:
+        """One request with the right token."""
+        more.setdefault("headers", {"Authorization": f"Bearer {TOKEN}"})
+        return self.session.request(method, self.url + path, json=body, timeout=10, **more)
+
+    def ok(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
+        """The body of a request that must succeed."""
+        reply = self.ask(method, path, body, **more)
+        assert reply.status_code < 300, reply.text
+        return reply.json() if reply.content else None
+
+    def table(self, name: str) -> Table:
+        """The rows as they stand."""
+        return self.world.table(name)
+
+    def deal(self, **values: Any) -> Row:
+        """A deal put there by a person."""
+        return self.table("deals").insert({"dealname": "A deal", "dealstage": "contractsent", **values}, by="seed")
+
+    def company(self, **values: Any) -> Row:
+        """A company put there by a person."""
+        return self.table("companies").insert({"name": "A company", **values}, by="seed")
+
+    def task(self, **values: Any) -> Row:
+        """A task put there by a person."""
+        return self.table("tasks").insert({"hs_task_subject": "A task", **values}, by="seed")
+
+
+@pytest.fixture
+def portal() -> Iterator[Portal]:
+    clock = SandboxClock()
+    clock.freeze(MORNING)
+    world = schema.create_world(clock)
+    schema.furnish(world)
+    world.settings.update(burst_limit=0, search_per_second=0)
+    owner = add_owner(world, email="maya@seller.example", first="Maya", last="L", user_id=9001)
+    leaver = add_owner(world, email="lena@seller.example", first="Lena", last="F", user_id=9002, active=False)
+    # The protocol is named because asyncio sets TCP_NODELAY only then; without it every reply waits 40 ms.
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.bind(("127.0.0.1", 0))
+    sock.listen()
+    served = Wire(Starlette(routes=app.routes(world)), world=world, vendor=app.VENDOR)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            served,
+            http="h11",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
+    thread.start()
+    found = Portal(world=world, url=f"http://127.0.0.1:{sock.getsockname()[1]}", owner=owner, leaver=leaver)
+    try:
+        yield found
+    finally:
+        found.session.close()
+        server.should_exit = True
+        thread.join(10)
