@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import tenacity
 
-from connector.clock import Clock, SystemClock
+from connector.clock import Clock
 from connector.errors import Advice, CrmError
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ FIRST_WAIT = 0.5
 class ReadRetry:
     """Runs a read up to ``ATTEMPTS`` times while its `CrmError` says RETRY; raises the last one."""
 
-    clock: Clock = SystemClock()
+    clock: Clock
     sleep: Callable[[float], None] = time.sleep
     attempts: int = ATTEMPTS
 

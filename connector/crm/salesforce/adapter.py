@@ -1,0 +1,212 @@
+"""The `CRM` port over one Salesforce org: it only hands each question to the part that answers it.
+
+Not here: requests (``session``), SOQL (``soql``), failures (``faults``), values (``wire``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+
+from connector.clock import Clock, SystemClock
+from connector.crm.port import (
+    Capabilities,
+    ChangePage,
+    DealFacts,
+    ObjectSchema,
+    Operation,
+    Write,
+    WriteOutcome,
+)
+from connector.crm.retry import ReadRetry
+from connector.crm.salesforce import feeds, lookups
+from connector.crm.salesforce.fields import STAGE_CHANGED, Names
+from connector.crm.salesforce.reads import DealReader
+from connector.crm.salesforce.session import (
+    CONNECT_TIMEOUT,
+    READ_TIMEOUT,
+    OnCall,
+    SalesforceLogin,
+    SalesforceSession,
+)
+from connector.crm.salesforce.soql import PAGE
+from connector.crm.salesforce.writes import BATCH, KEYED, Writer
+from connector.errors import Problem
+from connector.handoff.model import Kind, Person, Stage, SystemName
+from connector.policy.crmmap import CrmMap
+
+OPERATIONS: tuple[tuple[Kind, Operation], ...] = (
+    (Kind.DEAL, Operation.UPDATE),
+    (Kind.ACCOUNT, Operation.UPDATE),
+    (Kind.TASK, Operation.UPSERT),
+    (Kind.NOTE, Operation.UPSERT),
+    (Kind.MEETING, Operation.UPSERT),
+)
+
+
+class SalesforceCRM:
+    """One org. Implements `connector.crm.port.CRM`; used by one thread at a time."""
+
+    def __init__(
+        self,
+        *,
+        system: SystemName,
+        crm_map: CrmMap,
+        session: SalesforceSession,
+        lookback: timedelta = feeds.LOOKBACK,
+        page_size: int = PAGE,
+        retrieve: bool = True,
+    ) -> None:
+        self._system = system
+        self._session = session
+        self._names = Names(crm_map)
+        self._lookback = lookback
+        self._page_size = page_size
+        self._may_retrieve = retrieve
+        self._stages: dict[str, Stage] = {}
+        self._schemas: dict[Kind, ObjectSchema] = {}
+        self._reader = DealReader(session, self._names, stage_of=self._stage)
+        self._writer = Writer(session, self._names)
+
+    @property
+    def system(self) -> SystemName:
+        """The name from config.toml."""
+        return self._system
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """200 rows per call for all; tasks and meetings can be upserted by key."""
+        return Capabilities(
+            max_batch=dict.fromkeys(OPERATIONS, BATCH),
+            native_upsert=KEYED,
+            change_lag=self._lookback.total_seconds(),
+        )
+
+    @property
+    def org_id(self) -> str:
+        """The org's 18-character id, as the token told."""
+        return self._session.identity.org_id
+
+    @property
+    def api_usage(self) -> tuple[int, int]:
+        """Calls used and allowed today, as the last answer told; zeros when it never did."""
+        return self._session.usage
+
+    def connect(self) -> tuple[Problem, ...]:
+        """Log in, compare the map with the org, and probe retrieval by id. Raises `CrmError`."""
+        self._session.identity  # noqa: B018  # logs in
+        problems: list[Problem] = []
+        for kind in (Kind.DEAL, Kind.ACCOUNT, Kind.TASK):
+            also = (STAGE_CHANGED,) if kind is Kind.DEAL else ()
+            problems += self._names.learn(self.describe(kind), also=also)
+        if self._names.column(Kind.TASK, "key") is None:
+            message = "no field carries the key of a task, so no task can be created without the risk of a double"
+            problems.append(Problem(where="the CRM", key="task.key", message=message))
+        if self._may_retrieve:
+            self._reader.probe()
+        return tuple(problems)
+
+    def server_time(self) -> datetime:
+        """The org's clock as of its last answer."""
+        return self._session.server_time()
+
+    def feeds(self) -> tuple[str, ...]:
+        """Opportunities, closed tasks and events."""
+        return tuple(feeds.FEEDS)
+
+    def start_cursor(self, feed: str, at: datetime) -> str:
+        """The cursor that begins a feed at a time."""
+        del feed
+        return feeds.start(at)
+
+    def changes(self, feed: str, cursor: str) -> ChangePage:
+        """One page in one call."""
+        return feeds.read_page(
+            self._session,
+            self._names,
+            feeds.FEEDS[feed],
+            cursor,
+            lookback=self._lookback,
+            page_size=self._page_size,
+        )
+
+    def fetch(self, deal_ids: Sequence[str]) -> Mapping[str, DealFacts]:
+        """Deals as they stand now; missing ids are gone."""
+        return self._reader.fetch(deal_ids)
+
+    def people(self) -> tuple[Person, ...]:
+        """Every person with a login."""
+        return lookups.people(self._session)
+
+    def account_counts(self) -> Mapping[str, int]:
+        """Accounts per CSM."""
+        return lookups.account_counts(self._session, self._names)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Every stage, read anew."""
+        found = lookups.stages(self._session)
+        self._stages = {stage.id: stage for stage in found}
+        return found
+
+    def apply(self, writes: Sequence[Write]) -> tuple[WriteOutcome, ...]:
+        """Send one batch; one outcome per row."""
+        return self._writer.apply(writes)
+
+    def find(self, kind: Kind, keys: Mapping[str, str]) -> Mapping[str, str]:
+        """Which keys exist."""
+        return lookups.find(self._session, self._names, kind, keys)
+
+    def scan_won(self, since: date | None) -> Iterator[tuple[str, ...]]:
+        """Pages of ids of won deals."""
+        return lookups.scan_won(self._session, self._names, since)
+
+    def earliest_start(self) -> datetime | None:
+        """The first start this connector left."""
+        return lookups.earliest_start(self._session, self._names)
+
+    def describe(self, kind: Kind) -> ObjectSchema:
+        """An object's fields; asked once per connection."""
+        if kind not in self._schemas:
+            self._schemas[kind] = lookups.describe(self._session, self._names, kind)
+        return self._schemas[kind]
+
+    def _stage(self, name: str) -> Stage | None:
+        if not self._stages:
+            self.stages()
+        return self._stages.get(name)
+
+
+def connect_salesforce(
+    *,
+    system: SystemName,
+    crm_map: CrmMap,
+    login: SalesforceLogin,
+    on_call: OnCall = lambda label: None,  # noqa: ARG005
+    clock: Clock | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    timeouts: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
+    lookback: timedelta = feeds.LOOKBACK,
+    page_size: int = PAGE,
+    retrieve: bool = True,
+) -> SalesforceCRM:
+    """The adapter for one org; no request is made before `connect`. Raises `CrmError` for a plain-http address.
+
+    ``on_call`` is told the kind of every HTTP request; ``timeouts`` are seconds to connect and to wait for bytes.
+    """
+    clock = clock or SystemClock()
+    session = SalesforceSession(
+        login,
+        on_call=on_call,
+        clock=clock,
+        retry=ReadRetry(clock=clock, sleep=sleep),
+        timeouts=timeouts,
+    )
+    return SalesforceCRM(
+        system=system,
+        crm_map=crm_map,
+        session=session,
+        lookback=lookback,
+        page_size=page_size,
+        retrieve=retrieve,
+    )

@@ -1,0 +1,195 @@
+"""The feeds: which deals changed, by polling SystemModstamp with keyset paging and a lookback.
+
+Not here: reading the deals. The cursor is opaque JSON and carries the whole state of a feed, so nothing is remembered
+between calls: a page may be read again by another process with the same result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from connector.crm.port import Change, ChangePage
+from connector.crm.salesforce.fields import DEAL_PREFIX, Names
+from connector.crm.salesforce.session import SalesforceSession
+from connector.crm.salesforce.soql import PAGE, literal, moment, select
+from connector.crm.salesforce.wire import Row, moment_of
+from connector.errors import CrmError, Fault, FaultCode
+from connector.handoff.model import Kind
+
+LOOKBACK = timedelta(seconds=600)
+"""A row may appear this long after its stamp: it is stamped inside its transaction (facts: Salesforce §1.1, §1.3)."""
+
+GLANCE = timedelta(seconds=30)
+"""What most scans look back; measured delays are 1 to 3 s (facts: Salesforce §1.3)."""
+
+DEEP_EVERY = timedelta(seconds=60)
+"""How often a scan looks back all the way. In between, a burst is not paged through again at every tick."""
+
+SETTLED = 2
+"""Seconds after which a stamp's second is over: a row may change twice in one second and keep its stamp."""
+
+SEEN_LIMIT = 20_000
+"""Rows remembered from the lookback window; the oldest beyond it would be told again, never lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One watched object type: the field that holds the deal's id, and which of its rows matter."""
+
+    name: str
+    kind: Kind
+    deal_field: str
+    only: str = ""
+
+
+FEEDS: Mapping[str, Feed] = {
+    feed.name: feed
+    for feed in (
+        Feed("deal", Kind.DEAL, "Id"),
+        Feed("task", Kind.TASK, "WhatId", only="IsClosed = TRUE"),
+        Feed("event", Kind.MEETING, "WhatId"),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a feed stands.
+
+    ``mark``: the vendor's clock when the last whole scan began; ``since``: where the feed began. During a scan
+    ``at`` is the last row read and ``began`` the new mark. ``seen`` holds what was told, by stamp (epoch seconds).
+    """
+
+    since: datetime
+    mark: datetime
+    deep_at: datetime
+    at: tuple[str, str] | None = None
+    began: datetime | None = None
+    seen: Mapping[int, frozenset[str]] = field(default_factory=dict)
+
+    def dump(self) -> str:
+        """The cursor as text."""
+        times = [moment(each) if each else None for each in (self.since, self.mark, self.deep_at, self.began)]
+        seen = {str(second): sorted(ids) for second, ids in sorted(self.seen.items())}
+        return json.dumps([times, self.at, seen], separators=(",", ":"))
+
+    @classmethod
+    def parse(cls, text: str) -> Cursor:
+        """The cursor of a text that `dump` made."""
+        (since, mark, deep_at, began), at, seen = json.loads(text)
+        return cls(
+            since=datetime.fromisoformat(since),
+            mark=datetime.fromisoformat(mark),
+            deep_at=datetime.fromisoformat(deep_at),
+            at=tuple(at) if at else None,
+            began=datetime.fromisoformat(began) if began else None,
+            seen={int(second): frozenset(ids) for second, ids in seen.items()},
+        )
+
+
+def start(at: datetime) -> str:
+    """The cursor that begins at a time."""
+    whole = at.astimezone(UTC).replace(microsecond=0)
+    return Cursor(since=whole, mark=whole, deep_at=whole).dump()
+
+
+def read_page(
+    session: SalesforceSession,
+    names: Names,
+    feed: Feed,
+    text: str,
+    *,
+    lookback: timedelta = LOOKBACK,
+    page_size: int = PAGE,
+) -> ChangePage:
+    """One page, one call. ``more`` is False at the end of a scan; the next call then begins a new one."""
+    cursor = _begun(Cursor.parse(text), now=session.server_time(), lookback=lookback)
+    answer = session.query_page(_statement(names, feed, cursor, page_size=page_size))
+    rows: list[Row] = answer["records"]
+    told_at = session.server_time()
+    cursor = dataclasses.replace(cursor, began=cursor.began or told_at)
+    changes, cursor = _sift(rows, cursor, feed, own_id=session.identity.user_id, told_at=told_at)
+    more = bool(rows) and (len(rows) >= page_size or not answer.get("done", True))
+    cursor = (
+        dataclasses.replace(cursor, at=max(_place(row) for row in rows)) if more else _ended(cursor, lookback=lookback)
+    )
+    return ChangePage(changes=tuple(changes), cursor=cursor.dump(), more=more)
+
+
+def _begun(cursor: Cursor, *, now: datetime, lookback: timedelta) -> Cursor:
+    """The cursor with a place to read from: a new scan starts before the mark, by a glance or by the whole lookback."""
+    if cursor.at is not None:
+        return cursor
+    deep = now - cursor.deep_at >= DEEP_EVERY
+    low = max(cursor.since, cursor.mark - (lookback if deep else min(GLANCE, lookback)))
+    return dataclasses.replace(cursor, at=(moment(low), ""), began=None, deep_at=now if deep else cursor.deep_at)
+
+
+def _statement(names: Names, feed: Feed, cursor: Cursor, *, page_size: int) -> str:
+    at, last_id = cursor.at or ("", "")
+    # A tie over a page boundary must lose nothing: the id decides within one second (facts: Salesforce §1.1).
+    place = (
+        f"((SystemModstamp = {at} AND Id > {literal(last_id)}) OR SystemModstamp > {at})"
+        if last_id
+        else f"SystemModstamp >= {at}"
+    )
+    where = f"{feed.only} AND {place}" if feed.only else place
+    return select(
+        ["Id", feed.deal_field, "SystemModstamp", "LastModifiedById"],
+        of=names.object(feed.kind),
+        where=where,
+        order="SystemModstamp ASC, Id ASC",
+        limit=page_size,
+    )
+
+
+def _place(row: Row) -> tuple[str, str]:
+    return moment(_stamp(row)), str(row["Id"])
+
+
+def _stamp(row: Row) -> datetime:
+    found = moment_of(row["SystemModstamp"])
+    if found is None:
+        raise CrmError(Fault(FaultCode.UNAVAILABLE, "UNREADABLE_ANSWER", "a row came without SystemModstamp"))
+    return found
+
+
+def _sift(
+    rows: list[Row], cursor: Cursor, feed: Feed, *, own_id: str, told_at: datetime
+) -> tuple[list[Change], Cursor]:
+    """The rows that were not told before, and the cursor that remembers them once their second is over."""
+    seen = dict(cursor.seen)
+    settled = int(told_at.timestamp()) - SETTLED
+    changes = []
+    for row in rows:
+        stamp = _stamp(row)
+        second, row_id = int(stamp.timestamp()), str(row["Id"])
+        if row_id in seen.get(second, ()):
+            continue
+        if second <= settled:
+            seen[second] = seen.get(second, frozenset()) | {row_id}
+        deal_id = str(row.get(feed.deal_field) or "")
+        if deal_id.startswith(DEAL_PREFIX):
+            by_self = bool(own_id) and row.get("LastModifiedById") == own_id
+            changes.append(Change(deal_id=deal_id, modified_at=stamp, by_self=by_self))
+    return changes, dataclasses.replace(cursor, seen=seen)
+
+
+def _ended(cursor: Cursor, *, lookback: timedelta) -> Cursor:
+    mark = max(cursor.mark, cursor.began or cursor.mark)
+    oldest = int((mark - lookback).timestamp())
+    kept = dict(_newest({second: ids for second, ids in cursor.seen.items() if second >= oldest}))
+    return dataclasses.replace(cursor, mark=mark, at=None, began=None, seen=kept)
+
+
+def _newest(seen: Mapping[int, frozenset[str]]) -> Iterator[tuple[int, frozenset[str]]]:
+    room = SEEN_LIMIT
+    for second in sorted(seen, reverse=True):
+        room -= len(seen[second])
+        if room < 0:
+            return
+        yield second, seen[second]

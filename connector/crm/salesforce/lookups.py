@@ -1,0 +1,116 @@
+"""The org's lists: people, stages, accounts per CSM, won deals, the first start we left, keys, and describe.
+
+Not here: deals with all that hangs on them (``reads``) and changes (``feeds``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from connector.crm.port import FieldSchema, ObjectSchema
+from connector.crm.salesforce.fields import STAGE_CHANGED, Names
+from connector.crm.salesforce.reads import read_notes
+from connector.crm.salesforce.session import SalesforceSession
+from connector.crm.salesforce.soql import day, in_lists, moment, select
+from connector.crm.salesforce.wire import Row, moment_of, text_of
+from connector.handoff.model import Kind, Person, Stage
+
+
+def people(session: SalesforceSession) -> tuple[Person, ...]:
+    """Every person with a login, inactive ones included."""
+    soql = select(["Id", "Name", "Email", "IsActive", "ManagerId"], of="User", where="UserType = 'Standard'")
+    return tuple(
+        Person(
+            id=str(row["Id"]),
+            email=(text_of(row, "Email") or "").lower(),
+            name=text_of(row, "Name") or "",
+            active=bool(row.get("IsActive")),
+            manager_id=text_of(row, "ManagerId"),
+        )
+        for row in _all(session, soql)
+    )
+
+
+def stages(session: SalesforceSession) -> tuple[Stage, ...]:
+    """Every stage in its order; the id is what ``StageName`` holds, not the label an admin may rename (facts: §5.3)."""
+    soql = select(["ApiName", "MasterLabel", "IsWon", "IsClosed"], of="OpportunityStage", order="SortOrder ASC")
+    return tuple(
+        Stage(
+            id=text_of(row, "ApiName") or text_of(row, "MasterLabel") or "",
+            label=text_of(row, "MasterLabel") or "",
+            is_won=bool(row.get("IsWon")),
+            is_closed=bool(row.get("IsClosed")),
+        )
+        for row in _all(session, soql)
+    )
+
+
+def account_counts(session: SalesforceSession, names: Names) -> dict[str, int]:
+    """How many accounts each CSM holds, counted by the vendor in one call."""
+    csm = names.column(Kind.ACCOUNT, "csm")
+    if csm is None:
+        return {}
+    soql = select([f"{csm} person", "COUNT(Id) held"], of=names.object(Kind.ACCOUNT), where=f"{csm} != null", group=csm)
+    return {str(row["person"]): int(row["held"]) for row in _all(session, soql)}
+
+
+def scan_won(session: SalesforceSession, names: Names, since: date | None) -> Iterator[tuple[str, ...]]:
+    """Pages of ids of won deals; with ``since`` those closing, or brought to their stage, on or after that day."""
+    where = "IsWon = TRUE"
+    if since is not None:
+        recent = [f"{names.column(Kind.DEAL, 'close_date')} >= {day(since)}"]
+        if names.has(Kind.DEAL, STAGE_CHANGED):
+            recent.append(f"{STAGE_CHANGED} >= {moment(datetime.combine(since, time(), UTC))}")
+        where += f" AND ({' OR '.join(recent)})"
+    for page in session.query(select(["Id"], of=names.object(Kind.DEAL), where=where)):
+        yield tuple(str(row["Id"]) for row in page)
+
+
+def earliest_start(session: SalesforceSession, names: Names) -> datetime | None:
+    """The first ``started_at`` on any deal."""
+    field = names.column(Kind.DEAL, "started_at")
+    if field is None:
+        return None
+    soql = select([field], of=names.object(Kind.DEAL), where=f"{field} != null", order=f"{field} ASC", limit=1)
+    return next((moment_of(row.get(field)) for row in _all(session, soql)), None)
+
+
+def find(session: SalesforceSession, names: Names, kind: Kind, keys: Mapping[str, str]) -> dict[str, str]:
+    """Which keys exist, as key -> record id. Deals and accounts carry no key of ours."""
+    if kind is Kind.NOTE:
+        notes = read_notes(session, names, dict.fromkeys(keys.values()))
+        return {note.key: note.id for _, note in notes if note.key in keys}
+    field = names.column(kind, "key") if kind in (Kind.TASK, Kind.MEETING) else None
+    if field is None:
+        return {}
+    soql = select(["Id", field], of=names.object(kind), where=f"{field} IN ")
+    found: dict[str, str] = {}
+    for part in in_lists(list(keys), around=soql):
+        found.update({str(row[field]): str(row["Id"]) for row in _all(session, soql + part)})
+    return found
+
+
+def describe(session: SalesforceSession, names: Names, kind: Kind) -> ObjectSchema:
+    """The object's fields as this login sees them."""
+    name = names.object(kind)
+    answer = session.read("describe", f"sobjects/{name}/describe")
+    fields = {str(each["name"]): _field(each) for each in answer["fields"]}
+    return ObjectSchema(kind=kind, object_name=name, fields=fields)
+
+
+def _field(told: Mapping[str, Any]) -> FieldSchema:
+    return FieldSchema(
+        name=str(told["name"]),
+        label=str(told.get("label") or told["name"]),
+        type=str(told.get("type") or ""),
+        writable=bool(told.get("updateable") or told.get("createable")),
+        max_length=int(told.get("length") or 0),
+        choices=tuple(str(each["value"]) for each in told.get("picklistValues") or () if each.get("active", True)),
+    )
+
+
+def _all(session: SalesforceSession, soql: str) -> Iterator[Row]:
+    for page in session.query(soql):
+        yield from page

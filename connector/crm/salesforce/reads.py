@@ -1,0 +1,264 @@
+"""Re-reading deals and all that hangs on them, in as few calls as Salesforce allows.
+
+Not here: which deals (``feeds``, ``lookups``) and what is concluded. Per call: deals with their accounts, tasks, notes,
+meetings, and stage history only for wins that nobody has handled yet.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from connector.crm.batch import chunks
+from connector.crm.port import DealFacts
+from connector.crm.salesforce.fields import STAGE_CHANGED, Names
+from connector.crm.salesforce.session import SalesforceSession
+from connector.crm.salesforce.soql import in_lists, select
+from connector.crm.salesforce.wire import Row, day_of, dig, moment_of, note_of, record_of, text_of
+from connector.errors import Advice, CrmError
+from connector.handoff.model import CrmNote, CrmTask, Kind, Record, Stage, Touch, TouchKind
+
+RETRIEVE_LIMIT = 2000
+"""Records of one Collections retrieve by POST; whether an org offers it is probed."""
+
+ACCOUNT = "Account"
+"""The relationship from Opportunity to its account."""
+
+TOUCH_SUBTYPES: Mapping[str, TouchKind] = {"Call": TouchKind.CALL, "Email": TouchKind.EMAIL}
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+T = TypeVar("T")
+StageOf = Callable[[str], Stage | None]
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What hangs on deals: by deal id, then by its own id, so that a row told twice counts once."""
+
+    tasks: dict[str, dict[str, CrmTask]] = field(default_factory=lambda: defaultdict(dict))
+    notes: dict[str, dict[str, CrmNote]] = field(default_factory=lambda: defaultdict(dict))
+    touches: dict[str, dict[str, Touch]] = field(default_factory=lambda: defaultdict(dict))
+    history: dict[str, list[tuple[datetime, str]]] = field(default_factory=lambda: defaultdict(list))
+
+
+class DealReader:
+    """Reads deals of one org. ``retrieve`` says whether Collections retrieve is used instead of a query."""
+
+    def __init__(self, session: SalesforceSession, names: Names, *, stage_of: StageOf) -> None:
+        self._session = session
+        self._names = names
+        self._stage_of = stage_of
+        self.retrieve = False
+
+    def probe(self) -> None:
+        """Find out whether records can be retrieved by id in one POST: it spares the 200-row pages of long texts."""
+        probe = {"ids": ["006000000000000AAA"], "fields": ["Id"]}
+        try:
+            answer = self._session.read("collections.get", self._retrieve_path(Kind.DEAL), body=probe)
+        except CrmError as error:
+            if error.fault.advice is not Advice.PARK and error.fault.advice is not Advice.REREAD:
+                raise
+            return
+        self.retrieve = isinstance(answer, list)
+
+    def fetch(self, deal_ids: Sequence[str]) -> dict[str, DealFacts]:
+        """The facts of every deal that still exists, by id."""
+        wanted = tuple(dict.fromkeys(deal_ids))
+        rows = self._retrieved(wanted) if self._retrievable() else self._queried(wanted)
+        if not rows:
+            return {}
+        around = Surroundings()
+        ids = tuple(rows)
+        self._read_tasks(ids, around)
+        self._read_notes(ids, around)
+        self._read_meetings(ids, around)
+        self._read_history([each for each, row in rows.items() if self._needs_history(row)], around)
+        return {deal_id: self._facts(row, around) for deal_id, row in rows.items()}
+
+    # the deal and its account
+
+    def _queried(self, ids: Sequence[str]) -> dict[str, Row]:
+        names = self._names
+        below = [f"{ACCOUNT}.{each}" for each in self._account_columns()]
+        soql = select([*self._deal_columns(), *below], of=names.object(Kind.DEAL), where="Id IN ")
+        return {str(row["Id"]): row for row in self._rows(soql, ids)}
+
+    def _retrieved(self, ids: Sequence[str]) -> dict[str, Row]:
+        deals = {str(row["Id"]): dict(row) for row in self._by_id(Kind.DEAL, ids, self._deal_columns())}
+        account_field = self._names.column(Kind.DEAL, "account") or "AccountId"
+        account_ids = sorted({found for row in deals.values() if (found := text_of(row, account_field))})
+        accounts = {str(row["Id"]): row for row in self._by_id(Kind.ACCOUNT, account_ids, self._account_columns())}
+        for row in deals.values():
+            row[ACCOUNT] = accounts.get(text_of(row, account_field) or "")
+        return dict(deals)
+
+    def _by_id(self, kind: Kind, ids: Sequence[str], fields: Sequence[str]) -> Iterator[Row]:
+        wanted = list({name.lower(): name for name in fields}.values())
+        for part in chunks(ids, size=RETRIEVE_LIMIT):
+            body = {"ids": list(part), "fields": wanted}
+            found = self._session.read("collections.get", self._retrieve_path(kind), body=body)
+            yield from (row for row in found or () if row)
+
+    def _retrieve_path(self, kind: Kind) -> str:
+        return f"composite/sobjects/{self._names.object(kind)}"
+
+    def _retrievable(self) -> bool:
+        """Retrieve knows no relationship paths, so a map that uses one (``Owner.Email``) is queried."""
+        return self.retrieve and not any("." in each for each in (*self._deal_columns(), *self._account_columns()))
+
+    def _deal_columns(self) -> list[str]:
+        names = self._names
+        own = [names.column(Kind.DEAL, each) for each in ("stage", "account", "type")]
+        fixed = ["Id", "SystemModstamp", "IsWon", "IsClosed", *filter(None, own)]
+        if names.has(Kind.DEAL, STAGE_CHANGED):
+            fixed.append(STAGE_CHANGED)
+        return [*fixed, *(mapped.field for mapped in names.mapped(Kind.DEAL))]
+
+    def _account_columns(self) -> list[str]:
+        return ["Id", *(mapped.field for mapped in self._names.mapped(Kind.ACCOUNT))]
+
+    # what hangs on it
+
+    def _read_tasks(self, ids: Sequence[str], around: Surroundings) -> None:
+        names = self._names
+        key, subject, owner, due, deal = (
+            names.column(Kind.TASK, each) for each in ("key", "subject", "owner", "due", "deal")
+        )
+        extra = ["Id", "IsClosed", "CompletedDateTime", "CreatedDate", "TaskSubtype"]
+        fields = [*extra, *filter(None, (key, subject, owner, due, deal))]
+        for row in self._rows(select(fields, of=names.object(Kind.TASK), where=f"{deal} IN "), ids):
+            deal_id = text_of(row, deal) or ""
+            done_at = moment_of(row.get("CompletedDateTime"))
+            touch = TOUCH_SUBTYPES.get(str(row.get("TaskSubtype")))
+            our_key = text_of(row, key)
+            if touch is not None and our_key is None:
+                if row.get("IsClosed"):
+                    at = done_at or moment_of(row.get("CreatedDate")) or EPOCH
+                    around.touches[deal_id][str(row["Id"])] = Touch(kind=touch, at=at, by=text_of(row, owner))
+                continue
+            task = CrmTask(
+                id=str(row["Id"]),
+                key=our_key,
+                subject=text_of(row, subject) or "",
+                owner_id=text_of(row, owner),
+                done=bool(row.get("IsClosed")),
+                due=day_of(dig(row, due)) if due else None,
+                done_at=done_at,
+            )
+            around.tasks[deal_id][task.id] = task
+
+    def _read_notes(self, ids: Sequence[str], around: Surroundings) -> None:
+        for deal_id, note in read_notes(self._session, self._names, ids):
+            around.notes[deal_id][note.id] = note
+
+    def _read_meetings(self, ids: Sequence[str], around: Surroundings) -> None:
+        names = self._names
+        owner, begin, deal = (names.column(Kind.MEETING, each) for each in ("owner", "start", "deal"))
+        fields = ["Id", *filter(None, (owner, begin, deal))]
+        now = self._session.server_time()
+        for row in self._rows(select(fields, of=names.object(Kind.MEETING), where=f"{deal} IN "), ids):
+            at = moment_of(dig(row, begin)) if begin else None
+            if at is not None and at <= now:
+                touch = Touch(kind=TouchKind.MEETING, at=at, by=text_of(row, owner))
+                around.touches[text_of(row, deal) or ""][str(row["Id"])] = touch
+
+    def _needs_history(self, row: Row) -> bool:
+        """A win that carries neither our gate nor our start: only then is the stage before it of use."""
+        if not row.get("IsWon"):
+            return False
+        names = self._names
+        handled = all(text_of(row, names.column(Kind.DEAL, each)) for each in ("gate", "started_at"))
+        return not handled or not row.get(STAGE_CHANGED)
+
+    def _read_history(self, ids: Sequence[str], around: Surroundings) -> None:
+        fields = ["OpportunityId", "StageName", "CreatedDate"]
+        soql = select(fields, of="OpportunityHistory", where="OpportunityId IN ")
+        for row in self._rows(soql, ids):
+            at = moment_of(row.get("CreatedDate")) or EPOCH
+            around.history[str(row["OpportunityId"])].append((at, str(row["StageName"])))
+
+    def _rows(self, soql: str, ids: Sequence[str]) -> Iterator[Row]:
+        for part in in_lists(ids, around=soql):
+            for page in self._session.query(soql + part):
+                yield from page
+
+    # put together
+
+    def _facts(self, row: Row, around: Surroundings) -> DealFacts:
+        names = self._names
+        deal_id = str(row["Id"])
+        deal = record_of(Kind.DEAL, row, names.mapped(Kind.DEAL))
+        if deal is None:
+            raise AssertionError("a deal row always has an id")
+        history = sorted(around.history.get(deal_id, ()))
+        stage = self._stage(row)
+        return DealFacts(
+            deal=deal,
+            stage=stage,
+            deal_type=names.crm_map.deal_type(text_of(row, names.column(Kind.DEAL, "type"))),
+            modified_at=moment_of(row.get("SystemModstamp")) or EPOCH,
+            account=self._account(row),
+            won_at=self._won_at(row, history),
+            stage_before_win=self._stage_before(history),
+            tasks=_sorted_by_id(around.tasks[deal_id]),
+            notes=_sorted_by_id(around.notes[deal_id]),
+            touches=tuple(sorted(around.touches[deal_id].values(), key=lambda each: each.at)),
+        )
+
+    def _account(self, row: Row) -> Record | None:
+        return record_of(Kind.ACCOUNT, row, self._names.mapped(Kind.ACCOUNT), under=ACCOUNT)
+
+    def _stage(self, row: Row) -> Stage:
+        """Won and closed are read off the record itself; the stage table only adds the label."""
+        name = text_of(row, self._names.column(Kind.DEAL, "stage")) or ""
+        known = self._stage_of(name)
+        return Stage(
+            id=name,
+            label=known.label if known else name,
+            is_won=bool(row.get("IsWon")),
+            is_closed=bool(row.get("IsClosed")),
+        )
+
+    def _won_at(self, row: Row, history: Sequence[tuple[datetime, str]]) -> datetime | None:
+        if not row.get("IsWon"):
+            return None
+        changed = moment_of(row.get(STAGE_CHANGED))
+        if changed is not None:
+            return changed
+        won: datetime | None = None
+        for at, stage in reversed(history):
+            if not self._is(stage, won=True):
+                break
+            won = at
+        return won
+
+    def _stage_before(self, history: Sequence[tuple[datetime, str]]) -> str | None:
+        """The last open stage it stood in."""
+        return next((stage for _, stage in reversed(history) if self._is(stage, closed=False)), None)
+
+    def _is(self, name: str, *, won: bool | None = None, closed: bool | None = None) -> bool:
+        stage = self._stage_of(name)
+        if stage is None:
+            return False
+        return (won is None or stage.is_won is won) and (closed is None or stage.is_closed is closed)
+
+
+def _sorted_by_id(found: Mapping[str, T]) -> tuple[T, ...]:
+    return tuple(found[each] for each in sorted(found))
+
+
+def read_notes(session: SalesforceSession, names: Names, ids: Iterable[str]) -> Iterator[tuple[str, CrmNote]]:
+    """Our notes on these deals, each with its deal's id."""
+    body, deal = names.column(Kind.NOTE, "body"), names.column(Kind.NOTE, "deal")
+    fields = ["Id", *filter(None, (deal, body))]
+    soql = select(fields, of=names.object(Kind.NOTE), where=f"{deal} IN ")
+    for part in in_lists(list(ids), around=soql):
+        for page in session.query(soql + part):
+            for row in page:
+                note = note_of(row, names)
+                if note is not None:
+                    yield text_of(row, deal) or "", note

@@ -1,0 +1,137 @@
+"""Values on the wire: Salesforce's JSON to canonical values and back, field by field.
+
+Not here: which field is meant (``fields``). Nothing is cut or guessed: a value of the wrong shape is the vendor's to
+refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from connector.crm.port import Write
+from connector.crm.salesforce.fields import TASK_STATUSES, Names
+from connector.handoff.model import CrmNote, Kind, Record, Ref, Value
+from connector.handoff.rulebook import FieldType
+from connector.policy.crmmap import MappedField
+
+Row = Mapping[str, Any]
+
+NOTE_MARK = "Handoff reference: "
+"""Classic notes have no field of ours, so the key stands in the last line of the body."""
+
+ID_LENGTH = 18
+
+
+def dig(row: Row, path: str) -> Any:
+    """A field by its path (``Account.Name``); None when anything on the way is empty."""
+    found: Any = row
+    for name in path.split("."):
+        if not isinstance(found, Mapping):
+            return None
+        found = found.get(name)
+    return found
+
+
+def text_of(row: Row, path: str | None) -> str | None:
+    """A field as text, None when it is empty or the path is None."""
+    found = dig(row, path) if path else None
+    return str(found) if found not in (None, "") else None
+
+
+def moment_of(raw: Any) -> datetime | None:
+    """A datetime such as ``2026-03-02T10:00:00.000+0000``, in UTC; None when empty."""
+    return datetime.fromisoformat(str(raw)).astimezone(UTC) if raw else None
+
+
+def day_of(raw: Any) -> date | None:
+    """A date; it has no time zone and is never shifted (facts: Salesforce §7)."""
+    return date.fromisoformat(str(raw)[:10]) if raw else None
+
+
+def from_wire(mapped: MappedField, raw: Any) -> Value:
+    """A field's value. Empty text is None; lines end in a bare newline."""
+    if raw is None or raw == "":
+        return None
+    match mapped.type:
+        case FieldType.NUMBER:
+            return Decimal(str(raw))
+        case FieldType.BOOL:
+            return raw if isinstance(raw, bool) else str(raw).lower() == "true"
+        case FieldType.DATE:
+            return day_of(raw)
+        case FieldType.DATETIME:
+            return moment_of(raw)
+        case FieldType.CHOICE:
+            return mapped.from_vendor(str(raw))
+        case FieldType.TEXT | FieldType.LONG_TEXT | FieldType.PERSON | FieldType.REFERENCE:
+            return str(raw).replace("\r\n", "\n")
+
+
+def to_wire(mapped: MappedField, value: Value) -> Any:
+    """A value as JSON takes it. None empties the field; an unticked checkbox is False, it has no empty."""
+    if value is None:
+        return False if mapped.type is FieldType.BOOL else None
+    if mapped.type is FieldType.CHOICE:
+        return mapped.to_vendor(str(value))
+    if isinstance(value, datetime):
+        if mapped.type is FieldType.DATE:
+            return value.date().isoformat()
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
+
+
+def record_of(kind: Kind, row: Row, fields: Iterable[MappedField], *, under: str = "") -> Record | None:
+    """A canonical record of a row, its fields at ``under`` if given (``Account``); None when there is no such row."""
+    found = dig(row, under) if under else row
+    if not isinstance(found, Mapping) or not found.get("Id"):
+        return None
+    values = {mapped.name: from_wire(mapped, dig(found, mapped.field)) for mapped in fields}
+    return Record(ref=Ref(kind, str(found["Id"])), values=values)
+
+
+def fields_of(write: Write, names: Names) -> dict[str, Any]:
+    """The vendor's fields of one row to send, without its id, key and parents.
+
+    A name that neither the map nor Salesforce knows is sent as it is, so that the vendor refuses that row alone.
+    """
+    sent: dict[str, Any] = {}
+    for name, value in write.values.items():
+        mapped = names.field(write.kind, name) or names.crm_map.get(write.kind, name)
+        sent[mapped.field if mapped else name] = to_wire(mapped, value) if mapped else value
+    if write.kind is Kind.TASK:
+        _task_details(write, names, sent)
+    body = names.column(Kind.NOTE, "body") if write.kind is Kind.NOTE else None
+    if body and write.key and sent.get(body) is not None:
+        sent[body] = marked(str(sent[body]), write.key)
+    return sent
+
+
+def _task_details(write: Write, names: Names, sent: dict[str, Any]) -> None:
+    status = names.field(Kind.TASK, "status")
+    asked = write.values.get("status")
+    if status and isinstance(asked, str) and asked not in status.values and asked in TASK_STATUSES:
+        sent[status.field] = TASK_STATUSES[asked]
+    if "remind_at" in write.values:
+        sent["IsReminderSet"] = write.values["remind_at"] is not None
+
+
+def marked(body: str, key: str) -> str:
+    """A note's body with our key as its last line."""
+    line = NOTE_MARK + key
+    return body if body.rstrip().endswith(line) else f"{body.rstrip()}\n\n{line}"
+
+
+def note_of(row: Row, names: Names) -> CrmNote | None:
+    """Our note in a row, its body without the key's line; None for anybody else's note."""
+    body = (text_of(row, names.column(Kind.NOTE, "body")) or "").replace("\r\n", "\n").rstrip()
+    text, newline, last = body.rpartition("\n")
+    if not newline or not last.startswith(NOTE_MARK):
+        return None
+    return CrmNote(id=str(row["Id"]), key=last.removeprefix(NOTE_MARK).strip(), body=text.rstrip())
