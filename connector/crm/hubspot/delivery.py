@@ -92,16 +92,18 @@ class Delivery:
             self.outcomes.update((row.index, Unknown(fault)) for row in part)
             self._stopped = Fault(FaultCode.UNAVAILABLE, "NOT_SENT", "Not sent: the call before it got no answer")
             return []
-        if error.refuses_content:
-            return self._without_bad(part, error)
+        named = _named(part, error.names)
+        if named or error.refuses_content:
+            return self._without_bad(part, named, error)
         if not self.outcomes:
             raise error
         self._stopped = fault
         self._refuse(part, fault)
         return []
 
-    def _without_bad(self, part: tuple[Row, ...], error: faults.HubSpotError) -> list[tuple[Row, ...]]:
-        named = _named(part, error.names)
+    def _without_bad(
+        self, part: tuple[Row, ...], named: list[Row], error: faults.HubSpotError
+    ) -> list[tuple[Row, ...]]:
         if len(part) == 1 or len(named) == len(part):
             self._refuse(part, error.fault)
             return []

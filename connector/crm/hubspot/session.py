@@ -30,7 +30,7 @@ API_VERSION = "2026-09"
 
 BASE_URL = "https://api.hubapi.com"
 CONNECT_SECONDS = 5.0
-READ_SECONDS = 60.0
+READ_SECONDS = 30.0
 SEARCHES_PER_SECOND = 5
 """Per portal (facts: HubSpot §1). The window is a little longer than a second, for calls bunch up on the way."""
 
