@@ -280,7 +280,7 @@ class SummaryPolicy:
 class NotifyPolicy:
     """Which moments are told by email or chat (``csm_assigned``, ``deal_held``, ``nobody_eligible``).
 
-    ``texts`` holds one Jinja text per moment: its first line is the subject, the rest after an empty line the message.
+    ``texts`` holds one Jinja text per moment, over the same words as a task's; the subject is the core's.
     """
 
     moments: frozenset[str]

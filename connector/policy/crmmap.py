@@ -19,6 +19,7 @@ class MappedField:
     """One mapped field. ``path`` is canonical (``why_bought``, ``account.csm``, ``task.key``), ``field`` theirs.
 
     ``values`` translates choices, canonical to vendor; a choice it does not list is the same in both.
+    ``max_chars`` is the most text the admin wants in the field; 0 leaves it to the CRM.
     """
 
     path: str
@@ -28,6 +29,7 @@ class MappedField:
     owner: FieldOwner
     label: str
     values: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    max_chars: int = 0
 
     @property
     def name(self) -> str:

@@ -1,0 +1,245 @@
+"""process.toml and playbook.toml as a `Policy`: every reference followed, every rule reachable.
+
+Not here: reading files (``load``), the shape of keys (``model``) and the CRM's own schema (``check``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from connector.errors import Problem
+from connector.handoff.model import Kind
+from connector.handoff.rulebook import (
+    AssignmentPolicy,
+    AssignmentRule,
+    Calendar,
+    Condition,
+    FieldRule,
+    FieldType,
+    GateModeRule,
+    GatePolicy,
+    NotifyPolicy,
+    OverridePolicy,
+    Playbook,
+    Policy,
+    Pool,
+    Requirement,
+    Segment,
+    SummaryPolicy,
+    SummarySection,
+    Targets,
+)
+from connector.policy import calendars
+from connector.policy.conditions import Scope, Vocabulary, condition
+from connector.policy.known import KNOWN
+from connector.policy.lists import first_match
+from connector.policy.maps import VendorMap
+from connector.policy.model import AssignmentSpec, GateSpec, PlaybookFileSpec, ProcessSpec, SummarySpec, When
+from connector.policy.playbooks import playbooks
+from connector.policy.reach import taken_by
+from connector.policy.sources import Sources, segment_names
+from connector.policy.templates import Words
+from connector.settings.mistakes import did_you_mean
+from connector.settings.spans import KeyPath
+
+VERSION_CHARS = 12
+SUMMARY_FIELDS = ("summary", "note.body")
+"""Where the summary is kept; it must fit the smallest."""
+SUMMARY_MAX_CHARS = 32_000
+"""What the summary may have when no map says less: a classic Note's body (facts: Salesforce, Note)."""
+
+
+def vocabulary(sources: Sources, problems: list[Problem]) -> Vocabulary:
+    """What the rules may refer to, over all maps in use; fields whose type differs between maps are problems."""
+    maps = tuple(sources.maps.values())
+    types: dict[str, FieldType] = {}
+    choices: dict[str, tuple[str, ...]] = {}
+    first: dict[str, str] = {}
+    for vendor in maps:
+        for path, field in vendor.map.fields.items():
+            if field.kind not in (Kind.DEAL, Kind.ACCOUNT):
+                continue
+            other = first.setdefault(path, vendor.file)
+            if types.setdefault(path, field.type) != field.type:
+                message = f'is "{field.type}" here and "{types[path]}" in {other}; make them the same'
+                problems.append(vendor.problem(path, message))
+            if field.values:
+                choices[path] = tuple(field.values)
+    lacking = {path: tuple(vendor.file for vendor in maps if path not in vendor.map.fields) for path in types}
+    return Vocabulary(
+        types=types,
+        choices=choices,
+        lacking={path: files for path, files in lacking.items() if files},
+        segments=segment_names(sources),
+        doubtful=sources.doubtful,
+        unreadable=sources.unreadable,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """process.toml, built."""
+
+    segments: tuple[Segment, ...]
+    gate: GatePolicy
+    override: OverridePolicy
+    assignment: AssignmentPolicy
+    calendar: Calendar
+    notify: NotifyPolicy
+    targets: Targets
+    rewin_window: timedelta
+
+
+def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str]) -> Rules:
+    """What process.toml describes; what is wrong with it is noted in the scope."""
+    return Rules(
+        segments=_segments(spec, scope=scope),
+        gate=_gate(spec.gate, scope=scope),
+        override=OverridePolicy(spec.override.approvers, spec.override.min_reason_chars, spec.override.max_days),
+        assignment=_assignment(spec.assignment, scope=scope),
+        calendar=calendars.calendar(spec.calendar, at=("calendar",), scope=scope),
+        notify=NotifyPolicy(frozenset(spec.notify.moments), notices),
+        targets=Targets(**spec.targets.model_dump()),
+        rewin_window=timedelta(days=spec.handoff.rewin_window_days),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """playbook.toml, built."""
+
+    playbooks: tuple[Playbook, ...]
+    summary: SummaryPolicy
+
+
+def book(spec: PlaybookFileSpec, *, scope: Scope, day: Decimal, words: Words, template: str) -> Book:
+    """What playbook.toml describes; ``day`` is how many hours a working day has. Problems go to the scope."""
+    return Book(
+        playbooks=playbooks(spec.playbooks, scope=scope, day=day, words=words),
+        summary=_summary(spec.summary, template=template, scope=scope),
+    )
+
+
+def policy(rules: Rules, book: Book, vendor: VendorMap) -> Policy:
+    """One system's policy: the common rules with that CRM's fields, fallback stages and limits."""
+    fields = {
+        path: FieldRule(path, field.label, field.type, field.owner)
+        for path, field in vendor.map.fields.items()
+        if field.kind in (Kind.DEAL, Kind.ACCOUNT)
+    }
+    limits = [field.max_chars for path in SUMMARY_FIELDS if (field := vendor.map.fields.get(path)) and field.max_chars]
+    summary = dataclasses.replace(book.summary, max_chars=min(limits, default=SUMMARY_MAX_CHARS))
+    made = Policy(
+        version="",
+        fields=fields,
+        segments=rules.segments,
+        gate=dataclasses.replace(rules.gate, revert_to=vendor.revert_to),
+        override=rules.override,
+        assignment=rules.assignment,
+        calendar=rules.calendar,
+        playbooks=book.playbooks,
+        summary=summary,
+        notify=rules.notify,
+        targets=rules.targets,
+        rewin_window=rules.rewin_window,
+    )
+    return dataclasses.replace(made, version=digest(made))
+
+
+def digest(made: Policy) -> str:
+    """A short name of a policy's content: equal for equal content in every process."""
+    plain = json.dumps(dataclasses.asdict(made), default=_plain, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(plain.encode()).hexdigest()[:VERSION_CHARS]
+
+
+def _plain(value: Any) -> Any:
+    return sorted(str(item) for item in value) if isinstance(value, (set, frozenset)) else str(value)
+
+
+def _segments(spec: ProcessSpec, *, scope: Scope) -> tuple[Segment, ...]:
+    conditions = first_match(spec.segments, at=("segments",), scope=scope, in_segment=True)
+    if conditions and spec.segments[-1].when:
+        scope.complain(
+            ("segments", len(conditions) - 1, "when"),
+            "the last segment must take the rest, or a deal without these fields has none; take its when out",
+            of_key=True,
+        )
+    return tuple(Segment(one.name, when) for one, when in zip(spec.segments, conditions, strict=True))
+
+
+def _gate(spec: GateSpec, *, scope: Scope) -> GatePolicy:
+    at: KeyPath = ("gate", "require")
+    asked: dict[str, list[Condition]] = {}
+    found: list[Requirement] = []
+    for index, one in enumerate(spec.require):
+        here = (*at, index)
+        wrong = scope.words.complaint(one.field) or _not_for_reps(one.field)
+        if wrong:
+            scope.complain((*here, "field"), wrong)
+        when = condition(one.when, at=(*here, "when"), scope=scope)
+        if when is None:
+            continue
+        before = asked.setdefault(one.field, [])
+        if taken_by([*before, when], len(before)) is not None:
+            scope.complain(here, f"{one.field} is already required of these deals above; take one of the two out")
+        before.append(when)
+        found.append(Requirement(one.field, one.why, one.advice, when))
+    exceptions = [_Unnamed(f"exception {n + 1}", one.when) for n, one in enumerate(spec.exceptions)]
+    conditions = first_match(exceptions, at=("gate", "exceptions"), scope=scope)
+    modes = tuple(GateModeRule(one.mode, when) for one, when in zip(spec.exceptions, conditions, strict=True))
+    return GatePolicy(mode=spec.mode, exceptions=modes, requirements=tuple(found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Unnamed:
+    name: str
+    when: When
+
+
+def _not_for_reps(path: str) -> str | None:
+    prefix, _, name = path.rpartition(".")
+    known = KNOWN[Kind(prefix) if prefix else Kind.DEAL].get(name)
+    if known and known.written:
+        return "is written by the connector, so no rep can fill it; require another field"
+    return None
+
+
+def _assignment(spec: AssignmentSpec, *, scope: Scope) -> AssignmentPolicy:
+    at: KeyPath = ("assignment",)
+    pools: dict[str, Pool] = {}
+    for index, pool in enumerate(spec.pools):
+        if pool.name in pools:
+            scope.complain((*at, "pools", index, "name"), f"there are two pools {pool.name!r}; rename one")
+        for n, member in enumerate(pool.members):
+            if member in pool.members[:n]:
+                scope.complain((*at, "pools", index, "members", n), f"{member} stands here twice; take one out")
+        pools[pool.name] = Pool(pool.name, tuple(pool.members), pool.cap, pool.method)
+    conditions = first_match(spec.rules, at=(*at, "rules"), scope=scope)
+    for index, rule in enumerate(spec.rules):
+        if rule.pool not in pools:
+            scope.complain(
+                (*at, "rules", index, "pool"), f"no pool is called {rule.pool!r}; {did_you_mean(rule.pool, pools)}"
+            )
+    used = {rule.pool for rule in spec.rules}
+    for index, pool in enumerate(spec.pools):
+        if pool.name not in used:
+            scope.complain((*at, "pools", index), f"no rule names the pool {pool.name!r}; add a rule or take it out")
+    found = tuple(AssignmentRule(one.name, when, one.pool) for one, when in zip(spec.rules, conditions, strict=True))
+    return AssignmentPolicy(rules=found, pools=pools, fallback=spec.fallback, keep_current=spec.keep_current)
+
+
+def _summary(spec: SummarySpec, *, template: str, scope: Scope) -> SummaryPolicy:
+    for index, section in enumerate(spec.sections):
+        for n, field in enumerate(section.fields):
+            wrong = scope.words.complaint(field)
+            if wrong:
+                scope.complain(("summary", "sections", index, "fields", n), wrong)
+    sections = tuple(SummarySection(one.title, tuple(one.fields)) for one in spec.sections)
+    return SummaryPolicy(template=template, sections=sections, max_chars=SUMMARY_MAX_CHARS)

@@ -1,0 +1,100 @@
+"""The team's calendar out of process.toml: windows in minutes, and public holidays as plain dates.
+
+Not here: counting business hours (``handoff.calendar``).
+"""
+
+from __future__ import annotations
+
+import itertools
+import zoneinfo
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from importlib import metadata
+
+import holidays
+
+from connector.handoff.rulebook import Calendar, Window
+from connector.policy.conditions import Scope
+from connector.policy.model import CalendarSpec, HolidaysSpec, HoursSpec
+from connector.settings.mistakes import did_you_mean
+from connector.settings.spans import KeyPath
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAY = 1440
+HOLIDAY_YEARS = range(2015, 2046)
+"""Fixed, not counted from today: the same files give the same policy version on every day of the year."""
+
+
+def calendar(spec: CalendarSpec, *, at: KeyPath, scope: Scope) -> Calendar:
+    """The calendar at a path; what is wrong with it is noted in the scope."""
+    if spec.time_zone not in zoneinfo.available_timezones():
+        advice = did_you_mean(spec.time_zone, zoneinfo.available_timezones())
+        if not advice.startswith("did"):
+            advice = 'use an IANA name such as "Europe/Berlin"'
+        scope.complain((*at, "time_zone"), f"{spec.time_zone!r} is not a time zone; {advice}")
+    windows = [
+        window for n, hours in enumerate(spec.hours) for window in _windows(hours, at=(*at, "hours", n), scope=scope)
+    ]
+    _refuse_overlaps(windows, at=(*at, "hours"), scope=scope)
+    return Calendar(
+        name=spec.name,
+        tz=spec.time_zone,
+        windows=tuple(sorted(windows, key=lambda window: (window.weekday, window.start))),
+        holidays=_holidays(spec.holidays, at=(*at, "holidays"), scope=scope),
+        version=f"holidays {metadata.version('holidays')}",
+    )
+
+
+def hours_a_day(calendar: Calendar) -> Decimal:
+    """How many hours a working day has, on average over the days that have any."""
+    days = {window.weekday for window in calendar.windows}
+    minutes = sum(window.end - window.start for window in calendar.windows)
+    return Decimal(minutes) / 60 / len(days) if days else Decimal(8)
+
+
+def _windows(spec: HoursSpec, *, at: KeyPath, scope: Scope) -> list[Window]:
+    start, end = _minutes(spec.from_), _minutes(spec.to)
+    if end <= start and not spec.night_shift:
+        scope.complain(
+            (*at, "to"),
+            f"{spec.to} is not after {spec.from_}; swap them, or set night_shift = true if work runs past midnight",
+        )
+        return []
+    if end <= start:
+        end += DAY
+    return [Window(WEEKDAYS.index(day), start, end) for day in spec.days]
+
+
+def _refuse_overlaps(windows: Sequence[Window], *, at: KeyPath, scope: Scope) -> None:
+    ordered = sorted(windows, key=lambda window: (window.weekday, window.start))
+    for before, after in itertools.pairwise(ordered):
+        if before.weekday == after.weekday and after.start < before.end:
+            scope.complain(at, f"two windows overlap on {WEEKDAYS[after.weekday]}; make them one or move them apart")
+
+
+def _holidays(spec: HolidaysSpec, *, at: KeyPath, scope: Scope) -> frozenset[date]:
+    return (_public_holidays(spec, at=at, scope=scope) | set(spec.add)) - set(spec.remove)
+
+
+def _public_holidays(spec: HolidaysSpec, *, at: KeyPath, scope: Scope) -> frozenset[date]:
+    if not spec.country:
+        return frozenset()
+    countries = holidays.list_supported_countries()
+    if spec.country not in countries:
+        scope.complain(
+            (*at, "country"),
+            f'no holidays are known for {spec.country!r}; use a two-letter country code such as "US" or "DE"',
+        )
+        return frozenset()
+    if spec.subdivision and spec.subdivision not in countries[spec.country]:
+        advice = did_you_mean(spec.subdivision, countries[spec.country])
+        scope.complain((*at, "subdivision"), f"{spec.subdivision!r} is no subdivision of {spec.country}; {advice}")
+        return frozenset()
+    found = holidays.country_holidays(spec.country, subdiv=spec.subdivision or None, years=HOLIDAY_YEARS)
+    return frozenset(found)
+
+
+def _minutes(text: str) -> int:
+    hours, minutes = text.split(":")
+    return int(hours) * 60 + int(minutes)

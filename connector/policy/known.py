@@ -1,0 +1,115 @@
+"""The field names the connector itself reads or writes, and what each must be.
+
+Not here: the fields a company adds for its own gate and summary; those are free, only their kind is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connector.handoff.model import Kind
+from connector.handoff.rulebook import FieldOwner, FieldType
+
+T = FieldType
+ANY_TEXT = (T.TEXT, T.LONG_TEXT)
+WRITERS = frozenset({FieldOwner.DAEMON, FieldOwner.FILL_IF_EMPTY, FieldOwner.CREATE_ONLY})
+
+
+@dataclass(frozen=True, slots=True)
+class KnownField:
+    """What a known name must be: its possible types, whether it must be mapped, whether the daemon may write it."""
+
+    types: tuple[FieldType, ...]
+    required: bool = False
+    written: bool = False
+
+
+def _read(*types: FieldType, required: bool = False) -> KnownField:
+    return KnownField(types, required=required)
+
+
+def _written(*types: FieldType, required: bool = False) -> KnownField:
+    return KnownField(types, required=required, written=True)
+
+
+KNOWN: Mapping[Kind, Mapping[str, KnownField]] = {
+    Kind.DEAL: {
+        "name": _read(T.TEXT, required=True),
+        "stage": _read(T.CHOICE, required=True),
+        "pipeline": _read(T.CHOICE),
+        "amount": _read(T.NUMBER),
+        "close_date": _read(T.DATE, T.DATETIME),
+        "type": _read(T.CHOICE),
+        "owner": _read(T.PERSON, required=True),
+        "account": _read(T.REFERENCE),
+        "override_requested": _read(T.BOOL),
+        "override_reason": _read(*ANY_TEXT),
+        "override_approver": _read(T.PERSON),
+        "override_expires": _read(T.DATE, T.DATETIME),
+        "status": _written(T.CHOICE),
+        "gate": _written(T.CHOICE, required=True),
+        "percent": _written(T.NUMBER),
+        "missing": _written(T.LONG_TEXT, required=True),
+        "csm": _written(T.PERSON, required=True),
+        "started_at": _written(T.DATETIME, required=True),
+        "first_touch_at": _written(T.DATETIME),
+        "summary": _written(T.LONG_TEXT),
+        "metric_completion": _written(T.NUMBER),
+        "metric_assign_minutes": _written(T.NUMBER),
+        "metric_ttft_hours": _written(T.NUMBER),
+    },
+    Kind.ACCOUNT: {
+        "name": _read(T.TEXT),
+        "csm": _written(T.PERSON),
+    },
+    Kind.TASK: {
+        "key": _written(T.TEXT, required=True),
+        "subject": _written(T.TEXT, required=True),
+        "body": _written(T.LONG_TEXT),
+        "due": _written(T.DATE, T.DATETIME, required=True),
+        "owner": _written(T.PERSON, required=True),
+        "status": _written(T.CHOICE, required=True),
+        "deal": _written(T.REFERENCE),
+        "account": _written(T.REFERENCE),
+        "remind": _written(T.BOOL),
+        "remind_at": _written(T.DATETIME),
+        "type": _written(T.CHOICE),
+        "priority": _written(T.CHOICE),
+        "done_at": _read(T.DATETIME),
+        "done": _read(T.BOOL),
+    },
+    Kind.NOTE: {
+        "key": _written(T.TEXT),
+        "deal": _written(T.REFERENCE),
+        "title": _written(T.TEXT),
+        "body": _written(T.LONG_TEXT, required=True),
+        "at": _written(T.DATETIME),
+        "owner": _written(T.PERSON),
+    },
+    Kind.MEETING: {
+        "key": _written(T.TEXT),
+        "subject": _written(T.TEXT),
+        "body": _written(T.LONG_TEXT),
+        "start": _written(T.DATETIME),
+        "end": _written(T.DATETIME),
+        "minutes": _written(T.NUMBER),
+        "outcome": _read(T.CHOICE),
+        "deal": _written(T.REFERENCE),
+        "owner": _written(T.PERSON),
+    },
+}
+"""Deals and accounts may have more fields than these; tasks, notes and meetings may not."""
+
+OPEN_KINDS = frozenset({Kind.DEAL, Kind.ACCOUNT})
+"""The kinds of record a company may map fields of its own on."""
+
+RESERVED_STEPS = ("summary", "patch-deal", "patch-account", "patch-revert")
+"""Steps the core names itself; ``notify-…`` too."""
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "status": ("1 Preparation", "2 Welcome", "3 Alignment", "4 Implementation", "5 Review"),
+    "gate": ("Held", "Released", "Overridden", "Warned", "Not checked"),
+    "task.status": ("open", "done"),
+}
+"""What the core writes into its choice fields, in canonical words; a test holds them equal to the core's."""

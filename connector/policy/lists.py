@@ -1,0 +1,56 @@
+"""First-match lists: names that are unique, and items that some deal can reach.
+
+Not here: a single condition's sense (``conditions``) and the logic of what covers what (``reach``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from connector.handoff.rulebook import Condition
+from connector.policy.conditions import Scope, condition
+from connector.policy.model import When
+from connector.policy.reach import covers
+from connector.settings.spans import KeyPath
+
+
+class Named(Protocol):
+    """Anything in a list that has a name and a condition."""
+
+    @property
+    def name(self) -> str:
+        """Its name, unique in its list."""
+        ...
+
+    @property
+    def when(self) -> When:
+        """Which deals it is for."""
+        ...
+
+
+def first_match(items: Sequence[Named], *, at: KeyPath, scope: Scope, in_segment: bool = False) -> list[Condition]:
+    """One condition per item; what is wrong is noted in the scope, and a faulty condition stands as an empty one."""
+    found = [
+        condition(item.when, at=(*at, index, "when"), scope=scope, in_segment=in_segment)
+        for index, item in enumerate(items)
+    ]
+    names = [item.name for item in items]
+    for index, item in enumerate(items):
+        if item.name in names[:index]:
+            scope.complain((*at, index, "name"), f"{item.name!r} stands here twice; rename one")
+        wide = _taken_by(found, index)
+        if wide is not None:
+            scope.complain(
+                (*at, index),
+                f"can never be reached: {names[wide]!r} above takes every deal it names; "
+                "move this one above it or narrow that one",
+            )
+    return [one or Condition() for one in found]
+
+
+def _taken_by(found: Sequence[Condition | None], index: int) -> int | None:
+    narrow = found[index]
+    if narrow is None:
+        return None
+    return next((n for n, wide in enumerate(found[:index]) if wide is not None and covers(wide, narrow)), None)

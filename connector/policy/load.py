@@ -1,0 +1,116 @@
+"""From the files an admin edits to frozen policies, or to every mistake in them at once.
+
+Not here: what is a mistake (every module beside this one) and whether the CRM agrees (``check``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from connector.errors import Problem, UserError
+from connector.handoff.model import SystemName
+from connector.handoff.rulebook import Policy
+from connector.handoff.summary import SUMMARY_NAMES
+from connector.handoff.text import NAMES
+from connector.policy import build, calendars
+from connector.policy.conditions import Scope, Vocabulary
+from connector.policy.crmmap import CrmMap
+from connector.policy.sources import Sources, read_sources
+from connector.policy.templates import Words, read_template
+from connector.settings import Settings, read_settings
+
+NOTICE_FILE = "templates/{moment}.txt.j2"
+USUAL_DAY = Decimal(8)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What each system is handed: the policy the core decides by, and the map its adapter translates by."""
+
+    policies: Mapping[SystemName, Policy]
+    maps: Mapping[SystemName, CrmMap]
+
+
+def load(mappings: Path, systems: Mapping[SystemName, str]) -> Loaded:
+    """Load a folder of mapping files for systems of these vendors (``salesforce``, ``hubspot``).
+
+    Raises UserError with every problem of every file.
+    """
+    loaded, problems = _load(mappings, systems)
+    if problems or loaded is None:
+        raise UserError(problems)
+    return loaded
+
+
+def load_all(config: Path) -> tuple[Settings, Loaded]:
+    """Load config.toml and the mappings it names. Raises UserError with every problem of all of them."""
+    settings, found, folder, systems = read_settings(config)
+    problems = list(found)
+    loaded = None
+    if folder is not None:
+        loaded, more = _load(folder, {SystemName(name): vendor for name, vendor in systems.items()})
+        problems += more
+    if problems or settings is None or loaded is None:
+        raise UserError(_once(problems))
+    return settings, loaded
+
+
+def _load(folder: Path, systems: Mapping[SystemName, str]) -> tuple[Loaded | None, list[Problem]]:
+    problems: list[Problem] = []
+    sources = read_sources(folder, sorted(set(systems.values())), problems)
+    words = build.vocabulary(sources, problems)
+    rules = _rules(sources, words, problems)
+    book = _book(sources, words, problems, day=calendars.hours_a_day(rules.calendar) if rules else USUAL_DAY)
+    if problems or rules is None or book is None:
+        return None, _once(problems)
+    policies = {vendor: build.policy(rules, book, one) for vendor, one in sources.maps.items()}
+    maps = {name: sources.maps[vendor].map for name, vendor in systems.items()}
+    return Loaded({name: policies[vendor] for name, vendor in systems.items()}, maps), []
+
+
+def _rules(sources: Sources, words: Vocabulary, problems: list[Problem]) -> build.Rules | None:
+    file = sources.process
+    if file.source is None or file.spec is None:
+        return None
+    notices: dict[str, str] = {
+        moment: read_template(
+            sources.folder / NOTICE_FILE.format(moment=moment), words=_words(sources, words, NAMES), problems=problems
+        )
+        for moment in file.spec.notify.moments
+    }
+    return build.rules(file.spec, scope=Scope(file.source, words, problems), notices=notices)
+
+
+def _book(sources: Sources, words: Vocabulary, problems: list[Problem], *, day: Decimal) -> build.Book | None:
+    file = sources.playbook
+    if file.source is None or file.spec is None:
+        return None
+    template = read_template(
+        sources.folder / file.spec.summary.template, words=_words(sources, words, SUMMARY_NAMES), problems=problems
+    )
+    scope = Scope(file.source, words, problems)
+    return build.book(file.spec, scope=scope, day=day, words=_words(sources, words, NAMES), template=template)
+
+
+def _words(sources: Sources, words: Vocabulary, names: frozenset[str]) -> Words:
+    labels = {
+        field.label
+        for vendor in sources.maps.values()
+        for path, field in vendor.map.fields.items()
+        if path in words.types
+    }
+    fields = frozenset(words.types) | words.doubtful | labels
+    return Words(names, fields, open_ended=words.unreadable or bool(words.doubtful))
+
+
+def _once(problems: list[Problem]) -> list[Problem]:
+    return sorted(dict.fromkeys(problems), key=lambda problem: _order(problem.where))
+
+
+def _order(where: str) -> tuple[str, int, int]:
+    file, _, rest = where.partition(":")
+    line, _, column = rest.partition(":")
+    return file, int(line) if line.isdigit() else 0, int(column) if column.isdigit() else 0

@@ -1,0 +1,133 @@
+"""A CRM's mapping file as a `CrmMap`: names the connector needs are there, of the right kind, with the right owner.
+
+Not here: whether the CRM has these fields (``check``); this knows the file alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connector.errors import Problem
+from connector.handoff.model import DealType, Kind
+from connector.handoff.rulebook import FieldOwner, FieldType
+from connector.policy.crmmap import CrmMap, MappedField, path_of
+from connector.policy.known import CHOICES, KNOWN, OPEN_KINDS, WRITERS
+from connector.policy.model import CrmSpec, FieldSpec
+from connector.settings.mistakes import did_you_mean
+from connector.settings.spans import KeyPath, Source
+
+
+@dataclass(frozen=True, slots=True)
+class VendorMap:
+    """One vendor's map, its file, and the stages a revert falls back to, by pipeline."""
+
+    file: str
+    map: CrmMap
+    revert_to: Mapping[str, str]
+    source: Source
+
+    def problem(self, path: str, message: str) -> Problem:
+        """A problem at a mapped field, by its canonical path."""
+        field = self.map.fields[path]
+        return self.source.problem(("fields", field.kind.value, field.name), message, of_key=True)
+
+
+def mapping(spec: CrmSpec, *, vendor: str, source: Source, problems: list[Problem]) -> VendorMap:
+    """The map a file describes; what is wrong with it is added to ``problems``."""
+    fields: dict[str, MappedField] = {}
+    for kind in Kind:
+        given: Mapping[str, FieldSpec] = getattr(spec.fields, kind.value)
+        _judge_names(given, kind=kind, source=source, problems=problems)
+        _judge_twice(given, kind=kind, source=source, problems=problems)
+        for name, field in given.items():
+            _judge(field, kind=kind, name=name, source=source, problems=problems)
+            fields[path_of(kind, name)] = _mapped(field, kind=kind, name=name)
+    revert_to = spec.stages.revert_to
+    return VendorMap(
+        file=source.file,
+        map=CrmMap(
+            vendor=vendor,
+            objects={kind: getattr(spec.objects, kind.value) for kind in Kind},
+            fields=fields,
+            deal_types=_deal_types(spec, source=source, problems=problems),
+            other_deal_type=spec.deal_types.otherwise,
+            pipelines=spec.stages.pipelines,
+        ),
+        revert_to={"": revert_to} if isinstance(revert_to, str) else revert_to,
+        source=source,
+    )
+
+
+def _mapped(spec: FieldSpec, *, kind: Kind, name: str) -> MappedField:
+    return MappedField(
+        path=path_of(kind, name),
+        kind=kind,
+        field=spec.field,
+        type=spec.type,
+        owner=spec.owner,
+        label=spec.label or name.replace("_", " ").capitalize(),
+        values=spec.values,
+        max_chars=spec.max_chars or 0,
+    )
+
+
+def _judge_names(given: Mapping[str, FieldSpec], *, kind: Kind, source: Source, problems: list[Problem]) -> None:
+    at: KeyPath = ("fields", kind.value)
+    if not given and kind not in (Kind.DEAL, Kind.TASK):
+        return
+    for name, known in KNOWN[kind].items():
+        if known.required and name not in given:
+            message = "is required: the connector cannot work without it; map it to a field of the CRM"
+            problems.append(source.problem((*at, name), message, of_key=True))
+    for name in given:
+        if kind not in OPEN_KINDS and name not in KNOWN[kind]:
+            message = f"a {kind.value} has no such field here; {did_you_mean(name, KNOWN[kind])}"
+            problems.append(source.problem((*at, name), message, of_key=True))
+
+
+def _judge_twice(given: Mapping[str, FieldSpec], *, kind: Kind, source: Source, problems: list[Problem]) -> None:
+    first: dict[str, str] = {}
+    for name, field in given.items():
+        other = first.setdefault(field.field, name)
+        if other != name:
+            message = f"{field.field} is already mapped as {other}; give each field one name"
+            problems.append(source.problem(("fields", kind.value, name, "field"), message))
+
+
+def _judge(spec: FieldSpec, *, kind: Kind, name: str, source: Source, problems: list[Problem]) -> None:
+    at: KeyPath = ("fields", kind.value, name)
+    known = KNOWN[kind].get(name)
+    if known is None:
+        if kind in OPEN_KINDS and spec.owner in WRITERS:
+            written = [name for name, other in KNOWN[kind].items() if other.written]
+            message = (
+                f'the connector writes no field of this name; set owner = "human", or {did_you_mean(name, written)}'
+            )
+            problems.append(source.problem((*at, "owner"), message))
+    else:
+        if spec.type not in known.types:
+            wanted = " or ".join(f'"{kind_.value}"' for kind_ in known.types)
+            problems.append(source.problem((*at, "type"), f'must be {wanted}, not "{spec.type}"'))
+        if spec.owner in WRITERS and not known.written:
+            message = f'the connector never writes this field; set owner = "{FieldOwner.HUMAN}"'
+            problems.append(source.problem((*at, "owner"), message))
+    allowed = CHOICES.get(path_of(kind, name))
+    for choice in spec.values:
+        if spec.type not in (FieldType.CHOICE, FieldType.BOOL):
+            problems.append(source.problem((*at, "values"), "only a choice has values; take this out", of_key=True))
+            break
+        if allowed and choice not in allowed:
+            message = f"the connector writes no such value; {did_you_mean(choice, allowed)}"
+            problems.append(source.problem((*at, "values", choice), message, of_key=True))
+
+
+def _deal_types(spec: CrmSpec, *, source: Source, problems: list[Problem]) -> dict[str, DealType]:
+    found: dict[str, DealType] = {}
+    for kind in DealType:
+        for index, value in enumerate(getattr(spec.deal_types, kind.value)):
+            before = found.setdefault(value, kind)
+            if before is not kind:
+                message = f"{value!r} is already under {before}; a deal type can mean one thing only"
+                problems.append(source.problem(("deal_types", kind.value, index), message))
+    return found

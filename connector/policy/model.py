@@ -1,0 +1,349 @@
+"""What the mapping files may say, key by key: the models behind the editor's completion and the first checks.
+
+Not here: references between keys (``build``), rules nobody can reach (``reach``) and what the core decides by
+(``handoff.rulebook``): these models are only the shape of TOML.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from connector.handoff.model import DealType
+from connector.handoff.rulebook import FieldOwner, FieldType, GateMode, Method, Role, SignalKind
+
+MAX_OVERRIDE_DAYS = 365
+NAME = r"^[a-z][a-z0-9_]*$"
+STEP = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+CLOCK_TIME = r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$"
+Moment = Literal["csm_assigned", "deal_held", "nobody_eligible"]
+MOMENTS: tuple[Moment, ...] = ("csm_assigned", "deal_held", "nobody_eligible")
+
+
+class Spec(BaseModel):
+    """Strict, frozen, no unknown keys."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", populate_by_name=False)
+
+
+def _number(value: Any) -> Any:
+    return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _lower(value: str) -> str:
+    return value.lower()
+
+
+def _pattern(pattern: str, message: str) -> Any:
+    def fits(value: str) -> str:
+        if not re.match(pattern, value):
+            raise ValueError(f"{value!r} {message}")
+        return value
+
+    return AfterValidator(fits)
+
+
+Text = Annotated[str, Field(min_length=1)]
+Number = Annotated[Decimal, BeforeValidator(_number)]
+Positive = Annotated[Decimal, BeforeValidator(_number), Field(gt=0)]
+Percent = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, le=100)]
+Email = Annotated[
+    str,
+    _pattern(EMAIL, "is not an email address; people are named by the email they have in the CRM"),
+    AfterValidator(_lower),
+]
+StepName = Annotated[str, _pattern(STEP, "is not a step name; use small letters, digits and single dashes")]
+FieldName = Annotated[str, _pattern(NAME, "is not a field name; use small letters, digits and underscores")]
+TimeOfDay = Annotated[str, _pattern(CLOCK_TIME, 'is not a time of day; write it as "09:00"')]
+Scalar = bool | Number | date | str
+EnumOf = Field(strict=False)
+
+
+# --- <crm>.toml ------------------------------------------------------------------------------------------------------
+
+
+class FieldSpec(Spec):
+    """One mapped field: the CRM's own name for it, its type, who may write it."""
+
+    field: Text
+    label: str = ""
+    type: Annotated[FieldType, EnumOf]
+    owner: Annotated[FieldOwner, EnumOf]
+    max_chars: Annotated[int, Field(ge=1)] | None = None
+    values: dict[str, Text] = Field(default_factory=dict)
+
+
+class ObjectsSpec(Spec):
+    """The CRM's objects behind our kinds of record."""
+
+    deal: Text
+    account: Text
+    task: Text
+    note: Text
+    meeting: Text
+
+
+class DealTypesSpec(Spec):
+    """Which of the CRM's deal types mean what; any other is ``otherwise``."""
+
+    new: tuple[Text, ...] = ()
+    renewal: tuple[Text, ...] = ()
+    upsell: tuple[Text, ...] = ()
+    otherwise: Annotated[DealType, EnumOf] = DealType.NEW
+
+
+class StagesSpec(Spec):
+    """Which pipelines are watched, and where a reverted deal goes when its earlier stage is unknown."""
+
+    pipelines: tuple[Text, ...] = ()
+    revert_to: Text | dict[str, Text]
+
+
+class FieldsSpec(Spec):
+    """The mapped fields by kind of record."""
+
+    deal: dict[FieldName, FieldSpec]
+    account: dict[FieldName, FieldSpec] = Field(default_factory=dict)
+    task: dict[FieldName, FieldSpec]
+    note: dict[FieldName, FieldSpec] = Field(default_factory=dict)
+    meeting: dict[FieldName, FieldSpec] = Field(default_factory=dict)
+
+
+class CrmSpec(Spec):
+    """salesforce.toml, hubspot.toml."""
+
+    objects: ObjectsSpec
+    stages: StagesSpec
+    deal_types: DealTypesSpec
+    fields: FieldsSpec
+
+
+# --- process.toml ----------------------------------------------------------------------------------------------------
+
+
+class TestsSpec(Spec):
+    """Comparisons of one field; all must hold."""
+
+    is_: Annotated[Scalar | None, Field(alias="is")] = None
+    is_not: Scalar | None = None
+    in_: Annotated[tuple[Text, ...] | None, Field(alias="in")] = None
+    not_in: tuple[Text, ...] | None = None
+    at_least: Number | date | None = None
+    more_than: Number | date | None = None
+    at_most: Number | date | None = None
+    less_than: Number | date | None = None
+    contains: Text | None = None
+    filled: bool | None = None
+
+
+When = dict[str, TestsSpec]
+
+
+class SegmentSpec(Spec):
+    """A named slice of customers; without ``when`` it takes the rest."""
+
+    name: FieldName
+    when: When = Field(default_factory=dict)
+
+
+class RequirementSpec(Spec):
+    """A field the gate asks for."""
+
+    field: Text
+    why: Text
+    advice: str = ""
+    when: When = Field(default_factory=dict)
+
+
+class ExceptionSpec(Spec):
+    """Another gate mode for some deals."""
+
+    mode: Annotated[GateMode, EnumOf]
+    when: When
+
+
+class GateSpec(Spec):
+    """The gate before Closed-Won."""
+
+    mode: Annotated[GateMode, EnumOf]
+    exceptions: tuple[ExceptionSpec, ...] = ()
+    require: tuple[RequirementSpec, ...] = ()
+
+
+class OverrideSpec(Spec):
+    """Who may let a deal through with gaps."""
+
+    approvers: tuple[Email, ...]
+    min_reason_chars: Annotated[int, Field(ge=1, le=255)]
+    max_days: Annotated[int, Field(ge=1, le=MAX_OVERRIDE_DAYS)]
+
+
+class PoolSpec(Spec):
+    """CSMs who share a kind of customer."""
+
+    name: FieldName
+    members: Annotated[tuple[Email, ...], Field(min_length=1)]
+    cap: Annotated[int, Field(ge=1)] | None = None
+    method: Annotated[Method, EnumOf]
+
+
+class RuleSpec(Spec):
+    """Which pool a deal goes to; without ``when`` every deal that came this far."""
+
+    name: Text
+    pool: Text
+    when: When = Field(default_factory=dict)
+
+
+class AssignmentSpec(Spec):
+    """Who becomes CSM."""
+
+    keep_current: bool = True
+    fallback: Email
+    pools: Annotated[tuple[PoolSpec, ...], Field(min_length=1)]
+    rules: Annotated[tuple[RuleSpec, ...], Field(min_length=1)]
+
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class HoursSpec(Spec):
+    """Working hours of some weekdays."""
+
+    days: Annotated[tuple[Weekday, ...], Field(min_length=1)]
+    from_: Annotated[TimeOfDay, Field(alias="from")]
+    to: TimeOfDay
+    night_shift: bool = False
+
+
+class HolidaysSpec(Spec):
+    """Public holidays of a country, and days of one's own."""
+
+    country: str = ""
+    subdivision: str = ""
+    add: tuple[date, ...] = ()
+    remove: tuple[date, ...] = ()
+
+
+class CalendarSpec(Spec):
+    """When the team works."""
+
+    name: Text
+    time_zone: Text
+    hours: Annotated[tuple[HoursSpec, ...], Field(min_length=1)]
+    holidays: HolidaysSpec = Field(default_factory=HolidaysSpec)
+
+
+class HandoffSpec(Spec):
+    """What holds for every handoff."""
+
+    rewin_window_days: Annotated[int, Field(ge=0, le=3650)] = 30
+
+
+class NotifySpec(Spec):
+    """Which moments are told outside the CRM."""
+
+    moments: tuple[Moment, ...] = MOMENTS
+
+
+class TargetsSpec(Spec):
+    """Targets the figures are held against."""
+
+    first_touch_hours: Positive = Decimal(24)
+    first_touch_alarm_hours: Positive = Decimal(48)
+    csm_told_minutes: Positive = Decimal(5)
+    completion_percent: Percent = Decimal(90)
+    completion_red_percent: Percent = Decimal(85)
+    completion_reengage_percent: Percent = Decimal(80)
+    kickoff_working_days: Positive = Decimal(5)
+    first_value_days: Positive = Decimal(14)
+    activation_day30_percent: Percent = Decimal(60)
+    onboarding_percent: Percent = Decimal(85)
+    milestones_percent: Percent = Decimal(95)
+    drop_percent: Percent = Decimal(15)
+    nps: Annotated[Decimal, BeforeValidator(_number), Field(ge=-100, le=100)] = Decimal(50)
+    csat: Annotated[Decimal, BeforeValidator(_number), Field(ge=0, le=10)] = Decimal(8)
+    churn_90_days_percent: Percent = Decimal(5)
+    escalations_percent: Percent = Decimal(20)
+    ae_writing_minutes: Positive = Decimal(20)
+    hypercare_week1_percent: Percent = Decimal(50)
+    hypercare_week4_percent: Percent = Decimal(70)
+
+
+class ProcessSpec(Spec):
+    """process.toml."""
+
+    handoff: HandoffSpec = Field(default_factory=HandoffSpec)
+    segments: Annotated[tuple[SegmentSpec, ...], Field(min_length=1)]
+    gate: GateSpec
+    override: OverrideSpec
+    assignment: AssignmentSpec
+    calendar: CalendarSpec
+    notify: NotifySpec = Field(default_factory=NotifySpec)
+    targets: TargetsSpec = Field(default_factory=TargetsSpec)
+
+
+# --- playbook.toml ---------------------------------------------------------------------------------------------------
+
+
+class WithinSpec(Spec):
+    """A time limit: exactly one of the three."""
+
+    hours: Positive | None = None
+    working_hours: Positive | None = None
+    working_days: Positive | None = None
+
+
+class SignalSpec(Spec):
+    """How the machine sees that a task is done."""
+
+    signal: Annotated[SignalKind, EnumOf]
+    field: str = ""
+
+
+class TaskSpec(Spec):
+    """One task of a playbook."""
+
+    step: StepName
+    subject: Text
+    body: str = ""
+    owner: Annotated[Role, EnumOf]
+    within: WithinSpec
+    done_when: tuple[SignalSpec, ...] = ()
+    after: str = ""
+    at_release: bool = True
+    remind: bool = False
+
+
+class PlaybookSpec(Spec):
+    """A task sequence for some handoffs; without ``when`` for every one that came this far."""
+
+    name: Text
+    when: When = Field(default_factory=dict)
+    tasks: Annotated[tuple[TaskSpec, ...], Field(min_length=1)]
+
+
+class SectionSpec(Spec):
+    """One heading of the summary."""
+
+    title: Text
+    fields: Annotated[tuple[Text, ...], Field(min_length=1)]
+
+
+class SummarySpec(Spec):
+    """The one-page handoff document."""
+
+    template: Text = "templates/summary.txt.j2"
+    sections: Annotated[tuple[SectionSpec, ...], Field(min_length=1)]
+
+
+class PlaybookFileSpec(Spec):
+    """playbook.toml."""
+
+    playbooks: Annotated[tuple[PlaybookSpec, ...], Field(min_length=1)]
+    summary: SummarySpec

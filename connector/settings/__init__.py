@@ -1,0 +1,44 @@
+"""Settings: where the systems are, how the daemon runs, where secrets come from.
+
+Not here: what the company wants done (``policy`` reads the mapping files) and anything a CRM admin edits.
+"""
+
+from __future__ import annotations
+
+from connector.settings.load import Read, load_settings, read_settings
+from connector.settings.model import (
+    AccessToken,
+    ChatSettings,
+    ClientCredentials,
+    Credentials,
+    DaemonSettings,
+    EmailSettings,
+    JwtBearer,
+    LogSettings,
+    Mode,
+    NotifySettings,
+    Settings,
+    SystemSettings,
+    Vendor,
+    WebSettings,
+)
+
+__all__ = [
+    "AccessToken",
+    "ChatSettings",
+    "ClientCredentials",
+    "Credentials",
+    "DaemonSettings",
+    "EmailSettings",
+    "JwtBearer",
+    "LogSettings",
+    "Mode",
+    "NotifySettings",
+    "Read",
+    "Settings",
+    "SystemSettings",
+    "Vendor",
+    "WebSettings",
+    "load_settings",
+    "read_settings",
+]

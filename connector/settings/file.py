@@ -1,0 +1,169 @@
+"""The keys of config.toml: their types, bounds and defaults, for the editor and for the first check.
+
+Not here: secrets, which a file never holds (``secrets``), and what the keys come to (``model``).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import date
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from connector.settings.model import FirstRun, Mode, Vendor
+
+ENV_NAME = re.compile(r"^[A-Z_][A-Z0-9_]*$")
+SYSTEM_NAME = re.compile(r"^[a-z][a-z0-9-]{0,30}$")
+API_VERSION = re.compile(r"^(\d{2,3}\.0|20\d{2}-\d{2}(-beta)?)$")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only be this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f'{value!r} is not a web address; write it as "https://host"')
+    if parts.username or parts.password:
+        raise ValueError("must not hold a user or password; credentials go into environment variables")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError(f"{value!r} would send credentials unencrypted; use https, plain http is for 127.0.0.1 only")
+    return value.rstrip("/")
+
+
+def _env(value: str) -> str:
+    if not ENV_NAME.match(value):
+        raise ValueError(
+            "is not the name of an environment variable; write the variable's name (capitals, digits, "
+            "underscores), never the secret itself"
+        )
+    return value
+
+
+def _system_name(value: str) -> str:
+    if not SYSTEM_NAME.match(value):
+        raise ValueError(f"{value!r} is not a system's name; use small letters, digits and dashes, 31 at most")
+    return value
+
+
+def _api_version(value: str) -> str:
+    if not API_VERSION.match(value):
+        raise ValueError(f'{value!r} is no API version; write "67.0" for Salesforce, "2026-09" for HubSpot')
+    return value
+
+
+def _float(value: Any) -> Any:
+    return float(value) if not isinstance(value, (bool, str)) and hasattr(value, "__float__") else value
+
+
+Url = Annotated[str, AfterValidator(_url)]
+EnvName = Annotated[str, AfterValidator(_env)]
+Text = Annotated[str, Field(min_length=1)]
+EnumOf = Field(strict=False)
+MOST_SECONDS = 86_400.0
+
+
+def seconds(least: float) -> Any:
+    """A number of seconds from ``least`` to a day."""
+    return Annotated[float, BeforeValidator(_float), Field(ge=least, le=MOST_SECONDS)]
+
+
+class FileSpec(BaseModel):
+    """Strict, frozen, no unknown keys."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class DaemonSpec(FileSpec):
+    """[daemon]: how it runs."""
+
+    mode: Annotated[Mode, EnumOf] = Mode.OBSERVE
+    state: Text = "state"
+    store_url: Text | None = None
+    store_url_env: EnvName | None = None
+    poll_seconds: seconds(1.0) = 15.0  # type: ignore[valid-type]
+    sweep_minutes: seconds(1.0) = 15.0  # type: ignore[valid-type]
+    echo_seconds: seconds(0.0) = 60.0  # type: ignore[valid-type]
+    verify_seconds: seconds(0.0) = 120.0  # type: ignore[valid-type]
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 12
+
+
+class SystemSpec(FileSpec):
+    """[[systems]]: one org or portal, and the names of the variables that hold its credentials."""
+
+    name: Annotated[str, AfterValidator(_system_name)]
+    vendor: Annotated[Vendor, EnumOf]
+    base_url: Url | None = None
+    login_url: Url | None = None
+    api_version: Annotated[str, AfterValidator(_api_version)] | None = None
+    client_id_env: EnvName | None = None
+    client_id_file: Text | None = None
+    client_secret_env: EnvName | None = None
+    client_secret_file: Text | None = None
+    username: Text | None = None
+    private_key_env: EnvName | None = None
+    private_key_file: Text | None = None
+    access_token_env: EnvName | None = None
+    access_token_file: Text | None = None
+    first_run: Annotated[FirstRun, EnumOf] = FirstRun.OBSERVE_OLD
+    act_since: date | None = None
+
+
+class WebSpec(FileSpec):
+    """[web]: the status page."""
+
+    enabled: bool = True
+    host: Text = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8787
+
+
+class EmailSpec(FileSpec):
+    """[notify.email]: the mail server."""
+
+    host: Text
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    sender: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
+    starttls: bool = True
+    username: str = ""
+    password_env: EnvName | None = None
+    password_file: Text | None = None
+
+
+class ChatSpec(FileSpec):
+    """[notify.chat]: an incoming webhook."""
+
+    webhook_url_env: EnvName | None = None
+    webhook_url_file: Text | None = None
+
+
+class NotifySpec(FileSpec):
+    """[notify]: ways to tell people outside the CRM."""
+
+    email: EmailSpec | None = None
+    chat: ChatSpec | None = None
+
+
+class LogsSpec(FileSpec):
+    """[logs]: how the log is written."""
+
+    format: Literal["json", "console"] = "json"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class ConfigSpec(FileSpec):
+    """config.toml."""
+
+    mappings: Text = "mappings"
+    daemon: DaemonSpec = Field(default_factory=DaemonSpec)
+    systems: Annotated[tuple[SystemSpec, ...], Field(min_length=1)]
+    web: WebSpec = Field(default_factory=WebSpec)
+    notify: NotifySpec = Field(default_factory=NotifySpec)
+    logs: LogsSpec = Field(default_factory=LogsSpec)

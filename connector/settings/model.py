@@ -1,0 +1,156 @@
+"""What config.toml comes to once read: frozen, with every secret wrapped so that printing it shows nothing.
+
+Not here: the file's own keys (``file``), reading it (``load``) and the mappings (``policy``).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+SALESFORCE_API_VERSION = "67.0"
+"""Summer '26 (facts: Salesforce §4.4)."""
+HUBSPOT_API_VERSION = "2026-09"
+"""The dated paths on which HubSpot checks required fields (facts: HubSpot §0.3)."""
+HUBSPOT_BASE_URL = "https://api.hubapi.com"
+
+
+class Vendor(StrEnum):
+    """The CRMs there is an adapter for."""
+
+    SALESFORCE = "salesforce"
+    HUBSPOT = "hubspot"
+
+
+class Mode(StrEnum):
+    """``observe`` computes everything and writes nothing to a CRM; ``act`` writes."""
+
+    OBSERVE = "observe"
+    ACT = "act"
+
+
+class FirstRun(StrEnum):
+    """What becomes of deals won before the daemon first ran: only observed, or acted on from a date."""
+
+    OBSERVE_OLD = "observe_old"
+    ACT_SINCE = "act_since"
+
+
+class Frozen(BaseModel):
+    """Immutable, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ClientCredentials(Frozen):
+    """OAuth client credentials of a Salesforce app that runs as its integration user."""
+
+    kind: Literal["client_credentials"] = "client_credentials"
+    client_id: str
+    client_secret: SecretStr
+
+
+class JwtBearer(Frozen):
+    """A Salesforce app that signs for a user with its private key (PEM)."""
+
+    kind: Literal["jwt_bearer"] = "jwt_bearer"
+    client_id: str
+    username: str
+    private_key: SecretStr
+
+
+class AccessToken(Frozen):
+    """A HubSpot service key or private-app token."""
+
+    kind: Literal["access_token"] = "access_token"
+    access_token: SecretStr
+
+
+Credentials = ClientCredentials | JwtBearer | AccessToken
+
+
+class SystemSettings(Frozen):
+    """One org or portal. ``act_since`` is set when old wins are to be acted on; URLs have no slash at the end."""
+
+    name: str
+    vendor: Vendor
+    base_url: str
+    login_url: str
+    api_version: str
+    credentials: Credentials
+    act_since: date | None = None
+
+
+class DaemonSettings(Frozen):
+    """How the daemon runs. ``state`` is a folder; times are seconds except ``sweep_minutes``."""
+
+    mode: Mode
+    state: Path
+    poll_seconds: float
+    sweep_minutes: float
+    echo_seconds: float
+    verify_seconds: float
+    max_attempts: int
+
+
+class WebSettings(Frozen):
+    """Where the status page listens. Port 0 takes any free one."""
+
+    host: str
+    port: int
+    enabled: bool
+
+
+class EmailSettings(Frozen):
+    """The mail server notices go through; ``password`` None means no login."""
+
+    host: str
+    port: int
+    sender: str
+    starttls: bool
+    username: str
+    password: SecretStr | None = None
+
+
+class ChatSettings(Frozen):
+    """An incoming webhook of Slack or Teams; its URL is a secret."""
+
+    webhook_url: SecretStr
+
+
+class NotifySettings(Frozen):
+    """Ways to tell people outside the CRM; none of them by default."""
+
+    email: EmailSettings | None = None
+    chat: ChatSettings | None = None
+
+
+class LogSettings(Frozen):
+    """How the log is written."""
+
+    format: Literal["json", "console"]
+    level: Literal["debug", "info", "warning", "error"]
+
+
+class Settings(Frozen):
+    """All of config.toml. ``store_url`` may hold a password, hence wrapped."""
+
+    file: Path
+    mappings: Path
+    store_url: SecretStr
+    daemon: DaemonSettings
+    systems: tuple[SystemSettings, ...]
+    web: WebSettings
+    notify: NotifySettings
+    logs: LogSettings
+
+    def system(self, name: str) -> SystemSettings:
+        """The settings of one system. Raises KeyError for a name that is not in the file."""
+        found = next((system for system in self.systems if system.name == name), None)
+        if found is None:
+            raise KeyError(name)
+        return found

@@ -1,0 +1,118 @@
+"""Secrets: never in a TOML file; from an environment variable ``X``, or the file ``X_FILE`` names, never both.
+
+Not here: hiding them in logs (``logs``) and using them (each adapter).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from connector.errors import Problem
+from connector.settings.spans import KeyPath, Source
+
+SECRET_KEYS = frozenset(
+    {
+        "access_token",
+        "api_key",
+        "client_id",
+        "client_secret",
+        "key",
+        "password",
+        "private_key",
+        "secret",
+        "security_token",
+        "service_key",
+        "token",
+        "webhook",
+        "webhook_url",
+    }
+)
+SECRET_SHAPES = re.compile(
+    r"-----BEGIN|^pat-|^xox[a-z]-|hooks\.slack\.com/|webhook\.office\.com/|^00D[A-Za-z0-9]{12,15}!|^\w[\w+]*://[^/@\s:]+:[^/@\s]+@"
+)
+"""Key blocks, HubSpot and Slack tokens, chat webhooks, Salesforce sessions, database URLs with a password."""
+
+
+def secrets_in(source: Source) -> Iterator[tuple[KeyPath, Problem]]:
+    """Where the file holds what looks like a secret, and what to do instead. The value itself is never repeated."""
+    for path, value in _leaves(source.data, ()):
+        key = next((part for part in reversed(path) if isinstance(part, str)), "")
+        if key in SECRET_KEYS or (isinstance(value, str) and SECRET_SHAPES.search(value)):
+            variable = _variable(source, path, key)
+            message = (
+                f"a secret must not stand in a file; put it into the environment variable {variable} "
+                f'and write {key.removesuffix("_env").removesuffix("_file")}_env = "{variable}" here'
+            )
+            yield path, source.problem(path, message, of_key=True)
+
+
+def secret(
+    name: str, *, spec: Any, at: KeyPath, source: Source, env: Mapping[str, str], problems: list[Problem]
+) -> SecretStr | None:
+    """The secret behind ``<name>_env`` or ``<name>_file`` of a table; None when neither is given or it is not there."""
+    variable, file = getattr(spec, f"{name}_env"), getattr(spec, f"{name}_file", None)
+    if variable and file:
+        problems.append(source.problem((*at, f"{name}_file"), f"{name}_env is given too; keep one of the two"))
+        return None
+    if file:
+        return _from_file(Path(file), at=(*at, f"{name}_file"), source=source, problems=problems)
+    return _from_env(variable, at=(*at, f"{name}_env"), source=source, env=env, problems=problems) if variable else None
+
+
+def _from_env(
+    variable: str, *, at: KeyPath, source: Source, env: Mapping[str, str], problems: list[Problem]
+) -> SecretStr | None:
+    value, file = env.get(variable, ""), env.get(f"{variable}_FILE", "")
+    if value and file:
+        problems.append(source.problem(at, f"both {variable} and {variable}_FILE are set; unset one of the two"))
+        return None
+    if file:
+        return _from_file(Path(file), at=at, source=source, problems=problems, why=f" (from {variable}_FILE)")
+    if not value.strip():
+        message = f"the environment variable {variable} is not set; set it, or {variable}_FILE to a file that holds it"
+        problems.append(source.problem(at, message))
+        return None
+    return SecretStr(value.strip())
+
+
+def _from_file(path: Path, *, at: KeyPath, source: Source, problems: list[Problem], why: str = "") -> SecretStr | None:
+    try:
+        value = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        problems.append(source.problem(at, f"{path}{why} cannot be read: {reason}; check the path and its rights"))
+        return None
+    if not value:
+        problems.append(source.problem(at, f"{path}{why} is empty; put the secret into it"))
+        return None
+    return SecretStr(value)
+
+
+def _leaves(node: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _leaves(value, (*path, key))
+    elif isinstance(node, (list, tuple)):
+        for index, value in enumerate(node):
+            yield from _leaves(value, (*path, index))
+    else:
+        yield path, node
+
+
+def _variable(source: Source, path: KeyPath, key: str) -> str:
+    """The variable's suggested name: the system's or section's name and the key, as capitals."""
+    owner: Any = source.data
+    names: list[str] = []
+    for part in path[:-1]:
+        owner = owner[part]
+        if isinstance(part, str) and part != "systems":
+            names.append(part)
+        elif isinstance(owner, Mapping) and isinstance(owner.get("name"), str):
+            names.append(owner["name"])
+    plain = key.removesuffix("_env").removesuffix("_file")
+    return re.sub(r"[^A-Z0-9]+", "_", "_".join([*names[-1:], plain]).upper())
