@@ -43,7 +43,7 @@ def change_deal(case: Case, wanted: Mapping[str, Value], *, reason: str) -> Chan
 
 
 def put_back(case: Case, stage_id: str, wanted: Mapping[str, Value], *, reason: str) -> Change:
-    """The same with the deal's stage set back: the one field of people's that is written, because a mode asks for it."""
+    """The same with the stage set back: the one field of people's that is written, because the gate's mode says so."""
     deal = case.snapshot.deal
     change = _change(case, deal, wanted, reason=reason, order=Order.REVERT)
     values = {"stage": stage_id, **(change.patch.values if change.patch else {})}

@@ -1,0 +1,174 @@
+"""One deal in a CRM made of a snapshot: plans are carried out in it at once, and people change it by hand.
+
+Not here: lost replies, lanes and retries (the engine's tests). It keeps the ledger the way the store does: facts from
+`Remember`, effects of the present generation, the values last written per record.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from factories import NOW, OPEN_STAGE, STAGES, WON_STAGE, a_ledger, a_policy, a_snapshot
+
+from connector.handoff.decide import decide
+from connector.handoff.model import CrmNote, CrmTask, Effect, Kind, Ref, Snapshot, Value
+from connector.handoff.plan import Notify, Patch, Plan, Remember, Upsert
+from connector.handoff.rulebook import Policy
+
+
+class World:
+    """A deal, its ledger and the time. ``made`` and ``told`` list the keys of all tasks, notes, messages."""
+
+    def __init__(self, snapshot: Snapshot | None = None, *, policy: Policy | None = None, now: datetime = NOW) -> None:
+        self.snapshot = snapshot or a_snapshot()
+        self.policy = policy or a_policy()
+        self.now = now
+        self.made: list[str] = []
+        self.told: list[str] = []
+
+    def decide(self) -> Plan:
+        """What would be done now."""
+        return decide(self.snapshot, self.policy, self.now)
+
+    def run(self) -> Plan:
+        """Decide, record, and carry everything out."""
+        plan = self.decide()
+        self._record(plan)
+        for action in plan.actions:
+            match action:
+                case Patch():
+                    self._patch(action)
+                case Upsert():
+                    self._upsert(action)
+                case Notify():
+                    self.told.append(action.key)
+                    self._effect(Effect(action.step, action.key, action.fingerprint))
+        return plan
+
+    def wait(self, **span: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(**span)
+
+    def edit(self, values: Mapping[str, Value], *, ref: Ref | None = None) -> None:
+        """A person changes fields of the deal, or of the account when ``ref`` names it."""
+        self._set(ref or self.snapshot.deal.ref, values)
+
+    def move(self, stage_id: str) -> None:
+        """A person drags the deal to another stage."""
+        stage = STAGES[stage_id]
+        before = self.snapshot.stage
+        changes: dict[str, Any] = {"stage": stage}
+        if stage.is_won and not before.is_won:
+            # The last open stage, as an adapter reads it from history: nobody wants a deal put back to a lost one.
+            changes |= {"won_at": self.now} | ({} if before.is_closed else {"stage_before_win": before.id})
+        self._change(**changes)
+
+    def win(self) -> None:
+        """A person wins the deal."""
+        self.move(WON_STAGE.id)
+
+    def reopen(self) -> None:
+        """A person takes the deal out of the won stage."""
+        self.move(OPEN_STAGE.id)
+
+    def close_task(self, step: str) -> None:
+        """A person closes the newest task of a playbook step."""
+        self._replace_task(self.task(step), done=True, done_at=self.now)
+
+    def delete_task(self, step: str) -> None:
+        """A person deletes it."""
+        gone = self.task(step)
+        self._change(tasks=tuple(task for task in self.snapshot.tasks if task is not gone))
+
+    def lose_ledger(self) -> None:
+        """The database is gone; a new one remembers only when acting first began."""
+        self._change(ledger=a_ledger(baseline=self.snapshot.ledger.baseline))
+
+    def task(self, step: str) -> CrmTask:
+        """The newest task of a step; raises IndexError when there is none."""
+        return [task for task in self.snapshot.tasks if task.key and task.key.endswith(f":{step}")][-1]
+
+    def steps(self) -> list[str]:
+        """The steps that have a task, in the order they were made."""
+        return [task.key.rsplit(":", 1)[1] for task in self.snapshot.tasks if task.key]
+
+    def text(self, name: str) -> str:
+        """A field of the deal as text."""
+        return self.snapshot.deal.text(name)
+
+    def edit_task(self, step: str, **changes: Any) -> None:
+        """A person changes a task."""
+        self._replace_task(self.task(step), **changes)
+
+    def _record(self, plan: Plan) -> None:
+        ledger = self.snapshot.ledger
+        facts = {name: getattr(plan.remember, name) for name in Remember.__slots__}
+        kept = ledger.effects if plan.generation == ledger.generation else {}
+        self._change(ledger=dataclasses.replace(ledger, effects=kept, **facts))
+
+    def _patch(self, patch: Patch) -> None:
+        record = self.snapshot.deal if patch.ref.kind is Kind.DEAL else self.snapshot.account
+        assert record is not None
+        present = {name: self.snapshot.stage.id if name == "stage" else record.get(name) for name in patch.values}
+        assert dict(patch.expected) == present
+        values = dict(patch.values)
+        if "stage" in values:
+            self.move(str(values.pop("stage")))
+        self._set(patch.ref, values)
+        ledger = self.snapshot.ledger
+        written = {**ledger.written, patch.ref: {**ledger.written.get(patch.ref, {}), **patch.values}}
+        self._change(ledger=dataclasses.replace(ledger, written=written))
+
+    def _upsert(self, upsert: Upsert) -> None:
+        write = self._upsert_task if upsert.kind is Kind.TASK else self._upsert_note
+        self._effect(Effect(upsert.step, write(upsert), upsert.fingerprint))
+
+    def _upsert_task(self, upsert: Upsert) -> str:
+        known = next((task for task in self.snapshot.tasks if task.key == upsert.key), None)
+        values = dict(upsert.values)
+        if known is None:
+            self.made.append(upsert.key)
+            new = CrmTask(
+                id=f"t{len(self.made)}",
+                key=upsert.key,
+                subject=str(values["subject"]),
+                owner_id=str(values["owner"]),
+                done=False,
+                due=values["due"],  # type: ignore[arg-type]
+            )
+            self._change(tasks=(*self.snapshot.tasks, new))
+            return new.id
+        assert upsert.record_id == known.id
+        changes: dict[str, Any] = {"done": True, "done_at": self.now} if values.get("status") == "done" else {}
+        names = {"subject": "subject", "owner": "owner_id", "due": "due"}
+        changes |= {names[name]: value for name, value in values.items() if name in names}
+        self._replace_task(known, **changes)
+        return known.id
+
+    def _upsert_note(self, upsert: Upsert) -> str:
+        known = next((note for note in self.snapshot.notes if note.key == upsert.key), None)
+        if known is None:
+            self.made.append(upsert.key)
+        body = str(upsert.values["body"])
+        note = CrmNote(known.id if known else f"n{len(self.made)}", upsert.key, body)
+        self._change(notes=(*(one for one in self.snapshot.notes if one is not known), note))
+        return note.id
+
+    def _effect(self, effect: Effect) -> None:
+        ledger = self.snapshot.ledger
+        self._change(ledger=dataclasses.replace(ledger, effects={**ledger.effects, effect.step: effect}))
+
+    def _replace_task(self, task: CrmTask, **changes: Any) -> None:
+        tasks = (dataclasses.replace(one, **changes) if one is task else one for one in self.snapshot.tasks)
+        self._change(tasks=tuple(tasks))
+
+    def _set(self, ref: Ref, values: Mapping[str, Value]) -> None:
+        part = "deal" if ref.kind is Kind.DEAL else "account"
+        record = getattr(self.snapshot, part)
+        self._change(**{part: dataclasses.replace(record, values={**record.values, **values})})
+
+    def _change(self, **changes: Any) -> None:
+        self.snapshot = dataclasses.replace(self.snapshot, **changes)
