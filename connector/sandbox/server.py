@@ -25,7 +25,7 @@ from connector.sandbox import control
 from connector.sandbox.control import PACKAGES
 from connector.sandbox.faults import Faults
 from connector.sandbox.journal import Journal
-from connector.sandbox.state import SandboxClock, World
+from connector.sandbox.state import Message, SandboxClock, World
 from connector.sandbox.wire import Wire
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Addresses:
 def create_worlds(folder: Path | None, *, fresh: bool = False) -> tuple[dict[str, World], bool]:
     """The worlds of both vendors on one clock, journal and fault list; the flag says whether a folder held a state."""
     clock = SandboxClock()
-    journal, faults = Journal(), Faults()
+    journal, faults, messages = Journal(), Faults(), list[Message]()
     worlds: dict[str, World] = {}
     found = False
     if folder is not None and fresh:
@@ -73,7 +73,8 @@ def create_worlds(folder: Path | None, *, fresh: bool = False) -> tuple[dict[str
     for name, package in VENDORS.items():
         schema = import_module(f"{package}.schema")
         world: World = schema.create_world(clock)
-        world.journal, world.faults = journal, faults
+        # One chat sink stands beside both systems, as do one journal and one list of faults.
+        world.journal, world.faults, world.messages = journal, faults, messages
         if folder is not None:
             found = world.attach(folder) or found
         schema.furnish(world)

@@ -270,7 +270,7 @@ def _environment() -> Environment:
     found = Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    found.filters.update(money=_money, day=_day, moment=_moment, ago=_ago)
+    found.filters.update(money=_money, day=_day, brief=_brief, moment=_moment, ago=_ago)
     return found
 
 
@@ -280,6 +280,10 @@ def _money(value: float | None) -> str:
 
 def _day(value: date | None) -> str:
     return f"{value:%-d %b %Y}" if value else ""
+
+
+def _brief(value: date | None) -> str:
+    return f"{value:%-d %b %y}" if value else ""
 
 
 def _moment(value: datetime | None) -> str:

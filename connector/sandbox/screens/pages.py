@@ -28,6 +28,7 @@ from connector.sandbox.views import (
 CARDS_SHOWN = 40
 HISTORY_SHOWN = 60
 CHANGE_SHOWN = 90
+CARD_LABELS = {"new": "New", "renewal": "Renewal", "upsell": "Upsell"}
 TYPE_LABELS = {"new": "New business", "renewal": "Renewal", "upsell": "Upsell"}
 SEGMENTS = (
     ("", "Every segment"),
@@ -227,7 +228,7 @@ def _card(deal: DealView, names: Mapping[str, str]) -> Card:
         csm=names.get(deal.text("csm"), ""),
         gate=deal.text("gate"),
         percent=_percent(deal),
-        type_label=TYPE_LABELS[deal.deal_type],
+        type_label=CARD_LABELS[deal.deal_type],
     )
 
 

@@ -1,0 +1,243 @@
+"""What becomes of a deal in the scripted sales period: one generator per plot, acting as people act on the screen.
+
+A plot does what a person does next and yields `Until` whenever that person would wait for the record to change.
+It knows what must come of it (`expectations.py`) but not who or what makes it so. Who plays which plot, and the
+waiting itself, is in `scenarios.py`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from connector.sandbox import agreed, people
+from connector.sandbox.expectations import expect, refine
+
+if TYPE_CHECKING:
+    from connector.sandbox.screens.actions import Actions
+    from connector.sandbox.state import World
+    from connector.sandbox.views import CrmView
+
+# How long a person waits for the record to change before the plot is given up, in seconds.
+PATIENCE = 120.0
+# Reads of the CRM by others after which a person takes a change for seen, and how long to wait for them at most.
+LOOKS = 8
+GLANCE = 20.0
+_SHARE_OF_TOUCHED = 0.35
+_OVERRIDE_DAYS = 5
+_REASON = "Signature had to be in before the quarter closed; the champion is on leave and sends the rest next week."
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """A wait: `ready` is asked again and again; a wait that is not `needed` ends after `seconds` all the same."""
+
+    what: str
+    ready: Callable[[], bool]
+    seconds: float = PATIENCE
+    needed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A deal with a part in a plot. `held_back` are the answers the rep knows but has not typed yet."""
+
+    deal: str
+    owner: str
+    held_back: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What the plots act on: one CRM, hands for its screens, and dice. `looks` counts reads by others so far."""
+
+    world: World
+    crm: CrmView
+    do: Actions
+    rng: random.Random
+    looks: Callable[[], int]
+
+    def win(self, part: Part, *, by: str | None = None) -> None:
+        """Drag the deal to the won stage of its pipeline."""
+        deal = self.crm.deal(part.deal)
+        self.do.move_stage(part.deal, self.crm.stage_of("won", deal.deal_type).id, by=by or part.owner)
+
+    def reopen(self, part: Part) -> None:
+        """Drag the deal back into negotiation."""
+        deal = self.crm.deal(part.deal)
+        self.do.move_stage(part.deal, self.crm.stage_of("negotiation", deal.deal_type).id, by=part.owner)
+
+    def gate(self, part: Part) -> str:
+        """What the gate says."""
+        return self.crm.deal(part.deal).text("gate")
+
+    def until_held(self, part: Part) -> Until:
+        """Wait for the deal to come back with its reasons."""
+        return Until("deals to be held", lambda: self.gate(part) == agreed.HELD and bool(self._text(part, "missing")))
+
+    def until_handed_off(self, part: Part) -> Until:
+        """Wait for CSM, tasks and summary."""
+        return Until("handoffs to be made", lambda: self._handed_off(part))
+
+    def until_looked(self) -> Until:
+        """Wait until whoever watches the CRM has looked a few times."""
+        start = self.looks()
+        return Until("somebody to look", lambda: self.looks() >= start + LOOKS, seconds=GLANCE, needed=False)
+
+    def _text(self, part: Part, name: str) -> str:
+        return self.crm.deal(part.deal).text(name)
+
+    def _handed_off(self, part: Part) -> bool:
+        deal = self.crm.deal(part.deal)
+        if deal.text("gate") not in agreed.PASSED_GATES or not (deal.text("csm") and deal.text("summary")):
+            return False
+        if not any(n.title.startswith(agreed.SUMMARY_TITLE) for n in self.crm.notes_of(part.deal)):
+            return False
+        subjects = [task.subject for task in self.crm.tasks_of(part.deal)]
+        wanted = agreed.NEW_SUBJECTS if deal.deal_type == "new" else ()
+        return all(any(subject.startswith(each) for subject in subjects) for each in wanted)
+
+
+Plot = Callable[[Stage, list[Part]], Iterator[Until]]
+
+
+def clean(stage: Stage, parts: list[Part]) -> Iterator[Until]:
+    """Everything is filled and the rep drags the deal to won."""
+    part = _one(stage, parts, "handed_off", "clean")
+    stage.win(part)
+    yield stage.until_handed_off(part)
+    yield from _onboard(stage, part)
+
+
+def bulk(stage: Stage, parts: list[Part]) -> Iterator[Until]:
+    """RevOps imports a list of signed deals: many won in the same moment."""
+    revops = stage.crm.user_named(people.with_role(people.REVOPS)[0].email).id
+    with stage.world.lock:
+        for part in parts:
+            expect(stage.world, part.deal, "handed_off", story="bulk")
+            stage.win(part, by=revops)
+    for part in parts:
+        yield stage.until_handed_off(part)
+
+
+def fixed(stage: Stage, parts: list[Part]) -> Iterator[Until]:
+    """Won with gaps, held, corrected by the rep and won again."""
+    part = _one(stage, parts, "handed_off", "fixed")
+    stage.win(part)
+    yield stage.until_held(part)
+    stage.do.set_fields(part.deal, part.held_back, by=part.owner)
+    if stage.rng.random() < 0.5:
+        yield Until("the list of gaps to clear", lambda: not stage.crm.deal(part.deal).text("missing"))
+    stage.win(part)
+    yield stage.until_handed_off(part)
+    yield from _onboard(stage, part)
+
+
+def left(stage: Stage, parts: list[Part]) -> Iterator[Until]:
+    """Won with gaps, held, and the rep does nothing about it."""
+    part = _one(stage, parts, "held", "left")
+    stage.win(part)
+    yield stage.until_held(part)
+
+
+def overridden(stage: Stage, parts: list[Part]) -> Iterator[Until]:
+    """Won with gaps under a manager's override, asked for before the win or after the deal came back."""
+    part = _one(stage, parts, "overridden", "overridden")
+    approver = stage.crm.user_named(stage.rng.choice(people.APPROVERS)).id
+    if stage.rng.random() < 0.4:
+        stage.win(part)
+        yield stage.until_held(part)
+    stage.do.set_fields(part.deal, _request(stage, approver), by=part.owner)
+    stage.win(part)
+    yield stage.until_handed_off(part)
+    yield from _onboard(stage, part)
+
+
+def refused(stage: Stage, parts: list[Part]) -> Iterator[Until]:
+    """An override that does not count: a colleague as approver, no reason, or an expiry that has passed."""
+    part = _one(stage, parts, "held", "refused")
+    request = _request(stage, stage.crm.user_named(people.APPROVERS[0]).id)
+    flaw = stage.rng.choice(("approver", "reason", "expiry"))
+    if flaw == "approver":
+        request["override_approver"] = stage.crm.user_named(stage.rng.choice(people.NOT_APPROVERS)).id
+    elif flaw == "reason":
+        request["override_reason"] = ""
+    else:
+        request["override_expires"] = (stage.world.clock.now() - timedelta(days=3)).date()
+    stage.do.set_fields(part.deal, request, by=part.owner)
+    stage.win(part)
+    yield stage.until_held(part)
+
+
+def rewon(stage: Stage, parts: list[Part]) -> Iterator[Until]:
+    """Handed off, reopened over a clause in the contract, and won once more."""
+    part = _one(stage, parts, "handed_off", "rewon")
+    stage.win(part)
+    yield stage.until_handed_off(part)
+    stage.reopen(part)
+    yield stage.until_looked()
+    stage.win(part)
+    yield stage.until_looked()
+    yield stage.until_handed_off(part)
+
+
+def flicker(stage: Stage, parts: list[Part]) -> Iterator[Until]:
+    """Dragged to won by mistake, back, and to won again within a moment."""
+    part = _one(stage, parts, "handed_off", "flicker")
+    stage.win(part)
+    stage.reopen(part)
+    stage.win(part)
+    yield stage.until_handed_off(part)
+
+
+def edited(stage: Stage, parts: list[Part]) -> Iterator[Until]:
+    """The customer moves the goal after the handoff; the rep corrects the field and the summary has to follow."""
+    part = _one(stage, parts, "handed_off", "edited")
+    stage.win(part)
+    yield stage.until_handed_off(part)
+    says = f"Goal moved in the kickoff: {stage.rng.randint(71, 98)}% instead, same date."
+    old = stage.crm.deal(part.deal).text("success_criteria")
+    stage.do.set_fields(part.deal, {"success_criteria": f"{says} {old}"}, by=part.owner)
+    refine(stage.world, part.deal, says=says)
+    yield Until("summaries to follow an edit", lambda: _summary_says(stage, part, says))
+
+
+def _one(stage: Stage, parts: list[Part], outcome: Any, story: str) -> Part:
+    (part,) = parts
+    expect(stage.world, part.deal, outcome, story=story)
+    return part
+
+
+def _request(stage: Stage, approver: str) -> dict[str, Any]:
+    expires = (stage.world.clock.now() + timedelta(days=_OVERRIDE_DAYS)).date()
+    return {
+        "override_requested": True,
+        "override_reason": _REASON,
+        "override_approver": approver,
+        "override_expires": expires,
+    }
+
+
+def _onboard(stage: Stage, part: Part) -> Iterator[Until]:
+    """Some CSMs go to work at once: the first call or meeting, and a task ticked off."""
+    if stage.rng.random() >= _SHARE_OF_TOUCHED:
+        return
+    deal = stage.crm.deal(part.deal)
+    csm, company = deal.text("csm"), stage.crm.account(deal.account).name if deal.account else deal.name
+    log = stage.do.log_call if stage.rng.random() < 0.6 else stage.do.log_meeting
+    log(
+        part.deal, by=csm, subject=f"Welcome, {company}", body="Introduced myself and agreed on the date for the setup."
+    )
+    refine(stage.world, part.deal, touched=True)
+    ours = [task for task in stage.crm.tasks_of(part.deal) if task.owner == csm and not task.done]
+    for task in ours[: stage.rng.randint(0, 2)]:
+        stage.do.complete_task(task.id, by=csm)
+    yield Until("first touches to be noted", lambda: bool(stage.crm.deal(part.deal).text("first_touch_at")))
+
+
+def _summary_says(stage: Stage, part: Part, says: str) -> bool:
+    notes = [n for n in stage.crm.notes_of(part.deal) if n.title.startswith(agreed.SUMMARY_TITLE)]
+    return says in stage.crm.deal(part.deal).text("summary") and any(says in note.body for note in notes)
