@@ -5,6 +5,7 @@ Not here: the file's own keys (``file``), reading it (``load``) and the mappings
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -154,3 +155,17 @@ class Settings(Frozen):
         if found is None:
             raise KeyError(name)
         return found
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value, for the log to blot out."""
+        return tuple(dict.fromkeys(_secrets(self)))
+
+
+def _secrets(model: BaseModel) -> Iterator[str]:
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, SecretStr):
+                yield one.get_secret_value()
+            elif isinstance(one, BaseModel):
+                yield from _secrets(one)

@@ -1,0 +1,59 @@
+"""The daemon's figures, for Prometheus: what it did, what waits, how late it is.
+
+Not here: serving them (``web``). Labels are bounded: systems, kinds and states, never a record or a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+PASS_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+
+
+class Telemetry:
+    """One process's figures in a registry of their own, so that several can live in one test."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.passes = self._counter("passes", "Passes over a system, by how they ended", "system", "result")
+        self.pass_seconds = Histogram(
+            "handoff_pass_seconds", "How long a pass took", ["system"], buckets=PASS_SECONDS, registry=self.registry
+        )
+        self.looks = self._counter("looks", "Deals read and decided", "system")
+        self.decisions = self._counter("decisions", "Decisions, by the deal's phase", "system", "phase")
+        self.effects = self._counter(
+            "effects", "Writes settled, by kind of record and result", "system", "kind", "result"
+        )
+        self.api_calls = self._counter("api_calls", "Calls to a CRM's API, by kind", "system", "kind")
+        self.faults = self._counter("faults", "Failures, by our code", "system", "code")
+        self.backlog = self._gauge("backlog_deals", "Deals that wait to be looked at", "system")
+        self.outbox = self._gauge("outbox_rows", "Writes not yet settled for good, by state", "system", "state")
+        self.parked = self._gauge("parked_rows", "Writes a CRM refused, which wait for a person", "system")
+        self.lag_seconds = self._gauge("lag_seconds", "Age of the oldest write that is still open", "system")
+        self.paused = self._gauge("paused", "1 while a system is paused", "system")
+        self.last_pass = self._gauge("last_pass_timestamp_seconds", "When a pass last went through", "system")
+        self.last_poll = self._gauge("last_poll_timestamp_seconds", "When a poll last went through", "system")
+
+    def last_fault(self, system: str, code: str) -> None:
+        """Count one failure."""
+        self.faults.labels(system=system, code=code).inc()
+
+    def show_work(
+        self, system: str, *, backlog: int, outbox: Mapping[str, int], lag_seconds: float, is_paused: bool
+    ) -> None:
+        """Set the figures that come from the store, all at once."""
+        self.backlog.labels(system=system).set(backlog)
+        for state, rows in outbox.items():
+            self.outbox.labels(system=system, state=state).set(rows)
+        self.parked.labels(system=system).set(outbox.get("parked", 0))
+        self.lag_seconds.labels(system=system).set(lag_seconds)
+        self.paused.labels(system=system).set(int(is_paused))
+
+    def _counter(self, name: str, what: str, *labels: str) -> Counter:
+        return Counter(f"handoff_{name}", what, labels, registry=self.registry)
+
+    def _gauge(self, name: str, what: str, *labels: str) -> Gauge:
+        return Gauge(f"handoff_{name}", what, labels, registry=self.registry)
