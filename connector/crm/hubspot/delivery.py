@@ -92,7 +92,7 @@ class Delivery:
             self.outcomes.update((row.index, Unknown(fault)) for row in part)
             self._stopped = Fault(FaultCode.UNAVAILABLE, "NOT_SENT", "Not sent: the call before it got no answer")
             return []
-        named = _named(part, error.names)
+        named = _named(part, error.names) or _carrying(part, error.unwritable)
         if named or error.refuses_content:
             return self._without_bad(part, named, error)
         if not self.outcomes:
@@ -149,3 +149,9 @@ def _named(rows: Sequence[Row], names: frozenset[str]) -> list[Row]:
     """The rows an error's context means."""
     direct = [row for row in rows if row.trace in names or row.name in names]
     return direct or [row for row in rows if row.other and row.other in names]
+
+
+def _carrying(rows: Sequence[Row], properties: frozenset[str]) -> list[Row]:
+    """The rows that write one of these properties."""
+    held = ((row, row.input.get("properties")) for row in rows)
+    return [row for row, written in held if isinstance(written, Mapping) and properties.intersection(written)]

@@ -67,6 +67,9 @@ BY_CODE: dict[str, FaultCode] = {
 ABSENT = frozenset({"OBJECT_NOT_FOUND", "NOT_FOUND", "crm.associations.NO_ASSOCIATIONS_FOUND"})
 """What a batch read says of a record that is gone and of one that hangs on nothing."""
 
+UNWRITABLE = frozenset({"PROPERTY_DOESNT_EXIST", "READ_ONLY_VALUE"})
+"""A mistake in the mapping, not in a row: every row that carries the property fails alike."""
+
 DAILY = "DAILY"
 _SECONDLY = ("SECONDLY", "RATE_LIMITS")
 _NEVER_SENT = (NewConnectionError, ConnectTimeoutError, SSLError, ProxyError)
@@ -81,12 +84,21 @@ class Moments:
 
 
 class HubSpotError(CrmError):
-    """A call that failed. ``status`` is 0 when there was no answer; ``names`` holds every id its body mentions."""
+    """A call that failed. ``status`` is 0 when there was no answer; ``names`` holds every id its body mentions;
+    ``unwritable`` the properties the portal does not have or never lets anyone write."""
 
-    def __init__(self, fault: Fault, *, status: int = 0, names: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        fault: Fault,
+        *,
+        status: int = 0,
+        names: frozenset[str] = frozenset(),
+        unwritable: frozenset[str] = frozenset(),
+    ) -> None:
         super().__init__(fault)
         self.status = status
         self.names = names
+        self.unwritable = unwritable
 
     @property
     def refuses_content(self) -> bool:
@@ -116,9 +128,10 @@ def from_api(error: ApiException, *, writing: bool, moments: Moments) -> HubSpot
         message=_message(answer),
         retry_at=_retry_at(code, answer, moments),
     )
-    names = wire.context_names(answer.data.get("context"))
-    names = names.union(*(each.names for each in wire.errors(answer.data)))
-    return HubSpotError(fault, status=answer.status, names=names)
+    listed = wire.errors(answer.data)
+    names = wire.context_names(answer.data.get("context")).union(*(each.names for each in listed))
+    unwritable = frozenset[str]().union(*(each.names for each in listed if UNWRITABLE.intersection(each.codes)))
+    return HubSpotError(fault, status=answer.status, names=names, unwritable=unwritable)
 
 
 def from_transport(error: HTTPError, *, writing: bool) -> HubSpotError:
