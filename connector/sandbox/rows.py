@@ -8,7 +8,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from connector.sandbox.state import World
 
 STALE_SLACK = 1_000
+AT_ONCE = datetime.min.replace(tzinfo=UTC)
 ID_END = "\uffff"
 
 
@@ -152,7 +153,7 @@ class Table:
             modified_at=moment,
             created_by=by,
             modified_by=by,
-            visible_at=moment if at else moment + self.world.lag(),
+            visible_at=AT_ONCE if at or not self.world.lag() else moment + self.world.lag(),
         )
         self._track(row, {}, row.values, at=moment, by=by)
         self._note(row.id, None)

@@ -49,9 +49,7 @@ def key_pair() -> tuple[bytes, bytes]:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return private, public
 
 
@@ -138,7 +136,7 @@ def test_upsert_by_external_id_creates_once_then_updates(sf: Salesforce, deal: s
     assert sf.Task.upsert(key, {"Subject": "two"}) == 200
     rows = list(org.table("Task").live())
     assert [(r.values["Handoff_Key__c"], r.values["Subject"]) for r in rows] == [("sf:1/welcome packet", "two")]
-    assert sf.Task.get_by_custom_id("Handoff_Key__c", "sf:1/welcome packet")["Subject"] == "two"
+    assert sf.restful(f"sobjects/Task/{key}")["Subject"] == "two"
 
 
 def test_upsert_by_an_ambiguous_external_id_names_the_choices(sf: Salesforce, org: World) -> None:
