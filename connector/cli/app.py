@@ -1,0 +1,98 @@
+"""The command line: which commands there are, and how errors leave it.
+
+Not here: what a command does (a module each). Exit codes: 0 done, 1 something was found that needs a person,
+2 a mistake in files, settings or arguments, 3 a CRM could not be reached.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import typer
+from rich.console import Console
+
+from connector.errors import CrmError, UserError
+
+EXIT_FOUND = 1
+EXIT_USER = 2
+EXIT_CRM = 3
+
+COMMANDS = {
+    "demo": "connector.cli.demo",
+    "sandbox": "connector.cli.sandbox",
+    "run": "connector.cli.daemon",
+    "once": "connector.cli.once",
+    "plan": "connector.cli.plan",
+    "explain": "connector.cli.explain",
+    "check": "connector.cli.check",
+    "status": "connector.cli.status",
+    "retry": "connector.cli.retry",
+    "migrate": "connector.cli.migrate",
+}
+"""Command name -> the module whose ``command`` function it is. The order is the order of ``--help``."""
+
+HELP = """Keeps a won deal from being lost between the signature and the first success.
+
+Try it first: `handoff demo` starts two sandbox CRMs and the daemon on this machine; no account is needed.
+
+In earnest: write config.toml (see config.example.toml), then `handoff check`, `handoff plan`, `handoff run`.
+"""
+
+
+def build(names: tuple[str, ...] = tuple(COMMANDS)) -> typer.Typer:
+    """The Typer application with these commands."""
+    app = typer.Typer(
+        name="handoff",
+        help=HELP,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name in names:
+        app.command(name)(import_module(COMMANDS[name]).command)
+    app.callback()(_root)
+    return app
+
+
+def _root() -> None:
+    """Present so that Typer keeps command names even when only one is registered."""
+
+
+def run() -> int:
+    """Run with the process's arguments and return the exit code."""
+    asked = tuple(name for name in sys.argv[1:2] if name in COMMANDS)
+    try:
+        build(asked or tuple(COMMANDS))(standalone_mode=True)
+    except UserError as error:
+        return _tell(error)
+    except CrmError as error:
+        console = Console(stderr=True)
+        console.print(
+            f"[bold red]The CRM did not do it[/]: {error.fault.vendor_code}: {error.fault.message}", highlight=False
+        )
+        console.print(f"What to do: {NEXT[error.fault.advice.value]}", highlight=False)
+        return EXIT_CRM
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else EXIT_USER
+    return 0
+
+
+NEXT = {
+    "retry": "try again in a minute; the daemon does so by itself.",
+    "reread": "run the command again; the record changed meanwhile.",
+    "verify": "run the command again; it looks up what became of the call first.",
+    "park": "mend what the CRM names (permission, field, value), then run it again.",
+    "halt": "check the credentials and the API limits of this system: handoff check.",
+}
+
+
+def _tell(error: UserError) -> int:
+    for problem in error.problems:
+        sys.stderr.write(f"{problem}\n")
+    count = len(error.problems)
+    if count > 1:
+        sys.stderr.write(f"{count} problems. Nothing was changed.\n")
+    return EXIT_USER

@@ -1,0 +1,184 @@
+"""The processes of the demo: a sandbox and a daemon, started, watched and stopped by their own ids.
+
+Not here: what the demo shows (``demo``) and the scripted period (``demo_period``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from connector.errors import Problem, UserError
+
+HOST = "127.0.0.1"
+START_WAIT = 60.0
+"""Seconds a child may take until it answers; a cold start on a small machine stays well below."""
+STOP_WAIT = 30.0
+CALL_WAIT = 30.0
+
+SANDBOX_SECRETS = {
+    "SALESFORCE_CLIENT_ID": "handoff-daemon",
+    "SALESFORCE_CLIENT_SECRET": "sandbox-secret",
+    "HUBSPOT_TOKEN": "pat-sandbox-handoff",
+}
+"""The sandbox's public credentials; they open nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Loopback ports of one demo."""
+
+    control: int
+    sf: int
+    hs: int
+    web: int
+
+    def url(self, name: str) -> str:
+        """The base URL behind one of the ports."""
+        return f"http://{HOST}:{getattr(self, name)}"
+
+
+WISHED = Ports(control=8700, sf=8701, hs=8702, web=8710)
+
+
+def free_ports() -> Ports:
+    """The usual ports where they are free, others where not."""
+    taken: set[int] = set()
+
+    def pick(wished: int) -> int:
+        for candidate in (wished, 0):
+            with socket.socket() as probe, contextlib.suppress(OSError):
+                probe.bind((HOST, candidate))
+                number = int(probe.getsockname()[1])
+                if number not in taken:
+                    taken.add(number)
+                    return number
+        raise UserError([Problem("", "ports", "no free loopback port; stop another program and try again")])
+
+    return Ports(pick(WISHED.control), pick(WISHED.sf), pick(WISHED.hs), pick(WISHED.web))
+
+
+@dataclass(slots=True)
+class Child:
+    """One child process and where its output goes."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def wait_until_answers(self, url: str) -> None:
+        """Return when the URL answers 2xx; raise `UserError` with the end of its log when it dies or takes too long."""
+        deadline = time.monotonic() + START_WAIT
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            with contextlib.suppress(requests.RequestException):
+                if requests.get(url, timeout=2).ok:
+                    return
+            time.sleep(0.1)
+        tail = self.log.read_text(errors="replace")[-1500:] if self.log.exists() else ""
+        raise UserError([Problem(str(self.log), self.name, f"did not start. The end of its log:\n{tail}")])
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL only if it does not stop in time."""
+        if self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOP_WAIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def start(name: str, arguments: list[str], *, log: Path, env: Mapping[str, str]) -> Child:
+    """Start ``handoff <arguments>`` in a session of its own, so that Ctrl-C reaches only this program."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "connector", *arguments],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **env},
+            start_new_session=True,
+        )
+    return Child(name, process, log)
+
+
+@contextlib.contextmanager
+def running(folder: Path, ports: Ports, *, seed: int, deals: int, poll_seconds: float) -> Iterator[tuple[Child, Child]]:
+    """The sandbox and the daemon against it, until the block ends; the daemon is stopped first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_config(folder, ports, poll_seconds=poll_seconds)
+    sandbox = start(
+        "sandbox",
+        [
+            "sandbox", "--folder", str(folder / "sandbox"), "--seed", str(seed), "--deals", str(deals),
+            "--port-control", str(ports.control), "--port-sf", str(ports.sf), "--port-hs", str(ports.hs),
+        ],
+        log=folder / "sandbox.log",
+        env={},
+    )  # fmt: skip
+    daemon: Child | None = None
+    try:
+        sandbox.wait_until_answers(ports.url("control"))
+        daemon = start_daemon(folder, ports)
+        daemon.wait_until_answers(f"{ports.url('web')}/readyz")
+        yield sandbox, daemon
+    finally:
+        if daemon is not None:
+            daemon.stop()
+        sandbox.stop()
+
+
+def start_daemon(folder: Path, ports: Ports, *, env: Mapping[str, str] | None = None) -> Child:
+    """Start the daemon of a demo folder."""
+    secrets = {**SANDBOX_SECRETS, "HANDOFF_CHAT_WEBHOOK": f"{ports.url('control')}/sink/chat"}
+    return start(
+        "daemon",
+        ["run", "--config", str(folder / "config.toml")],
+        log=folder / "daemon.log",
+        env={**secrets, **(env or {})},
+    )
+
+
+def write_config(folder: Path, ports: Ports, *, poll_seconds: float) -> None:
+    """Write ``config.toml`` for these ports and, the first time, a copy of the shipped mappings to play with."""
+    mappings = folder / "mappings"
+    if not mappings.exists():
+        shutil.copytree(shipped_mappings(), mappings)
+    (folder / "config.toml").write_text(
+        CONFIG.format(sf=ports.url("sf"), hs=ports.url("hs"), web=ports.web, poll=poll_seconds)
+    )
+
+
+def shipped_mappings() -> Path:
+    """The mappings folder that came with this program: beside the package in a checkout, inside it in a wheel."""
+    package = Path(__file__).resolve().parent.parent
+    return next(path for path in (package / "mappings", package.parent / "mappings") if path.is_dir())
+
+
+def control(ports: Ports, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    """One call of the sandbox's control API."""
+    reply = requests.request(method, f"{ports.url('control')}{path}", json=body, timeout=CALL_WAIT)
+    if not reply.ok:
+        raise UserError([Problem("sandbox", path, reply.text[:500])])
+    return json.loads(reply.content)
+
+
+CONFIG = """\
+# Written anew at each start of the demo (the ports may differ); edit the files in mappings/ instead.
+"""

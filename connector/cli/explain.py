@@ -1,0 +1,53 @@
+"""``handoff explain``: all the whys of one deal. Not here: any reason (they are the core's own words)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from connector import bootstrap
+from connector.cli import show
+from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
+from connector.cli.plan import connect_for_reading
+from connector.engine.reconciler import look_at
+from connector.errors import Problem, UserError
+from connector.handoff.model import Kind
+
+
+def command(
+    deal: Annotated[str, typer.Argument(help="The deal's id in its CRM.")],
+    *,
+    config: Config = DEFAULT_CONFIG,
+    system: System = "",
+    as_json: AsJson = False,
+) -> None:
+    """Explain one deal: the gate field by field, the CSM candidates, the tasks and clocks, the last event, the next look.
+
+    The deal is re-read and decided as the daemon would, but nothing is written. Beside it stands what the ledger
+    remembers: what was decided last, what was sent, what is parked and in whose words.
+    """
+    runtime = bootstrap.open_runtime(config, mode="read")
+    shared = runtime.shared
+    for each in runtime.chosen(system):
+        connect_for_reading(shared, each)
+        facts = each.crm.fetch([deal])
+        if deal not in facts:
+            continue
+        plan = look_at(shared, each, [deal])[deal]
+        history = [entry for entry in shared.store.audit(each.name, deal)]
+        if as_json:
+            data = show.plan_data(plan) | {"history": [show.audit_data(entry) for entry in history]}
+            sys.stdout.write(json.dumps(data, indent=2) + "\n")
+        else:
+            console = show.console()
+            console.print(show.explain(plan, deal_name=facts[deal].deal.text("name") or f"{Kind.DEAL.value} {deal}"))
+            console.print(show.history_table(history))
+            if plan.actions:
+                console.print(show.writes_table([plan]))
+        return
+    names = ", ".join(each.name for each in runtime.chosen(system))
+    message = f"is not a deal this login can see in {names}; check the id, and --system when there are several"
+    raise UserError([Problem("", deal, message)])

@@ -1,0 +1,158 @@
+"""``handoff plan``: what the daemon would write, and why; nothing is sent and nothing is stored.
+
+Not here: deciding (``handoff``) and reading (``engine.reconciler``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.progress import Progress
+
+from connector import bootstrap
+from connector.cli import show
+from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
+from connector.engine.onepass import connect
+from connector.engine.parts import Shared
+from connector.engine.parts import System as EngineSystem
+from connector.engine.reconciler import LOOK_BATCH, look_at
+from connector.handoff.model import LedgerFacts
+from connector.handoff.plan import Plan
+
+LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
+
+
+def command(
+    deals: Annotated[
+        list[str] | None, typer.Argument(help="Ids of deals. Without any: those that changed or are due.")
+    ] = None,
+    *,
+    config: Config = DEFAULT_CONFIG,
+    system: System = "",
+    won_since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="All deals won since this day.")
+    ] = None,
+    as_if_new: Annotated[
+        bool, typer.Option("--as-if-new", help="Treat old wins as though they were won after the start.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show every write the daemon would make, with its reason. Sends nothing.
+
+    For old wins, **--won-since 2026-01-01** also prints how complete their handoff fields are; with **--as-if-new**
+    it shows what a backfill would write.
+    """
+    runtime = bootstrap.open_runtime(config, mode="read")
+    answers: dict[str, Any] = {}
+    for each in runtime.chosen(system):
+        connect_for_reading(runtime.shared, each)
+        plans = tuple(
+            _plans(runtime.shared, each, deals or [], won_since.date() if won_since else None, as_if_new=as_if_new)
+        )
+        answers[each.name] = _summary(plans)
+        if not as_json:
+            _print(each, plans)
+    if as_json:
+        sys.stdout.write(json.dumps(answers, indent=2) + "\n")
+
+
+def connect_for_reading(shared: Shared, system: EngineSystem) -> None:
+    """Log in without touching the ledger: no baseline is set by looking."""
+    if shared.store.baseline(system.name) is None:
+        system.crm.connect()
+        system.stages = system.crm.stages()
+        system.connected = True
+    else:
+        connect(shared, system)
+
+
+def _plans(
+    shared: Shared, system: EngineSystem, deals: Sequence[str], since: date | None, *, as_if_new: bool
+) -> Iterable[Plan]:
+    def adopted(facts: LedgerFacts) -> LedgerFacts:
+        return dataclasses.replace(facts, baseline=LONG_AGO, adopted=True)
+
+    pages = list(_ids(shared, system, deals, since))
+    with Progress(transient=True, disable=not sys.stderr.isatty(), console=show.progress_console()) as progress:
+        task = progress.add_task(f"{system.name}: reading deals", total=sum(map(len, pages)))
+        for page in pages:
+            yield from look_at(shared, system, page, pretend=adopted if as_if_new else None).values()
+            progress.advance(task, len(page))
+
+
+def _ids(shared: Shared, system: EngineSystem, deals: Sequence[str], since: date | None) -> Iterable[tuple[str, ...]]:
+    if deals:
+        yield tuple(deals)
+        return
+    if since is not None:
+        batch: list[str] = []
+        for page in system.crm.scan_won(since):
+            batch += page
+            while len(batch) >= LOOK_BATCH:
+                yield tuple(batch[:LOOK_BATCH])
+                del batch[:LOOK_BATCH]
+        if batch:
+            yield tuple(batch)
+        return
+    due = {look.deal_id for look in shared.store.due(system.name, limit=LOOK_BATCH)}
+    start = shared.store.baseline(system.name) or system.crm.server_time()
+    for feed in system.crm.feeds():
+        cursor = shared.store.cursor(system.name, feed) or system.crm.start_cursor(feed, start)
+        due |= {change.deal_id for change in system.crm.changes(feed, cursor).changes}
+    if due:
+        yield tuple(sorted(due))
+
+
+def _summary(plans: Sequence[Plan]) -> dict[str, Any]:
+    counts = completeness(plans)
+    required = [plan.percent for plan in plans if any(finding.checks for finding in plan.findings)]
+    phases: dict[str, int] = {}
+    for plan in plans:
+        phases[plan.phase.value] = phases.get(plan.phase.value, 0) + 1
+    return {
+        "deals": len(plans),
+        "phases": phases,
+        "writes": sum(len(plan.actions) for plan in plans),
+        "complete": sum(1 for percent in required if percent == 100),
+        "mean_percent": round(sum(required) / len(required), 1) if required else None,
+        "completeness": {
+            field: {"label": label, "filled": filled, "of": needed} for field, (label, filled, needed) in counts.items()
+        },
+        "plans": [show.plan_data(plan) for plan in plans],
+    }
+
+
+def completeness(plans: Iterable[Plan]) -> dict[str, tuple[str, int, int]]:
+    """Per required field: its label, how many deals have it, how many need it."""
+    counts: dict[str, tuple[str, int, int]] = {}
+    for plan in plans:
+        for finding in plan.findings:
+            for check in finding.checks:
+                _, filled, needed = counts.get(check.field, (check.label, 0, 0))
+                counts[check.field] = (check.label, filled + int(check.present), needed + 1)
+    return counts
+
+
+def _print(system: EngineSystem, plans: Sequence[Plan]) -> None:
+    console = show.console()
+    summary = _summary(plans)
+    console.rule(f"{system.name}: {summary['deals']} deals, {summary['writes']} writes would be made")
+    if not plans:
+        console.print("Nothing changed and nothing is due. Name deals, or ask for --won-since.")
+        return
+    console.print(", ".join(f"{count} {phase}" for phase, count in sorted(summary["phases"].items())))
+    if summary["mean_percent"] is not None:
+        console.print(
+            f"Handoff fields: {summary['mean_percent']}% filled on average, {summary['complete']} deals complete"
+        )
+    counts = completeness(plans)
+    if counts:
+        console.print(show.completeness_table(counts))
+    if summary["writes"]:
+        console.print(show.writes_table(plans))

@@ -1,0 +1,64 @@
+"""``handoff retry``: send parked writes again. Not here: sending (the daemon does, at its next pass)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from connector import bootstrap
+from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
+from connector.cli.show import console
+
+
+def command(
+    rows: Annotated[
+        list[int] | None, typer.Argument(help="Numbers of parked writes, as listed. Without any: list them.")
+    ] = None,
+    *,
+    config: Config = DEFAULT_CONFIG,
+    system: System = "",
+    every: Annotated[bool, typer.Option("--all", help="All parked writes (of --system).")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List parked writes with the CRM's own words, or put them back to be sent.
+
+    Mend the cause first: a permission, a picklist value, a user who left. The daemon sends them at its next pass.
+    """
+    runtime = bootstrap.open_store_only(config, mode="tool")
+    parked = [row for row in runtime.store.parked() if not system or row.system == system]
+    chosen = [row.id for row in parked if every or row.id in set(rows or [])]
+    released = runtime.store.retry(chosen) if chosen else 0
+    if as_json:
+        data = {
+            "parked": [
+                {
+                    "id": row.id,
+                    "system": row.system,
+                    "deal": row.deal_id,
+                    "step": row.step,
+                    "code": row.error.vendor_code if row.error else "",
+                    "message": row.error.message if row.error else "",
+                }
+                for row in parked
+            ],
+            "retried": released,
+        }
+        sys.stdout.write(json.dumps(data, indent=2) + "\n")
+        return
+    if chosen:
+        console().print(f"{released} parked writes will be sent again at the next pass.")
+        return
+    if not parked:
+        console().print("Nothing is parked.")
+        return
+    table = Table("#", "System", "Deal", "Step", "The CRM's words")
+    for row in parked:
+        words = f"{row.error.vendor_code}: {row.error.message}" if row.error else ""
+        table.add_row(str(row.id), row.system, row.deal_id, row.step, escape(words))
+    console().print(table)
+    console().print("Mend the cause, then: handoff retry --all, or handoff retry with the numbers.")

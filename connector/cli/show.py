@@ -1,0 +1,191 @@
+"""Plans and findings as people read them in a terminal, and as plain data for ``--json``.
+
+Not here: computing anything. The words are the core's own; this only lays them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console, Group
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from connector.handoff.model import Value
+from connector.handoff.plan import Action, Finding, Notify, Patch, Plan, Upsert
+
+CUT = 90
+"""Characters of a long value that a table shows; ``--json`` has all of it."""
+
+
+def plain(value: Value) -> Any:
+    """A value as JSON can hold it; numbers as numbers, times as ISO text."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return value
+
+
+def action_data(action: Action) -> dict[str, Any]:
+    """One write as plain data."""
+    match action:
+        case Patch():
+            return {
+                "write": "update",
+                "record": f"{action.ref.kind.value} {action.ref.id}",
+                "values": {name: plain(value) for name, value in action.values.items()},
+                "was": {name: plain(value) for name, value in action.expected.items()},
+                "reason": action.reason,
+            }
+        case Upsert():
+            return {
+                "write": "update" if action.record_id else "create",
+                "record": action.kind.value,
+                "key": action.key,
+                "values": {name: plain(value) for name, value in action.values.items()},
+                "reason": action.reason,
+            }
+        case Notify():
+            return {
+                "write": "tell",
+                "record": action.to_email,
+                "key": action.key,
+                "values": {"text": action.text},
+                "reason": action.reason,
+            }
+
+
+def finding_data(finding: Finding) -> dict[str, Any]:
+    """One rule's finding as plain data, with the gate's fields and the CSM candidates when it has them."""
+    data: dict[str, Any] = {"rule": finding.rule, "verdict": finding.verdict.value, "reason": finding.reason}
+    if finding.checks:
+        data["fields"] = [
+            {"field": check.field, "label": check.label, "present": check.present, "why": check.why}
+            for check in finding.checks
+        ]
+    if finding.assignment is not None:
+        data["csm"] = finding.assignment.email
+        data["by"] = finding.assignment.rule
+        data["candidates"] = [
+            {"email": each.email, "accounts": each.accounts, "cap": each.cap, "chosen": each.chosen, "why": each.why}
+            for each in finding.assignment.candidates
+        ]
+    if finding.recheck_at is not None:
+        data["looks_again"] = finding.recheck_at.isoformat()
+    return data
+
+
+def plan_data(plan: Plan) -> dict[str, Any]:
+    """A whole plan as plain data."""
+    return {
+        "system": plan.key.system,
+        "deal": plan.key.deal_id,
+        "phase": plan.phase.value,
+        "generation": plan.generation,
+        "segment": plan.segment,
+        "gate": plan.gate.value if plan.gate else None,
+        "percent": plan.percent,
+        "missing": [check.label for check in plan.missing],
+        "findings": [finding_data(finding) for finding in plan.findings],
+        "writes": [action_data(action) for action in plan.actions],
+        "tasks": [
+            {
+                "step": task.step,
+                "subject": task.subject,
+                "owner": task.owner_email,
+                "due": plain(task.due),
+                "state": task.state,
+            }
+            for task in plan.tasks
+        ],
+        "looks_again": plan.recheck_at.isoformat() if plan.recheck_at else None,
+    }
+
+
+def writes_table(plans: Iterable[Plan]) -> Table:
+    """Every write the plans would make, with its reason."""
+    table = Table("Deal", "Write", "What", "Why", title="Writes that would be made", title_justify="left")
+    for plan in plans:
+        for action in plan.actions:
+            data = action_data(action)
+            what = ", ".join(f"{name}={_cut(value)}" for name, value in data["values"].items())
+            table.add_row(plan.key.deal_id, f"{data['write']} {data['record']}", escape(what), escape(data["reason"]))
+    return table
+
+
+def explain(plan: Plan, *, deal_name: str) -> Group:
+    """Everything a person asks about one deal: gate by field, candidates, tasks and clocks, the next look."""
+    head = Text.assemble(
+        (deal_name, "bold"),
+        f"  {plan.key}\n",
+        f"phase {plan.phase.value}, generation {plan.generation}, ",
+        f"segment {plan.segment or '-'}, gate {plan.gate.value if plan.gate else '-'}, {plan.percent}% complete",
+    )
+    parts: list[Any] = [head, _findings_table(plan)]
+    for finding in plan.findings:
+        if finding.checks:
+            parts.append(_gate_table(finding))
+        if finding.assignment is not None and finding.assignment.candidates:
+            parts.append(_candidates_table(finding))
+    if plan.tasks:
+        parts.append(_tasks_table(plan))
+    next_look = plan.recheck_at.isoformat() if plan.recheck_at else "when something changes, and at each sweep"
+    parts.append(Text(f"Next look: {next_look}"))
+    return Group(*parts)
+
+
+def completeness_table(counts: Mapping[str, tuple[str, int, int]]) -> Table:
+    """Per required field: label, deals that have it, deals that need it."""
+    table = Table("Field", "Filled", "Of", "Share", title="Completeness of the handoff fields", title_justify="left")
+    for label, filled, needed in counts.values():
+        table.add_row(label, str(filled), str(needed), f"{100 * filled / needed:.1f}%" if needed else "-")
+    return table
+
+
+def console() -> Console:
+    """Where people read: standard output, with plain text when it is no terminal."""
+    return Console(highlight=False, soft_wrap=False)
+
+
+def _findings_table(plan: Plan) -> Table:
+    table = Table("Rule", "Verdict", "Reason", title="What the rules found", title_justify="left")
+    for finding in plan.findings:
+        table.add_row(finding.rule, finding.verdict.value, escape(finding.reason))
+    return table
+
+
+def _gate_table(finding: Finding) -> Table:
+    table = Table("Field", "Filled", "Why it is asked", title="The gate, field by field", title_justify="left")
+    for check in finding.checks:
+        table.add_row(escape(check.label), "yes" if check.present else "[red]no[/]", escape(check.why))
+    return table
+
+
+def _candidates_table(finding: Finding) -> Table:
+    table = Table(
+        "CSM", "Accounts", "Cap", "Chosen", "Why, or why not", title="Candidates for CSM", title_justify="left"
+    )
+    for each in finding.assignment.candidates if finding.assignment else ():
+        table.add_row(
+            each.email, str(each.accounts), str(each.cap or "-"), "yes" if each.chosen else "", escape(each.why)
+        )
+    return table
+
+
+def _tasks_table(plan: Plan) -> Table:
+    table = Table("Step", "Subject", "Owner", "Due", "State", "Why", title="Tasks and clocks", title_justify="left")
+    for task in plan.tasks:
+        table.add_row(
+            task.step, escape(task.subject), task.owner_email, str(task.due or "-"), task.state, escape(task.why)
+        )
+    return table
+
+
+def _cut(value: Any) -> str:
+    text = str(value).replace("\n", " ⏎ ")
+    return text if len(text) <= CUT else text[: CUT - 1] + "…"

@@ -1,0 +1,91 @@
+"""``handoff status``: what the status page says, in a terminal. Not here: reading it (``web.status``)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from connector import bootstrap
+from connector.cli.app import EXIT_FOUND
+from connector.cli.options import DEFAULT_CONFIG, AsJson, Config
+from connector.cli.show import console
+from connector.web.status import Status, read_status
+
+
+def command(*, config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Show each system's state, lag, backlog, parked writes and the latest decisions with their reasons.
+
+    Reads only the ledger; works while the daemon runs and when it does not. Exit code 1 when a system needs a person.
+    """
+    opened = bootstrap.open_store_only(config, mode="read")
+    status = read_status(opened.store, opened.watched, now=opened.clock.now())
+    if as_json:
+        sys.stdout.write(json.dumps(dataclasses.asdict(status) | {"ready": status.ready}, indent=2, default=str) + "\n")
+    else:
+        _print(status)
+    if not status.ready:
+        raise typer.Exit(EXIT_FOUND)
+
+
+def _print(status: Status) -> None:
+    out = console()
+    table = Table(
+        "System",
+        "State",
+        "Mode",
+        "Last pass",
+        "Lag",
+        "Looks due",
+        "Waiting",
+        "In doubt",
+        "Parked",
+        "Handed over",
+        "Held",
+    )
+    for each in status.systems:
+        state = "running" if each.ok else f"[red]{escape(each.trouble)}[/]"
+        table.add_row(
+            each.name,
+            state,
+            each.mode,
+            each.last_pass_age,
+            each.lag,
+            str(each.looks_due),
+            str(each.waiting),
+            str(each.unknown),
+            str(each.parked),
+            str(each.handed_over),
+            str(each.held),
+        )
+    out.print(table)
+    if status.parked:
+        parked = Table(
+            "#",
+            "System",
+            "Deal",
+            "Step",
+            "The CRM's words",
+            title="Parked: mend the cause, then handoff retry",
+            title_justify="left",
+        )
+        for row in status.parked:
+            parked.add_row(str(row.id), row.system, row.deal_id, row.step, escape(f"{row.code} {row.message}"))
+        out.print(parked)
+    decisions = Table(
+        "When (UTC)", "System", "Deal", "Phase", "Gate", "Why", title="Latest decisions", title_justify="left"
+    )
+    for decision in status.decisions:
+        decisions.add_row(
+            f"{decision.at:%H:%M:%S}",
+            decision.system,
+            decision.deal_id,
+            decision.phase,
+            decision.gate,
+            escape("\n".join(decision.reasons)),
+        )
+    out.print(decisions)

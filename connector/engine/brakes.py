@@ -1,0 +1,29 @@
+"""Brakes: stop a system when going on would do harm, and say why.
+
+Not here: retrying single rows (``dispatcher``). A halted system keeps its work; nothing is dropped.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+
+from connector.engine.parts import Shared, System
+from connector.errors import Fault
+
+SYSTEM_HALTED = "system.halted"
+HALT_FOR = timedelta(minutes=1)
+"""How long to wait before a halted system is tried again when the vendor named no time."""
+
+log = structlog.get_logger()
+
+
+def halt(shared: Shared, system: System, fault: Fault) -> None:
+    """Pause one system until the vendor's time, or a minute; readiness turns red meanwhile."""
+    until = fault.retry_at or shared.clock.now() + HALT_FOR
+    reason = f"{fault.code}: {fault.vendor_code}: {fault.message}"
+    shared.store.pause(system.name, until=until, reason=reason)
+    system.trouble = reason
+    system.connected = False
+    log.error(SYSTEM_HALTED, system=system.name, code=fault.code.value, vendor_code=fault.vendor_code, until=str(until))

@@ -1,0 +1,54 @@
+"""The daemon's life: start ticks and the page, wait for a signal, drain, stop.
+
+Not here: what is ticked. SIGTERM and SIGINT let the batch in flight be settled; what is not yet sent stays recorded.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import structlog
+
+from connector.engine.failpoints import Failpoint, passing
+from connector.engine.parts import Shared, System
+from connector.engine.scheduler import Ticks
+
+DAEMON_STARTED = "daemon.started"
+DAEMON_STOPPING = "daemon.stopping"
+DAEMON_STOPPED = "daemon.stopped"
+
+log = structlog.get_logger()
+
+Stop = Callable[[], None]
+
+
+def run_daemon(
+    shared: Shared, systems: Sequence[System], *, poll_seconds: float, start_web: Callable[[], Stop] | None
+) -> None:
+    """Run until SIGTERM or SIGINT; returns when all work in hand is settled and the store is closed."""
+    arrived = threading.Event()
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        shared.stopping.set()
+        arrived.set()
+        log.info(DAEMON_STOPPING, signal=signal.Signals(number).name)
+
+    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    ticks = Ticks(shared, systems, seconds=poll_seconds)
+    stop_web = start_web() if start_web else None
+    ticks.start()
+    log.info(DAEMON_STARTED, systems=[system.name for system in systems], poll_seconds=poll_seconds)
+    try:
+        arrived.wait()
+    finally:
+        passing(Failpoint.IN_SHUTDOWN)
+        ticks.stop()
+        if stop_web:
+            stop_web()
+        shared.store.close()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        log.info(DAEMON_STOPPED)

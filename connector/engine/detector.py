@@ -1,0 +1,71 @@
+"""Detect: turn what a CRM's feeds say into deals to look at, and store both in one transaction.
+
+Not here: reading the deals (``reconciler``). A page says only *which* deal; a lost, doubled or reordered row changes
+nothing but latency, because every look re-reads the deal.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+
+from connector.crm.port import Change
+from connector.engine.failpoints import Failpoint, passing
+from connector.engine.parts import Shared, System
+from connector.store import Look
+
+FEED_READ = "feed.read"
+
+log = structlog.get_logger()
+
+
+def detect(shared: Shared, system: System) -> int:
+    """Read every feed to its end. Returns how many looks were asked for; raises `CrmError` if a call fails."""
+    asked = 0
+    for feed in system.crm.feeds():
+        asked += _drain(shared, system, feed)
+    return asked
+
+
+def _drain(shared: Shared, system: System, feed: str) -> int:
+    cursor = shared.store.cursor(system.name, feed)
+    if cursor is None:
+        cursor = system.crm.start_cursor(feed, shared.store.baseline(system.name) or system.crm.server_time())
+    asked = 0
+    while not shared.stopping.is_set():
+        page = system.crm.changes(feed, cursor)
+        passing(Failpoint.PAGE_READ)
+        looks = _looks(shared, system, page.changes, feed)
+        if looks or page.cursor != cursor:
+            shared.store.enqueue(system.name, looks, cursor=(feed, page.cursor))
+            passing(Failpoint.INBOX_COMMITTED)
+        if page.changes:
+            log.debug(FEED_READ, system=system.name, feed=feed, rows=len(page.changes))
+        asked += len(looks)
+        cursor = page.cursor
+        if not page.more:
+            break
+    return asked
+
+
+def _looks(shared: Shared, system: System, changes: tuple[Change, ...], feed: str) -> list[Look]:
+    """One look per deal. Our own echo is looked at later rather than never: a person may have edited in between."""
+    if not changes:
+        return []
+    echoes = shared.store.is_echo(system.name, changes)
+    now = shared.clock.now()
+    later = now + timedelta(seconds=shared.timing.echo_delay)
+    looks: dict[str, Look] = {}
+    for change in changes:
+        own = change.by_self or change.deal_id in echoes
+        look = Look(
+            deal_id=change.deal_id,
+            due_at=later if own else now,
+            reason=f"own write seen in {feed}" if own else f"changed in {feed}",
+            modified_at=change.modified_at,
+        )
+        known = looks.get(change.deal_id)
+        if known is None or look.due_at < known.due_at:
+            looks[change.deal_id] = look
+    return list(looks.values())

@@ -1,0 +1,102 @@
+"""Tell people outside the CRM: a chat webhook, an email, or both.
+
+Not here: whom to tell and what (``handoff.rules.notify``). Neither channel can be asked whether a message arrived, so
+the effect's key travels with it (``Idempotency-Key``, ``Message-ID``) and a message in doubt is sent again under the
+same key: repeated at worst, never lost.
+"""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from email.message import EmailMessage
+
+import requests
+
+from connector.errors import CrmError, Fault, FaultCode
+from connector.handoff.plan import Notify
+
+TIMEOUT = 10.0
+"""Seconds for one message; a chat service that is slower than this is treated as unavailable."""
+
+Channel = Callable[[Notify], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatWebhook:
+    """An incoming webhook that takes ``{"text": …}``, as Slack, Teams workflows and Mattermost do."""
+
+    url: str
+
+    def __call__(self, notice: Notify) -> None:
+        """Post one message. Raises `CrmError`."""
+        try:
+            reply = requests.post(
+                self.url,
+                json={"text": f"{notice.subject}\n{notice.text}", "key": notice.key, "to": notice.to_email},
+                headers={"Idempotency-Key": notice.key},
+                timeout=TIMEOUT,
+            )
+        except requests.ConnectionError as error:
+            raise CrmError(_unavailable("connection", type(error).__name__)) from error
+        except requests.RequestException as error:
+            raise CrmError(Fault(FaultCode.OUTCOME_UNKNOWN, "no answer", type(error).__name__)) from error
+        if reply.status_code == requests.codes.too_many_requests or reply.status_code >= requests.codes.server_error:
+            raise CrmError(_unavailable(str(reply.status_code), "the chat service is busy or down"))
+        if not reply.ok:
+            raise CrmError(Fault(FaultCode.REJECTED, str(reply.status_code), reply.text[:200]))
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """Plain-text mail over SMTP, with STARTTLS unless the host is this machine."""
+
+    host: str
+    port: int
+    sender: str
+    user: str = ""
+    password: str = ""
+    starttls: bool = True
+
+    def __call__(self, notice: Notify) -> None:
+        """Send one mail. Raises `CrmError`."""
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = self.sender, notice.to_email, _one_line(notice.subject)
+        message["Message-ID"] = (
+            f"<{_one_line(notice.key).replace(':', '.')}@{self.sender.partition('@')[2] or 'handoff'}>"
+        )
+        message.set_content(notice.text)
+        try:
+            with smtplib.SMTP(self.host, self.port, timeout=TIMEOUT) as server:
+                if self.starttls:
+                    server.starttls()
+                if self.user:
+                    server.login(self.user, self.password)
+                server.send_message(message)
+        except smtplib.SMTPRecipientsRefused as error:
+            raise CrmError(Fault(FaultCode.REJECTED, "recipient refused", notice.to_email)) from error
+        except smtplib.SMTPAuthenticationError as error:
+            raise CrmError(
+                Fault(FaultCode.NOT_PERMITTED, str(error.smtp_code), "the mail server refused the login")
+            ) from error
+        except (OSError, smtplib.SMTPException) as error:
+            raise CrmError(_unavailable("smtp", type(error).__name__)) from error
+
+
+def send_through(channels: Sequence[Channel]) -> Channel:
+    """One sender over all configured channels. With none, the CRM's own task and reminder are the notice."""
+
+    def send(notice: Notify) -> None:
+        for channel in channels:
+            channel(notice)
+
+    return send
+
+
+def _unavailable(code: str, message: str) -> Fault:
+    return Fault(FaultCode.UNAVAILABLE, code, message)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

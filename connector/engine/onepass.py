@@ -1,0 +1,128 @@
+"""One pass over one system, in the order a reader should follow: rescue, verify, detect, reconcile, dispatch.
+
+Not here: when passes run (``scheduler``) and what each step does (a file each). A pass that fails half-way loses
+nothing: what was stored is taken up by the next one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from connector.engine.brakes import halt
+from connector.engine.detector import detect
+from connector.engine.dispatcher import dispatch
+from connector.engine.parts import Shared, System
+from connector.engine.reconciler import reconcile
+from connector.engine.rescuer import rescue
+from connector.engine.sweeper import sweep
+from connector.engine.verifier import verify
+from connector.errors import Advice, CrmError
+from connector.store import LAST_PASS
+
+DONE = "pass.done"
+FAILED = "pass.failed"
+SYSTEM_CONNECTED = "system.connected"
+CHECK_FOUND = "check.found"
+REBUILD_SEEN = "ledger.rebuilt"
+
+PASS_LEASE = 60.0
+"""Seconds a replica may hold a system between two renewals."""
+
+ROUNDS = 25
+"""Most look-and-send rounds in one pass; what is left waits for the next tick, so one system cannot run for ever."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class PassResult:
+    """What one pass did; ``idle`` means the system was another replica's or is paused."""
+
+    looked: int = 0
+    applied: int = 0
+    idle: bool = False
+    error: str = ""
+
+
+def run_pass(shared: Shared, system: System) -> PassResult:
+    """Run one pass; never raises for a CRM's failure, which is told in the result, the log and the page."""
+    with system.lock:
+        if shared.store.paused(system.name) is not None:
+            return PassResult(idle=True)
+        if not shared.store.lease(f"pass:{system.name}", owner=shared.owner, ttl=PASS_LEASE):
+            return PassResult(idle=True)
+        try:
+            result = _steps(shared, system)
+        except CrmError as error:
+            if error.fault.advice is Advice.HALT:
+                halt(shared, system, error.fault)
+            system.trouble = str(error)
+            log.warning(
+                FAILED,
+                system=system.name,
+                code=error.fault.code.value,
+                vendor_code=error.fault.vendor_code,
+                message=error.fault.message,
+            )
+            return PassResult(error=str(error))
+        system.trouble = ""
+        system.last_pass = shared.clock.now()
+        shared.store.set_cursor(system.name, LAST_PASS, system.last_pass.isoformat())
+        shared.telemetry.last_pass.labels(system=system.name).set(system.last_pass.timestamp())
+        return result
+
+
+def _steps(shared: Shared, system: System) -> PassResult:
+    if not system.connected:
+        connect(shared, system)
+    rescue(shared, system)
+    verify(shared, system)
+    if _sweep_due(shared, system):
+        sweep(shared, system)
+    detect(shared, system)
+    looked = applied = 0
+    for _ in range(ROUNDS):
+        seen = reconcile(shared, system)
+        sent = dispatch(shared, system)
+        looked, applied = looked + seen, applied + sent
+        shared.store.lease(f"pass:{system.name}", owner=shared.owner, ttl=PASS_LEASE)
+        if seen == 0 or shared.stopping.is_set():
+            break
+    if looked or applied:
+        log.info(DONE, system=system.name, looked=looked, applied=applied)
+    return PassResult(looked=looked, applied=applied)
+
+
+def _sweep_due(shared: Shared, system: System) -> bool:
+    if system.last_sweep is None:
+        return True
+    return shared.clock.now() - system.last_sweep >= timedelta(seconds=shared.timing.sweep_every)
+
+
+def connect(shared: Shared, system: System) -> None:
+    """Log in and make sure the system has a baseline: the time from which wins are acted on.
+
+    An empty ledger beside a CRM that carries our fields is a rebuild, not a first run: acting began when the earliest
+    handoff there began, or nothing of it would be continued.
+    """
+    for problem in system.crm.connect():
+        log.warning(CHECK_FOUND, system=system.name, problem=str(problem))
+    system.stages = system.crm.stages()
+    if shared.store.baseline(system.name) is None:
+        shared.store.set_baseline(system.name, _baseline(system))
+    rescue(shared, system, at_start=shared.store.single_process)
+    system.connected = True
+    log.info(SYSTEM_CONNECTED, system=system.name, act=system.act)
+
+
+def _baseline(system: System) -> datetime:
+    if system.first_run_since is not None:
+        return system.first_run_since
+    earliest = system.crm.earliest_start()
+    if earliest is not None:
+        log.warning(REBUILD_SEEN, system=system.name, since=str(earliest))
+        return earliest
+    return system.crm.server_time()

@@ -1,0 +1,90 @@
+"""The parts a pass is built from: one system, and what all systems share.
+
+Not here: how they are made (``bootstrap``) and what a pass does with them.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from connector.clock import Clock
+from connector.crm.port import CRM
+from connector.handoff.model import Person, Stage, SystemName
+from connector.handoff.plan import Notify
+from connector.handoff.rulebook import Policy
+from connector.store import Store
+from connector.telemetry import Telemetry
+
+PEOPLE_TTL = timedelta(minutes=10)
+"""How old the list of CRM users may be: a CSM who leaves is noticed within this time."""
+
+SendNotice = Callable[[Notify], None]
+"""Tells one person outside the CRM. Raises `connector.errors.CrmError` with advice when it did not work."""
+
+
+def process_name() -> str:
+    """Who holds a lease: host, process and a random part, so that a restarted process is somebody else."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds that shape a pass.
+
+    ``echo_delay``: how long a look waits when the change seen is this connector's own write. ``verify_delay``: how
+    long an unknown create is left alone before it is looked up, where the vendor has no upsert by key.
+    ``call_lease``: how long one batch may be in flight before another process may ask what became of it.
+    """
+
+    echo_delay: float = 60.0
+    verify_delay: float = 120.0
+    call_lease: float = 900.0
+    sweep_every: float = 900.0
+    max_attempts: int = 12
+
+
+@dataclass(slots=True)
+class System:
+    """One org or portal under this daemon, with what is remembered between two passes of the same process."""
+
+    name: SystemName
+    crm: CRM
+    policy: Policy
+    act: bool
+    first_run_since: datetime | None = None
+    connected: bool = False
+    last_sweep: datetime | None = None
+    last_pass: datetime | None = None
+    trouble: str = ""
+    people_read: datetime | None = None
+    people: Mapping[str, Person] = field(default_factory=dict)
+    stages: tuple[Stage, ...] = ()
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all systems of one process share."""
+
+    store: Store
+    clock: Clock
+    telemetry: Telemetry
+    timing: Timing
+    owner: str
+    send_notice: SendNotice
+    stopping: threading.Event
+
+
+def fresh_people(shared: Shared, system: System) -> Mapping[str, Person]:
+    """The CRM's users by id, re-read when older than `PEOPLE_TTL`."""
+    now = shared.clock.now()
+    if system.people_read is None or now - system.people_read > PEOPLE_TTL:
+        system.people = {person.id: person for person in system.crm.people()}
+        system.people_read = now
+    return system.people

@@ -1,0 +1,136 @@
+"""Observe, decide, record: the look at a batch of deals.
+
+Not here: what a handoff means (``handoff.decide``), sending anything (``dispatcher``). Each deal is re-read and
+decided from its present state; decision, ledger, outbox and audit rows commit in one transaction.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+
+import structlog
+
+from connector.crm.port import DealFacts
+from connector.engine.failpoints import Failpoint, passing
+from connector.engine.parts import Shared, System, fresh_people
+from connector.handoff.decide import decide
+from connector.handoff.model import HandoffKey, Kind, LedgerFacts, Load, Record, Snapshot
+from connector.handoff.plan import Patch, Plan
+from connector.store import Decided, Look
+
+LOOK_BATCH = 2000
+"""Deals per look: a multiple of every vendor's batch size, small enough to hold in memory with all their tasks."""
+
+DEAL_GONE = "deal.gone"
+DEAL_DECIDED = "deal.decided"
+
+log = structlog.get_logger()
+
+
+def reconcile(shared: Shared, system: System) -> int:
+    """Look at the deals that are due, one batch. Returns how many were looked at; raises `CrmError`."""
+    due = shared.store.due(system.name, limit=LOOK_BATCH)
+    if not due:
+        return 0
+    versions = {look.deal_id: look.version for look in due}
+    plans = look_at(shared, system, tuple(versions))
+    passing(Failpoint.DECIDED)
+    decided = [
+        Decided(plan=plan, look_version=versions[plan.key.deal_id], next_look=plan.recheck_at)
+        for plan in plans.values()
+    ]
+    shared.store.record(system.name, decided, act=system.act)
+    passing(Failpoint.RECORDED)
+    gone = [look for look in due if look.deal_id not in plans]
+    if gone:
+        log.info(DEAL_GONE, system=system.name, count=len(gone))
+        shared.store.forget_looks(system.name, gone)
+    for plan in plans.values():
+        shared.telemetry.decisions.labels(system=system.name, phase=plan.phase.value).inc()
+        log.debug(
+            DEAL_DECIDED, system=system.name, deal=plan.key.deal_id, phase=plan.phase.value, actions=len(plan.actions)
+        )
+    return len(due)
+
+
+def look_at(
+    shared: Shared,
+    system: System,
+    deal_ids: Sequence[str],
+    *,
+    pretend: Callable[[LedgerFacts], LedgerFacts] | None = None,
+) -> Mapping[str, Plan]:
+    """Re-read deals and decide each; nothing is stored. Deals that are gone are missing from the answer.
+
+    ``pretend`` changes what the ledger remembers, for asking what would happen if things stood otherwise.
+    """
+    people = fresh_people(shared, system)
+    facts = system.crm.fetch(deal_ids)
+    ledger = shared.store.facts(system.name, list(facts))
+    if pretend is not None:
+        ledger = {deal_id: pretend(remembered) for deal_id, remembered in ledger.items()}
+    snapshots = (
+        Snapshot(
+            key=HandoffKey(system.name, deal_id),
+            observed_at=system.crm.server_time(),
+            deal=read.deal,
+            stage=read.stage,
+            deal_type=read.deal_type,
+            ledger=ledger[deal_id],
+            account=read.account,
+            won_at=read.won_at,
+            stage_before_win=read.stage_before_win,
+            people=people,
+            tasks=read.tasks,
+            notes=read.notes,
+            touches=read.touches,
+        )
+        for deal_id, read in _oldest_win_first(facts, ledger)
+    )
+    return {plan.key.deal_id: plan for plan in _fold(shared, system, snapshots)}
+
+
+def _oldest_win_first(
+    facts: Mapping[str, DealFacts], ledger: Mapping[str, LedgerFacts]
+) -> Iterator[tuple[str, DealFacts]]:
+    """Who won first is assigned first, whatever order the CRM answered in."""
+    for deal_id in sorted(facts, key=lambda each: (facts[each].won_at or facts[each].modified_at, each)):
+        if deal_id in ledger:
+            yield deal_id, facts[deal_id]
+
+
+def _fold(shared: Shared, system: System, snapshots: Iterator[Snapshot]) -> Iterator[Plan]:
+    """Decide one after the other, so that each sees the CSMs chosen just before it.
+
+    Two deals of one account won in the same second must get the same CSM, and a cap must hold within the batch too.
+    """
+    roster: dict[str, Load] = dict(shared.store.roster(system.name))
+    promised = dict(shared.store.open_account_values(system.name))
+    for snapshot in snapshots:
+        plan = decide(_with_promises(snapshot, roster, promised), system.policy, shared.clock.now())
+        if plan.assignment is not None and plan.assignment.new:
+            before = roster.get(plan.assignment.person_id, Load())
+            turn = max((load.turn for load in roster.values()), default=0) + 1
+            roster[plan.assignment.person_id] = Load(accounts=before.accounts + 1, turn=turn)
+        for action in plan.actions:
+            if isinstance(action, Patch) and action.ref.kind is Kind.ACCOUNT:
+                promised[action.ref.id] = {**promised.get(action.ref.id, {}), **action.values}
+        yield plan
+
+
+def _with_promises(
+    snapshot: Snapshot, roster: Mapping[str, Load], promised: Mapping[str, Mapping[str, object]]
+) -> Snapshot:
+    account = snapshot.account
+    if account is not None and account.ref.id in promised:
+        values = {**account.values, **promised[account.ref.id]}
+        account = Record(ref=account.ref, values=values)  # type: ignore[arg-type]  # promised holds field values
+    return dataclasses.replace(snapshot, roster=dict(roster), account=account)
+
+
+def look_again(shared: Shared, system: System, deal_ids: Sequence[str], *, reason: str, after: float = 0.0) -> None:
+    """Ask for another look at these deals."""
+    due = shared.clock.now() + timedelta(seconds=after)
+    shared.store.enqueue(system.name, [Look(deal_id=each, due_at=due, reason=reason) for each in deal_ids])

@@ -1,0 +1,91 @@
+"""Verify: find out what became of writes whose answer never came, before anything is sent again.
+
+Not here: sending. A created record is looked up by its natural key; a changed record is compared with what was
+meant. Found means applied; not found means the row may be sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+import structlog
+
+from connector.engine.failpoints import Failpoint, passing
+from connector.engine.parts import Shared, System
+from connector.handoff.model import Kind, Record
+from connector.handoff.plan import Notify, Patch, Upsert
+from connector.store import OutboxRow
+
+VERIFY_BATCH = 500
+ROW_VERIFIED = "row.verified"
+
+log = structlog.get_logger()
+
+
+def verify(shared: Shared, system: System) -> int:
+    """Resolve rows in ``unknown``. Returns how many; raises `CrmError` if a look-up fails (they stay unknown)."""
+    rows = shared.store.unknown_rows(system.name, limit=VERIFY_BATCH)
+    ripe = [row for row in rows if _ripe(shared, system, row)]
+    if not ripe:
+        return 0
+    found = {**_find_upserts(system, ripe), **_find_patches(system, ripe)}
+    passing(Failpoint.IN_VERIFY)
+    for row in ripe:
+        record_id = found.get(row.id)
+        shared.store.resolve_unknown(row.id, found=record_id)
+        log.info(ROW_VERIFIED, system=system.name, deal=row.deal_id, step=row.step, done=record_id is not None)
+    return len(ripe)
+
+
+def _ripe(shared: Shared, system: System, row: OutboxRow) -> bool:
+    """A lost create may still be running at the vendor; where no key protects it, it is given time to appear."""
+    if not isinstance(row.action, Upsert) or row.action.kind in system.crm.capabilities.native_upsert:
+        return True
+    waited_since = row.claimed_at or row.created_at
+    return shared.clock.now() - waited_since >= timedelta(seconds=shared.timing.verify_delay)
+
+
+def _find_upserts(system: System, rows: Iterable[OutboxRow]) -> dict[int, str]:
+    wanted: dict[Kind, dict[str, OutboxRow]] = {}
+    for row in rows:
+        if isinstance(row.action, Upsert):
+            wanted.setdefault(row.action.kind, {})[row.action.key] = row
+    found: dict[int, str] = {}
+    for kind, by_key in wanted.items():
+        ids = system.crm.find(kind, {key: row.deal_id for key, row in by_key.items()})
+        for key, record_id in ids.items():
+            row = by_key[key]
+            # An update of a record that existed before proves nothing by existing: it is simply sent again.
+            if isinstance(row.action, Upsert) and row.action.record_id is None:
+                found[row.id] = record_id
+    return found
+
+
+def _find_patches(system: System, rows: Iterable[OutboxRow]) -> dict[int, str]:
+    patches = [(row, row.action) for row in rows if isinstance(row.action, Patch)]
+    if not patches:
+        return {}
+    facts = system.crm.fetch(sorted({row.deal_id for row, _ in patches}))
+    found: dict[int, str] = {}
+    for row, patch in patches:
+        read = facts.get(row.deal_id)
+        record = (read.deal if patch.ref.kind is Kind.DEAL else read.account) if read else None
+        if record is not None and _holds(record, patch):
+            found[row.id] = patch.ref.id
+    return found
+
+
+def _holds(record: Record, patch: Patch) -> bool:
+    return record.ref.id == patch.ref.id and all(record.get(name) == value for name, value in patch.values.items())
+
+
+def describe_unknown(row: OutboxRow) -> str:
+    """What is being looked up, for the status page."""
+    match row.action:
+        case Patch() as patch:
+            return f"whether {patch.ref.kind.value} {patch.ref.id} holds what was written"
+        case Upsert() as upsert:
+            return f"whether a {upsert.kind.value} with key {upsert.key} exists"
+        case Notify() as notice:
+            return f"nothing can be looked up for a message to {notice.to_name}; it is sent again under the same key"

@@ -1,0 +1,42 @@
+"""Serving the web app from a thread of the daemon.
+
+Not here: routes (``app``). Signals stay with the daemon; this server stops when it is told to.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+
+import uvicorn
+from starlette.applications import Starlette
+
+from connector.errors import Problem, UserError
+
+STOP_WAIT = 5.0
+
+
+class _Quiet(uvicorn.Server):
+    def install_signal_handlers(self) -> None:
+        """The daemon owns the signals."""
+
+
+def serve_in_thread(app: Starlette, *, host: str, port: int) -> Callable[[], None]:
+    """Serve until the returned function is called. Raises `UserError` when the port is taken."""
+    try:
+        bound = socket.create_server((host, port))
+    except OSError as error:
+        raise UserError(
+            [Problem("config", "web.port", f"cannot listen on {host}:{port}: {error.strerror}; choose another port")]
+        ) from error
+    server = _Quiet(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="web", daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        server.should_exit = True
+        thread.join(STOP_WAIT)
+        bound.close()
+
+    return stop

@@ -1,0 +1,174 @@
+"""What operators ask: is each system running, how far behind is it, what is stuck, what was decided and why.
+
+Not here: HTML and terminals (both lay out these same values). Read from the store alone, so that the daemon's page and
+``handoff status`` in another process say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from connector.handoff.model import Gate, SystemName
+from connector.handoff.plan import Phase, Verdict
+from connector.store import LAST_PASS, State, Store
+
+DECISIONS_SHOWN = 25
+PARKED_SHOWN = 50
+LATE_AFTER = 5
+"""A system whose last pass is older than this many polls is not running as it should."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One configured system, as its status is asked for."""
+
+    name: SystemName
+    vendor: str
+    mode: str
+    poll_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SystemStatus:
+    """One system now. ``lag_seconds`` is the age of the oldest look that is due, 0 when none is."""
+
+    name: SystemName
+    vendor: str
+    mode: str
+    ok: bool
+    trouble: str
+    last_pass_at: datetime | None
+    last_pass_age: str
+    lag_seconds: float
+    lag: str
+    looks_due: int
+    waiting: int
+    unknown: int
+    parked: int
+    handed_over: int
+    held: int
+    baseline: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedRow:
+    """One write the CRM refused, in its own words."""
+
+    id: int
+    system: SystemName
+    deal_id: str
+    step: str
+    code: str
+    message: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """One decision that changed something, with its reasons."""
+
+    at: datetime
+    system: SystemName
+    deal_id: str
+    phase: str
+    gate: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All of it, as of one moment."""
+
+    at: datetime
+    systems: tuple[SystemStatus, ...]
+    parked: tuple[ParkedRow, ...]
+    decisions: tuple[DecisionRow, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether every system is running."""
+        return all(system.ok for system in self.systems)
+
+
+def read_status(store: Store, watched: Sequence[Watched], *, now: datetime) -> Status:
+    """The status of these systems."""
+    parked = store.parked()
+    return Status(
+        at=now,
+        systems=tuple(_system(store, each, now=now) for each in watched),
+        parked=tuple(
+            ParkedRow(
+                id=row.id,
+                system=row.system,
+                deal_id=row.deal_id,
+                step=row.step,
+                code=row.error.vendor_code if row.error else "",
+                message=row.error.message if row.error else "",
+                since=age(now - (row.settled_at or row.created_at)),
+            )
+            for row in parked[:PARKED_SHOWN]
+        ),
+        decisions=tuple(
+            DecisionRow(
+                at=row.at,
+                system=row.system,
+                deal_id=row.deal_id or "",
+                phase=str(row.data.get("phase", "")),
+                gate=str(row.data.get("gate") or ""),
+                reasons=_reasons(row.data),
+            )
+            for row in store.decisions(DECISIONS_SHOWN)
+        ),
+    )
+
+
+def _system(store: Store, watched: Watched, *, now: datetime) -> SystemStatus:
+    counts = store.counts(watched.name)
+    paused = store.paused(watched.name)
+    ended = store.cursor(watched.name, LAST_PASS)
+    last_pass = datetime.fromisoformat(ended) if ended else None
+    due = store.next_due(watched.name)
+    lag = max(0.0, (now - due).total_seconds()) if due else 0.0
+    late = last_pass is None or now - last_pass > timedelta(seconds=max(60.0, LATE_AFTER * watched.poll_seconds))
+    trouble = f"paused until {paused[0]:%H:%M:%S} UTC: {paused[1]}" if paused else ""
+    if not trouble and late:
+        trouble = "no pass has ended yet" if last_pass is None else f"the last pass ended {age(now - last_pass)} ago"
+    coverage = store.coverage(watched.name)
+    baseline = store.baseline(watched.name)
+    return SystemStatus(
+        name=watched.name,
+        vendor=watched.vendor,
+        mode=watched.mode,
+        ok=not trouble,
+        trouble=trouble,
+        last_pass_at=last_pass,
+        last_pass_age=f"{age(now - last_pass)} ago" if last_pass else "never",
+        lag_seconds=round(lag, 1),
+        lag=age(timedelta(seconds=lag)) if lag else "none",
+        looks_due=store.pending_looks(watched.name),
+        waiting=sum(counts.get(state, 0) for state in (State.PENDING, State.SENDING)),
+        unknown=counts.get(State.UNKNOWN, 0),
+        parked=counts.get(State.PARKED, 0),
+        handed_over=sum(each.deals for each in coverage if each.phase is Phase.IN_FLIGHT),
+        held=sum(each.deals for each in coverage if each.gate is Gate.HELD and each.phase is Phase.HELD),
+        baseline=f"{baseline:%Y-%m-%d %H:%M} UTC" if baseline else "not yet known",
+    )
+
+
+def _reasons(data: Any) -> tuple[str, ...]:
+    """What was found and led to something; a rule that found all in order is not news."""
+    findings = data.get("findings", ())
+    telling = [each["reason"] for each in findings if each.get("verdict") != Verdict.IN_SYNC.value]
+    return tuple(telling or [each["reason"] for each in findings[:1]])
+
+
+def age(delta: timedelta) -> str:
+    """A span in the one unit people would use."""
+    seconds = max(0, int(delta.total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
