@@ -54,7 +54,7 @@ EMAIL_IN_URL = re.compile(r"[\w.+-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+", re.IGNORECASE
 def set_up(
     *, format: Format = "json", level: str = "info", secrets: Collection[str] = (), stream: TextIO | None = None
 ) -> None:
-    """Send every log, libraries' too, to ``stream`` (standard error), with ``secrets`` blotted out wherever they stand."""
+    """Send every log, libraries' too, to ``stream`` (standard error), with these ``secrets`` blotted out."""
     target = stream or sys.stderr
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [

@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from connector.handoff.model import DealType
 from connector.handoff.rulebook import FieldOwner, FieldType, GateMode, Method, Role, SignalKind
@@ -49,9 +49,20 @@ def _pattern(pattern: str, message: str) -> Any:
 
 
 Text = Annotated[str, Field(min_length=1)]
-Number = Annotated[Decimal, BeforeValidator(_number)]
-Positive = Annotated[Decimal, BeforeValidator(_number), Field(gt=0)]
-Percent = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, le=100)]
+Number = Annotated[Decimal, BeforeValidator(_number), WithJsonSchema({"type": "number"})]
+Positive = Annotated[
+    Decimal, BeforeValidator(_number), Field(gt=0), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})
+]
+
+
+def _between(low: int, high: int) -> Any:
+    shape = WithJsonSchema({"type": "number", "minimum": low, "maximum": high})
+    return Annotated[Decimal, BeforeValidator(_number), Field(ge=low, le=high), shape]
+
+
+Percent = _between(0, 100)
+Nps = _between(-100, 100)
+Csat = _between(0, 10)
 Email = Annotated[
     str,
     _pattern(EMAIL, "is not an email address; people are named by the email they have in the CRM"),
@@ -266,8 +277,8 @@ class TargetsSpec(Spec):
     onboarding_percent: Percent = Decimal(85)
     milestones_percent: Percent = Decimal(95)
     drop_percent: Percent = Decimal(15)
-    nps: Annotated[Decimal, BeforeValidator(_number), Field(ge=-100, le=100)] = Decimal(50)
-    csat: Annotated[Decimal, BeforeValidator(_number), Field(ge=0, le=10)] = Decimal(8)
+    nps: Nps = Decimal(50)
+    csat: Csat = Decimal(8)
     churn_90_days_percent: Percent = Decimal(5)
     escalations_percent: Percent = Decimal(20)
     ae_writing_minutes: Positive = Decimal(20)

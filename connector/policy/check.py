@@ -1,0 +1,264 @@
+"""Does the CRM fit what the files say? Fields, types, rights, choices, stages and people, all problems at once.
+
+Not here: talking to a CRM (the caller brings what it described) and mistakes the files show by themselves (``load``).
+Pure: the same policy, map and description give the same answer.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from connector.errors import Problem
+from connector.handoff.model import Kind, Person, Stage
+from connector.handoff.rulebook import Condition, FieldType, Op, Policy
+from connector.policy.crmmap import CrmMap, MappedField
+from connector.policy.known import CHOICES, WRITERS
+
+FITS: Mapping[FieldType, frozenset[str]] = {
+    FieldType.TEXT: frozenset(
+        {
+            *("string", "picklist", "combobox", "textarea", "email", "phone", "url", "id", "encryptedstring"),
+            *("text", "phone_number", "enumeration", "html"),
+        }
+    ),
+    FieldType.LONG_TEXT: frozenset({"textarea", "string", "text", "html"}),
+    FieldType.NUMBER: frozenset({"double", "int", "long", "currency", "percent", "number"}),
+    FieldType.BOOL: frozenset({"boolean", "bool", "booleancheckbox", "enumeration"}),
+    FieldType.DATE: frozenset({"date", "datetime"}),
+    FieldType.DATETIME: frozenset({"datetime"}),
+    FieldType.CHOICE: frozenset({"picklist", "combobox", "enumeration", "select", "radio", "string", "text"}),
+    FieldType.PERSON: frozenset({"reference", "enumeration", "select"}),
+    FieldType.REFERENCE: frozenset({"reference"}),
+}
+"""The vendors' words for a type (Salesforce describe, HubSpot properties) that can hold ours."""
+
+ALSO_FITS: Mapping[str, frozenset[str]] = {"task.remind_at": frozenset({"string", "number"})}
+"""HubSpot keeps reminders as epoch milliseconds in a text (facts: HubSpot §6)."""
+
+LEAST_CHARS: Mapping[str, int] = {"missing": 2_000, "task.key": 80, "note.key": 80, "task.subject": 80}
+"""What a field must hold at least: a line for each required field; a natural key with an 18-character id."""
+
+
+class FieldLike(Protocol):
+    """One field as a CRM describes it (``crm.port.FieldSchema``)."""
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def type(self) -> str:
+        """The vendor's word."""
+        ...
+
+    @property
+    def writable(self) -> bool:
+        """Whether this login may write it."""
+        ...
+
+    @property
+    def max_length(self) -> int:
+        """Most characters; 0 means no limit is known."""
+        ...
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values a choice may take; empty when they are not listed."""
+        ...
+
+
+class SchemaLike(Protocol):
+    """One object as a CRM describes it (``crm.port.ObjectSchema``)."""
+
+    @property
+    def object_name(self) -> str:
+        """The vendor's name."""
+        ...
+
+    @property
+    def fields(self) -> Mapping[str, FieldLike]:
+        """By the vendor's field name."""
+        ...
+
+
+def check(
+    policy: Policy,
+    crm_map: CrmMap,
+    *,
+    schemas: Mapping[Kind, SchemaLike],
+    stages: Sequence[Stage],
+    people: Collection[Person],
+) -> tuple[Problem, ...]:
+    """Everything that would go wrong with this CRM as it is; each problem names its fix.
+
+    Kinds of record that are not in ``schemas`` are skipped.
+    """
+    found: list[Problem] = []
+    for kind, schema in schemas.items():
+        for mapped in crm_map.of(kind):
+            found.extend(_field(mapped, schema, policy=policy, vendor=crm_map.vendor))
+    deal = schemas.get(Kind.DEAL)
+    if deal:
+        found.extend(_deal_types(crm_map, deal))
+    found.extend(_conditions(policy, crm_map, schemas))
+    found.extend(_stages(policy, crm_map, stages))
+    found.extend(_people(policy, people))
+    return tuple(dict.fromkeys(found))
+
+
+def _field(mapped: MappedField, schema: SchemaLike, *, policy: Policy, vendor: str) -> Iterator[Problem]:
+    where, key = f"{vendor}.toml", f"fields.{mapped.kind.value}.{mapped.name}"
+    actual = schema.fields.get(mapped.field)
+    name = f"{schema.object_name}.{mapped.field}"
+    if actual is None:
+        near = difflib.get_close_matches(mapped.field, schema.fields, n=1, cutoff=0.7)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        yield Problem(
+            where, key, f"{name} does not exist or is hidden from this login; create it or grant read access{hint}"
+        )
+        return
+    fitting = FITS[mapped.type] | ALSO_FITS.get(mapped.path, frozenset())
+    if actual.type.lower() not in fitting:
+        kind = mapped.type.value.replace("_", " ")
+        yield Problem(
+            where, key, f'{name} is of type "{actual.type}", which cannot hold a {kind}; map another field or set type'
+        )
+    if mapped.owner in WRITERS and not actual.writable:
+        yield Problem(
+            where, key, f'{name} cannot be written by this login; grant edit access to it, or set owner = "human"'
+        )
+    yield from _length(mapped, actual, name=name, policy=policy, where=where, key=key)
+    yield from _choices(mapped, actual, name=name, where=where, key=key)
+
+
+def _length(
+    mapped: MappedField, actual: FieldLike, *, name: str, policy: Policy, where: str, key: str
+) -> Iterator[Problem]:
+    needed = max(mapped.max_chars, LEAST_CHARS.get(mapped.path, 0))
+    if mapped.path == "summary":
+        needed = max(needed, policy.summary.max_chars)
+    if mapped.owner in WRITERS and actual.max_length and actual.max_length < needed:
+        advice = f"lengthen it, or set max_chars = {actual.max_length}" if mapped.max_chars else "use a longer field"
+        yield Problem(where, key, f"{name} holds {actual.max_length} characters, {needed} are needed; {advice}")
+
+
+def _choices(mapped: MappedField, actual: FieldLike, *, name: str, where: str, key: str) -> Iterator[Problem]:
+    wanted = [mapped.to_vendor(choice) for choice in CHOICES.get(mapped.path, ())]
+    missing = [choice for choice in wanted if actual.choices and choice not in actual.choices]
+    if missing:
+        listed = ", ".join(repr(choice) for choice in missing)
+        yield Problem(
+            where, key, f"{name} lacks the value {listed}; add it to the field, or translate it with values = …"
+        )
+
+
+def _deal_types(crm_map: CrmMap, deal: SchemaLike) -> Iterator[Problem]:
+    mapped = crm_map.fields.get("type")
+    actual = deal.fields.get(mapped.field) if mapped else None
+    if mapped is None or actual is None or not actual.choices:
+        return
+    for value, kind in crm_map.deal_types.items():
+        if value not in actual.choices:
+            yield Problem(
+                f"{crm_map.vendor}.toml",
+                f"deal_types.{kind.value}",
+                f"{deal.object_name}.{mapped.field} has no value {value!r}; {_use(value, actual.choices)}",
+            )
+
+
+def _conditions(policy: Policy, crm_map: CrmMap, schemas: Mapping[Kind, SchemaLike]) -> Iterator[Problem]:
+    """Constants that a choice field can never have, so that the rule would silently never apply."""
+    for key, condition in _all_conditions(policy):
+        for test in condition.tests:
+            mapped = crm_map.fields.get(test.field)
+            schema = schemas.get(mapped.kind) if mapped else None
+            actual = schema.fields.get(mapped.field) if mapped and schema else None
+            if mapped is None or actual is None or not actual.choices or mapped.type is not FieldType.CHOICE:
+                continue
+            if test.op is Op.FILLED:
+                continue
+            operands = test.operand if isinstance(test.operand, tuple) else (str(test.operand),)
+            for operand in operands:
+                if mapped.to_vendor(operand) not in actual.choices:
+                    message = (
+                        f"{mapped.label} has no value {operand!r} in {crm_map.vendor}; {_use(operand, actual.choices)}"
+                    )
+                    yield Problem("process.toml", key, message)
+
+
+def _all_conditions(policy: Policy) -> Iterator[tuple[str, Condition]]:
+    for segment in policy.segments:
+        yield f"segments[{segment.name}].when", segment.when
+    for number, exception in enumerate(policy.gate.exceptions, 1):
+        yield f"gate.exceptions[{number}].when", exception.when
+    for requirement in policy.gate.requirements:
+        yield f"gate.require[{requirement.field}].when", requirement.when
+    for rule in policy.assignment.rules:
+        yield f"assignment.rules[{rule.name}].when", rule.when
+    for playbook in policy.playbooks:
+        yield f"playbooks[{playbook.name}].when", playbook.when
+
+
+def _stages(policy: Policy, crm_map: CrmMap, stages: Sequence[Stage]) -> Iterator[Problem]:
+    where = f"{crm_map.vendor}.toml"
+    by_pipeline: dict[str, list[Stage]] = {}
+    for stage in stages:
+        by_pipeline.setdefault(stage.pipeline, []).append(stage)
+    for pipeline in crm_map.pipelines:
+        if pipeline not in by_pipeline:
+            yield Problem(
+                where, "stages.pipelines", f"there is no pipeline {pipeline!r}; {_use(pipeline, by_pipeline)}"
+            )
+    for pipeline, stage_id in policy.gate.revert_to.items():
+        key = f"stages.revert_to.{pipeline}" if pipeline else "stages.revert_to"
+        if pipeline not in by_pipeline:
+            yield Problem(where, key, f"there is no pipeline {pipeline!r}; {_use(pipeline, by_pipeline)}")
+            continue
+        target = next((one for one in by_pipeline[pipeline] if one.id == stage_id), None)
+        open_stages = [one.id for one in by_pipeline[pipeline] if not one.is_closed]
+        if target is None:
+            yield Problem(where, key, f"there is no stage {stage_id!r}; {_use(stage_id, open_stages)}")
+        elif target.is_closed:
+            yield Problem(where, key, f"{stage_id!r} is a closed stage; {_use(stage_id, open_stages)}")
+    for pipeline, members in by_pipeline.items():
+        watched = not crm_map.pipelines or pipeline in crm_map.pipelines
+        if watched and not any(stage.is_won for stage in members):
+            named = f"pipeline {pipeline!r}" if pipeline else "the CRM"
+            yield Problem(where, "stages", f"no stage of {named} is marked as won; mark one, or do not watch it")
+
+
+def _people(policy: Policy, people: Collection[Person]) -> Iterator[Problem]:
+    active: dict[str, bool] = {}
+    for person in people:
+        email = person.email.strip().lower()
+        active[email] = active.get(email, False) or person.active
+    for key, email in _named_people(policy):
+        if email not in active:
+            yield Problem(
+                "process.toml", key, f"no user of the CRM has the email {email}; {_use(email, active, most=0)}"
+            )
+        elif not active[email]:
+            yield Problem(
+                "process.toml", key, f"{email} is not active in the CRM; name somebody who is, or reactivate them"
+            )
+
+
+def _named_people(policy: Policy) -> Iterator[tuple[str, str]]:
+    yield from (("override.approvers", email) for email in policy.override.approvers)
+    for pool in policy.assignment.pools.values():
+        yield from ((f"assignment.pools[{pool.name}].members", email) for email in pool.members)
+    yield "assignment.fallback", policy.assignment.fallback
+
+
+def _use(word: str, known: Collection[str], *, most: int = 12) -> str:
+    """The nearest known word, or a list of them."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    if not known or not most:
+        return "correct it, or add it there"
+    choices = sorted(known)
+    return f"use one of: {', '.join(choices[:most])}{', …' if len(choices) > most else ''}"
