@@ -1,4 +1,53 @@
-"""What must survive a restart: inbox, ledger, outbox, audit and leases, on SQLite or PostgreSQL.
+"""The store: inbox, ledger, outbox, audit and leases in one database, SQLite or PostgreSQL.
 
-Not here: deciding anything or sending anything.
+Not here: what a handoff means, and any CRM. Whoever needs the store takes the names below; the modules behind them
+are its own affair, apart from ``codec`` (actions and plans as JSON).
 """
+
+from connector.store.audit import AuditKind
+from connector.store.outbox import RANKS
+from connector.store.rows import (
+    LAST_PASS,
+    Applied,
+    AppliedLike,
+    Claimed,
+    Decided,
+    Lane,
+    Look,
+    OutboxRow,
+    Park,
+    Reread,
+    Result,
+    Retry,
+    Settlement,
+    Unsure,
+)
+from connector.store.states import State
+from connector.store.store import Mode, Store, open_store
+from connector.store.views import AuditView, CoverageCount, HandoffView
+
+__all__ = [
+    "LAST_PASS",
+    "RANKS",
+    "Applied",
+    "AppliedLike",
+    "AuditKind",
+    "AuditView",
+    "Claimed",
+    "CoverageCount",
+    "Decided",
+    "HandoffView",
+    "Lane",
+    "Look",
+    "Mode",
+    "OutboxRow",
+    "Park",
+    "Reread",
+    "Result",
+    "Retry",
+    "Settlement",
+    "State",
+    "Store",
+    "Unsure",
+    "open_store",
+]

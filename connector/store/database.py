@@ -1,0 +1,155 @@
+"""One database, SQLite or PostgreSQL: its connections, its transactions and its clock.
+
+Not here: tables and queries, and the steps of opening a store (``store``). Everything above this file is written
+once: SQLite ignores row locks and gets ``BEGIN IMMEDIATE`` and one writer instead.
+
+Whoever writes takes rows in one order, so that two PostgreSQL transactions cannot wait for each other: outbox by
+id, then handoff, effect, written, roster, inbox by key, audit last.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL
+from sqlalchemy.pool import StaticPool
+
+from connector.clock import Clock, SystemClock
+
+Item = TypeVar("Item")
+
+BUSY_SECONDS = 10
+"""How long SQLite waits for another process's write (facts/libraries.md section 2)."""
+
+CHUNK = 500
+"""Ids per statement: well below SQLite's 32 766 and PostgreSQL's 65 535 parameters."""
+
+WAL_SAFE: tuple[tuple[tuple[int, int, int], tuple[int, int, int]], ...] = (
+    ((3, 44, 6), (3, 45, 0)),
+    ((3, 50, 7), (3, 51, 0)),
+    ((3, 51, 3), (99, 0, 0)),
+)
+"""SQLite versions, from and before, in which WAL mode cannot corrupt the file (facts/libraries.md sections 0 and 2)."""
+
+CLOCK_TRUST_SECONDS = 60.0
+"""How long a measured difference between this machine's clock and the database's is used before it is measured anew."""
+
+
+def journal_mode(version: tuple[int, int, int] = sqlite3.sqlite_version_info[:3]) -> str:
+    """``WAL`` where this SQLite is known to be safe with it, else ``DELETE``."""
+    return "WAL" if any(since <= version < before for since, before in WAL_SAFE) else "DELETE"
+
+
+def chunks(items: Sequence[Item], size: int = CHUNK) -> Iterator[Sequence[Item]]:
+    """The items in runs of at most ``size``."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+class DatabaseClock:
+    """The database's time, by this machine's clock and the difference between both: all replicas then agree."""
+
+    def __init__(self, engine: Engine, own: Clock) -> None:
+        self._engine = engine
+        self._own = own
+        self._offset = timedelta()
+        self._measured: float | None = None
+
+    def now(self) -> datetime:
+        """The present moment as the database has it, UTC."""
+        if self._measured is None or time.monotonic() - self._measured > CLOCK_TRUST_SECONDS:
+            with self._engine.connect() as connection:
+                theirs = connection.execute(select(func.clock_timestamp())).scalar_one()
+            self._offset = theirs.astimezone(UTC) - self._own.now()
+            self._measured = time.monotonic()
+        return self._own.now() + self._offset
+
+
+class Database:
+    """Connections and transactions. Thread-safe: on SQLite one thread writes at a time, the others wait."""
+
+    def __init__(self, url: URL, *, clock: Clock, readonly: bool = False, journal: str | None = None) -> None:
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        in_memory = self.is_sqlite and url.database in (None, "", ":memory:")
+        if self.is_sqlite:
+            self._engine = _sqlite_engine(url, in_memory=in_memory, readonly=readonly, journal=journal)
+        else:
+            self._engine = _pg_engine(url, readonly=readonly)
+        self._writer = self._engine.execution_options(handoff_writes=True)
+        self._reader = self._engine
+        if not self.is_sqlite:
+            self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ")
+        lock = threading.Lock()
+        self._write_gate: AbstractContextManager[Any] = lock if self.is_sqlite else nullcontext()
+        self._read_gate: AbstractContextManager[Any] = lock if in_memory else nullcontext()
+        own_time = self.is_sqlite or not isinstance(clock, SystemClock)
+        self._clock: Clock = clock if own_time else DatabaseClock(self._engine, clock)
+
+    def now(self) -> datetime:
+        """The present moment, UTC; on PostgreSQL the database's, so that all replicas agree on leases."""
+        return self._clock.now()
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction that may write: all of it or, when anything raises, nothing."""
+        with self._write_gate, self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One transaction that only reads and sees one state of the data."""
+        with self._read_gate, self._reader.connect() as connection:
+            yield connection
+
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """An insert that knows ``on_conflict_do_update`` in this database's spelling."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._engine.dispose()
+
+
+class Part:
+    """What every part of the store is made of: a database. The parts are joined in `connector.store.store.Store`."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+
+def _pg_engine(url: URL, *, readonly: bool) -> Engine:
+    engine = create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED")
+    return engine.execution_options(postgresql_readonly=True) if readonly else engine
+
+
+def _sqlite_engine(url: URL, *, in_memory: bool, readonly: bool, journal: str | None) -> Engine:
+    if in_memory:
+        engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+    else:
+        engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = FULL")
+        if journal is not None:
+            connection.execute(f"PRAGMA journal_mode = {journal}")
+        if readonly:
+            connection.execute("PRAGMA query_only = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("handoff_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

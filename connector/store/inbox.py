@@ -1,0 +1,150 @@
+"""Which deals to look at, and when: the inbox, and how far each feed has been read.
+
+Not here: what a look finds. A row is a wish, not an event: any number of changes to a deal are one row, and a look
+that is under way never swallows a wish that came in meanwhile, because only the version it took out is cleared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, case, func, literal, or_, select, tuple_, update
+
+from connector.handoff.model import SystemName
+from connector.store.database import Database, Part, chunks
+from connector.store.rows import ChangeLike, Look
+from connector.store.schema import cursor, handoff, inbox, outbox
+from connector.store.states import State
+
+
+class Inbox(Part):
+    """Looks that are owed, and feed cursors."""
+
+    def enqueue(self, system: SystemName, items: Sequence[Look], *, cursor: tuple[str, str] | None = None) -> None:
+        """Ask for looks and, in the same transaction, move a feed's cursor (feed, value). Earlier ``due_at`` wins."""
+        with self._db.write() as connection:
+            want_looks(self._db, connection, system, items)
+            if cursor is not None:
+                self._put_cursor(connection, system, *cursor)
+
+    def due(self, system: SystemName, *, limit: int) -> tuple[Look, ...]:
+        """The looks that are due now, the longest overdue first."""
+        query = (
+            select(inbox)
+            .where(inbox.c.system == system, inbox.c.due_at <= self._db.now())
+            .order_by(inbox.c.due_at, inbox.c.deal_id)
+            .limit(limit)
+        )
+        with self._db.read() as connection:
+            return tuple(
+                Look(
+                    deal_id=row.deal_id,
+                    due_at=row.due_at,
+                    reason=row.reason,
+                    modified_at=row.modified_at,
+                    version=row.version,
+                )
+                for row in connection.execute(query)
+            )
+
+    def forget_looks(self, system: SystemName, looks: Sequence[Look]) -> None:
+        """Clear looks that need no decision (the deal is gone), unless a newer wish came in."""
+        with self._db.write() as connection:
+            for part in chunks(sorted(looks, key=lambda look: look.deal_id)):
+                taken = [(look.deal_id, look.version) for look in part]
+                connection.execute(
+                    update(inbox)
+                    .where(inbox.c.system == system, tuple_(inbox.c.deal_id, inbox.c.version).in_(taken))
+                    .values(due_at=None)
+                )
+
+    def pending_looks(self, system: SystemName) -> int:
+        """How many deals wait for a look, due or not."""
+        query = select(func.count()).where(inbox.c.system == system, inbox.c.due_at.is_not(None))
+        with self._db.read() as connection:
+            return connection.execute(query).scalar_one()
+
+    def next_due(self, system: SystemName) -> datetime | None:
+        """When the next look is due; in the past when one is owed already."""
+        query = select(func.min(inbox.c.due_at)).where(inbox.c.system == system, inbox.c.due_at.is_not(None))
+        with self._db.read() as connection:
+            due: datetime | None = connection.execute(query).scalar_one()
+        return due
+
+    def cursor(self, system: SystemName, feed: str) -> str | None:
+        """How far a feed has been read; None when never."""
+        query = select(cursor.c.value).where(cursor.c.system == system, cursor.c.feed == feed)
+        with self._db.read() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
+    def set_cursor(self, system: SystemName, feed: str, value: str) -> None:
+        """Set a feed's cursor alone; `enqueue` sets it together with the looks of the page."""
+        with self._db.write() as connection:
+            self._put_cursor(connection, system, feed, value)
+
+    def is_echo(self, system: SystemName, changes: Sequence[ChangeLike]) -> set[str]:
+        """The deals among these whose change bears the very time one of this connector's own writes left."""
+        stamped = [change for change in changes if change.modified_at is not None]
+        echoes: set[str] = set()
+        with self._db.read() as connection:
+            for part in chunks(stamped):
+                ours = _own_stamps(connection, system, sorted({change.deal_id for change in part}))
+                echoes |= {change.deal_id for change in part if (change.deal_id, change.modified_at) in ours}
+        return echoes
+
+    def _put_cursor(self, connection: Connection, system: SystemName, feed: str, value: str) -> None:
+        new = {"value": value, "updated_at": self._db.now()}
+        statement = self._db.insert(cursor).values(system=system, feed=feed, **new)
+        connection.execute(statement.on_conflict_do_update(index_elements=["system", "feed"], set_=new))
+
+
+def want_looks(database: Database, connection: Connection, system: SystemName, items: Iterable[Look]) -> None:
+    """Put looks into the inbox inside a transaction that is already open."""
+    merged: dict[str, Look] = {}
+    for look in items:
+        known = merged.get(look.deal_id)
+        if known is None or look.due_at < known.due_at:
+            merged[look.deal_id] = look
+    if not merged:
+        return
+    rows: list[dict[str, Any]] = [
+        {
+            "system": system,
+            "deal_id": look.deal_id,
+            "due_at": look.due_at,
+            "reason": look.reason,
+            "modified_at": look.modified_at,
+            "version": 1,
+        }
+        for look in sorted(merged.values(), key=lambda look: look.deal_id)
+    ]
+    statement = database.insert(inbox)
+    new = statement.excluded
+    sooner = or_(inbox.c.due_at.is_(None), new.due_at < inbox.c.due_at)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["system", "deal_id"],
+            set_={
+                "due_at": case((sooner, new.due_at), else_=inbox.c.due_at),
+                "reason": case((sooner, new.reason), else_=inbox.c.reason),
+                "modified_at": func.coalesce(new.modified_at, inbox.c.modified_at),
+                "version": inbox.c.version + literal(1),
+            },
+        ),
+        rows,
+    )
+
+
+def _own_stamps(connection: Connection, system: SystemName, deal_ids: list[str]) -> set[tuple[str, datetime]]:
+    of_deals = select(handoff.c.deal_id, handoff.c.last_write_at).where(
+        handoff.c.system == system, handoff.c.deal_id.in_(deal_ids), handoff.c.last_write_at.is_not(None)
+    )
+    of_rows = select(outbox.c.deal_id, outbox.c.modified_at).where(
+        outbox.c.system == system,
+        outbox.c.deal_id.in_(deal_ids),
+        outbox.c.state == State.APPLIED,
+        outbox.c.modified_at.is_not(None),
+    )
+    return {(row[0], row[1]) for query in (of_deals, of_rows) for row in connection.execute(query)}

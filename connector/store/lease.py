@@ -1,0 +1,72 @@
+"""Who may work on what, and which systems stand still.
+
+Not here: locks on outbox rows (a claim carries its own lease) and the SQLite file lock (``filelock``). A lease is
+a promise by the clock: whoever holds one must renew it well before it runs out, and stop when that fails.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import case, delete, or_, select, update
+
+from connector.handoff.model import SystemName
+from connector.store.audit import AuditKind, Entry, write_audit
+from connector.store.database import Part
+from connector.store.schema import lease
+from connector.store.schema import system as system_table
+
+
+class Leases(Part):
+    """Leases by name, and the brake per system."""
+
+    def lease(self, name: str, *, owner: str, ttl: float) -> bool:
+        """Take or renew a lease for ``ttl`` seconds; False when somebody else holds it."""
+        now = self._db.now()
+        until = now + timedelta(seconds=ttl)
+        statement = self._db.insert(lease).values(name=name, owner=owner, until=until, epoch=1)
+        changed_hands = case((lease.c.owner == owner, lease.c.epoch), else_=lease.c.epoch + 1)
+        taking = statement.on_conflict_do_update(
+            index_elements=["name"],
+            set_={"owner": owner, "until": until, "epoch": changed_hands},
+            where=or_(lease.c.owner == owner, lease.c.until <= now),
+        ).returning(lease.c.name)
+        with self._db.write() as connection:
+            return connection.execute(taking).one_or_none() is not None
+
+    def release(self, name: str, owner: str) -> None:
+        """Give a lease back; nothing happens when it is somebody else's."""
+        with self._db.write() as connection:
+            connection.execute(delete(lease).where(lease.c.name == name, lease.c.owner == owner))
+
+    def pause(self, system: SystemName, *, until: datetime, reason: str) -> None:
+        """Let a system stand still until a time."""
+        values = {"paused_until": until, "pause_reason": reason}
+        statement = self._db.insert(system_table).values(system=system, **values)
+        with self._db.write() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["system"], set_=values))
+            write_audit(connection, self._db.now(), [_entry(system, AuditKind.PAUSED, reason, until=until.isoformat())])
+
+    def paused(self, system: SystemName) -> tuple[datetime, str] | None:
+        """Until when and why a system stands still; None when it does not."""
+        query = select(system_table.c.paused_until, system_table.c.pause_reason).where(
+            system_table.c.system == system, system_table.c.paused_until > self._db.now()
+        )
+        with self._db.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else (row.paused_until, row.pause_reason or "")
+
+    def resume(self, system: SystemName) -> None:
+        """Let a system go on now."""
+        with self._db.write() as connection:
+            done = connection.execute(
+                update(system_table)
+                .where(system_table.c.system == system, system_table.c.paused_until.is_not(None))
+                .values(paused_until=None, pause_reason=None)
+            )
+            if done.rowcount:
+                write_audit(connection, self._db.now(), [_entry(system, AuditKind.RESUMED, "resumed")])
+
+
+def _entry(system: SystemName, kind: AuditKind, reason: str, **data: str) -> Entry:
+    return Entry(system=system, deal_id=None, generation=0, kind=kind, reason=reason, data=data)

@@ -1,0 +1,266 @@
+"""What the connector remembers of each deal, when acting began, and what each CSM carries.
+
+Not here: changing it with a decision (``record``) or a confirmed write (``outbox``). All of it may be lost: the CRM
+is the system of record, and the ledger only saves time and keeps people's edits apart from ours.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
+
+from connector.handoff.model import Effect, Gate, Kind, LedgerFacts, Load, Ref, SystemName, Value
+from connector.handoff.plan import Phase
+from connector.store import codec
+from connector.store.audit import AuditKind, Entry, write_audit
+from connector.store.database import Part, chunks
+from connector.store.inbox import want_looks
+from connector.store.rows import Look
+from connector.store.schema import effect, handoff, outbox, roster, written
+from connector.store.schema import system as system_table
+from connector.store.states import OPEN, State
+
+CSM = "csm"
+"""The canonical name of an account's CSM field."""
+
+HANDLED = (Phase.BEFORE_START, Phase.WON, Phase.IN_FLIGHT)
+"""Phases in which a deal that stands in a won stage needs nobody to point at it again."""
+
+IN_FLIGHT = (Phase.WON, Phase.HELD, Phase.IN_FLIGHT, Phase.REOPENED)
+"""Phases in which a handoff is under way and worth a look now and then though nothing was reported."""
+
+STALE_LIMIT = 2000
+
+NOTHING_REMEMBERED: Mapping[str, Any] = {
+    "generation": 0,
+    "adopted": False,
+    "done_signals": "{}",
+    "segment": "",
+    "percent": 0,
+    "reason": "",
+    "looked_because": "",
+    "digest": "",
+}
+"""A handoff row for a deal about which nothing was decided yet."""
+
+
+class Ledger(Part):
+    """Facts per deal, the baseline, the roster."""
+
+    def baseline(self, system: SystemName) -> datetime | None:
+        """When acting began; None before the first run."""
+        query = select(system_table.c.baseline).where(system_table.c.system == system)
+        with self._db.read() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
+    def set_baseline(self, system: SystemName, at: datetime) -> None:
+        """Set when acting began: deals won before are observed only, unless adopted."""
+        with self._db.write() as connection:
+            statement = self._db.insert(system_table).values(system=system, baseline=at)
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["system"], set_={"baseline": statement.excluded.baseline}
+                )
+            )
+
+    def facts(self, system: SystemName, deal_ids: Sequence[str]) -> Mapping[str, LedgerFacts]:
+        """What is remembered of these deals; an unknown deal has nothing but the baseline (now, before a first run).
+
+        ``effects`` are those of the remembered generation; ``written`` covers the deal and the account it last wrote.
+        """
+        baseline = self.baseline(system) or self._db.now()
+        found: dict[str, LedgerFacts] = {}
+        with self._db.read() as connection:
+            for part in chunks(sorted(set(deal_ids))):
+                found |= _facts(connection, system, part, baseline)
+        return {deal_id: found.get(deal_id) or LedgerFacts(baseline=baseline) for deal_id in deal_ids}
+
+    def adopt(self, system: SystemName, deal_ids: Sequence[str]) -> None:
+        """Act on these deals though they were won before the baseline; each is looked at now."""
+        now = self._db.now()
+        ids = sorted(set(deal_ids))
+        if not ids:
+            return
+        with self._db.write() as connection:
+            statement = self._db.insert(handoff)
+            rows = [
+                {**NOTHING_REMEMBERED, "system": system, "deal_id": deal_id, "adopted": True, "created_at": now}
+                for deal_id in ids
+            ]
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["system", "deal_id"], set_={"adopted": True}), rows
+            )
+            reason = "asked to act on a win from before the start"
+            want_looks(self._db, connection, system, [Look(deal_id=each, due_at=now, reason=reason) for each in ids])
+            write_audit(
+                connection,
+                now,
+                [
+                    Entry(system=system, deal_id=each, generation=0, kind=AuditKind.ADOPTED, reason=reason)
+                    for each in ids
+                ],
+            )
+
+    def unhandled(self, system: SystemName, deal_ids: Sequence[str], *, act: bool = False) -> tuple[str, ...]:
+        """Which of these deals, all standing in a won stage, the ledger does not know as handled.
+
+        With ``act``, a deal that was only decided in observe mode is not handled either.
+        """
+        handled: set[str] = set()
+        known: ColumnElement[bool] = handoff.c.phase.in_([phase.value for phase in HANDLED])
+        if act:
+            known = and_(known, or_(handoff.c.mode == "act", handoff.c.phase == Phase.BEFORE_START.value))
+        with self._db.read() as connection:
+            for part in chunks(deal_ids):
+                query = select(handoff.c.deal_id).where(handoff.c.system == system, handoff.c.deal_id.in_(part), known)
+                handled.update(connection.execute(query).scalars())
+        return tuple(deal_id for deal_id in deal_ids if deal_id not in handled)
+
+    def stale(self, system: SystemName, *, looked_before: datetime, limit: int = STALE_LIMIT) -> tuple[str, ...]:
+        """Handoffs under way that nobody looked at since ``looked_before``, the longest waiting first."""
+        query = (
+            select(handoff.c.deal_id)
+            .where(
+                handoff.c.system == system,
+                handoff.c.decided_at < looked_before,
+                handoff.c.phase.in_([phase.value for phase in IN_FLIGHT]),
+            )
+            .order_by(handoff.c.decided_at, handoff.c.deal_id)
+            .limit(limit)
+        )
+        with self._db.read() as connection:
+            return tuple(connection.execute(query).scalars())
+
+    def roster(self, system: SystemName) -> Mapping[str, Load]:
+        """What each CSM carries, by person id."""
+        query = select(roster).where(roster.c.system == system)
+        with self._db.read() as connection:
+            return {row.person_id: Load(accounts=row.accounts, turn=row.turn) for row in connection.execute(query)}
+
+    def refresh_roster(self, system: SystemName, counts: Mapping[str, int], *, as_of: datetime | None = None) -> None:
+        """Take over the CRM's account counts, plus accounts promised but not yet written; turns are kept.
+
+        ``as_of`` is when the count was begun: writes confirmed since are added too, rather twice than over a cap.
+        """
+        with self._db.write() as connection:
+            promised = Counter(
+                str(values[CSM])
+                for values in _account_values(connection, system, _promised(as_of)).values()
+                if values.get(CSM)
+            )
+            known = select(roster.c.person_id).where(roster.c.system == system).with_for_update()
+            people = sorted({*counts, *promised, *connection.execute(known).scalars()})
+            if not people:
+                return
+            statement = self._db.insert(roster)
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["system", "person_id"], set_={"accounts": statement.excluded.accounts}
+                ),
+                [
+                    {
+                        "system": system,
+                        "person_id": person,
+                        "accounts": counts.get(person, 0) + promised[person],
+                        "turn": 0,
+                    }
+                    for person in people
+                ],
+            )
+
+    def open_account_values(self, system: SystemName) -> Mapping[str, Mapping[str, Value]]:
+        """What rows on their way will write to accounts, by account id: read together with the CRM's own values."""
+        with self._db.read() as connection:
+            return _account_values(connection, system, outbox.c.state.in_(OPEN))
+
+
+def _promised(as_of: datetime | None) -> ColumnElement[bool]:
+    unwritten = outbox.c.state.in_((*OPEN, State.PARKED))
+    if as_of is None:
+        return unwritten
+    return or_(unwritten, and_(outbox.c.state == State.APPLIED, outbox.c.settled_at >= as_of))
+
+
+def _account_values(
+    connection: Connection, system: SystemName, where: ColumnElement[bool]
+) -> dict[str, dict[str, Value]]:
+    query = (
+        select(outbox.c.target, outbox.c.action)
+        .where(outbox.c.system == system, outbox.c.kind == Kind.ACCOUNT.value, outbox.c.operation == "update", where)
+        .order_by(outbox.c.id)
+    )
+    found: dict[str, dict[str, Value]] = {}
+    for account_id, action in connection.execute(query):
+        found.setdefault(account_id, {}).update(codec.decode_values(codec.loads(action)["values"]))
+    return found
+
+
+def _facts(
+    connection: Connection, system: SystemName, deal_ids: Sequence[str], baseline: datetime
+) -> dict[str, LedgerFacts]:
+    rows = connection.execute(select(handoff).where(handoff.c.system == system, handoff.c.deal_id.in_(deal_ids))).all()
+    effects = effects_of(connection, system, rows)
+    values = _written(connection, system, [Ref(Kind.DEAL, row.deal_id) for row in rows])
+    values |= _written(connection, system, [Ref(Kind.ACCOUNT, row.account_id) for row in rows if row.account_id])
+    found: dict[str, LedgerFacts] = {}
+    for row in rows:
+        refs = [Ref(Kind.DEAL, row.deal_id)]
+        if row.account_id:
+            refs.append(Ref(Kind.ACCOUNT, row.account_id))
+        found[row.deal_id] = LedgerFacts(
+            baseline=baseline,
+            generation=row.generation,
+            won_at=row.won_at,
+            left_won_at=row.left_won_at,
+            released_at=row.released_at,
+            gate=Gate(row.gate) if row.gate else None,
+            csm_id=row.csm_id,
+            assigned_at=row.assigned_at,
+            stage_before_win=row.stage_before_win,
+            adopted=row.adopted,
+            effects=effects.get(row.deal_id, {}),
+            written={ref: values[ref] for ref in refs if ref in values},
+            done_signals=read_signals(row.done_signals),
+        )
+    return found
+
+
+def effects_of(connection: Connection, system: SystemName, rows: Iterable[Row[Any]]) -> dict[str, dict[str, Effect]]:
+    """The confirmed effects of these handoff rows, each of the row's generation, by deal and step."""
+    generations = {row.deal_id: row.generation for row in rows}
+    query = select(effect).where(effect.c.system == system, effect.c.deal_id.in_(list(generations)))
+    found: dict[str, dict[str, Effect]] = {}
+    for row in connection.execute(query):
+        if row.generation == generations[row.deal_id]:
+            one = Effect(step=row.step, record_id=row.record_id, fingerprint=row.fingerprint)
+            found.setdefault(row.deal_id, {})[row.step] = one
+    return found
+
+
+def _written(connection: Connection, system: SystemName, refs: Sequence[Ref]) -> dict[Ref, dict[str, Value]]:
+    found: dict[Ref, dict[str, Value]] = {}
+    if not refs:
+        return found
+    query = select(written).where(
+        written.c.system == system,
+        written.c.kind == refs[0].kind.value,
+        written.c.record_id.in_(sorted({ref.id for ref in refs})),
+    )
+    for row in connection.execute(query):
+        one = found.setdefault(Ref(Kind(row.kind), row.record_id), {})
+        one[row.field] = codec.decode_value(codec.loads(row.value))
+    return found
+
+
+def read_signals(text: str) -> dict[str, datetime]:
+    """Completion signals, step by step, from their JSON text."""
+    return {step: datetime.fromisoformat(at) for step, at in codec.loads(text).items()}
+
+
+def signals_text(signals: Mapping[str, datetime]) -> str:
+    """Completion signals as JSON text."""
+    return codec.dumps({step: at.isoformat() for step, at in signals.items()})

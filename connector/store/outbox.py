@@ -1,0 +1,233 @@
+"""The outbox: claiming rows to send, and what waits, hangs or was parked.
+
+Not here: putting rows in (``record``) and booking how they ended (``settle``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, select, text, update
+
+from connector.errors import Fault, FaultCode
+from connector.handoff.model import SystemName
+from connector.handoff.plan import Order
+from connector.store import codec
+from connector.store.audit import AuditKind, Entry, write_audit
+from connector.store.database import Part, chunks
+from connector.store.inbox import want_looks
+from connector.store.rows import Claimed, Lane, Look, OutboxRow
+from connector.store.schema import outbox
+from connector.store.states import OPEN, State, arrive, state_in
+
+RANKS: Mapping[Order, int] = {order: rank for rank, order in enumerate(Order)}
+"""Orders as numbers, in the order they are declared."""
+
+_ORDERS = tuple(Order)
+_IS_OPEN = text(state_in(OPEN, "outbox.state"))
+_IS_PENDING = text(state_in((State.PENDING,), "outbox.state"))
+_EARLIER = outbox.alias("earlier")
+_EARLIER_IS_OPEN = text(state_in(OPEN, "earlier.state"))
+
+
+class Outbox(Part):
+    """Rows on their way to a CRM or a person."""
+
+    def claim(
+        self, system: SystemName, *, owner: str, batch: Callable[[Lane], int], lease_seconds: float
+    ) -> Claimed | None:
+        """Take the rows of one lane that may be sent now, earliest order first; None when there are none.
+
+        ``batch`` says how many rows a lane takes at once. Rows that aim at the same record never share a claim. A
+        row is claimable when its time has come and no earlier order of its deal is open.
+        """
+        while True:
+            now = self._db.now()
+            with self._db.read() as connection:
+                head = connection.execute(_claimable(select(outbox.c.kind, outbox.c.operation), system, now).limit(1))
+                first = head.one_or_none()
+            if first is None:
+                return None
+            lane = Lane(system=system, kind=first.kind, operation=first.operation)
+            size = batch(lane)
+            if size < 1:
+                raise ValueError(f"a batch of {size} rows for lane {lane.kind} {lane.operation}")
+            until = now + timedelta(seconds=lease_seconds)
+            with self._db.write() as connection:
+                ids = _choose(connection, lane, now=now, size=size)
+                rows = _take(connection, ids, owner=owner, now=now, until=until)
+            if rows:
+                return Claimed(lane=lane, rows=rows, lease_until=until)
+
+    def unknown_rows(self, system: SystemName, limit: int) -> tuple[OutboxRow, ...]:
+        """Rows of which nobody knows whether they were done, oldest first."""
+        where = and_(outbox.c.system == system, outbox.c.state == State.UNKNOWN)
+        return self._rows(select(outbox).where(where).order_by(outbox.c.id).limit(limit))
+
+    def parked(self, system: SystemName | None = None) -> tuple[OutboxRow, ...]:
+        """Rows that wait for a person, oldest first; of all systems when none is named."""
+        query = select(outbox).where(outbox.c.state == State.PARKED).order_by(outbox.c.id)
+        return self._rows(query if system is None else query.where(outbox.c.system == system))
+
+    def rows(self, system: SystemName, deal_id: str) -> tuple[OutboxRow, ...]:
+        """Everything that was ever to be sent for a deal, oldest first."""
+        where = and_(outbox.c.system == system, outbox.c.deal_id == deal_id)
+        return self._rows(select(outbox).where(where).order_by(outbox.c.id))
+
+    def retry(self, ids: Sequence[int] | None = None, *, system: SystemName | None = None) -> int:
+        """Send parked rows again, these or all; returns how many. Their deals are looked at too.
+
+        A parked row whose step is on its way again already is dropped as superseded instead, and not counted.
+        """
+        now = self._db.now()
+        query = select(outbox).where(outbox.c.state == State.PARKED).order_by(outbox.c.id).with_for_update()
+        if ids is not None:
+            query = query.where(outbox.c.id.in_(list(ids)))
+        if system is not None:
+            query = query.where(outbox.c.system == system)
+        with self._db.write() as connection:
+            rows = connection.execute(query).all()
+            newest = {(row.system, row.deal_id, row.step): row for row in rows}
+            taken = _steps_on_their_way(connection, rows)
+            again = [row for step, row in newest.items() if step not in taken]
+            chosen = {row.id for row in again}
+            _move(connection, [row.id for row in rows if row.id not in chosen], to=State.SUPERSEDED, now=now)
+            _move(connection, sorted(chosen), to=State.PENDING, now=now)
+            for name in sorted({row.system for row in again}):
+                looks = [
+                    Look(deal_id=row.deal_id, due_at=now, reason="a refused write is tried again")
+                    for row in again
+                    if row.system == name
+                ]
+                want_looks(self._db, connection, SystemName(name), looks)
+            write_audit(connection, now, [_retried(row) for row in again])
+            return len(again)
+
+    def counts(self, system: SystemName) -> Mapping[State, int]:
+        """How many rows stand in each state; states with none are 0."""
+        query = select(outbox.c.state, func.count()).where(outbox.c.system == system).group_by(outbox.c.state)
+        with self._db.read() as connection:
+            found = {State(state): count for state, count in connection.execute(query).tuples()}
+        return {state: found.get(state, 0) for state in State}
+
+    def oldest_open(self, system: SystemName) -> datetime | None:
+        """When the oldest row that is not settled was decided; None when all are."""
+        query = select(func.min(outbox.c.created_at)).where(outbox.c.system == system, _IS_OPEN)
+        with self._db.read() as connection:
+            oldest: datetime | None = connection.execute(query).scalar_one()
+        return oldest
+
+    def _rows(self, query: Select[Any]) -> tuple[OutboxRow, ...]:
+        with self._db.read() as connection:
+            return tuple(read_row(row) for row in connection.execute(query))
+
+
+def read_row(row: Row[Any]) -> OutboxRow:
+    """A row of the outbox table as data."""
+    error = None
+    if row.fault_code:
+        error = Fault(
+            code=FaultCode(row.fault_code), vendor_code=row.vendor_code or "", message=row.message or "", retry_at=None
+        )
+    return OutboxRow(
+        id=row.id,
+        system=SystemName(row.system),
+        deal_id=row.deal_id,
+        generation=row.generation,
+        step=row.step,
+        key=row.key,
+        order=_ORDERS[row.rank],
+        kind=row.kind,
+        operation=row.operation,
+        action=codec.action_from_json(codec.loads(row.action)),
+        attempt=row.attempt,
+        state=State(row.state),
+        error=error,
+        reason=row.reason,
+        created_at=row.created_at,
+        settled_at=row.settled_at,
+        claimed_at=row.claimed_at,
+        record_id=row.record_id,
+    )
+
+
+def lock_rows(connection: Connection, ids: Sequence[int]) -> list[Row[Any]]:
+    """The rows with these ids (ascending), held until the transaction ends. In id order, so that nobody deadlocks."""
+    rows: list[Row[Any]] = []
+    for part in chunks(ids):
+        rows += connection.execute(
+            select(outbox).where(outbox.c.id.in_(part)).order_by(outbox.c.id).with_for_update()
+        ).all()
+    return rows
+
+
+def _claimable(query: Select[Any], system: SystemName, now: datetime) -> Select[Any]:
+    """Narrow a query on the outbox to rows that may be sent, first ones first; uses the partial indexes."""
+    waits: ColumnElement[bool] = exists().where(
+        _EARLIER.c.system == outbox.c.system,
+        _EARLIER.c.deal_id == outbox.c.deal_id,
+        _EARLIER.c.rank < outbox.c.rank,
+        _EARLIER_IS_OPEN,
+    )
+    return query.where(outbox.c.system == system, _IS_PENDING, outbox.c.available_at <= now, ~waits).order_by(
+        outbox.c.rank, outbox.c.id
+    )
+
+
+def _choose(connection: Connection, lane: Lane, *, now: datetime, size: int) -> list[int]:
+    query = _claimable(select(outbox.c.id, outbox.c.target), lane.system, now).where(
+        outbox.c.kind == lane.kind, outbox.c.operation == lane.operation
+    )
+    query = query.limit(size).with_for_update(of=outbox, skip_locked=True)
+    first: dict[str, int] = {}
+    for row_id, target in connection.execute(query).tuples():
+        first.setdefault(target, row_id)
+    return list(first.values())
+
+
+def _take(
+    connection: Connection, ids: Sequence[int], *, owner: str, now: datetime, until: datetime
+) -> tuple[OutboxRow, ...]:
+    taken: list[Row[Any]] = []
+    for part in chunks(ids):
+        taken += connection.execute(
+            update(outbox)
+            .where(outbox.c.id.in_(part), outbox.c.state == State.PENDING)
+            .values(
+                state=arrive(State.PENDING, (State.SENDING,)),
+                attempt=outbox.c.attempt + 1,
+                lease_owner=owner,
+                lease_until=until,
+                claimed_at=now,
+            )
+            .returning(outbox)
+        ).all()
+    return tuple(read_row(row) for row in sorted(taken, key=lambda row: (row.rank, row.id)))
+
+
+def _steps_on_their_way(connection: Connection, rows: Sequence[Row[Any]]) -> set[tuple[str, str, str]]:
+    found: set[tuple[str, str, str]] = set()
+    for part in chunks(sorted({row.deal_id for row in rows})):
+        query = select(outbox.c.system, outbox.c.deal_id, outbox.c.step).where(outbox.c.deal_id.in_(part), _IS_OPEN)
+        found.update((row.system, row.deal_id, row.step) for row in connection.execute(query))
+    return found
+
+
+def _move(connection: Connection, ids: Sequence[int], *, to: State, now: datetime) -> None:
+    values: dict[str, Any] = {"state": arrive(State.PARKED, (to,))}
+    values |= {"available_at": now, "settled_at": None} if to is State.PENDING else {"settled_at": now}
+    for part in chunks(ids):
+        connection.execute(update(outbox).where(outbox.c.id.in_(part)).values(**values))
+
+
+def _retried(row: Row[Any]) -> Entry:
+    return Entry(
+        system=SystemName(row.system),
+        deal_id=row.deal_id,
+        generation=row.generation,
+        kind=AuditKind.RETRIED,
+        reason=row.reason,
+        data={"row": row.id, "step": row.step, "vendor_code": row.vendor_code},
+    )

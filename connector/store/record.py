@@ -1,0 +1,352 @@
+"""Recording decisions: ledger, outbox, roster, inbox and audit of many deals in one transaction.
+
+Not here: deciding, sending. Nothing goes to a CRM that was not recorded here first.
+
+A plan is the whole answer for its deal, so what an earlier plan left waiting and this one no longer asks for is
+dropped. Two things are not: a notification (what it tells has happened), and an account's patch (the engine shows
+the core promised account values as if they were written, so a plan does not ask for them twice).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, or_, select, text, update
+
+from connector.handoff.model import Kind, SystemName
+from connector.handoff.plan import Action, Notify, Patch, Upsert, Verdict
+from connector.store import codec
+from connector.store.audit import AuditKind, Entry, write_audit
+from connector.store.database import Part, chunks
+from connector.store.inbox import want_looks
+from connector.store.ledger import signals_text
+from connector.store.outbox import RANKS, lock_rows
+from connector.store.rows import Decided, Look
+from connector.store.schema import effect, handoff, inbox, outbox, roster
+from connector.store.states import OPEN, State, arrive, state_in
+
+LOOK_AGAIN = timedelta(seconds=5)
+"""When to look again at a deal whose earlier write is still under way and is not what this decision wants."""
+
+NOTIFY_KIND = "notify"
+_UNFINISHED = text(state_in((*OPEN, State.PARKED), "outbox.state"))
+_IN_FLIGHT = (State.SENDING, State.UNKNOWN)
+_SET_ONCE = ("system", "deal_id", "created_at")
+_CLAIMS_OF_WRITES = ("gate", "csm_id", "released_at", "assigned_at")
+"""Columns that say something was written; in observe mode they stay as they were."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What the store held of the deals: rows by deal id, fingerprints of effects by deal, generation and step."""
+
+    handoffs: dict[str, Row[Any]] = field(default_factory=dict)
+    looks: dict[str, Row[Any]] = field(default_factory=dict)
+    rows: dict[str, list[Row[Any]]] = field(default_factory=dict)
+    fingerprints: dict[tuple[str, int, str], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """What the decisions change, gathered so that each table is written once."""
+
+    superseded: list[int] = field(default_factory=list)
+    inserts: list[dict[str, Any]] = field(default_factory=list)
+    handoffs: list[dict[str, Any]] = field(default_factory=list)
+    assigned: list[str] = field(default_factory=list)
+    soon: set[str] = field(default_factory=set)
+    audit: list[Entry] = field(default_factory=list)
+
+
+class Recorder(Part):
+    """One transaction from decision to outbox."""
+
+    def record(self, system: SystemName, decisions: Sequence[Decided], *, act: bool) -> None:
+        """Record plans, all or none. Without ``act`` nothing will be sent and nothing is remembered as written.
+
+        Raises ValueError when a plan is of another system or a deal comes twice.
+        """
+        _refuse_strangers(system, decisions)
+        if not decisions:
+            return
+        ordered = sorted(decisions, key=lambda one: one.plan.key.deal_id)
+        now = self._db.now()
+        with self._db.write() as connection:
+            before = _read(connection, system, [one.plan.key.deal_id for one in ordered])
+            changes = _Changes()
+            for one in ordered:
+                _compare(one, before, changes, act=act, now=now)
+            _write_outbox(connection, changes, now)
+            self._put_handoffs(connection, changes.handoffs, act=act)
+            self._take_turns(connection, system, changes.assigned)
+            self._answer_looks(connection, system, ordered, before=before, changes=changes, now=now)
+            write_audit(connection, now, changes.audit)
+
+    def _put_handoffs(self, connection: Connection, rows: Sequence[dict[str, Any]], *, act: bool) -> None:
+        statement = self._db.insert(handoff)
+        new = statement.excluded
+        kept = {*_SET_ONCE, *(() if act else _CLAIMS_OF_WRITES)}
+        changed: dict[str, Any] = {name: new[name] for name in rows[0] if name not in kept}
+        changed["adopted"] = or_(handoff.c.adopted, new.adopted)
+        changed["account_id"] = func.coalesce(new.account_id, handoff.c.account_id)
+        connection.execute(statement.on_conflict_do_update(index_elements=["system", "deal_id"], set_=changed), rows)
+
+    def _take_turns(self, connection: Connection, system: SystemName, assigned: Sequence[str]) -> None:
+        """Each new assignment is one account more and the end of the line."""
+        if not assigned:
+            return
+        last = connection.execute(select(func.max(roster.c.turn)).where(roster.c.system == system)).scalar_one() or 0
+        turns: dict[str, tuple[int, int]] = {}
+        for turn, person in enumerate(assigned, start=last + 1):
+            turns[person] = (turns.get(person, (0, 0))[0] + 1, turn)
+        statement = self._db.insert(roster)
+        new = statement.excluded
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["system", "person_id"],
+                set_={"accounts": roster.c.accounts + new.accounts, "turn": new.turn},
+            ),
+            [
+                {"system": system, "person_id": person, "accounts": accounts, "turn": turn}
+                for person, (accounts, turn) in sorted(turns.items())
+            ],
+        )
+
+    def _answer_looks(
+        self,
+        connection: Connection,
+        system: SystemName,
+        decisions: Sequence[Decided],
+        *,
+        before: _Before,
+        changes: _Changes,
+        now: datetime,
+    ) -> None:
+        """Clear the looks these decisions answer, and ask for the next ones."""
+        answered = [one.plan.key.deal_id for one in decisions if _answers(one, before)]
+        for ids in chunks(answered):
+            connection.execute(
+                update(inbox)
+                .where(inbox.c.system == system, inbox.c.deal_id.in_(ids))
+                .values(due_at=None, version=inbox.c.version + 1)
+            )
+        looks: list[Look] = []
+        for one in decisions:
+            deal_id = one.plan.key.deal_id
+            if one.next_look is not None:
+                looks.append(Look(deal_id=deal_id, due_at=one.next_look, reason="the last decision asked for it"))
+            if deal_id in changes.soon:
+                looks.append(Look(deal_id=deal_id, due_at=now + LOOK_AGAIN, reason="an earlier write was under way"))
+        want_looks(self._db, connection, system, looks)
+
+
+def operation_of(action: Action) -> tuple[str, str]:
+    """The lane an action travels in: kind and operation."""
+    match action:
+        case Patch():
+            return action.ref.kind.value, "update"
+        case Upsert():
+            return action.kind.value, "upsert"
+        case Notify():
+            return NOTIFY_KIND, "send"
+
+
+def _refuse_strangers(system: SystemName, decisions: Iterable[Decided]) -> None:
+    seen: set[str] = set()
+    for one in decisions:
+        key = one.plan.key
+        if key.system != system:
+            raise ValueError(f"a plan for {key} cannot be recorded for system {system}")
+        if key.deal_id in seen:
+            raise ValueError(f"two plans for {key} in one call")
+        seen.add(key.deal_id)
+
+
+def _read(connection: Connection, system: SystemName, deal_ids: Sequence[str]) -> _Before:
+    """Everything the decisions are compared with, held until the transaction ends."""
+    before = _Before()
+    unfinished: list[int] = []
+    for ids in chunks(deal_ids):
+        query = select(outbox.c.id).where(outbox.c.system == system, outbox.c.deal_id.in_(ids), _UNFINISHED)
+        unfinished += connection.execute(query).scalars()
+    for row in lock_rows(connection, sorted(unfinished)):
+        if State(row.state) in (*OPEN, State.PARKED):
+            before.rows.setdefault(row.deal_id, []).append(row)
+    for table, found in ((handoff, before.handoffs), (inbox, before.looks)):
+        for ids in chunks(deal_ids):
+            query = select(table).where(table.c.system == system, table.c.deal_id.in_(ids))
+            rows = connection.execute(query.order_by(table.c.deal_id).with_for_update())
+            found.update({row.deal_id: row for row in rows})
+    for ids in chunks(deal_ids):
+        for row in connection.execute(select(effect).where(effect.c.system == system, effect.c.deal_id.in_(ids))):
+            before.fingerprints[row.deal_id, row.generation, row.step] = row.fingerprint
+    return before
+
+
+def _compare(one: Decided, before: _Before, changes: _Changes, *, act: bool, now: datetime) -> None:
+    """Fill ``changes`` with what this decision changes."""
+    plan = one.plan
+    known = before.handoffs.get(plan.key.deal_id)
+    if act:
+        _compare_actions(one, before, changes, now=now)
+        chosen = plan.assignment
+        if chosen is not None and chosen.new and (known is None or known.csm_id != chosen.person_id):
+            changes.assigned.append(chosen.person_id)
+    row, view = _handoff_row(one, before, act=act, now=now)
+    changes.handoffs.append(row)
+    if known is None or known.digest != row["digest"] or known.mode != row["mode"]:
+        changes.audit.append(_entry(one, view, mode=row["mode"]))
+
+
+def _compare_actions(one: Decided, before: _Before, changes: _Changes, *, now: datetime) -> None:
+    deal_id = one.plan.key.deal_id
+    waiting: dict[str, list[Row[Any]]] = {}
+    for row in before.rows.get(deal_id, ()):
+        waiting.setdefault(row.step, []).append(row)
+    for action in one.plan.actions:
+        new = _outbox_row(one, action, now)
+        rows = waiting.pop(action.step, [])
+        same = [row for row in rows if row.digest == new["digest"] and row.generation == new["generation"]]
+        in_flight = [row for row in rows if row.state in _IN_FLIGHT]
+        changes.superseded.extend(row.id for row in rows if row not in same[:1] and row.state not in _IN_FLIGHT)
+        if in_flight and not same:
+            changes.soon.add(deal_id)
+        elif not same and not _is_done(one, action, before):
+            changes.inserts.append(new)
+    for row in (row for rows in waiting.values() for row in rows):
+        _drop(row, changes)
+
+
+def _is_done(one: Decided, action: Action, before: _Before) -> bool:
+    """Whether the receiver confirmed this very effect between the reading of the ledger and now."""
+    if isinstance(action, Patch):
+        return False  # writing the same values again is right when a person changed them back
+    done = before.fingerprints.get((one.plan.key.deal_id, one.plan.generation, action.step))
+    return done == action.fingerprint
+
+
+def _drop(row: Row[Any], changes: _Changes) -> None:
+    """Take back a row that the present plan does not ask for, as far as it can be."""
+    promised = row.kind == Kind.ACCOUNT.value and row.state != State.PARKED
+    if row.kind == NOTIFY_KIND or promised:
+        return
+    if row.state in _IN_FLIGHT:
+        changes.soon.add(row.deal_id)
+    else:
+        changes.superseded.append(row.id)
+
+
+def _outbox_row(one: Decided, action: Action, now: datetime) -> dict[str, Any]:
+    key = one.plan.key
+    data = codec.action_to_json(action)
+    payload = {name: value for name, value in data.items() if name != "reason"}
+    digest = codec.digest(payload)
+    kind, operation = operation_of(action)
+    match action:
+        case Patch():
+            own_key, target, fingerprint = f"{key}:{one.plan.generation}:{action.step}", action.ref.id, digest
+        case Upsert():
+            own_key, target, fingerprint = action.key, action.record_id or action.key, action.fingerprint
+        case Notify():
+            own_key, target, fingerprint = action.key, action.key, action.fingerprint
+    return {
+        "system": key.system,
+        "deal_id": key.deal_id,
+        "generation": one.plan.generation,
+        "step": action.step,
+        "key": own_key,
+        "rank": RANKS[action.order],
+        "kind": kind,
+        "operation": operation,
+        "target": target,
+        "action": codec.dumps(data),
+        "digest": digest,
+        "fingerprint": fingerprint,
+        "reason": action.reason,
+        "state": State.PENDING.value,
+        "attempt": 0,
+        "available_at": now,
+        "created_at": now,
+    }
+
+
+def _write_outbox(connection: Connection, changes: _Changes, now: datetime) -> None:
+    gone = arrive(State.PENDING, (State.SUPERSEDED,))
+    for ids in chunks(changes.superseded):
+        connection.execute(update(outbox).where(outbox.c.id.in_(ids)).values(state=gone, settled_at=now))
+    if changes.inserts:
+        connection.execute(insert(outbox), changes.inserts)
+
+
+def _handoff_row(one: Decided, before: _Before, *, act: bool, now: datetime) -> tuple[dict[str, Any], codec.Json]:
+    """The handoff row after this decision, and the decision for readers."""
+    plan, remember = one.plan, one.plan.remember
+    deal_id = plan.key.deal_id
+    view = codec.plan_to_json(plan)
+    known = before.handoffs.get(deal_id)
+    because = before.looks[deal_id].reason if _answers(one, before) else known.looked_because if known else ""
+    refs = [action.ref for action in plan.actions if isinstance(action, Patch)]
+    row = {
+        "system": plan.key.system,
+        "deal_id": deal_id,
+        "generation": remember.generation,
+        "won_at": remember.won_at,
+        "left_won_at": remember.left_won_at,
+        "released_at": remember.released_at if act else None,
+        "gate": remember.gate.value if act and remember.gate else None,
+        "csm_id": remember.csm_id if act else None,
+        "assigned_at": remember.assigned_at if act else None,
+        "stage_before_win": remember.stage_before_win,
+        "adopted": remember.adopted,
+        "done_signals": signals_text(remember.done_signals),
+        "account_id": next((ref.id for ref in refs if ref.kind is Kind.ACCOUNT), None),
+        "phase": plan.phase.value,
+        "mode": "act" if act else "observe",
+        "verdict": plan.gate.value if plan.gate else None,
+        "segment": plan.segment,
+        "percent": plan.percent,
+        "reason": plan.coverage,
+        "looked_because": because,
+        "plan": codec.dumps(view),
+        "digest": codec.decision_digest(view),
+        "decided_at": now,
+        "created_at": now,
+    }
+    return row, view
+
+
+def _answers(one: Decided, before: _Before) -> bool:
+    """Whether this decision answers what stands in the inbox, and nothing was asked for since."""
+    look = before.looks.get(one.plan.key.deal_id)
+    return look is not None and look.version == one.look_version
+
+
+def _entry(one: Decided, view: codec.Json, *, mode: str) -> Entry:
+    plan = one.plan
+    moving = [finding.reason for finding in plan.findings if finding.verdict in (Verdict.ACT, Verdict.BLOCKED)]
+    return Entry(
+        system=plan.key.system,
+        deal_id=plan.key.deal_id,
+        generation=plan.generation,
+        kind=AuditKind.DECIDED,
+        reason=" ".join(moving) or plan.coverage,
+        data={
+            "mode": mode,
+            "phase": view["phase"],
+            "gate": view["gate"],
+            "percent": view["percent"],
+            "missing": [check["label"] for check in view["missing"]],
+            "csm": view["assignment"]["email"] if view["assignment"] else None,
+            "findings": [
+                {"rule": item["rule"], "verdict": item["verdict"], "reason": item["reason"]}
+                for item in view["findings"]
+            ],
+            "actions": [
+                {"step": action.step, "reason": action.reason, "fields": sorted(getattr(action, "values", {}))}
+                for action in plan.actions
+            ],
+        },
+    )

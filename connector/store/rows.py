@@ -1,0 +1,164 @@
+"""What goes into the store and comes out of it: looks, decisions, claimed rows and how they ended.
+
+Not here: SQL, and what people read about a handoff (``views``). The store sits beside the CRM port, not on top of
+it, so the results an adapter gives are met here by shape (`AppliedLike`) and by what the engine makes of a fault.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+from connector.errors import Fault
+from connector.handoff.model import SystemName
+from connector.handoff.plan import Action, Order, Plan
+from connector.store.states import State
+
+LAST_PASS = "last-pass"  # noqa: S105  # a name, not a password
+"""Under this name, beside the feeds' cursors, each pass leaves when it ended, for whoever asks from another process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A deal to look at, from when on, and why. ``version`` grows with each wish, so that none is lost in between."""
+
+    deal_id: str
+    due_at: datetime
+    reason: str
+    modified_at: datetime | None = None
+    version: int = 0
+
+
+class ChangeLike(Protocol):
+    """A change as a feed reports it: the port's ``Change`` fits."""
+
+    @property
+    def deal_id(self) -> str:
+        """The CRM's id of the deal."""
+        ...
+
+    @property
+    def modified_at(self) -> datetime | None:
+        """When the CRM says it was last modified."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A plan to record. ``look_version`` is the `Look` it answers, None when nothing in the inbox asked for it."""
+
+    plan: Plan
+    look_version: int | None = None
+    next_look: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Rows that may share one call. Operations: ``update`` (patches), ``upsert``, ``send`` (notifications)."""
+
+    system: SystemName
+    kind: str
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One action on its way. ``attempt`` counts claims and fences settlements; ``error`` is the last failure."""
+
+    id: int
+    system: SystemName
+    deal_id: str
+    generation: int
+    step: str
+    key: str
+    order: Order
+    kind: str
+    operation: str
+    action: Action
+    attempt: int
+    state: State
+    error: Fault | None
+    reason: str
+    created_at: datetime
+    settled_at: datetime | None
+    claimed_at: datetime | None = None
+    record_id: str | None = None
+
+    @property
+    def lane(self) -> Lane:
+        """The lane this row travels in."""
+        return Lane(system=self.system, kind=self.kind, operation=self.operation)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Rows of one lane, the caller's alone until ``lease_until``, in the order they should be sent."""
+
+    lane: Lane
+    rows: tuple[OutboxRow, ...]
+    lease_until: datetime
+
+
+@runtime_checkable
+class AppliedLike(Protocol):
+    """The receiver confirmed the row: the port's ``Applied`` fits."""
+
+    @property
+    def record_id(self) -> str:
+        """The record that was written or made."""
+        ...
+
+    @property
+    def modified_at(self) -> datetime | None:
+        """Its new modification time, where the receiver tells it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The receiver confirmed the row."""
+
+    record_id: str
+    modified_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Not done; send it again at ``at``."""
+
+    fault: Fault
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """Not done, and the deal is not what it was: drop the row and look at the deal now."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """Perhaps done: look it up by key before anything is sent again."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Not done, and repeating will not mend it: a person must."""
+
+    fault: Fault
+
+
+Result = AppliedLike | Retry | Reread | Unsure | Park
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How one claimed row ended, for the attempt that was claimed."""
+
+    row_id: int
+    attempt: int
+    result: Result

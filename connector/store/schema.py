@@ -1,0 +1,236 @@
+"""The tables, the same on SQLite and PostgreSQL, and the one column type that keeps times honest.
+
+Not here: how the tables come to be (``migrations``; a test holds both to each other) and any query.
+Text columns that hold JSON are written and read by ``codec`` alone.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from connector.store.states import OPEN, State, state_in
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware UTC time. PostgreSQL keeps the zone; SQLite gets fixed-width text that sorts as time does."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """``timestamptz`` on PostgreSQL, text of fixed width on SQLite."""
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive time: it would be a different moment on every machine."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("the store takes aware times only")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002  # SQLAlchemy hands it over by name
+    ) -> datetime | None:
+        """Always aware, always UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+BigId = BigInteger().with_variant(Integer(), "sqlite")
+"""A growing row number; SQLite only numbers rows by itself when the column is called INTEGER."""
+
+metadata = MetaData()
+
+system = Table(
+    "system",
+    metadata,
+    Column("system", String, primary_key=True),
+    Column("baseline", Utc),
+    Column("paused_until", Utc),
+    Column("pause_reason", Text),
+)
+
+cursor = Table(
+    "cursor",
+    metadata,
+    Column("system", String, primary_key=True),
+    Column("feed", String, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("updated_at", Utc, nullable=False),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("system", String, primary_key=True),
+    Column("deal_id", String, primary_key=True),
+    # Empty when there is nothing to look at. The row stays, so that ``version`` never starts over: a look that was
+    # taken out before could otherwise wipe one that came in since.
+    Column("due_at", Utc),
+    Column("reason", Text, nullable=False),
+    Column("modified_at", Utc),
+    Column("version", BigInteger, nullable=False),
+)
+Index("inbox_due", inbox.c.system, inbox.c.due_at)
+
+handoff = Table(
+    "handoff",
+    metadata,
+    Column("system", String, primary_key=True),
+    Column("deal_id", String, primary_key=True),
+    Column("generation", Integer, nullable=False),
+    Column("won_at", Utc),
+    Column("left_won_at", Utc),
+    Column("released_at", Utc),
+    Column("gate", String),
+    Column("csm_id", String),
+    Column("assigned_at", Utc),
+    Column("stage_before_win", String),
+    Column("adopted", Boolean, nullable=False),
+    Column("done_signals", Text, nullable=False),
+    Column("account_id", String),
+    Column("last_write_at", Utc),
+    # The latest decision, for people to read.
+    Column("phase", String),
+    Column("mode", String),
+    Column("verdict", String),
+    Column("segment", String, nullable=False),
+    Column("percent", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("looked_because", Text, nullable=False),
+    Column("plan", Text),
+    Column("digest", String, nullable=False),
+    Column("decided_at", Utc),
+    Column("created_at", Utc, nullable=False),
+)
+Index("handoff_decided", handoff.c.system, handoff.c.decided_at)
+Index("handoff_standing", handoff.c.system, handoff.c.phase, handoff.c.gate)
+
+effect = Table(
+    "effect",
+    metadata,
+    Column("system", String, primary_key=True),
+    Column("deal_id", String, primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    Column("step", String, primary_key=True),
+    Column("record_id", String, nullable=False),
+    Column("fingerprint", String, nullable=False),
+    Column("at", Utc, nullable=False),
+)
+
+written = Table(
+    "written",
+    metadata,
+    Column("system", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("record_id", String, primary_key=True),
+    Column("field", String, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+roster = Table(
+    "roster",
+    metadata,
+    Column("system", String, primary_key=True),
+    Column("person_id", String, primary_key=True),
+    Column("accounts", Integer, nullable=False),
+    Column("turn", BigInteger, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("system", String, nullable=False),
+    Column("deal_id", String, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("step", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("operation", String, nullable=False),
+    # What the row is about at the receiver: a record id or the key. Two rows of one batch must not share it.
+    Column("target", String, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("fingerprint", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("state", String, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("available_at", Utc, nullable=False),
+    Column("lease_owner", String),
+    Column("lease_until", Utc),
+    Column("claimed_at", Utc),
+    Column("record_id", String),
+    Column("modified_at", Utc),
+    Column("fault_code", String),
+    Column("vendor_code", Text),
+    Column("message", Text),
+    Column("created_at", Utc, nullable=False),
+    Column("settled_at", Utc),
+    CheckConstraint(state_in(tuple(State)), name="outbox_state_known"),
+    sqlite_autoincrement=True,
+)
+_OPEN = text(state_in(OPEN))
+_PENDING = text(state_in((State.PENDING,)))
+Index("outbox_claim", outbox.c.system, outbox.c.rank, outbox.c.id, sqlite_where=_PENDING, postgresql_where=_PENDING)
+Index(
+    "outbox_open",
+    outbox.c.system,
+    outbox.c.deal_id,
+    outbox.c.step,
+    unique=True,
+    sqlite_where=_OPEN,
+    postgresql_where=_OPEN,
+)
+Index("outbox_wait", outbox.c.system, outbox.c.deal_id, outbox.c.rank, sqlite_where=_OPEN, postgresql_where=_OPEN)
+Index("outbox_state", outbox.c.system, outbox.c.state, outbox.c.settled_at)
+Index("outbox_deal", outbox.c.system, outbox.c.deal_id, outbox.c.id)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("at", Utc, nullable=False),
+    Column("system", String, nullable=False),
+    Column("deal_id", String),
+    Column("generation", Integer, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("audit_deal", audit.c.system, audit.c.deal_id, audit.c.id)
+Index("audit_kind", audit.c.kind, audit.c.id)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("until", Utc, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+)

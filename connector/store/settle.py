@@ -1,0 +1,258 @@
+"""Booking how claimed rows ended: settle, verify's answer, rescue.
+
+Not here: judging a failure (the engine does, by `Advice`). Only the attempt that was claimed may settle a row; one
+exception is good news from an attempt that was given up as unknown, for nothing can have been sent since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, or_, select, update
+
+from connector.errors import Fault, FaultCode
+from connector.handoff.model import Kind, SystemName
+from connector.store import codec
+from connector.store.audit import AuditKind, Entry, write_audit
+from connector.store.database import Part
+from connector.store.inbox import want_looks
+from connector.store.outbox import lock_rows
+from connector.store.rows import Applied, AppliedLike, Look, Park, Reread, Result, Retry, Settlement, Unsure
+from connector.store.schema import effect, handoff, outbox, written
+from connector.store.states import State, arrive
+
+PATHS: Mapping[type, tuple[State, ...]] = {
+    Retry: (State.REFUSED, State.PENDING),
+    Reread: (State.REFUSED, State.SUPERSEDED),
+    Unsure: (State.UNKNOWN,),
+    Park: (State.REFUSED, State.PARKED),
+}
+"""The way a row goes from ``sending``, by result; everything else is `AppliedLike`."""
+
+SENDER_LOST = Fault(
+    code=FaultCode.OUTCOME_UNKNOWN,
+    vendor_code="",
+    message="the process that was sending this ended before it learned the outcome",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """A row as it was, where it goes, and what was reported."""
+
+    row: Row[Any]
+    state: State
+    result: Result
+
+
+class Settling(Part):
+    """What becomes of rows that were claimed."""
+
+    def settle(self, settlements: Sequence[Settlement]) -> int:
+        """Book the results, all in one transaction; returns how many counted.
+
+        A settlement of another attempt, or of a row that is not being sent, changes nothing.
+        """
+        by_id = {item.row_id: item for item in settlements}
+        with self._db.write() as connection:
+            rows = lock_rows(connection, sorted(by_id))
+            endings = [ending for row in rows if (ending := _ending(row, by_id[row.id])) is not None]
+            self._book(connection, endings)
+            return len(endings)
+
+    def resolve_unknown(self, row_id: int, *, found: str | None) -> bool:
+        """Say what looking up by key found: the record's id (the row was applied) or None (it may be sent again).
+
+        False when the row is not unknown any more.
+        """
+        now = self._db.now()
+        with self._db.write() as connection:
+            rows = [row for row in lock_rows(connection, [row_id]) if row.state == State.UNKNOWN]
+            result: Result = Applied(found) if found is not None else Retry(SENDER_LOST, at=now)
+            to = State.APPLIED if found is not None else State.PENDING
+            self._book(connection, [_Ending(row, arrive(State.UNKNOWN, (to,)), result) for row in rows])
+            return bool(rows)
+
+    def rescue(self, system: SystemName, *, all_mine: bool) -> int:
+        """Rows whose lease ran out become unknown; returns how many.
+
+        ``all_mine`` takes every row in ``sending``: right at the start of the only process. On PostgreSQL other
+        replicas may be sending, so there it changes nothing.
+        """
+        now = self._db.now()
+        where = [outbox.c.system == system, outbox.c.state == State.SENDING]
+        if not (all_mine and self._db.is_sqlite):
+            where.append(or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now))
+        with self._db.write() as connection:
+            ids = connection.execute(select(outbox.c.id).where(*where).order_by(outbox.c.id)).scalars().all()
+            rows = [row for row in lock_rows(connection, ids) if row.state == State.SENDING]
+            result = Unsure(SENDER_LOST)
+            self._book(connection, [_Ending(row, arrive(State.SENDING, (State.UNKNOWN,)), result) for row in rows])
+            return len(rows)
+
+    def _book(self, connection: Connection, endings: Sequence[_Ending]) -> None:
+        if not endings:
+            return
+        now = self._db.now()
+        connection.execute(
+            update(outbox)
+            .where(outbox.c.id == bindparam("row_id"))
+            .values({name: bindparam(name) for name in _changes(endings[0], now) if name != "row_id"}),
+            [_changes(ending, now) for ending in endings],
+        )
+        applied = [ending for ending in endings if ending.state is State.APPLIED]
+        _stamp_handoffs(connection, applied)
+        self._put_effects(connection, applied, now)
+        self._put_written(connection, applied)
+        for system in sorted({ending.row.system for ending in endings}):
+            looks = [
+                Look(deal_id=ending.row.deal_id, due_at=now, reason="the deal was not as it had been read")
+                for ending in endings
+                if isinstance(ending.result, Reread) and ending.row.system == system
+            ]
+            want_looks(self._db, connection, SystemName(system), looks)
+        write_audit(connection, now, [entry for ending in endings if (entry := _entry(ending)) is not None])
+
+    def _put_effects(self, connection: Connection, applied: Sequence[_Ending], now: datetime) -> None:
+        rows = [
+            {
+                "system": ending.row.system,
+                "deal_id": ending.row.deal_id,
+                "generation": ending.row.generation,
+                "step": ending.row.step,
+                "record_id": _record_id(ending),
+                "fingerprint": ending.row.fingerprint,
+                "at": now,
+            }
+            for ending in sorted(applied, key=lambda one: (one.row.system, one.row.deal_id, one.row.step, one.row.id))
+        ]
+        if not rows:
+            return
+        statement = self._db.insert(effect)
+        new = statement.excluded
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["system", "deal_id", "generation", "step"],
+                set_={"record_id": new.record_id, "fingerprint": new.fingerprint, "at": new.at},
+            ),
+            rows,
+        )
+
+    def _put_written(self, connection: Connection, applied: Sequence[_Ending]) -> None:
+        latest: dict[tuple[str, str, str, str], str] = {}
+        for ending in applied:
+            action = codec.loads(ending.row.action)
+            if action["type"] != "patch":
+                continue
+            ref = action["ref"]
+            for name, value in action["values"].items():
+                latest[(ending.row.system, ref["kind"], ref["id"], name)] = codec.dumps(value)
+        if not latest:
+            return
+        statement = self._db.insert(written)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["system", "kind", "record_id", "field"], set_={"value": statement.excluded.value}
+            ),
+            [
+                {"system": system, "kind": kind, "record_id": record_id, "field": field, "value": value}
+                for (system, kind, record_id, field), value in sorted(latest.items())
+            ],
+        )
+
+
+def _ending(row: Row[Any], settlement: Settlement) -> _Ending | None:
+    """Where this settlement takes the row, or None when it does not count."""
+    if row.attempt != settlement.attempt:
+        return None
+    result = settlement.result
+    path = PATHS.get(type(result))
+    if path is None:
+        if not isinstance(result, AppliedLike):
+            raise TypeError(f"not the result of a row: {type(result).__name__}")
+        path = (State.APPLIED,)
+        if row.state == State.UNKNOWN:
+            return _Ending(row, arrive(State.UNKNOWN, path), result)
+    if row.state != State.SENDING:
+        return None
+    return _Ending(row, arrive(State.SENDING, path), result)
+
+
+def _changes(ending: _Ending, now: datetime) -> dict[str, Any]:
+    """The row's new columns; the same names for every result, so that one statement takes them all."""
+    result = ending.result
+    fault = None if isinstance(result, AppliedLike) else result.fault
+    on_its_way = ending.state in (State.PENDING, State.UNKNOWN)
+    return {
+        "row_id": ending.row.id,
+        "state": ending.state.value,
+        "available_at": result.at if isinstance(result, Retry) else ending.row.available_at,
+        "lease_owner": None,
+        "lease_until": None,
+        "record_id": _record_id(ending) if isinstance(result, AppliedLike) else ending.row.record_id,
+        "modified_at": result.modified_at if isinstance(result, AppliedLike) else None,
+        "fault_code": fault.code.value if fault else None,
+        "vendor_code": fault.vendor_code if fault else None,
+        "message": fault.message if fault else None,
+        "settled_at": None if on_its_way else now,
+    }
+
+
+def _record_id(ending: _Ending) -> str:
+    return ending.result.record_id if isinstance(ending.result, AppliedLike) else ""
+
+
+def _stamp_handoffs(connection: Connection, applied: Iterable[_Ending]) -> None:
+    """Remember the time our write left on the deal, so that its echo in a feed is known."""
+    stamps: dict[tuple[str, str], datetime] = {}
+    for ending in applied:
+        at = ending.result.modified_at if isinstance(ending.result, AppliedLike) else None
+        if ending.row.kind == Kind.DEAL.value and at is not None:
+            where = (ending.row.system, ending.row.deal_id)
+            stamps[where] = max(at, stamps.get(where, at))
+    if not stamps:
+        return
+    connection.execute(
+        update(handoff)
+        .where(
+            handoff.c.system == bindparam("of_system"),
+            handoff.c.deal_id == bindparam("of_deal"),
+            or_(handoff.c.last_write_at.is_(None), handoff.c.last_write_at < bindparam("stamp")),
+        )
+        .values(last_write_at=bindparam("stamp")),
+        [{"of_system": system, "of_deal": deal, "stamp": at} for (system, deal), at in sorted(stamps.items())],
+    )
+
+
+def _entry(ending: _Ending) -> Entry | None:
+    kinds = {State.APPLIED: AuditKind.APPLIED, State.PARKED: AuditKind.PARKED}
+    kind = kinds.get(ending.state)
+    if kind is None:
+        return None
+    row, result = ending.row, ending.result
+    data: dict[str, Any] = {
+        "row": row.id,
+        "step": row.step,
+        "kind": row.kind,
+        "operation": row.operation,
+        "attempt": row.attempt,
+    }
+    if isinstance(result, AppliedLike):
+        data["record_id"] = result.record_id
+    else:
+        data |= {
+            "code": result.fault.code.value,
+            "vendor_code": result.fault.vendor_code,
+            "message": result.fault.message,
+        }
+    return Entry(
+        system=SystemName(row.system),
+        deal_id=row.deal_id,
+        generation=row.generation,
+        kind=kind,
+        reason=row.reason,
+        data=data,
+    )

@@ -1,0 +1,159 @@
+"""The store as one object, and how one is opened.
+
+Not here: what its methods do; each is in the part that names it (``inbox``, ``ledger``, ``record``, ``outbox``,
+``settle``, ``lease``, ``views``).
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+from connector.clock import Clock
+from connector.errors import Problem, UserError
+from connector.store import upgrade
+from connector.store.database import Database, journal_mode
+from connector.store.filelock import FileLock, second_process
+from connector.store.inbox import Inbox
+from connector.store.lease import Leases
+from connector.store.ledger import Ledger
+from connector.store.outbox import Outbox
+from connector.store.record import Recorder
+from connector.store.settle import Settling
+from connector.store.views import Views
+
+
+class Mode(StrEnum):
+    """What a store is opened for."""
+
+    DAEMON = "daemon"
+    """To run: migrates, and on SQLite keeps every other daemon out."""
+
+    TOOL = "tool"
+    """To change something beside a running daemon (``retry``); migrates only when no daemon is running."""
+
+    READ = "read"
+    """To look; writes fail."""
+
+
+class Store(Inbox, Ledger, Recorder, Outbox, Settling, Leases, Views):
+    """Inbox, ledger, outbox, audit and leases of all systems, in one database. Thread-safe."""
+
+    def __init__(self, database: Database, *, lock: FileLock | None = None) -> None:
+        super().__init__(database)
+        self._lock = lock
+
+    @property
+    def single_process(self) -> bool:
+        """Whether no other daemon can be working on this database (SQLite)."""
+        return self._db.is_sqlite
+
+    def close(self) -> None:
+        """Close all connections and let go of the file lock."""
+        self._db.close()
+        if self._lock is not None:
+            self._lock.release()
+
+
+def open_store(url: str, *, clock: Clock, mode: Mode | str = Mode.DAEMON) -> Store:
+    """Open the store at an SQLAlchemy URL (``sqlite:////data/handoff.db``, ``postgresql://user@host/name``).
+
+    Raises UserError when it cannot be used: a second daemon on SQLite, an unreachable server, a newer schema, or, in
+    modes that may not migrate, a missing or older one.
+    """
+    mode = Mode(mode)
+    parsed = _parse(url)
+    path = _file(parsed)
+    with ExitStack() as undo:
+        lock = FileLock(path) if path is not None else None
+        if path is not None:
+            _prepare_file(path, mode)
+        if lock is not None and path is not None and mode is Mode.DAEMON:
+            if not lock.acquire():
+                raise second_process(path)
+            undo.callback(lock.release)
+        try:
+            database = _database(parsed, path, clock=clock, mode=mode)
+            undo.callback(database.close)
+            _bring_up_to_date(database, lock, mode)
+        except (OperationalError, ModuleNotFoundError) as error:
+            raise _unusable(parsed, error) from error
+        undo.pop_all()
+        return Store(database, lock=lock)
+
+
+def _parse(url: str) -> URL:
+    if url.startswith("postgres://"):
+        url = "postgresql://" + url.removeprefix("postgres://")
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise _problem("not a database URL; write sqlite:////path/to/file.db or postgresql://user@host/name") from error
+    match parsed.get_backend_name():
+        case "sqlite":
+            return parsed.set(drivername="sqlite")
+        case "postgresql":
+            return parsed.set(drivername="postgresql+psycopg")
+    raise _problem(f"{parsed.get_backend_name()} is not supported; use sqlite or postgresql")
+
+
+def _file(url: URL) -> Path | None:
+    """The SQLite file; None for PostgreSQL and for a database in memory."""
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return None
+    return Path(str(url.database)).absolute()
+
+
+def _prepare_file(path: Path, mode: Mode) -> None:
+    if mode is Mode.READ:
+        if not path.exists():
+            raise _problem(f"there is no ledger at {path} yet; start the daemon first (handoff run)")
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _problem(f"cannot make the folder {path.parent}: {error.strerror}") from error
+
+
+def _database(url: URL, path: Path | None, *, clock: Clock, mode: Mode) -> Database:
+    if path is not None and mode is Mode.READ:
+        # Not mode=ro: after a kill the first to open the file must roll its journal back, and may be a reader.
+        url = url.set(database=f"file:{quote(str(path))}", query={"mode": "rw", "uri": "true"})
+    journal = journal_mode() if mode is Mode.DAEMON else None
+    return Database(url, clock=clock, readonly=mode is Mode.READ, journal=journal)
+
+
+def _bring_up_to_date(database: Database, lock: FileLock | None, mode: Mode) -> None:
+    if mode is not Mode.DAEMON:
+        with database.read() as connection:
+            if upgrade.is_current(connection):
+                return
+    if mode is Mode.READ:
+        raise _problem("the database has an older schema than this version needs; run: handoff migrate")
+    held = lock is None or mode is Mode.DAEMON
+    if not held and lock is not None and not lock.acquire():
+        raise _problem("the database has an older schema and its daemon is running; stop it, then: handoff migrate")
+    try:
+        with database.write() as connection:
+            upgrade.upgrade(connection)
+    finally:
+        if not held and lock is not None:
+            lock.release()
+
+
+def _unusable(url: URL, error: Exception) -> UserError:
+    if isinstance(error, ModuleNotFoundError):
+        return _problem("PostgreSQL needs its driver: pip install 'handoff-connector[postgres]'")
+    shown = url.render_as_string(hide_password=True)
+    cause = str(getattr(error, "orig", error)).strip().splitlines()
+    return _problem(f"cannot open {shown}: {cause[0] if cause else type(error).__name__}")
+
+
+def _problem(message: str) -> UserError:
+    return UserError([Problem(where="store", key="url", message=message)])
