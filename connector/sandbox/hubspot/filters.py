@@ -84,6 +84,9 @@ class Filter:
         """A function that says whether a row matches. Raises Refused (400) for a value of the wrong kind."""
         if self.name.startswith(LINKED):
             return _linked_test(self, world, kind)
+        if self.name == kind.modified and self.ranged:
+            low, high = self.bounds()
+            return lambda row: low <= row.modified_at <= high
         definition = catalog.properties(world, kind)[self.name]
         read = reader(kind, self.name)
         if self.operator in BARE:

@@ -13,6 +13,7 @@ import pytest
 import requests
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connector.sandbox.hubspot import app, schema
 from connector.sandbox.hubspot.schema import TOKEN, add_owner
@@ -61,23 +62,18 @@ class Portal:
         return self.table("tasks").insert({"hs_task_subject": "A task", **values}, by="seed")
 
 
-@pytest.fixture
-def portal() -> Iterator[Portal]:
-    clock = SandboxClock()
-    clock.freeze(MORNING)
-    world = schema.create_world(clock)
-    schema.furnish(world)
-    world.settings.update(burst_limit=0, search_per_second=0)
-    owner = add_owner(world, email="maya@seller.example", first="Maya", last="L", user_id=9001)
-    leaver = add_owner(world, email="lena@seller.example", first="Lena", last="F", user_id=9002, active=False)
-    # The protocol is named because asyncio sets TCP_NODELAY only then; without it every reply waits 40 ms.
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    sock.bind(("127.0.0.1", 0))
-    sock.listen()
-    served = Wire(Starlette(routes=app.routes(world)), world=world, vendor=app.VENDOR)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            served,
+class Port:
+    """One server for all tests; each test puts its own portal behind it."""
+
+    def __init__(self) -> None:
+        # The protocol is named because asyncio sets TCP_NODELAY only then; without it every reply waits 40 ms.
+        self._sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._sock.bind(("127.0.0.1", 0))
+        self._sock.listen()
+        self.url = f"http://127.0.0.1:{self._sock.getsockname()[1]}"
+        self.app: ASGIApp | None = None
+        config = uvicorn.Config(
+            self._serve,
             http="h11",
             loop="asyncio",
             lifespan="off",
@@ -85,13 +81,37 @@ def portal() -> Iterator[Portal]:
             access_log=False,
             timeout_graceful_shutdown=1,
         )
-    )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
-    thread.start()
-    found = Portal(world=world, url=f"http://127.0.0.1:{sock.getsockname()[1]}", owner=owner, leaver=leaver)
-    try:
-        yield found
-    finally:
-        found.session.close()
-        server.should_exit = True
-        thread.join(10)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._sock]}, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the server and its thread."""
+        self._server.should_exit = True
+        self._thread.join(10)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.app is not None
+        await self.app(scope, receive, send)
+
+
+@pytest.fixture(scope="session")
+def port() -> Iterator[Port]:
+    found = Port()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def portal(port: Port) -> Iterator[Portal]:
+    clock = SandboxClock()
+    clock.freeze(MORNING)
+    world = schema.create_world(clock)
+    schema.furnish(world)
+    world.settings.update(burst_limit=0, search_per_second=0)
+    owner = add_owner(world, email="maya@seller.example", first="Maya", last="L", user_id=9001)
+    leaver = add_owner(world, email="lena@seller.example", first="Lena", last="F", user_id=9002, active=False)
+    port.app = Wire(Starlette(routes=app.routes(world)), world=world, vendor=app.VENDOR)
+    found = Portal(world=world, url=port.url, owner=owner, leaver=leaver)
+    yield found
+    found.session.close()
