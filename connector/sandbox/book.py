@@ -64,6 +64,8 @@ _FAMILY = (
 # The customers the seller already serves, and so the accounts that hold a CSM.
 _SHARE_WITH_CSM = 0.4
 ACCOUNTS_IN_BOOK = 60
+# The three people whom the book knows at each customer, in the order in which they are written.
+CONTACT_PARTS = ("champion", "economic buyer", "technical admin")
 DEFAULT_DEALS = 120
 
 
@@ -228,11 +230,7 @@ def _owner(rng: random.Random, account: AccountPlan | None) -> str:
 
 def _contacts(rng: random.Random, industry: str, domain: str) -> Iterator[ContactPlan]:
     story = rng.choice(STORIES[industry])
-    parts = (
-        (story.champion_title, "champion"),
-        (story.buyer_title, "economic buyer"),
-        ("IT Administrator", "technical admin"),
-    )
+    parts = zip((story.champion_title, story.buyer_title, "IT Administrator"), CONTACT_PARTS, strict=True)
     used: set[str] = set()
     for title, part in parts:
         first = rng.choice([g for g in _GIVEN if g not in used])

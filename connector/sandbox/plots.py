@@ -51,7 +51,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Scene:
     """What the plots act on: one CRM, hands for its screens, and dice. `looks` counts reads by others so far."""
 
     world: World
@@ -101,118 +101,118 @@ class Stage:
         return all(any(subject.startswith(each) for subject in subjects) for each in wanted)
 
 
-Plot = Callable[[Stage, list[Part]], Iterator[Until]]
+Plot = Callable[[Scene, list[Part]], Iterator[Until]]
 
 
-def clean(stage: Stage, parts: list[Part]) -> Iterator[Until]:
+def clean(scene: Scene, parts: list[Part]) -> Iterator[Until]:
     """Everything is filled and the rep drags the deal to won."""
-    part = _one(stage, parts, "handed_off", "clean")
-    stage.win(part)
-    yield stage.until_handed_off(part)
-    yield from _onboard(stage, part)
+    part = _one(scene, parts, "handed_off", "clean")
+    scene.win(part)
+    yield scene.until_handed_off(part)
+    yield from _onboard(scene, part)
 
 
-def bulk(stage: Stage, parts: list[Part]) -> Iterator[Until]:
+def bulk(scene: Scene, parts: list[Part]) -> Iterator[Until]:
     """RevOps imports a list of signed deals: many won in the same moment."""
-    revops = stage.crm.user_named(people.with_role(people.REVOPS)[0].email).id
-    with stage.world.lock:
+    revops = scene.crm.user_named(people.with_role(people.REVOPS)[0].email).id
+    with scene.world.lock:
         for part in parts:
-            expect(stage.world, part.deal, "handed_off", story="bulk")
-            stage.win(part, by=revops)
+            expect(scene.world, part.deal, "handed_off", story="bulk")
+            scene.win(part, by=revops)
     for part in parts:
-        yield stage.until_handed_off(part)
+        yield scene.until_handed_off(part)
 
 
-def fixed(stage: Stage, parts: list[Part]) -> Iterator[Until]:
+def fixed(scene: Scene, parts: list[Part]) -> Iterator[Until]:
     """Won with gaps, held, corrected by the rep and won again."""
-    part = _one(stage, parts, "handed_off", "fixed")
-    stage.win(part)
-    yield stage.until_held(part)
-    stage.do.set_fields(part.deal, part.held_back, by=part.owner)
-    if stage.rng.random() < 0.5:
-        yield Until("the list of gaps to clear", lambda: not stage.crm.deal(part.deal).text("missing"))
-    stage.win(part)
-    yield stage.until_handed_off(part)
-    yield from _onboard(stage, part)
+    part = _one(scene, parts, "handed_off", "fixed")
+    scene.win(part)
+    yield scene.until_held(part)
+    scene.do.set_fields(part.deal, part.held_back, by=part.owner)
+    if scene.rng.random() < 0.5:
+        yield Until("the list of gaps to clear", lambda: not scene.crm.deal(part.deal).text("missing"))
+    scene.win(part)
+    yield scene.until_handed_off(part)
+    yield from _onboard(scene, part)
 
 
-def left(stage: Stage, parts: list[Part]) -> Iterator[Until]:
+def left(scene: Scene, parts: list[Part]) -> Iterator[Until]:
     """Won with gaps, held, and the rep does nothing about it."""
-    part = _one(stage, parts, "held", "left")
-    stage.win(part)
-    yield stage.until_held(part)
+    part = _one(scene, parts, "held", "left")
+    scene.win(part)
+    yield scene.until_held(part)
 
 
-def overridden(stage: Stage, parts: list[Part]) -> Iterator[Until]:
+def overridden(scene: Scene, parts: list[Part]) -> Iterator[Until]:
     """Won with gaps under a manager's override, asked for before the win or after the deal came back."""
-    part = _one(stage, parts, "overridden", "overridden")
-    approver = stage.crm.user_named(stage.rng.choice(people.APPROVERS)).id
-    if stage.rng.random() < 0.4:
-        stage.win(part)
-        yield stage.until_held(part)
-    stage.do.set_fields(part.deal, _request(stage, approver), by=part.owner)
-    stage.win(part)
-    yield stage.until_handed_off(part)
-    yield from _onboard(stage, part)
+    part = _one(scene, parts, "overridden", "overridden")
+    approver = scene.crm.user_named(scene.rng.choice(people.APPROVERS)).id
+    if scene.rng.random() < 0.4:
+        scene.win(part)
+        yield scene.until_held(part)
+    scene.do.set_fields(part.deal, _request(scene, approver), by=part.owner)
+    scene.win(part)
+    yield scene.until_handed_off(part)
+    yield from _onboard(scene, part)
 
 
-def refused(stage: Stage, parts: list[Part]) -> Iterator[Until]:
+def refused(scene: Scene, parts: list[Part]) -> Iterator[Until]:
     """An override that does not count: a colleague as approver, no reason, or an expiry that has passed."""
-    part = _one(stage, parts, "held", "refused")
-    request = _request(stage, stage.crm.user_named(people.APPROVERS[0]).id)
-    flaw = stage.rng.choice(("approver", "reason", "expiry"))
+    part = _one(scene, parts, "held", "refused")
+    request = _request(scene, scene.crm.user_named(people.APPROVERS[0]).id)
+    flaw = scene.rng.choice(("approver", "reason", "expiry"))
     if flaw == "approver":
-        request["override_approver"] = stage.crm.user_named(stage.rng.choice(people.NOT_APPROVERS)).id
+        request["override_approver"] = scene.crm.user_named(scene.rng.choice(people.NOT_APPROVERS)).id
     elif flaw == "reason":
         request["override_reason"] = ""
     else:
-        request["override_expires"] = (stage.world.clock.now() - timedelta(days=3)).date()
-    stage.do.set_fields(part.deal, request, by=part.owner)
-    stage.win(part)
-    yield stage.until_held(part)
+        request["override_expires"] = (scene.world.clock.now() - timedelta(days=3)).date()
+    scene.do.set_fields(part.deal, request, by=part.owner)
+    scene.win(part)
+    yield scene.until_held(part)
 
 
-def rewon(stage: Stage, parts: list[Part]) -> Iterator[Until]:
+def rewon(scene: Scene, parts: list[Part]) -> Iterator[Until]:
     """Handed off, reopened over a clause in the contract, and won once more."""
-    part = _one(stage, parts, "handed_off", "rewon")
-    stage.win(part)
-    yield stage.until_handed_off(part)
-    stage.reopen(part)
-    yield stage.until_looked()
-    stage.win(part)
-    yield stage.until_looked()
-    yield stage.until_handed_off(part)
+    part = _one(scene, parts, "handed_off", "rewon")
+    scene.win(part)
+    yield scene.until_handed_off(part)
+    scene.reopen(part)
+    yield scene.until_looked()
+    scene.win(part)
+    yield scene.until_looked()
+    yield scene.until_handed_off(part)
 
 
-def flicker(stage: Stage, parts: list[Part]) -> Iterator[Until]:
+def flicker(scene: Scene, parts: list[Part]) -> Iterator[Until]:
     """Dragged to won by mistake, back, and to won again within a moment."""
-    part = _one(stage, parts, "handed_off", "flicker")
-    stage.win(part)
-    stage.reopen(part)
-    stage.win(part)
-    yield stage.until_handed_off(part)
+    part = _one(scene, parts, "handed_off", "flicker")
+    scene.win(part)
+    scene.reopen(part)
+    scene.win(part)
+    yield scene.until_handed_off(part)
 
 
-def edited(stage: Stage, parts: list[Part]) -> Iterator[Until]:
+def edited(scene: Scene, parts: list[Part]) -> Iterator[Until]:
     """The customer moves the goal after the handoff; the rep corrects the field and the summary has to follow."""
-    part = _one(stage, parts, "handed_off", "edited")
-    stage.win(part)
-    yield stage.until_handed_off(part)
-    says = f"Goal moved in the kickoff: {stage.rng.randint(71, 98)}% instead, same date."
-    old = stage.crm.deal(part.deal).text("success_criteria")
-    stage.do.set_fields(part.deal, {"success_criteria": f"{says} {old}"}, by=part.owner)
-    refine(stage.world, part.deal, says=says)
-    yield Until("summaries to follow an edit", lambda: _summary_says(stage, part, says))
+    part = _one(scene, parts, "handed_off", "edited")
+    scene.win(part)
+    yield scene.until_handed_off(part)
+    says = f"Goal moved in the kickoff: {scene.rng.randint(71, 98)}% instead, same date."
+    old = scene.crm.deal(part.deal).text("success_criteria")
+    scene.do.set_fields(part.deal, {"success_criteria": f"{says} {old}"}, by=part.owner)
+    refine(scene.world, part.deal, says=says)
+    yield Until("summaries to follow an edit", lambda: _summary_says(scene, part, says))
 
 
-def _one(stage: Stage, parts: list[Part], outcome: Any, story: str) -> Part:
+def _one(scene: Scene, parts: list[Part], outcome: Any, story: str) -> Part:
     (part,) = parts
-    expect(stage.world, part.deal, outcome, story=story)
+    expect(scene.world, part.deal, outcome, story=story)
     return part
 
 
-def _request(stage: Stage, approver: str) -> dict[str, Any]:
-    expires = (stage.world.clock.now() + timedelta(days=_OVERRIDE_DAYS)).date()
+def _request(scene: Scene, approver: str) -> dict[str, Any]:
+    expires = (scene.world.clock.now() + timedelta(days=_OVERRIDE_DAYS)).date()
     return {
         "override_requested": True,
         "override_reason": _REASON,
@@ -221,23 +221,23 @@ def _request(stage: Stage, approver: str) -> dict[str, Any]:
     }
 
 
-def _onboard(stage: Stage, part: Part) -> Iterator[Until]:
+def _onboard(scene: Scene, part: Part) -> Iterator[Until]:
     """Some CSMs go to work at once: the first call or meeting, and a task ticked off."""
-    if stage.rng.random() >= _SHARE_OF_TOUCHED:
+    if scene.rng.random() >= _SHARE_OF_TOUCHED:
         return
-    deal = stage.crm.deal(part.deal)
-    csm, company = deal.text("csm"), stage.crm.account(deal.account).name if deal.account else deal.name
-    log = stage.do.log_call if stage.rng.random() < 0.6 else stage.do.log_meeting
+    deal = scene.crm.deal(part.deal)
+    csm, company = deal.text("csm"), scene.crm.account(deal.account).name if deal.account else deal.name
+    log = scene.do.log_call if scene.rng.random() < 0.6 else scene.do.log_meeting
     log(
         part.deal, by=csm, subject=f"Welcome, {company}", body="Introduced myself and agreed on the date for the setup."
     )
-    refine(stage.world, part.deal, touched=True)
-    ours = [task for task in stage.crm.tasks_of(part.deal) if task.owner == csm and not task.done]
-    for task in ours[: stage.rng.randint(0, 2)]:
-        stage.do.complete_task(task.id, by=csm)
-    yield Until("first touches to be noted", lambda: bool(stage.crm.deal(part.deal).text("first_touch_at")))
+    refine(scene.world, part.deal, touched=True)
+    ours = [task for task in scene.crm.tasks_of(part.deal) if task.owner == csm and not task.done]
+    for task in ours[: scene.rng.randint(0, 2)]:
+        scene.do.complete_task(task.id, by=csm)
+    yield Until("first touches to be noted", lambda: bool(scene.crm.deal(part.deal).text("first_touch_at")))
 
 
-def _summary_says(stage: Stage, part: Part, says: str) -> bool:
-    notes = [n for n in stage.crm.notes_of(part.deal) if n.title.startswith(agreed.SUMMARY_TITLE)]
-    return says in stage.crm.deal(part.deal).text("summary") and any(says in note.body for note in notes)
+def _summary_says(scene: Scene, part: Part, says: str) -> bool:
+    notes = [n for n in scene.crm.notes_of(part.deal) if n.title.startswith(agreed.SUMMARY_TITLE)]
+    return says in scene.crm.deal(part.deal).text("summary") and any(says in note.body for note in notes)

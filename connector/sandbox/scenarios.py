@@ -10,14 +10,14 @@ import random
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox import agreed, book, plots, views
 from connector.sandbox.book import AccountPlan, ContactPlan, DealPlan
-from connector.sandbox.plots import Part, Plot, Stage, Until
+from connector.sandbox.plots import Part, Plot, Scene, Until
 from connector.sandbox.screens.actions import Actions
-from connector.sandbox.seed import add_account
+from connector.sandbox.seed import add_account, add_roles
 from connector.sandbox.stories import STORIES
 from connector.sandbox.tally import tally
 
@@ -74,10 +74,10 @@ class Play:
     def __init__(self, world: World, *, deals: int, seed: int, pace: float) -> None:
         self.world = world
         self.progress = Progress(total=deals)
-        self._pace = pace
+        self._pace, self._seed = pace, seed
         self._rng = random.Random(f"play:{seed}")
         crm = views.view(world)
-        self._stage = Stage(world, crm, Actions(world), self._rng, self._looks)
+        self._scene = Scene(world, crm, Actions(world), self._rng, self._looks)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"play-{world.name}", daemon=True)
 
@@ -101,7 +101,7 @@ class Play:
 
     def _run(self) -> None:
         try:
-            cast = cast_parts(self._stage, deals=self.progress.total)
+            cast = cast_parts(self._scene, deals=self.progress.total)
             self.progress.phase = "playing"
             self._perform(cast)
             self._settle()
@@ -117,7 +117,9 @@ class Play:
             while waiting and budget >= 1:
                 plot, parts = waiting.pop(0)
                 budget -= len(parts)
-                active.append(_Running(plot(self._stage, parts), parts))
+                # Dice of its own for each plot: what happens in one must not hang on the timing of another.
+                scene = replace(self._scene, rng=random.Random(f"{self._seed}:{len(waiting)}"))
+                active.append(_Running(plot(scene, parts), parts))
             active = [each for each in active if self._advance(each)]
             waits = sorted({each.wait.what for each in active if each.wait})
             self.progress.waiting_for = ", ".join(waits) or ("the next deals" if waiting else "")
@@ -194,9 +196,9 @@ def progress(worlds: Mapping[str, World]) -> dict[str, Any]:
 # casting
 
 
-def cast_parts(stage: Stage, *, deals: int) -> list[tuple[Plot, list[Part]]]:
+def cast_parts(scene: Scene, *, deals: int) -> list[tuple[Plot, list[Part]]]:
     """Choose and make the deals of a period: some stand in the book already, the others are created now."""
-    makers = _Maker(stage)
+    makers = _Maker(scene)
     cast: list[tuple[Plot, list[Part]]] = []
     for (plot, _, complete), count in zip(MIX, _shares(deals), strict=True):
         parts = [makers.part(complete=complete) for _ in range(count)]
@@ -204,7 +206,7 @@ def cast_parts(stage: Stage, *, deals: int) -> list[tuple[Plot, list[Part]]]:
             cast += [(plot, parts)] if parts else []
         else:
             cast += [(plot, [part]) for part in parts]
-    stage.rng.shuffle(cast)
+    scene.rng.shuffle(cast)
     return cast
 
 
@@ -222,10 +224,10 @@ def _shares(deals: int) -> list[int]:
 class _Maker:
     """Finds or makes deals for the parts."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage, self._crm, self._rng = stage, stage.crm, stage.rng
-        self._today = stage.world.clock.now().date()
-        with stage.world.lock:
+    def __init__(self, scene: Scene) -> None:
+        self._scene, self._crm, self._rng = scene, scene.crm, scene.rng
+        self._today = scene.world.clock.now().date()
+        with scene.world.lock:
             self._homes = {a.id: home for a in self._crm.accounts() if (home := _home(self._crm, a.id)) is not None}
             self._open = self._open_deals()
         self._taken = {home.name for home in self._homes.values()}
@@ -233,7 +235,7 @@ class _Maker:
 
     def part(self, *, complete: bool) -> Part:
         """A deal in negotiation, with every required answer or with one to three of them held back."""
-        with self._stage.world.lock:
+        with self._scene.world.lock:
             if self._open and self._rng.random() < _SHARE_FROM_BOOK:
                 return self._from_book(self._open.pop(), complete=complete)
             return self._new(complete=complete)
@@ -252,7 +254,7 @@ class _Maker:
         texts = {name: text for name, text in plan.fields.items() if not deal.text(name)}
         held_back = {} if complete else self._hold_back(plan)
         cleared = {name: None for name in held_back if deal.text(name)}
-        self._stage.do.set_fields(deal.id, _without(texts, held_back) | cleared, by=deal.owner)
+        self._scene.do.set_fields(deal.id, _without(texts, held_back) | cleared, by=deal.owner)
         return Part(deal.id, deal.owner, held_back)
 
     def _new(self, *, complete: bool) -> Part:
@@ -271,6 +273,7 @@ class _Maker:
         }  # fmt: skip
         first = self._crm.stage_of("negotiation", deal_type).id
         deal_id = self._crm.add_deal(values, stage=first, deal_type=deal_type, by=owner)
+        add_roles(self._crm, deal_id, home.key, by=owner)
         return Part(deal_id, owner, held_back)
 
     def _account(self, *, new: bool) -> AccountPlan:

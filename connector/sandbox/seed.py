@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox import book, views
-from connector.sandbox.book import OPEN_PHASES, Book, DealPlan
+from connector.sandbox.book import CONTACT_PARTS, OPEN_PHASES, Book, DealPlan
 from connector.sandbox.people import PEOPLE
 from connector.sandbox.views import CrmView, at_moment
 
@@ -117,6 +117,8 @@ def add_deal(crm: CrmView, deal: DealPlan, accounts: Mapping[str, str], *, today
         deal_id = crm.add_deal(
             values, stage=crm.stage_of(walk[0], deal.deal_type).id, deal_type=deal.deal_type, by=owner
         )
+        if account:
+            add_roles(crm, deal_id, account, by=owner)
     last = today + timedelta(days=min(-1, deal.close_in_days))
     for step, phase in enumerate(walk[1:], start=1):
         moment = _workday(created + (last - created) * step / len(walk[1:]))
@@ -127,6 +129,12 @@ def add_deal(crm: CrmView, deal: DealPlan, accounts: Mapping[str, str], *, today
     if deal.phase == "won":
         _hand_over_by_hand(crm, deal_id, account, by=owner, at=_workday(last) + timedelta(hours=5))
     return deal_id
+
+
+def add_roles(crm: CrmView, deal_id: str, account_id: str, *, by: str) -> None:
+    """Link the account's contacts with the deal; the book lists champion, economic buyer and admin in this order."""
+    for contact, part in zip(crm.contacts_of(account_id), CONTACT_PARTS, strict=False):
+        crm.link_contact(deal_id, contact.id, part=part, by=by)
 
 
 def _advance(crm: CrmView, deal_id: str, deal: DealPlan, phase: book.Phase, *, by: str) -> None:
