@@ -245,6 +245,14 @@ class Table:
             self.put(old)
         self.world.record(self, old or row, changes=len((old or row).history), gone=old is None)
 
+    def clear(self) -> None:
+        """Forget every row."""
+        self.rows.clear()
+        self.pending.clear()
+        self._stamps.clear()
+        for index in self._hash.values():
+            index.clear()
+
     # reading
 
     def get(self, id: str, *, deleted: bool = False) -> Row | None:

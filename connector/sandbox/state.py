@@ -162,9 +162,8 @@ class World:
 
     def clear(self) -> None:
         """Drop every row, message and counter; schema and settings stay."""
-        for table in list(self.tables.values()):
-            fresh = self.add_table(table.name, unique=table.unique, indexed=table.indexed, tracked=tuple(table.tracked))
-            fresh.before_write, fresh.after_write = table.before_write, table.after_write
+        for table in self.tables.values():
+            table.clear()
         self.messages.clear()
         self.counters.clear()
         self.scratch.clear()

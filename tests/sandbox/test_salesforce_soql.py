@@ -237,7 +237,7 @@ def test_a_reader_sees_the_old_version_until_a_late_commit(org: World, book: dic
     "where",
     [
         "SystemModstamp >= 2026-01-02T12:00:00Z",
-        "(SystemModstamp = 2026-01-02T12:00:00Z AND Id > '006000000000000AAA') OR SystemModstamp > 2026-01-02T12:00:00Z",
+        "(SystemModstamp = 2026-01-02T12:00:00Z AND Id > '006000000000000') OR SystemModstamp > 2026-01-02T12:00:00Z",
         "IsWon = true AND SystemModstamp >= 2026-01-02T12:00:00Z",
         "Name = 'fresh'",
         "Name IN ('fresh', 'none') AND IsWon = true",
