@@ -78,10 +78,15 @@ class World:
         """A person closes the newest task of a playbook step."""
         self._replace_task(self.task(step), done=True, done_at=self.now)
 
-    def delete_task(self, step: str) -> None:
-        """A person deletes it."""
+    def delete_task(self, step: str) -> CrmTask:
+        """A person deletes it; the task that is gone."""
         gone = self.task(step)
         self._change(tasks=tuple(task for task in self.snapshot.tasks if task is not gone))
+        return gone
+
+    def forgive(self, task: CrmTask) -> None:
+        """Let a deleted task be made again: with the ledger lost too, nothing knows that it was there."""
+        self.made.remove(str(task.key))
 
     def lose_ledger(self) -> None:
         """The database is gone; a new one remembers only when acting first began."""
