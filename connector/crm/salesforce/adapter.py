@@ -52,7 +52,7 @@ class SalesforceCRM:
         self,
         *,
         system: SystemName,
-        crm_map: CrmMap,
+        map: CrmMap,
         session: SalesforceSession,
         lookback: timedelta = feeds.LOOKBACK,
         page_size: int = PAGE,
@@ -60,7 +60,7 @@ class SalesforceCRM:
     ) -> None:
         self._system = system
         self._session = session
-        self._names = Names(crm_map)
+        self._names = Names(map)
         self._lookback = lookback
         self._page_size = page_size
         self._may_retrieve = retrieve
@@ -180,7 +180,7 @@ class SalesforceCRM:
 def connect_salesforce(
     *,
     system: SystemName,
-    crm_map: CrmMap,
+    map: CrmMap,
     login: SalesforceLogin,
     on_call: OnCall = lambda label: None,  # noqa: ARG005
     clock: Clock | None = None,
@@ -204,7 +204,7 @@ def connect_salesforce(
     )
     return SalesforceCRM(
         system=system,
-        crm_map=crm_map,
+        map=map,
         session=session,
         lookback=lookback,
         page_size=page_size,

@@ -52,8 +52,8 @@ def account_counts(session: SalesforceSession, names: Names) -> dict[str, int]:
     csm = names.column(Kind.ACCOUNT, "csm")
     if csm is None:
         return {}
-    soql = select([f"{csm} person", "COUNT(Id) held"], of=names.object(Kind.ACCOUNT), where=f"{csm} != null", group=csm)
-    return {str(row["person"]): int(row["held"]) for row in _all(session, soql)}
+    soql = select([csm, "COUNT(Id) held"], of=names.object(Kind.ACCOUNT), where=f"{csm} != null", group=csm)
+    return {str(row[csm]): int(row["held"]) for row in _all(session, soql)}
 
 
 def scan_won(session: SalesforceSession, names: Names, since: date | None) -> Iterator[tuple[str, ...]]:
