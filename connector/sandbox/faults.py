@@ -24,7 +24,7 @@ WIRE_KINDS = frozenset(
 )
 """Kinds that concern a whole request. `reset_after` and `timeout_after` do the work first."""
 
-ROW_KINDS = frozenset({"partial", "row_lock", "late_commit", "search_lag", "duplicated", "reordered"})
+ROW_KINDS = frozenset({"partial", "row_lock", "late_commit", "search_lag", "duplicated", "reordered", "migrating"})
 """Kinds that the vendor app acts out, because only it knows the rows."""
 
 KINDS = WIRE_KINDS | ROW_KINDS
@@ -36,7 +36,7 @@ class Fault:
     """One planted fault. `system` is "sf", "hs" or "*"; `match` is a regex searched in "METHOD /path?query", unquoted.
 
     The first `skip` matching requests pass, the next `count` are hit. `arg` depends on the kind: seconds for
-    `timeout_after`, `slow`, `late_commit` and `search_lag`, seconds to wait for `429`.
+    `timeout_after`, `slow`, `late_commit` and `search_lag`, seconds to wait for `429` and `migrating` (HubSpot's 477).
     """
 
     id: str

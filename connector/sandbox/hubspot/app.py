@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 TOKENS = "tokens"
 """Setting: further bearer tokens and whom they stand for, {token: caller}."""
-MIGRATING = "migrating_s"
-"""Setting: while above 0, every call answers 477 with that many seconds in Retry-After (facts: HubSpot §3d)."""
+MIGRATION_S = 600.0
 
 UNAUTHENTICATED = "Authentication credentials not found or not valid. This API takes a bearer token."
 
@@ -53,9 +52,8 @@ def actions(world: World) -> Actions:
 def refuse(kind: str, fault: Fault) -> Response:
     """The portal's reply to a planted fault of a whole request."""
     if kind == "429":
-        message, policy = _THROTTLES.get(str(fault.arg), ratelimit.BURST)
-        searching = "search" in fault.match and fault.arg is None
-        message, policy = ratelimit.SEARCHES if searching else (message, policy)
+        usual = ratelimit.SEARCHES if "search" in fault.match else ratelimit.BURST
+        message, policy = _THROTTLES.get(str(fault.arg), usual)
         return _refused(ratelimit.Throttled(message, policy=policy))
     if kind == "expired_token":
         return _refused(_unauthenticated())
@@ -96,6 +94,8 @@ def _handle(world: World, request: Request, raw: bytes, found: paths.Match, trac
     ratelimit.gate(world).admit(world, search=found.endpoint.is_search)
     if trace.fault is not None and trace.fault.kind == "row_lock":
         raise locked(found.params.get("id", "in this request"))
+    if trace.fault is not None and trace.fault.kind == "migrating":
+        raise _Migrating(int(trace.fault.seconds(MIGRATION_S)))
     return found.endpoint.handler(
         Asked(
             world=world,
@@ -116,13 +116,11 @@ def _caller(world: World, request: Request) -> str:
     known: dict[str, str] = {TOKEN: APP, **world.settings.get(TOKENS, {})}
     if scheme.lower() != "bearer" or token not in known:
         raise _unauthenticated()
-    if waiting := int(world.settings.get(MIGRATING, 0)):
-        raise _Migrating(waiting)
     return known[token]
 
 
 class _Migrating(Refused):
-    """A 477: the portal is being moved to another data centre."""
+    """A 477: the portal is being moved; try again after that many seconds (facts: HubSpot §3d)."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(status=477, category="MIGRATION_IN_PROGRESS", message="This account is being migrated.")

@@ -76,6 +76,7 @@ class Port:
             self._serve,
             http="h11",
             loop="asyncio",
+            interface="asgi3",
             lifespan="off",
             log_config=None,
             access_log=False,

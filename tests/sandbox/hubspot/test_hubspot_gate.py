@@ -112,7 +112,7 @@ def test_a_planted_429_on_search_is_the_search_variant(portal: Any) -> None:
 
 
 def test_a_portal_in_migration_says_how_long(portal: Any) -> None:
-    portal.world.setting("migrating_s", 600)
+    portal.world.faults.add(system="hs", match="account-info", kind="migrating", arg=600)
     reply = portal.ask("GET", DETAILS)
     assert (reply.status_code, reply.headers["Retry-After"]) == (477, "600")
 
