@@ -26,7 +26,19 @@ from connector.policy.crmmap import CrmMap, MappedField
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
 _FIELDS = (
+    ("name", Kind.DEAL, "dealname", FieldType.TEXT),
     ("stage", Kind.DEAL, "dealstage", FieldType.CHOICE),
+    ("close_date", Kind.DEAL, "closedate", FieldType.DATE),
+    ("type", Kind.DEAL, "dealtype", FieldType.CHOICE),
+    ("owner", Kind.DEAL, "hubspot_owner_id", FieldType.PERSON),
+    ("why_bought", Kind.DEAL, "handoff_why_bought", FieldType.LONG_TEXT),
+    ("use_case", Kind.DEAL, "handoff_use_case", FieldType.LONG_TEXT),
+    ("risks", Kind.DEAL, "handoff_risks", FieldType.LONG_TEXT),
+    ("override_requested", Kind.DEAL, "handoff_override", FieldType.BOOL),
+    ("status", Kind.DEAL, "handoff_status", FieldType.CHOICE),
+    ("missing", Kind.DEAL, "handoff_missing", FieldType.LONG_TEXT),
+    ("summary", Kind.DEAL, "handoff_summary", FieldType.LONG_TEXT),
+    ("metric_ttft_hours", Kind.DEAL, "handoff_ttft_hours", FieldType.NUMBER),
     ("amount", Kind.DEAL, "amount", FieldType.NUMBER),
     ("gate", Kind.DEAL, "handoff_gate", FieldType.CHOICE),
     ("percent", Kind.DEAL, "handoff_percent", FieldType.NUMBER),
@@ -34,14 +46,16 @@ _FIELDS = (
     ("started_at", Kind.DEAL, "handoff_started_at", FieldType.DATETIME),
     ("go_live_date", Kind.DEAL, "handoff_go_live_date", FieldType.DATE),
     ("account.name", Kind.ACCOUNT, "name", FieldType.TEXT),
+    ("account.country", Kind.ACCOUNT, "country", FieldType.TEXT),
     ("account.csm", Kind.ACCOUNT, "handoff_csm", FieldType.PERSON),
+    ("task.subject", Kind.TASK, "hs_task_subject", FieldType.TEXT),
     ("task.key", Kind.TASK, "handoff_key", FieldType.TEXT),
     ("note.key", Kind.NOTE, "handoff_key", FieldType.TEXT),
 )
 
 
 def a_map(**changes: Any) -> CrmMap:
-    """A small mapping."""
+    """The sandbox's names, written out by hand; the shipped mapping file is checked by its own tests."""
     fields = {
         path: MappedField(path=path, kind=kind, field=name, type=type_, owner=FieldOwner.DAEMON, label=path)
         for path, kind, name, type_ in _FIELDS

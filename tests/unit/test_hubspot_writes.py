@@ -196,13 +196,26 @@ def test_a_task_whose_link_is_not_confirmed_is_unknown(portal: Portal, link: Rep
     assert isinstance(outcome, Unknown)
 
 
-def test_a_task_that_does_not_hang_on_its_deal_is_not_found(portal: Portal) -> None:
+@pytest.mark.parametrize("link_fails", [False, True])
+def test_a_task_found_off_its_deal_is_hung_there_or_not_found(portal: Portal, link_fails: bool) -> None:
     linked, loose = "hs:31:1:welcome", "hs:31:1:kickoff"
     rows = [{"id": "91", "properties": {"handoff_key": linked}}, {"id": "92", "properties": {"handoff_key": loose}}]
     to_deal = {"from": {"id": "91"}, "to": [{"toObjectId": 31, "associationTypes": []}]}
+    to_company = {"from": {"id": "31"}, "to": [{"toObjectId": 21, "associationTypes": [{"typeId": 5}]}]}
     none = {"subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND", "category": "OBJECT_NOT_FOUND", "message": "none"}
-    portal.say(Reply({"results": rows}), Reply({"results": [to_deal], "numErrors": 1, "errors": [none]}, status=207))
-    assert a_crm(portal).find(Kind.TASK, {linked: "31", loose: "31", "hs:31:1:never": "31"}) == {linked: "91"}
+    portal.say(
+        Reply({"results": rows}),
+        Reply({"results": [to_deal], "numErrors": 1, "errors": [none]}, status=207),
+        Reply({"results": [to_company]}),
+    )
+    if link_fails:
+        portal.say(Reply(status=502, body=b"<html>"))
+    found = a_crm(portal).find(Kind.TASK, {linked: "31", loose: "31", "hs:31:1:never": "31"})
+    assert found == ({linked: "91"} if link_fails else {linked: "91", loose: "92"})
+    links = [asked for asked in portal.asked if asked.path.endswith("/associate/default")]
+    assert links[0].body["inputs"] == [{"from": {"id": "92"}, "to": {"id": "21"}}]
+    if not link_fails:
+        assert links[1].body["inputs"] == [{"from": {"id": "92"}, "to": {"id": "31"}}]
 
 
 def test_an_account_that_is_gone_refuses_only_its_tasks(portal: Portal) -> None:

@@ -7,10 +7,11 @@ property is named in this package; all of them come from the mapping.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 
 from connector.crm.hubspot import associations, search, wire
-from connector.crm.hubspot.fields import DEAL_TYPE, MODIFIED, PIPELINE, STAGE, Fields
+from connector.crm.hubspot.fields import MODIFIED, PIPELINE, STAGE, Fields
 from connector.crm.hubspot.portal import Portal
 from connector.crm.hubspot.reads import Reader
 from connector.crm.hubspot.search import Cursor, Feed, Query, Step, one_of, where
@@ -64,6 +65,7 @@ class HubSpotCRM:
         api_version: str = API_VERSION,
         on_call: Callable[[str], None] | None = None,
         lookback: float = LOOKBACK_SECONDS,
+        page_size: int = search.PAGE,
         timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
         waits: Waits = REAL_WAITS,
     ) -> None:
@@ -71,6 +73,7 @@ class HubSpotCRM:
         self._map = map
         self._fields = Fields(map)
         self._lookback = int(lookback * 1000)
+        self._page_size = page_size
         self._session = Session(
             token=token, base_url=base_url, version=api_version, on_call=on_call, waits=waits, timeout=timeout
         )
@@ -185,7 +188,7 @@ class HubSpotCRM:
         return self._writer.apply(writes) if writes else ()
 
     def find(self, kind: Kind, keys: Mapping[str, str]) -> Mapping[str, str]:
-        """Tasks or notes by key that hang on their deal; one whose links are missing is not found."""
+        """Tasks or notes by key, each hanging on its deal: links that a lost call left open are made here."""
         return self._writer.find(kind, keys)
 
     def scan_won(self, since: date | None) -> Iterator[tuple[str, ...]]:
@@ -196,7 +199,7 @@ class HubSpotCRM:
             start = str(wire.millis(datetime.combine(since, time(), tzinfo=UTC)))
             named = [name for name in (CLOSE_DATE, CLOSED_WON_DATE) if name in self._portal.properties(Kind.DEAL)]
             groups = tuple((*won, where(name, "GTE", start)) for name in named or [CLOSE_DATE])
-        query = Query(object_name="deals", groups=groups, properties=(STAGE,), sort=search.ID)
+        query = Query(object_name="deals", groups=groups, properties=(STAGE,), sort=search.ID, limit=self._page_size)
         for page in search.everything(self._session, query):
             ids = tuple(row.id for row in page.rows if self._portal.is_won(row.get(STAGE)))
             if ids:
@@ -224,13 +227,15 @@ class HubSpotCRM:
     def _watched(self) -> tuple[Feed, ...]:
         key = self._fields.key(Kind.TASK)
         done = self._fields.task({"status": "done"})
-        return (
-            Feed("deal", "deals", (MODIFIED, PIPELINE, DEAL_TYPE), self._in_pipelines()),
-            Feed("task", "tasks", (key,) if key else (), tuple(where(name, "EQ", text) for name, text in done.items())),
+        finished = tuple(where(name, "EQ", text) for name, text in done.items())
+        watched = (
+            Feed("deal", "deals", (), self._in_pipelines()),
+            Feed("task", "tasks", (key,) if key else (), finished),
             Feed("meeting", "meetings", ()),
             Feed("call", "calls", ()),
             Feed("email", "emails", ()),
         )
+        return tuple(replace(feed, page=self._page_size) for feed in watched)
 
     def _in_pipelines(self) -> tuple[search.Filter, ...]:
         return (one_of(PIPELINE, self._map.pipelines),) if self._map.pipelines else ()

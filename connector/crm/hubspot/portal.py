@@ -83,7 +83,9 @@ class Portal:
         if not self._stages:
             self.refresh_stages()
         if self._times is None:
-            self._times = stage_times(tuple(self.properties(Kind.DEAL)), tuple(self._stages.values()))
+            ours = self._fields.map.pipelines
+            stages = tuple(stage for stage in self._stages.values() if not ours or stage.pipeline in ours)
+            self._times = stage_times(self.properties(Kind.DEAL), stages)
         return self._times
 
     def people(self) -> tuple[Person, ...]:

@@ -49,8 +49,9 @@ class StageTimes:
 
 def stage_times(properties: Sequence[str], stages: Sequence[Stage]) -> StageTimes:
     """Find the properties in the portal's own list. A name may carry a suffix or a mangled id, so it is looked for
-    and never put together (facts: HubSpot §4)."""
-    return StageTimes(entered=_by_stage(properties, ENTERED, stages), exited=_by_stage(properties, EXITED, stages))
+    and never put together (facts: HubSpot §4). Of entries only those into won stages matter."""
+    won = tuple(stage for stage in stages if stage.is_won)
+    return StageTimes(entered=_by_stage(properties, ENTERED, won), exited=_by_stage(properties, EXITED, stages))
 
 
 def _by_stage(properties: Sequence[str], prefix: str, stages: Sequence[Stage]) -> dict[str, str]:

@@ -162,6 +162,7 @@ class Feed:
     object_name: str
     properties: tuple[str, ...]
     filters: tuple[Filter, ...] = ()
+    page: int = PAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +257,7 @@ def _next_walk(walk: Walk, got: Page, *, recent: int) -> Walk | None:
 
 def _query(feed: Feed) -> Query:
     names = tuple(dict.fromkeys((MODIFIED, *feed.properties)))
-    return Query(object_name=feed.object_name, groups=(feed.filters,), properties=names, sort=MODIFIED)
+    return Query(object_name=feed.object_name, groups=(feed.filters,), properties=names, sort=MODIFIED, limit=feed.page)
 
 
 def _stamps(rows: Sequence[wire.Obj]) -> dict[str, int]:

@@ -21,7 +21,7 @@ from connector.crm.hubspot.reads import Reader
 from connector.crm.hubspot.session import Session
 from connector.crm.port import Applied, Operation, Refused, Unknown, Write, WriteOutcome
 from connector.errors import Fault, FaultCode
-from connector.handoff.model import Kind, Value
+from connector.handoff.model import Kind, Ref, Value
 
 WRITE_LIMIT = 100
 """Inputs per batch write (facts: HubSpot §3a)."""
@@ -68,18 +68,35 @@ class Writer:
         return tuple(delivery.outcomes[index] for index, _ in rows)
 
     def find(self, kind: Kind, keys: Mapping[str, str]) -> dict[str, str]:
-        """Records by key that hang on the deal given for the key. One without that link is not complete: not found."""
+        """Records by key. One that was made but does not hang on its deal yet is hung there; if that fails, it is not
+        complete and so not found."""
         if kind not in KEYED or not keys:
             return {}
         if kind not in self.native:
             return self._on_deals(kind, keys)
         found = self._reader.by_key(kind, tuple(keys))
         links = associations.read(self._session, self._fields.object(kind), "deals", tuple(found.values()))
-        return {
+        loose = {
             key: record_id
             for key, record_id in found.items()
-            if any(link.id == keys[key] for link in links.get(record_id, ()))
+            if not any(link.id == keys[key] for link in links.get(record_id, ()))
         }
+        left = self._hang(kind, loose, keys) if loose else frozenset()
+        return {key: record_id for key, record_id in found.items() if key not in left}
+
+    def _hang(self, kind: Kind, loose: Mapping[str, str], keys: Mapping[str, str]) -> frozenset[str]:
+        """Make the links of records by key; returns the keys that could not be hung on their deal."""
+        deal_ids = tuple(keys[key] for key in loose)
+        companies = associations.read(self._session, "deals", self._fields.object(Kind.ACCOUNT), deal_ids)
+        delivery = Delivery()
+        writes = []
+        for index, (key, record_id) in enumerate(loose.items()):
+            company = associations.primary(companies.get(keys[key], ()))
+            parents = (Ref(Kind.DEAL, keys[key]), *((Ref(Kind.ACCOUNT, company),) if company else ()))
+            writes.append((index, Write(kind, Operation.UPSERT, {}, key=key, parents=parents)))
+            delivery.outcomes[index] = Applied(record_id)
+        self._link(self._fields.object(kind), writes, delivery)
+        return frozenset(str(write.key) for index, write in writes if not isinstance(delivery.outcomes[index], Applied))
 
     def _on_deals(self, kind: Kind, keys: Mapping[str, str]) -> dict[str, str]:
         """Records by key among those on the deals: for portals that do not keep keys unique."""
