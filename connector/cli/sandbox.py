@@ -60,7 +60,7 @@ def command(
     goes on where it was; `--fresh` starts over.
 
     **Your own data**: `handoff sandbox --fresh --load DIR` reads the CSV files of a sales data set into both CRMs
-    and reports, row by row, what it had to repair.
+    and reports, row by row, what it had to repair. Loading twice adds nothing.
 
     **Credentials** (they open nothing else): Salesforce client id `handoff-daemon`, secret `sandbox-secret`;
     HubSpot token `pat-sandbox-handoff`.
@@ -73,7 +73,7 @@ def command(
     """
     from connector.sandbox.server import Ports, serve
 
-    _check(load, into, folder, fresh=fresh)
+    _check(load, into)
     ports = Ports(control=port_control, sf=port_sf, hs=port_hs)
     reports: dict[str, Any] = {}
     try:
@@ -83,7 +83,7 @@ def command(
             seed=seed,
             deals=deals,
             fresh=fresh,
-            prepare=_loader(load, into, reports) if load else None,
+            prepare=_loader(load, into, folder, reports) if load else None,
             on_ready=lambda addresses: _announce(addresses, folder, reports, as_json=as_json),
         )
     except OSError as error:
@@ -94,10 +94,8 @@ def command(
         sys.stdout.write(f"Stopped. The records are in {folder}.\n")
 
 
-def _check(load: Path | None, into: str | None, folder: Path, *, fresh: bool) -> None:
+def _check(load: Path | None, into: str | None) -> None:
     problems = []
-    if load is not None and not fresh and any(folder.glob("*.jsonl")):
-        problems.append(Problem(str(folder), "--load", "the folder holds records already; add --fresh to start over"))
     if load is not None and not load.is_dir():
         problems.append(Problem("", "--load", f"no folder {load}; name the one that holds sales_pipeline.csv"))
     if into is not None and load is None:
@@ -106,24 +104,34 @@ def _check(load: Path | None, into: str | None, folder: Path, *, fresh: bool) ->
         raise UserError(problems)
 
 
-def _loader(load: Path, into: str | None, reports: dict[str, Any]) -> Callable[[dict[str, World]], None]:
+def _loader(load: Path, into: str | None, folder: Path, reports: dict[str, Any]) -> Callable[[dict[str, World]], None]:
     def prepare(worlds: dict[str, World]) -> None:
         from connector.sandbox.control import load as load_folder
+        from connector.sandbox.dataset import DatasetError
 
         for name, world in worlds.items():
-            if into in (None, name):
-                reports[name] = load_folder(world, load)
+            if into not in (None, name):
+                continue
+            try:
+                reports[name] = dataclasses.asdict(load_folder(world, load))
+            except DatasetError as error:
+                raise UserError([Problem(str(load), "--load", str(error))]) from error
+            _report_file(folder, name).write_text(json.dumps(reports[name], default=str, indent=1), encoding="utf-8")
 
     return prepare
+
+
+def _report_file(folder: Path, system: str) -> Path:
+    return folder / f"load-{system}.json"
 
 
 def _announce(addresses: Addresses, folder: Path, reports: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         found = {**dataclasses.asdict(addresses), "folder": str(folder), "loaded": reports}
-        sys.stdout.write(json.dumps(found, default=_plain) + "\n")
+        sys.stdout.write(json.dumps(found, default=str) + "\n")
     else:
         for name, report in reports.items():
-            sys.stdout.write(f"Loaded into {name}: {_line(report)}\n")
+            sys.stdout.write(_loaded(name, report, _report_file(folder, name)))
         sys.stdout.write(
             f"Salesforce org   {addresses.sf}/ui/\n"
             f"HubSpot portal   {addresses.hs}/ui/\n"
@@ -133,11 +141,13 @@ def _announce(addresses: Addresses, folder: Path, reports: dict[str, Any], *, as
     sys.stdout.flush()
 
 
-def _line(report: Any) -> str:
-    return str(report) if isinstance(report, str) else json.dumps(report, default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    return str(value)
+def _loaded(system: str, report: dict[str, Any], path: Path) -> str:
+    head = (
+        f"Loaded into {system}: {report['loaded']:,} of {report['rows']:,} opportunities "
+        f"({report['already']:,} there already), {report['accounts']:,} accounts, {report['users']:,} users."
+    )
+    lines = [head]
+    for what, counts in report["counts"].items():
+        kinds = ", ".join(f"{kind} {number:,}" for kind, number in counts.items())
+        lines.append(f"  {what}: {kinds or 'none'}")
+    return "\n".join([*lines, f"  row by row: {path}", ""])

@@ -97,9 +97,11 @@ class _Control:
     # worlds
 
     async def reset(self, request: Request) -> Any:
-        """Empty one system or both; schema, settings and people stay."""
+        """Empty one system or both; schema, settings and people stay. Both: chat messages go too."""
         body = await _json(request)
         chosen = self._chosen(body.get("system"))
+        if len(chosen) == len(self._worlds):
+            self._first.messages.clear()
         for name, world in chosen.items():
             world.clear()
             import_module(f"connector.sandbox.{PACKAGES[name]}.schema").furnish(world)

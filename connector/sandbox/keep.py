@@ -10,6 +10,7 @@ import os
 from datetime import UTC, date, datetime
 from typing import IO, TYPE_CHECKING, Any
 
+from connector.sandbox.messages import Message
 from connector.sandbox.rows import Change, Row
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ class Keeper:
     def setting(self, key: str, value: Any) -> None:
         """Note one setting."""
         self._write({"set": key, "value": value})
+
+    def message(self, message: Message) -> None:
+        """Note one chat message."""
+        self._write(_message(message))
 
     def flush(self) -> None:
         """Hand the noted lines to the operating system."""
@@ -72,6 +77,8 @@ class Keeper:
         with fresh.open("w", encoding="utf-8") as file:
             for key, value in world.settings.items():
                 file.write(_encode({"set": key, "value": value}))
+            for message in world.messages:
+                file.write(_encode(_message(message)))
             for table in world.tables.values():
                 counter = world.counters[table.name]
                 for row in table.rows.values():
@@ -117,9 +124,18 @@ def _dump(row: Row, history: list[Change]) -> dict[str, Any]:
     }
 
 
+def _message(message: Message) -> dict[str, Any]:
+    return {"msg": message.id, "at": message.at, "body": message.body, "key": message.key}
+
+
 def _replay(world: World, entry: dict[str, Any]) -> None:
     if "set" in entry:
         world.settings[entry["set"]] = entry["value"]
+        return
+    if "msg" in entry:
+        # Worlds of one sandbox may share their messages, and then each keeps all of them.
+        if entry["msg"] > len(world.messages):
+            world.messages.append(Message(id=entry["msg"], at=entry["at"], body=entry["body"], key=entry["key"]))
         return
     table = world.tables.get(entry["t"])
     if table is None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.faults import Faults
 from connector.sandbox.journal import Journal
 from connector.sandbox.keep import Keeper
+from connector.sandbox.messages import Message
 from connector.sandbox.rows import Change, Missing, NotUnique, Row, Table, Version
 
 if TYPE_CHECKING:
@@ -71,16 +71,6 @@ class SandboxClock:
 
 Step = tuple[Table, str, Row | None]
 """How a row stood before a write; None when it was not there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One chat message that reached the sink."""
-
-    id: int
-    at: datetime
-    body: dict[str, Any]
-    key: str | None
 
 
 class World:
@@ -158,13 +148,14 @@ class World:
         """Keep one chat message."""
         message = Message(id=len(self.messages) + 1, at=self.clock.now(), body=body, key=key)
         self.messages.append(message)
+        if self._keeper:
+            self._keeper.message(message)
         return message
 
     def clear(self) -> None:
-        """Drop every row, message and counter; schema and settings stay."""
+        """Drop every row and counter; schema, settings and messages stay."""
         for table in self.tables.values():
             table.clear()
-        self.messages.clear()
         self.counters.clear()
         self.scratch.clear()
         if self._keeper:

@@ -227,9 +227,11 @@ def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
     with Sandbox.running(folder=tmp_path) as first:
         first.clock.freeze(datetime(2026, 1, 2, 12, tzinfo=UTC))
         made = first.sf.table("Account").insert({"Name": "kept"}, by="setup").id
+        assert requests.post(f"{first.control_url}/sink/chat", json={"text": "hi"}, timeout=5).ok
         people = len(first.sf.table("User").rows)
     with Sandbox.running(folder=tmp_path) as second:
         assert second.sf.table("Account").rows[made].values["Name"] == "kept"
         assert second.sf.table("Account").insert({"Name": "next"}, by="setup").id > made
         assert len(second.sf.table("User").rows) == people
+        assert [m.body["text"] for m in second.hs.messages] == ["hi"]
         assert second.clock.now() == datetime(2026, 1, 2, 12, tzinfo=UTC)
