@@ -18,9 +18,9 @@ PAGE = 3
 
 
 class TestSalesforceContract(CrmContract):
-    """Reading deals by query, and by Collections retrieve."""
+    """Reading in bulk (Composite, Collections retrieve), and by plain queries alone."""
 
-    @pytest.fixture(params=[True, False], ids=["retrieve", "query"])
+    @pytest.fixture(params=[True, False], ids=["bulk", "plain"])
     def world(self, request: pytest.FixtureRequest) -> Iterator[SandboxWorld]:
         with Sandbox.running() as sandbox:
             crm = connect_salesforce(
@@ -28,7 +28,7 @@ class TestSalesforceContract(CrmContract):
                 map=salesforce_map(),
                 login=SalesforceLogin(sandbox.sf_url, client_id="handoff-daemon", client_secret="sandbox-secret"),
                 page_size=PAGE,
-                retrieve=request.param,
+                bulk_reads=request.param,
             )
             crm.connect()
             yield SandboxWorld(sandbox, sandbox.sf, crm, fields=FIELDS, page=PAGE, tells_self=True)

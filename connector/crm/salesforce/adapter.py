@@ -56,14 +56,15 @@ class SalesforceCRM:
         session: SalesforceSession,
         lookback: timedelta = feeds.LOOKBACK,
         page_size: int = PAGE,
-        retrieve: bool = True,
+        bulk_reads: bool = True,
     ) -> None:
         self._system = system
         self._session = session
         self._names = Names(map)
         self._lookback = lookback
         self._page_size = page_size
-        self._may_retrieve = retrieve
+        self._bulk_reads = bulk_reads
+        session.bundle = bulk_reads
         self._stages: dict[str, Stage] = {}
         self._schemas: dict[Kind, ObjectSchema] = {}
         self._reader = DealReader(session, self._names, stage_of=self._stage)
@@ -103,7 +104,7 @@ class SalesforceCRM:
         if self._names.column(Kind.TASK, "key") is None:
             message = "no field carries the key of a task, so no task can be created without the risk of a double"
             problems.append(Problem(where="the CRM", key="task.key", message=message))
-        if self._may_retrieve:
+        if self._bulk_reads:
             self._reader.probe()
         return tuple(problems)
 
@@ -188,11 +189,12 @@ def connect_salesforce(
     timeouts: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
     lookback: timedelta = feeds.LOOKBACK,
     page_size: int = PAGE,
-    retrieve: bool = True,
+    bulk_reads: bool = True,
 ) -> SalesforceCRM:
     """The adapter for one org; no request is made before `connect`. Raises `CrmError` for a plain-http address.
 
     ``on_call`` is told the kind of every HTTP request; ``timeouts`` are seconds to connect and to wait for bytes.
+    ``bulk_reads`` False keeps to plain queries where Composite and Collections retrieve would need fewer calls.
     """
     clock = clock or SystemClock()
     session = SalesforceSession(
@@ -208,5 +210,5 @@ def connect_salesforce(
         session=session,
         lookback=lookback,
         page_size=page_size,
-        retrieve=retrieve,
+        bulk_reads=bulk_reads,
     )

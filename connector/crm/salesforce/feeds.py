@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -61,7 +61,7 @@ class Cursor:
     """Where a feed stands.
 
     ``mark``: the vendor's clock when the last whole scan began; ``since``: where the feed began. During a scan
-    ``at`` is the last row read and ``began`` the new mark. ``seen`` holds what was told, by stamp (epoch seconds).
+    ``at`` is the last row read and ``began`` the new mark. ``seen``: the stamp (epoch seconds) each row was told with.
     """
 
     since: datetime
@@ -69,25 +69,27 @@ class Cursor:
     deep_at: datetime
     at: tuple[str, str] | None = None
     began: datetime | None = None
-    seen: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    seen: Mapping[str, int] = field(default_factory=dict)
 
     def dump(self) -> str:
         """The cursor as text."""
         times = [moment(each) if each else None for each in (self.since, self.mark, self.deep_at, self.began)]
-        seen = {str(second): sorted(ids) for second, ids in sorted(self.seen.items())}
-        return json.dumps([times, self.at, seen], separators=(",", ":"))
+        by_second: dict[int, list[str]] = {}
+        for row_id, second in self.seen.items():
+            by_second.setdefault(second, []).append(row_id)
+        return json.dumps([times, self.at, by_second], separators=(",", ":"))
 
     @classmethod
     def parse(cls, text: str) -> Cursor:
         """The cursor of a text that `dump` made."""
-        (since, mark, deep_at, began), at, seen = json.loads(text)
+        (since, mark, deep_at, began), at, by_second = json.loads(text)
         return cls(
             since=datetime.fromisoformat(since),
             mark=datetime.fromisoformat(mark),
             deep_at=datetime.fromisoformat(deep_at),
             at=tuple(at) if at else None,
             began=datetime.fromisoformat(began) if began else None,
-            seen={int(second): frozenset(ids) for second, ids in seen.items()},
+            seen={row_id: int(second) for second, ids in by_second.items() for row_id in ids},
         )
 
 
@@ -168,10 +170,10 @@ def _sift(
     for row in rows:
         stamp = _stamp(row)
         second, row_id = int(stamp.timestamp()), str(row["Id"])
-        if row_id in seen.get(second, ()):
+        if seen.get(row_id) == second:
             continue
         if second <= settled:
-            seen[second] = seen.get(second, frozenset()) | {row_id}
+            seen[row_id] = second
         deal_id = str(row.get(feed.deal_field) or "")
         if deal_id.startswith(DEAL_PREFIX):
             by_self = bool(own_id) and row.get("LastModifiedById") == own_id
@@ -182,14 +184,7 @@ def _sift(
 def _ended(cursor: Cursor, *, lookback: timedelta) -> Cursor:
     mark = max(cursor.mark, cursor.began or cursor.mark)
     oldest = int((mark - lookback).timestamp())
-    kept = dict(_newest({second: ids for second, ids in cursor.seen.items() if second >= oldest}))
+    kept = {row_id: second for row_id, second in cursor.seen.items() if second >= oldest}
+    if len(kept) > SEEN_LIMIT:
+        kept = dict(sorted(kept.items(), key=lambda item: item[1])[-SEEN_LIMIT:])
     return dataclasses.replace(cursor, mark=mark, at=None, began=None, seen=kept)
-
-
-def _newest(seen: Mapping[int, frozenset[str]]) -> Iterator[tuple[int, frozenset[str]]]:
-    room = SEEN_LIMIT
-    for second in sorted(seen, reverse=True):
-        room -= len(seen[second])
-        if room < 0:
-            return
-        yield second, seen[second]

@@ -80,16 +80,14 @@ def earliest_start(session: SalesforceSession, names: Names) -> datetime | None:
 def find(session: SalesforceSession, names: Names, kind: Kind, keys: Mapping[str, str]) -> dict[str, str]:
     """Which keys exist, as key -> record id. Deals and accounts carry no key of ours."""
     if kind is Kind.NOTE:
-        notes = read_notes(session, names, dict.fromkeys(keys.values()))
-        return {note.key: note.id for _, note in notes if note.key in keys}
+        notes = read_notes(session, names, tuple(dict.fromkeys(keys.values())))
+        return {note.key: note.id for note in notes if note.key in keys}
     field = names.column(kind, "key") if kind in (Kind.TASK, Kind.MEETING) else None
     if field is None:
         return {}
     soql = select(["Id", field], of=names.object(kind), where=f"{field} IN ")
-    found: dict[str, str] = {}
-    for part in in_lists(list(keys), around=soql):
-        found.update({str(row[field]): str(row["Id"]) for row in _all(session, soql + part)})
-    return found
+    rows = session.read_all([soql + part for part in in_lists(list(keys), around=soql)])
+    return {str(row[field]): str(row["Id"]) for _, row in rows}
 
 
 def describe(session: SalesforceSession, names: Names, kind: Kind) -> ObjectSchema:

@@ -29,6 +29,8 @@ ACCOUNT = "Account"
 
 TOUCH_SUBTYPES: Mapping[str, TouchKind] = {"Call": TouchKind.CALL, "Email": TouchKind.EMAIL}
 
+HISTORY = select(["OpportunityId", "StageName", "CreatedDate"], of="OpportunityHistory", where="OpportunityId IN ")
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 T = TypeVar("T")
@@ -72,11 +74,7 @@ class DealReader:
         if not rows:
             return {}
         around = Surroundings()
-        ids = tuple(rows)
-        self._read_tasks(ids, around)
-        self._read_notes(ids, around)
-        self._read_meetings(ids, around)
-        self._read_history([each for each, row in rows.items() if self._needs_history(row)], around)
+        self._read_around(tuple(rows), [each for each, row in rows.items() if self._needs_history(row)], around)
         return {deal_id: self._facts(row, around) for deal_id, row in rows.items()}
 
     # the deal and its account
@@ -85,7 +83,8 @@ class DealReader:
         names = self._names
         below = [f"{ACCOUNT}.{each}" for each in self._account_columns()]
         soql = select([*self._deal_columns(), *below], of=names.object(Kind.DEAL), where="Id IN ")
-        return {str(row["Id"]): row for row in self._rows(soql, ids)}
+        statements = [soql + part for part in in_lists(ids, around=soql)]
+        return {str(row["Id"]): row for _, row in self._session.read_all(statements)}
 
     def _retrieved(self, ids: Sequence[str]) -> dict[str, Row]:
         deals = {str(row["Id"]): dict(row) for row in self._by_id(Kind.DEAL, ids, self._deal_columns())}
@@ -123,48 +122,64 @@ class DealReader:
 
     # what hangs on it
 
-    def _read_tasks(self, ids: Sequence[str], around: Surroundings) -> None:
+    def _read_around(self, ids: Sequence[str], unhandled: Sequence[str], around: Surroundings) -> None:
+        """All of it together, so that statements can share calls."""
         names = self._names
-        key, subject, owner, due, deal = (
-            names.column(Kind.TASK, each) for each in ("key", "subject", "owner", "due", "deal")
-        )
-        extra = ["Id", "IsClosed", "CompletedDateTime", "CreatedDate", "TaskSubtype"]
-        fields = [*extra, *filter(None, (key, subject, owner, due, deal))]
-        for row in self._rows(select(fields, of=names.object(Kind.TASK), where=f"{deal} IN "), ids):
-            deal_id = text_of(row, deal) or ""
-            done_at = moment_of(row.get("CompletedDateTime"))
-            touch = TOUCH_SUBTYPES.get(str(row.get("TaskSubtype")))
-            our_key = text_of(row, key)
-            if touch is not None and our_key is None:
-                if row.get("IsClosed"):
-                    at = done_at or moment_of(row.get("CreatedDate")) or EPOCH
-                    around.touches[deal_id][str(row["Id"])] = Touch(kind=touch, at=at, by=text_of(row, owner))
-                continue
-            task = CrmTask(
-                id=str(row["Id"]),
-                key=our_key,
-                subject=text_of(row, subject) or "",
-                owner_id=text_of(row, owner),
-                done=bool(row.get("IsClosed")),
-                due=day_of(dig(row, due)) if due else None,
-                done_at=done_at,
-            )
-            around.tasks[deal_id][task.id] = task
-
-    def _read_notes(self, ids: Sequence[str], around: Surroundings) -> None:
-        for deal_id, note in read_notes(self._session, self._names, ids):
-            around.notes[deal_id][note.id] = note
-
-    def _read_meetings(self, ids: Sequence[str], around: Surroundings) -> None:
-        names = self._names
-        owner, begin, deal = (names.column(Kind.MEETING, each) for each in ("owner", "start", "deal"))
-        fields = ["Id", *filter(None, (owner, begin, deal))]
         now = self._session.server_time()
-        for row in self._rows(select(fields, of=names.object(Kind.MEETING), where=f"{deal} IN "), ids):
-            at = moment_of(dig(row, begin)) if begin else None
-            if at is not None and at <= now:
-                touch = Touch(kind=TouchKind.MEETING, at=at, by=text_of(row, owner))
-                around.touches[text_of(row, deal) or ""][str(row["Id"])] = touch
+        note_fields = names.column(Kind.NOTE, "deal"), names.column(Kind.NOTE, "body")
+        asked: tuple[tuple[str, Sequence[str], Callable[[Row], None]], ...] = (
+            (self._about_tasks(), ids, lambda row: self._take_task(row, around)),
+            (_about(names, Kind.NOTE, note_fields), ids, lambda row: self._take_note(row, around)),
+            (self._about_meetings(), ids, lambda row: self._take_meeting(row, around, now=now)),
+            (HISTORY, unhandled, lambda row: _take_history(row, around)),
+        )
+        statements = [(soql + part, take) for soql, of, take in asked for part in in_lists(of, around=soql)]
+        for place, row in self._session.read_all([soql for soql, _ in statements]):
+            statements[place][1](row)
+
+    def _about_tasks(self) -> str:
+        own = (self._names.column(Kind.TASK, each) for each in ("deal", "key", "subject", "owner", "due"))
+        fixed = ("IsClosed", "CompletedDateTime", "CreatedDate", "TaskSubtype")
+        return _about(self._names, Kind.TASK, (*own, *fixed))
+
+    def _about_meetings(self) -> str:
+        own = (self._names.column(Kind.MEETING, each) for each in ("deal", "owner", "start"))
+        return _about(self._names, Kind.MEETING, tuple(own))
+
+    def _take_task(self, row: Row, around: Surroundings) -> None:
+        names = self._names
+        deal_id = text_of(row, names.column(Kind.TASK, "deal")) or ""
+        owner = text_of(row, names.column(Kind.TASK, "owner"))
+        key = text_of(row, names.column(Kind.TASK, "key"))
+        done_at = moment_of(row.get("CompletedDateTime"))
+        touch = TOUCH_SUBTYPES.get(str(row.get("TaskSubtype")))
+        if touch is not None and key is None:
+            if row.get("IsClosed"):
+                at = done_at or moment_of(row.get("CreatedDate")) or EPOCH
+                around.touches[deal_id][str(row["Id"])] = Touch(kind=touch, at=at, by=owner)
+            return
+        due = names.column(Kind.TASK, "due")
+        around.tasks[deal_id][str(row["Id"])] = CrmTask(
+            id=str(row["Id"]),
+            key=key,
+            subject=text_of(row, names.column(Kind.TASK, "subject")) or "",
+            owner_id=owner,
+            done=bool(row.get("IsClosed")),
+            due=day_of(dig(row, due)) if due else None,
+            done_at=done_at,
+        )
+
+    def _take_note(self, row: Row, around: Surroundings) -> None:
+        note = note_of(row, self._names)
+        if note is not None:
+            around.notes[text_of(row, self._names.column(Kind.NOTE, "deal")) or ""][note.id] = note
+
+    def _take_meeting(self, row: Row, around: Surroundings, *, now: datetime) -> None:
+        names = self._names
+        at = moment_of(text_of(row, names.column(Kind.MEETING, "start")))
+        if at is not None and at <= now:
+            touch = Touch(kind=TouchKind.MEETING, at=at, by=text_of(row, names.column(Kind.MEETING, "owner")))
+            around.touches[text_of(row, names.column(Kind.MEETING, "deal")) or ""][str(row["Id"])] = touch
 
     def _needs_history(self, row: Row) -> bool:
         """A win that carries neither our gate nor our start: only then is the stage before it of use."""
@@ -173,18 +188,6 @@ class DealReader:
         names = self._names
         handled = all(text_of(row, names.column(Kind.DEAL, each)) for each in ("gate", "started_at"))
         return not handled or not row.get(STAGE_CHANGED)
-
-    def _read_history(self, ids: Sequence[str], around: Surroundings) -> None:
-        fields = ["OpportunityId", "StageName", "CreatedDate"]
-        soql = select(fields, of="OpportunityHistory", where="OpportunityId IN ")
-        for row in self._rows(soql, ids):
-            at = moment_of(row.get("CreatedDate")) or EPOCH
-            around.history[str(row["OpportunityId"])].append((at, str(row["StageName"])))
-
-    def _rows(self, soql: str, ids: Sequence[str]) -> Iterator[Row]:
-        for part in in_lists(ids, around=soql):
-            for page in self._session.query(soql + part):
-                yield from page
 
     # put together
 
@@ -251,14 +254,21 @@ def _sorted_by_id(found: Mapping[str, T]) -> tuple[T, ...]:
     return tuple(found[each] for each in sorted(found))
 
 
-def read_notes(session: SalesforceSession, names: Names, ids: Iterable[str]) -> Iterator[tuple[str, CrmNote]]:
-    """Our notes on these deals, each with its deal's id."""
-    body, deal = names.column(Kind.NOTE, "body"), names.column(Kind.NOTE, "deal")
-    fields = ["Id", *filter(None, (deal, body))]
-    soql = select(fields, of=names.object(Kind.NOTE), where=f"{deal} IN ")
-    for part in in_lists(list(ids), around=soql):
-        for page in session.query(soql + part):
-            for row in page:
-                note = note_of(row, names)
-                if note is not None:
-                    yield text_of(row, deal) or "", note
+def _about(names: Names, kind: Kind, fields: Iterable[str | None]) -> str:
+    """A statement that asks for what hangs on deals, open for the list of their ids."""
+    where = f"{names.column(kind, 'deal')} IN "
+    return select(["Id", *filter(None, fields)], of=names.object(kind), where=where)
+
+
+def _take_history(row: Row, around: Surroundings) -> None:
+    at = moment_of(row.get("CreatedDate")) or EPOCH
+    around.history[str(row["OpportunityId"])].append((at, str(row["StageName"])))
+
+
+def read_notes(session: SalesforceSession, names: Names, ids: Sequence[str]) -> Iterator[CrmNote]:
+    """Our notes on these deals."""
+    soql = _about(names, Kind.NOTE, (names.column(Kind.NOTE, "deal"), names.column(Kind.NOTE, "body")))
+    for _, row in session.read_all([soql + part for part in in_lists(ids, around=soql)]):
+        note = note_of(row, names)
+        if note is not None:
+            yield note

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -25,7 +25,7 @@ from connector.clock import Clock
 from connector.crm.retry import ReadRetry
 from connector.crm.salesforce.faults import Usage, is_expired, of_token, translated
 from connector.crm.salesforce.soql import query_path
-from connector.errors import CrmError, Fault, FaultCode
+from connector.errors import Advice, CrmError, Fault, FaultCode
 
 API_VERSION = "66.0"
 """facts: Salesforce §4.1, §4.4"""
@@ -41,6 +41,9 @@ JWT_LIFE = timedelta(minutes=3)
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105  # a path, not a secret
 GRANT_JWT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 POOL = 4
+
+HEAVY_PER_COMPOSITE = 5
+"""Queries that one Composite call may carry; it counts as one call (facts: Salesforce §3.1)."""
 
 OnCall = Callable[[str], None]
 
@@ -71,7 +74,7 @@ class Identity:
 
 
 class SalesforceSession:
-    """One org's line, for one thread. Every method raises `CrmError`."""
+    """One org's line, for one thread. Every method raises `CrmError`. ``bundle`` False forbids Composite."""
 
     def __init__(
         self,
@@ -91,6 +94,7 @@ class SalesforceSession:
         self._identity = Identity("", "")
         self._date: datetime | None = None
         self._usage: Usage = (0, 0)
+        self.bundle = True
 
     @property
     def identity(self) -> Identity:
@@ -117,7 +121,25 @@ class SalesforceSession:
 
     def query(self, soql: str) -> Iterator[list[Mapping[str, Any]]]:
         """The pages of a query's records. Each page is one call; a short page is not the end (facts: §1.1)."""
-        answer = self.query_page(soql)
+        yield from self._pages(self.query_page(soql))
+
+    def query_page(self, soql: str) -> dict[str, Any]:
+        """The first page of a query, as the vendor answers it."""
+        return _checked(self.read("query", query_path(soql)))
+
+    def read_all(self, statements: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        """Every row of several queries, each with its statement's place; five statements share one call if they may."""
+        for start in range(0, len(statements), HEAVY_PER_COMPOSITE):
+            group = statements[start : start + HEAVY_PER_COMPOSITE]
+            for offset, first in enumerate(self._first_pages(group)):
+                for page in self._pages(first):
+                    yield from ((start + offset, row) for row in page)
+
+    def write(self, label: str, path: str, *, method: str, body: Any) -> Any:
+        """Send one write, once. OUTCOME_UNKNOWN when the answer is lost."""
+        return self._call(label, path, method=method, body=body, write=True)
+
+    def _pages(self, answer: dict[str, Any]) -> Iterator[list[Mapping[str, Any]]]:
         while True:
             yield answer["records"]
             if answer.get("done", True) or not answer.get("nextRecordsUrl"):
@@ -125,13 +147,26 @@ class SalesforceSession:
             locator = str(answer["nextRecordsUrl"]).rpartition("/")[2]
             answer = _checked(self.read("queryMore", f"query/{locator}"))
 
-    def query_page(self, soql: str) -> dict[str, Any]:
-        """The first page of a query, as the vendor answers it."""
-        return _checked(self.read("query", query_path(soql)))
-
-    def write(self, label: str, path: str, *, method: str, body: Any) -> Any:
-        """Send one write, once. OUTCOME_UNKNOWN when the answer is lost."""
-        return self._call(label, path, method=method, body=body, write=True)
+    def _first_pages(self, statements: Sequence[str]) -> list[dict[str, Any]]:
+        if len(statements) == 1 or not self.bundle:
+            return [self.query_page(each) for each in statements]
+        data_root = f"/services/data/v{self._login.api_version}/"
+        parts = [
+            {"method": "GET", "url": data_root + query_path(each), "referenceId": f"q{number}"}
+            for number, each in enumerate(statements)
+        ]
+        try:
+            answer = self.read("composite", "composite", body={"allOrNone": False, "compositeRequest": parts})
+        except CrmError as error:
+            if error.fault.advice not in (Advice.PARK, Advice.REREAD):
+                raise
+            self.bundle = False
+            return self._first_pages(statements)
+        told = answer.get("compositeResponse") if isinstance(answer, Mapping) else None
+        pages = [_page_in(each) for each in told or ()]
+        pages += [None] * (len(statements) - len(pages))
+        # A statement that failed inside is asked alone: that gives its own error, or its own second try.
+        return [page or self.query_page(each) for page, each in zip(pages, statements, strict=True)]
 
     def _call(self, label: str, path: str, *, method: str, body: Any, write: bool) -> Any:
         try:
@@ -283,6 +318,12 @@ def _json(reply: requests.Response) -> Any:
         return reply.json()
     except ValueError:
         return None
+
+
+def _page_in(part: Any) -> dict[str, Any] | None:
+    """The page in one part of a Composite answer; None when that part failed."""
+    body = part.get("body") if isinstance(part, Mapping) else None
+    return body if isinstance(body, dict) and isinstance(body.get("records"), list) else None
 
 
 def _checked(answer: Any) -> dict[str, Any]:
