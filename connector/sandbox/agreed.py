@@ -32,6 +32,10 @@ NEW_SUBJECTS: tuple[str, ...] = (
     "Check in after setup",
 )
 
+# A renewal or upsell is lighter: the customer is known.
+LIGHT_SUBJECTS: tuple[str, ...] = ("Review what changes", "Check in after the change")
+ALL_SUBJECTS = (*NEW_SUBJECTS, *LIGHT_SUBJECTS)
+
 SUMMARY_TITLE = "Handoff summary"
 
 HELD, RELEASED, OVERRIDDEN, WARNED, NOT_CHECKED = "Held", "Released", "Overridden", "Warned", "Not checked"
@@ -71,6 +75,16 @@ def segment(amount: float | None) -> Segment:
 def required(*, amount: float | None, deal_type: DealType) -> tuple[str, ...]:
     """Canonical names of the fields a deal of this amount and type must have filled."""
     return REQUIRED_NEW[segment(amount)] if deal_type == "new" else REQUIRED_LIGHT
+
+
+def subjects(deal_type: DealType) -> tuple[str, ...]:
+    """The tasks that a handed-off deal of this type must have."""
+    return NEW_SUBJECTS if deal_type == "new" else LIGHT_SUBJECTS
+
+
+def is_summary(title: str) -> bool:
+    """Whether a note's title or first line says that it is the handoff summary."""
+    return title.casefold().startswith(SUMMARY_TITLE.casefold())
 
 
 def gaps(fields: Mapping[str, Any], *, amount: float | None, deal_type: DealType) -> tuple[str, ...]:

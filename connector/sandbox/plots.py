@@ -94,10 +94,10 @@ class Scene:
         deal = self.crm.deal(part.deal)
         if deal.text("gate") not in agreed.PASSED_GATES or not (deal.text("csm") and deal.text("summary")):
             return False
-        if not any(n.title.startswith(agreed.SUMMARY_TITLE) for n in self.crm.notes_of(part.deal)):
+        if not any(agreed.is_summary(n.title) for n in self.crm.notes_of(part.deal)):
             return False
         subjects = [task.subject for task in self.crm.tasks_of(part.deal)]
-        wanted = agreed.NEW_SUBJECTS if deal.deal_type == "new" else ()
+        wanted = agreed.subjects(deal.deal_type)
         return all(any(subject.startswith(each) for subject in subjects) for each in wanted)
 
 
@@ -239,5 +239,5 @@ def _onboard(scene: Scene, part: Part) -> Iterator[Until]:
 
 
 def _summary_says(scene: Scene, part: Part, says: str) -> bool:
-    notes = [n for n in scene.crm.notes_of(part.deal) if n.title.startswith(agreed.SUMMARY_TITLE)]
+    notes = [n for n in scene.crm.notes_of(part.deal) if agreed.is_summary(n.title)]
     return says in scene.crm.deal(part.deal).text("summary") and any(says in note.body for note in notes)

@@ -63,7 +63,7 @@ class Case:
     @property
     def summaries(self) -> list[NoteView]:
         """The summary notes."""
-        return [note for note in self.notes if note.title.startswith(agreed.SUMMARY_TITLE)]
+        return [note for note in self.notes if agreed.is_summary(note.title)]
 
 
 def tally(world: World) -> dict[str, Any]:
@@ -171,8 +171,7 @@ def _lost(case: Case, users: Mapping[str, UserView]) -> Iterator[Offence]:
             yield _offence(case, "is held and nothing on it says what is missing")
         return
     yield from _lost_fields(case, users)
-    wanted = agreed.NEW_SUBJECTS if deal.deal_type == "new" else ()
-    for subject in wanted:
+    for subject in agreed.subjects(deal.deal_type):
         if subject not in case.onboarding:
             yield _offence(case, f"has no task {subject!r}")
     if not case.summaries:
@@ -233,7 +232,7 @@ def _strayed(case: Case) -> Iterator[Offence]:
 
 
 def _subject(task: TaskView) -> str:
-    for subject in agreed.NEW_SUBJECTS:
+    for subject in agreed.ALL_SUBJECTS:
         if task.subject == subject or task.subject.startswith(f"{subject}:"):
             return subject
     return task.subject.partition(":")[0] if task.key else ""
