@@ -21,8 +21,7 @@ RUN site="$(/opt/handoff/bin/python -c 'import site; print(site.getsitepackages(
 
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="handoff" \
-      org.opencontainers.image.description="Keeps a won deal from being lost between the signature and the first success" \
-      org.opencontainers.image.licenses="Apache-2.0"
+      org.opencontainers.image.description="Keeps a won deal from being lost between the signature and the first success"
 RUN groupadd --system --gid 10001 handoff \
     && useradd --system --uid 10001 --gid handoff --home-dir /var/lib/handoff --no-create-home --shell /usr/sbin/nologin handoff \
     && mkdir -p /var/lib/handoff /etc/handoff \
@@ -35,9 +34,9 @@ USER 10001:10001
 WORKDIR /var/lib/handoff
 # State (with SQLite) lives here; configuration is mounted read-only at /etc/handoff. The root may be read-only.
 VOLUME ["/var/lib/handoff"]
-EXPOSE 8710
+EXPOSE 8787
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
-  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8710/healthz', timeout=4)"]
+  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8787/healthz', timeout=4)"]
 ENTRYPOINT ["handoff"]
 CMD ["run", "--config", "/etc/handoff/config.toml"]

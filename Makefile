@@ -53,7 +53,7 @@ bench: $(VENV)/.runtime ## calls, latency, memory and CPU, printed and kept in b
 	@$(BIN)/python -m bench $(ARGS)
 
 schemas: $(VENV)/.runtime ## write the JSON Schemas that editors use beside the mappings
-	@$(BIN)/python -m connector check --write-schemas
+	@$(BIN)/python -m connector check --write-schemas mappings/schemas
 
 lock: ## resolve the hash-locked requirements anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --extra postgres -o requirements/runtime.txt pyproject.toml

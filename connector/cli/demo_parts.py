@@ -30,9 +30,9 @@ STOP_WAIT = 30.0
 CALL_WAIT = 30.0
 
 SANDBOX_SECRETS = {
-    "SALESFORCE_CLIENT_ID": "handoff-daemon",
-    "SALESFORCE_CLIENT_SECRET": "sandbox-secret",
-    "HUBSPOT_TOKEN": "pat-sandbox-handoff",
+    "SF_CLIENT_ID": "handoff-daemon",
+    "SF_CLIENT_SECRET": "sandbox-secret",
+    "HS_ACCESS_TOKEN": "pat-sandbox-handoff",
 }
 """The sandbox's public credentials; they open nothing else."""
 
@@ -51,7 +51,7 @@ class Ports:
         return f"http://{HOST}:{getattr(self, name)}"
 
 
-WISHED = Ports(control=8700, sf=8701, hs=8702, web=8710)
+WISHED = Ports(control=8700, sf=8701, hs=8702, web=8787)
 
 
 def free_ports() -> Ports:
@@ -146,7 +146,7 @@ def running(folder: Path, ports: Ports, *, seed: int, deals: int, poll_seconds: 
 
 def start_daemon(folder: Path, ports: Ports, *, env: Mapping[str, str] | None = None) -> Child:
     """Start the daemon of a demo folder."""
-    secrets = {**SANDBOX_SECRETS, "HANDOFF_CHAT_WEBHOOK": f"{ports.url('control')}/sink/chat"}
+    secrets = {**SANDBOX_SECRETS, "CHAT_WEBHOOK_URL": f"{ports.url('control')}/sink/chat"}
     return start(
         "daemon",
         ["run", "--config", str(folder / "config.toml")],
@@ -180,5 +180,37 @@ def control(ports: Ports, method: str, path: str, body: Mapping[str, Any] | None
 
 
 CONFIG = """\
-# Written anew at each start of the demo (the ports may differ); edit the files in mappings/ instead.
+# Written anew at each start of the demo, because the ports may differ. Edit the files in mappings/ instead.
+mappings = "mappings"
+
+[daemon]
+mode = "act"
+state = "state"
+poll_seconds = {poll}
+echo_seconds = 10
+verify_seconds = 5
+
+[[systems]]
+name = "sf"
+vendor = "salesforce"
+base_url = "{sf}"
+client_id_env = "SF_CLIENT_ID"
+client_secret_env = "SF_CLIENT_SECRET"
+first_run = "observe_old"
+
+[[systems]]
+name = "hs"
+vendor = "hubspot"
+base_url = "{hs}"
+access_token_env = "HS_ACCESS_TOKEN"
+first_run = "observe_old"
+
+[web]
+port = {web}
+
+[notify.chat]
+webhook_url_env = "CHAT_WEBHOOK_URL"
+
+[logs]
+format = "console"
 """

@@ -24,7 +24,7 @@ def command(
     system: System = "",
     as_json: AsJson = False,
 ) -> None:
-    """Explain one deal: the gate field by field, the CSM candidates, the tasks and clocks, the last event, the next look.
+    """Explain one deal: the gate field by field, CSM candidates, tasks and clocks, the last event, the next look.
 
     The deal is re-read and decided as the daemon would, but nothing is written. Beside it stands what the ledger
     remembers: what was decided last, what was sent, what is parked and in whose words.
@@ -37,7 +37,7 @@ def command(
         if deal not in facts:
             continue
         plan = look_at(shared, each, [deal])[deal]
-        history = [entry for entry in shared.store.audit(each.name, deal)]
+        history = shared.store.audit(each.name, deal)
         if as_json:
             data = show.plan_data(plan) | {"history": [show.audit_data(entry) for entry in history]}
             sys.stdout.write(json.dumps(data, indent=2) + "\n")

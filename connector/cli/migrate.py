@@ -11,15 +11,13 @@ from connector.cli.show import console
 
 
 def command(*, config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
-    """Bring the database to this version's schema and say from where to where.
+    """Bring the database to this version's schema and say which it is.
 
     **run** does the same when it starts; this is for upgrades that want it as a step of its own. Stop the daemon
     first when the store is SQLite.
     """
-    before, after = bootstrap.migrate_store(config)
+    after = bootstrap.migrate_store(config)
     if as_json:
-        sys.stdout.write(json.dumps({"from": before, "to": after}) + "\n")
-    elif before == after:
-        console().print(f"The store is up to date (schema {after}).")
+        sys.stdout.write(json.dumps({"schema": after}) + "\n")
     else:
-        console().print(f"The store was brought from {before or 'nothing'} to schema {after}.")
+        console().print(f"The store is at schema {after}.")

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from connector.handoff.model import Value
 from connector.handoff.plan import Action, Finding, Notify, Patch, Plan, Upsert
+from connector.store import AuditView
 
 CUT = 90
 """Characters of a long value that a table shows; ``--json`` has all of it."""
@@ -150,6 +151,24 @@ def completeness_table(counts: Mapping[str, tuple[str, int, int]]) -> Table:
 def console() -> Console:
     """Where people read: standard output, with plain text when it is no terminal."""
     return Console(highlight=False, soft_wrap=False)
+
+
+def progress_console() -> Console:
+    """Where progress is shown: standard error, so that ``--json`` stays clean."""
+    return Console(stderr=True)
+
+
+def audit_data(entry: AuditView) -> dict[str, Any]:
+    """One line of the audit trail as plain data."""
+    return {"at": entry.at.isoformat(), "kind": entry.kind.value, "reason": entry.reason}
+
+
+def history_table(history: Iterable[AuditView]) -> Table:
+    """What the ledger remembers of a deal, oldest first."""
+    table = Table("When (UTC)", "What", "Why", title="What happened so far", title_justify="left")
+    for entry in history:
+        table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.kind.value, escape(entry.reason))
+    return table
 
 
 def _findings_table(plan: Plan) -> Table:

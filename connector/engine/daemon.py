@@ -26,7 +26,7 @@ Stop = Callable[[], None]
 
 
 def run_daemon(
-    shared: Shared, systems: Sequence[System], *, poll_seconds: float, start_web: Callable[[], Stop] | None
+    shared: Shared, systems: Sequence[System], *, poll_seconds: float, start_web: Callable[[], Stop | None]
 ) -> None:
     """Run until SIGTERM or SIGINT; returns when all work in hand is settled and the store is closed."""
     arrived = threading.Event()
@@ -38,7 +38,7 @@ def run_daemon(
 
     previous = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     ticks = Ticks(shared, systems, seconds=poll_seconds)
-    stop_web = start_web() if start_web else None
+    stop_web = start_web()
     ticks.start()
     log.info(DAEMON_STARTED, systems=[system.name for system in systems], poll_seconds=poll_seconds)
     try:

@@ -1,0 +1,105 @@
+"""``handoff check``: will it work with this config and these CRMs? Not here: the checks (``policy.check``)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connector import bootstrap
+from connector.cli.app import EXIT_FOUND
+from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
+from connector.cli.show import console
+from connector.engine.parts import Shared
+from connector.engine.parts import System as EngineSystem
+from connector.errors import CrmError, Problem
+from connector.handoff.model import Kind
+from connector.policy.check import check
+from connector.policy.load import Loaded, load_all
+from connector.policy.schemas import export
+
+CHECKED = (Kind.DEAL, Kind.ACCOUNT, Kind.TASK, Kind.NOTE)
+SKEW_ALLOWED = timedelta(minutes=2)
+"""Tokens are signed for three minutes, so a clock further off than this will soon be refused."""
+
+
+def command(
+    *,
+    config: Config = DEFAULT_CONFIG,
+    system: System = "",
+    offline: Annotated[bool, typer.Option("--offline", help="Only the files; call no CRM.")] = False,
+    write_schemas: Annotated[
+        Path | None, typer.Option(help="Write the JSON Schemas for editors into this folder, and stop.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check files, credentials, fields, types, rights, choices, stages and people; each failure names its fix.
+
+    Writes nothing to a CRM. Exit code 0 when all is well, 1 when something was found, 2 for mistakes in the files.
+    """
+    if write_schemas is not None:
+        export(write_schemas)
+        console().print(f"Schemas written to {write_schemas}.")
+        return
+    if offline:
+        load_all(config)
+        _tell({}, as_json=as_json)
+        return
+    runtime = bootstrap.open_runtime(config, mode="read")
+    found = {each.name: check_system(runtime.shared, each, runtime.loaded) for each in runtime.chosen(system)}
+    _tell(found, as_json=as_json)
+    if any(found.values()):
+        raise typer.Exit(EXIT_FOUND)
+
+
+def check_system(shared: Shared, system: EngineSystem, loaded: Loaded) -> tuple[Problem, ...]:
+    """Everything that would go wrong with one CRM; a CRM that cannot be reached is one problem, not an exception."""
+    crm = system.crm
+    try:
+        problems = list(crm.connect())
+        schemas = {kind: crm.describe(kind) for kind in CHECKED}
+        problems += check(
+            system.policy, loaded.maps[system.name], schemas=schemas, stages=crm.stages(), people=crm.people()
+        )
+        skew = abs(crm.server_time() - shared.clock.now())
+    except CrmError as error:
+        fault = error.fault
+        message = f"{fault.message} ({fault.vendor_code}); {ADVICE[fault.advice.value]}"
+        return (Problem(system.name, fault.code.value, message),)
+    if skew > SKEW_ALLOWED:
+        message = f"this machine's clock differs by {skew.total_seconds():.0f} s; set it by NTP"
+        problems.append(Problem(system.name, "clock", message))
+    return tuple(problems)
+
+
+ADVICE = {
+    "retry": "the CRM was busy or out of reach: check base_url and the network, then try again",
+    "reread": "try again",
+    "verify": "no answer came: check base_url and the network, then try again",
+    "park": "give this login the permission the CRM names",
+    "halt": "check the credentials in the environment or the secret files, and the API limits",
+}
+
+
+def _tell(found: Mapping[str, tuple[Problem, ...]], *, as_json: bool) -> None:
+    if as_json:
+        data = {
+            name: [{"where": each.where, "key": each.key, "message": each.message} for each in problems]
+            for name, problems in found.items()
+        }
+        sys.stdout.write(json.dumps({"ok": not any(found.values()), "systems": data}, indent=2) + "\n")
+        return
+    out = console()
+    out.print("Files: all well.")
+    for name, problems in found.items():
+        if not problems:
+            out.print(f"{name}: all well.")
+            continue
+        out.print(f"{name}: {len(problems)} to mend")
+        for problem in problems:
+            out.print(f"  {problem}", markup=False)
