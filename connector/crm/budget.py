@@ -34,29 +34,42 @@ class Rate:
         return max(waited, 0.0)
 
 
-class Burst:
-    """Slows down when the vendor's own headers say that a rolling window is nearly used up.
+RESERVE = 2
+"""Calls of a window left unused, for answers that cross on the way."""
 
-    Below a tenth of the window the remaining calls are spread evenly; at nothing left the window is waited out.
+
+class Burst:
+    """Keeps to a rolling window whose size and what is left of it the vendor tells with every answer.
+
+    While calls are left nothing waits. When they are used up, the next call waits until the oldest of our own calls
+    in the window has left it; where we know of none (another process used it up), for the whole window.
     """
 
     def __init__(self, *, monotonic: Callable[[], float], wait: Callable[[float], None]) -> None:
         self._monotonic = monotonic
         self._wait = wait
-        self._clear_at = 0.0
+        self._starts: deque[float] = deque()
+        self._interval = 0.0
+        self._remaining: int | None = None
 
-    def note(self, *, limit: int, remaining: int, interval: float) -> None:
-        """Take in what one answer's headers said: calls per window, calls left in it, the window in seconds."""
-        if limit < 1 or remaining > limit // 10:
-            self._clear_at = 0.0
-            return
-        pause = interval if remaining <= 0 else interval / limit
-        self._clear_at = self._monotonic() + pause
+    def note(self, *, remaining: int, interval: float) -> None:
+        """Take in what one answer's headers said: calls left in the window, and the window's length in seconds."""
+        self._remaining = remaining
+        self._interval = interval
 
     def take(self) -> float:
-        """Wait as long as the last answer asked for. Returns the seconds waited."""
-        pause = self._clear_at - self._monotonic()
-        if pause <= 0:
-            return 0.0
-        self._wait(pause)
-        return pause
+        """Wait until the window has room for one more call and count it. Returns the seconds waited."""
+        waited = 0.0
+        self._forget()
+        if self._remaining is not None and self._remaining <= RESERVE:
+            since = self._starts[0] if self._starts else self._monotonic()
+            waited = max(0.0, since + self._interval - self._monotonic())
+            if waited > 0:
+                self._wait(waited)
+            self._forget()
+        self._starts.append(self._monotonic())
+        return waited
+
+    def _forget(self) -> None:
+        while self._starts and self._starts[0] + self._interval <= self._monotonic():
+            self._starts.popleft()

@@ -44,23 +44,46 @@ def test_a_rate_of_nothing_is_refused() -> None:
         Rate(limit=0, seconds=1.0, monotonic=time.monotonic, wait=time.wait)
 
 
-@pytest.mark.parametrize(
-    ("remaining", "waits"),
-    [(190, 0.0), (20, 0.0), (19, 10 / 190), (1, 10 / 190), (0, 10.0)],
-)
-def test_the_window_is_spread_when_nearly_used_up_and_waited_out_when_empty(remaining: int, waits: float) -> None:
+def test_nothing_waits_while_the_window_has_room() -> None:
     time = Clockwork()
     burst = Burst(monotonic=time.monotonic, wait=time.wait)
-    burst.note(limit=190, remaining=remaining, interval=10.0)
-    assert burst.take() == pytest.approx(waits)
+    for remaining in range(190, 2, -1):
+        assert burst.take() == 0.0
+        burst.note(remaining=remaining, interval=10.0)
 
 
-def test_time_already_passed_counts_and_good_news_clears() -> None:
+def test_a_window_used_up_is_waited_for_until_our_oldest_call_leaves_it() -> None:
     time = Clockwork()
     burst = Burst(monotonic=time.monotonic, wait=time.wait)
-    burst.note(limit=190, remaining=0, interval=10.0)
-    time.now += 4
-    assert burst.take() == pytest.approx(6.0)
-    burst.note(limit=190, remaining=0, interval=10.0)
-    burst.note(limit=190, remaining=150, interval=10.0)
+    for at in (100.0, 103.0, 104.0):
+        time.now = at
+        burst.take()
+        burst.note(remaining=0, interval=10.0)
+        burst.note(remaining=3, interval=10.0)
+    burst.note(remaining=0, interval=10.0)
+    assert burst.take() == pytest.approx(6.0)  # the call of 100.0 leaves at 110.0
+    burst.note(remaining=0, interval=10.0)
+    assert burst.take() == pytest.approx(3.0)  # the call of 103.0 leaves at 113.0
+    burst.note(remaining=50, interval=10.0)
     assert burst.take() == 0.0
+
+
+def test_a_window_used_up_by_another_process_is_waited_out() -> None:
+    time = Clockwork()
+    burst = Burst(monotonic=time.monotonic, wait=time.wait)
+    burst.note(remaining=0, interval=10.0)
+    assert burst.take() == pytest.approx(10.0)
+
+
+def test_a_rolling_window_is_never_overrun_and_nearly_used() -> None:
+    time = Clockwork()
+    burst = Burst(monotonic=time.monotonic, wait=time.wait)
+    starts: list[float] = []
+    for _ in range(900):
+        burst.take()
+        starts.append(time.now)
+        used = sum(1 for each in starts if each > time.now - 10.0)
+        assert used <= 190
+        time.now += 0.01
+        burst.note(remaining=190 - used, interval=10.0)
+    assert 900 / (starts[-1] - starts[0]) > 17

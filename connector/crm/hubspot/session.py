@@ -84,30 +84,37 @@ class Session:
 
     def get(self, kind: str, path: str, *, query: Mapping[str, str] | None = None) -> wire.Json:
         """Read by GET. Tried again when the portal is busy or away for a moment."""
-        return self._reading(lambda: self._call(kind, "GET", path, query=tuple((query or {}).items())))
+
+        def once() -> wire.Json:
+            self._burst.take()
+            return self._call(kind, "GET", path, query=tuple((query or {}).items()))
+
+        return self._retry(once)
 
     def ask(self, kind: str, path: str, body: wire.Json) -> wire.Json:
         """Read by POST (batch reads). Tried again like `get`. Records that are not there are missing from the answer;
         a row that could not be read for any other reason fails the call, for it would look as if it were gone."""
 
         def once() -> wire.Json:
+            self._burst.take()
             data = self._call(kind, "POST", path, body=body)
             faults.refuse_incomplete(wire.errors(data))
             return data
 
-        return self._reading(once)
+        return self._retry(once)
 
     def search(self, object_name: str, body: wire.Json) -> wire.Json:
-        """One search page, never faster than the portal allows searches."""
+        """One search page, never faster than the portal allows searches; the burst window does not count them."""
 
         def once() -> wire.Json:
             self._searches.take()
             return self._call(f"search.{object_name}", "POST", self.objects(object_name, "search"), body=body)
 
-        return self._reading(once)
+        return self._retry(once)
 
     def send(self, kind: str, path: str, body: wire.Json) -> wire.Json:
         """Write by POST. Sent exactly once: a lost reply raises with code ``OUTCOME_UNKNOWN``."""
+        self._burst.take()
         return self._call(kind, "POST", path, body=body, writing=True)
 
     def objects(self, object_name: str, *rest: str) -> str:
@@ -117,9 +124,6 @@ class Session:
     def associations(self, from_object: str, to_object: str, *rest: str) -> str:
         """The path of an association batch endpoint."""
         return "/".join(("/crm/associations", self.version, from_object, to_object, "batch", *rest))
-
-    def _reading(self, once: Callable[[], wire.Json]) -> wire.Json:
-        return self._retry(once)
 
     def _call(
         self,
@@ -131,7 +135,6 @@ class Session:
         body: wire.Json | None = None,
         writing: bool = False,
     ) -> wire.Json:
-        self._burst.take()
         self._on_call(kind)
         status, headers, content = self._exchange(method, path, query=query, body=body, writing=writing)
         self._note(headers)
@@ -174,10 +177,10 @@ class Session:
         if "date" in told:
             with contextlib.suppress(ValueError):  # a proxy's odd date is no reason to fail a call
                 self._server_time = parsedate_to_datetime(told["date"]).astimezone(UTC)
-        limit, left = told.get("x-hubspot-ratelimit-max", ""), told.get("x-hubspot-ratelimit-remaining", "")
+        left = told.get("x-hubspot-ratelimit-remaining", "")
         interval = told.get("x-hubspot-ratelimit-interval-milliseconds", "")
-        if limit.isdigit() and left.isdigit() and interval.isdigit():
-            self._burst.note(limit=int(limit), remaining=int(left), interval=int(interval) / 1000)
+        if left.isdigit() and interval.isdigit():
+            self._burst.note(remaining=int(left), interval=int(interval) / 1000)
 
 
 def _answer_behind(error: Exception) -> ApiException:
