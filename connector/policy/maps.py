@@ -14,7 +14,7 @@ from connector.handoff.rulebook import FieldOwner, FieldType
 from connector.policy.crmmap import CrmMap, MappedField, path_of
 from connector.policy.known import CHOICES, KNOWN, OPEN_KINDS, WRITERS
 from connector.policy.model import CrmSpec, FieldSpec
-from connector.settings.mistakes import did_you_mean
+from connector.settings.mistakes import closest, did_you_mean
 from connector.settings.spans import KeyPath, Source
 
 
@@ -76,14 +76,15 @@ def _judge_names(given: Mapping[str, FieldSpec], *, kind: Kind, source: Source, 
     at: KeyPath = ("fields", kind.value)
     if not given and kind not in (Kind.DEAL, Kind.TASK):
         return
+    strangers = [name for name in given if name not in KNOWN[kind]] if kind not in OPEN_KINDS else []
+    meant = {near for name in strangers for near in closest(name, KNOWN[kind])}
     for name, known in KNOWN[kind].items():
-        if known.required and name not in given:
+        if known.required and name not in given and name not in meant:
             message = "is required: the connector cannot work without it; map it to a field of the CRM"
             problems.append(source.problem((*at, name), message, of_key=True))
-    for name in given:
-        if kind not in OPEN_KINDS and name not in KNOWN[kind]:
-            message = f"a {kind.value} has no such field here; {did_you_mean(name, KNOWN[kind])}"
-            problems.append(source.problem((*at, name), message, of_key=True))
+    for name in strangers:
+        message = f"a {kind.value} has no such field here; {did_you_mean(name, KNOWN[kind])}"
+        problems.append(source.problem((*at, name), message, of_key=True))
 
 
 def _judge_twice(given: Mapping[str, FieldSpec], *, kind: Kind, source: Source, problems: list[Problem]) -> None:

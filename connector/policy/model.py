@@ -55,14 +55,24 @@ Positive = Annotated[
 ]
 
 
-def _between(low: int, high: int) -> Any:
-    shape = WithJsonSchema({"type": "number", "minimum": low, "maximum": high})
-    return Annotated[Decimal, BeforeValidator(_number), Field(ge=low, le=high), shape]
-
-
-Percent = _between(0, 100)
-Nps = _between(-100, 100)
-Csat = _between(0, 10)
+Percent = Annotated[
+    Decimal,
+    BeforeValidator(_number),
+    Field(ge=0, le=100),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 100}),
+]
+Nps = Annotated[
+    Decimal,
+    BeforeValidator(_number),
+    Field(ge=-100, le=100),
+    WithJsonSchema({"type": "number", "minimum": -100, "maximum": 100}),
+]
+Csat = Annotated[
+    Decimal,
+    BeforeValidator(_number),
+    Field(ge=0, le=10),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 10}),
+]
 Email = Annotated[
     str,
     _pattern(EMAIL, "is not an email address; people are named by the email they have in the CRM"),

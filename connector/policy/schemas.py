@@ -6,6 +6,7 @@ Not here: the checks an editor cannot make; `handoff check` makes those.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -38,3 +39,7 @@ def export(folder: Path) -> None:
 def _text(model: type[BaseModel]) -> str:
     schema = {"$schema": DIALECT, **model.model_json_schema(by_alias=True)}
     return json.dumps(schema, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    export(Path(sys.argv[1] if len(sys.argv) > 1 else "mappings/schemas"))

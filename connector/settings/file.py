@@ -39,6 +39,20 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
+def is_store_url(value: str) -> bool:
+    """Whether there is a store for a database address."""
+    return re.match(r"(sqlite|postgresql)(\+\w+)?://", value) is not None
+
+
+STORE_ADVICE = "must begin with sqlite:/// or postgresql://; these are the stores there are"
+
+
+def _store_url(value: str) -> str:
+    if not is_store_url(value):
+        raise ValueError(STORE_ADVICE)
+    return value
+
+
 def _env(value: str) -> str:
     if not ENV_NAME.match(value):
         raise ValueError(
@@ -87,7 +101,7 @@ class DaemonSpec(FileSpec):
 
     mode: Annotated[Mode, EnumOf] = Mode.OBSERVE
     state: Text = "state"
-    store_url: Text | None = None
+    store_url: Annotated[str, AfterValidator(_store_url)] | None = None
     store_url_env: EnvName | None = None
     poll_seconds: seconds(1.0) = 15.0  # type: ignore[valid-type]
     sweep_minutes: seconds(1.0) = 15.0  # type: ignore[valid-type]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from pydantic import SecretStr
 
 from connector.errors import Problem, UserError
-from connector.settings.file import ConfigSpec, DaemonSpec, NotifySpec, SystemSpec
+from connector.settings.file import STORE_ADVICE, ConfigSpec, DaemonSpec, NotifySpec, SystemSpec, is_store_url
 from connector.settings.mistakes import validated
 from connector.settings.model import (
     HUBSPOT_API_VERSION,
@@ -39,7 +39,6 @@ from connector.settings.secrets import secret, secrets_in
 from connector.settings.spans import KeyPath, Source, read
 
 DATABASE = "handoff.db"
-DATABASES = ("sqlite", "postgresql")
 
 
 class Read(NamedTuple):
@@ -73,7 +72,13 @@ def read_settings(path: Path, *, env: Mapping[str, str] | None = None) -> Read:
     vendors = _vendors(source.data)
     if spec is None:
         return Read(None, tuple(problems), folder, vendors)
-    desk = _Desk(source, os.environ if env is None else env, problems, path.parent)
+    desk = _Desk(
+        source=source,
+        env=os.environ if env is None else env,
+        problems=problems,
+        base=path.parent,
+        hidden=frozenset(at for at, _ in hidden),
+    )
     settings = desk.settings(spec, file=path, mappings=folder)
     return Read(None if problems else settings, tuple(problems), folder, vendors)
 
@@ -86,6 +91,7 @@ class _Desk:
     env: Mapping[str, str]
     problems: list[Problem]
     base: Path
+    hidden: frozenset[KeyPath]
 
     def settings(self, spec: ConfigSpec, *, file: Path, mappings: Path) -> Settings | None:
         daemon = self._daemon(spec.daemon)
@@ -115,6 +121,8 @@ class _Desk:
     def needed(self, name: str, spec: Any, at: KeyPath, *, suggested: str) -> SecretStr | None:
         if getattr(spec, f"{name}_env") or getattr(spec, f"{name}_file"):
             return self.secret(name, spec, at)
+        if self.hidden & {(*at, name), (*at, f"{name}_env"), (*at, f"{name}_file")}:
+            return None
         self.complain(
             (*at, f"{name}_env"),
             f'is required; write {name}_env = "{suggested}" and put the value into that variable',
@@ -134,11 +142,10 @@ class _Desk:
         url = self.secret("store_url", spec, at) if spec.store_url_env else None
         if url is None and spec.store_url:
             url = SecretStr(spec.store_url)
-        if url is None and not spec.store_url_env:
+        if url is None and not spec.store_url_env and (*at, "store_url") not in self.hidden:
             url = SecretStr(f"sqlite:///{(self.base / spec.state / DATABASE).absolute()}")
-        if url and not url.get_secret_value().startswith(DATABASES):
-            key = "store_url_env" if spec.store_url_env else "store_url"
-            self.complain((*at, key), "must begin with sqlite:/// or postgresql://; these are the stores there are")
+        if url and not is_store_url(url.get_secret_value()):
+            self.complain((*at, "store_url_env"), f"the variable's value {STORE_ADVICE}")
         return url
 
     def _system(self, spec: SystemSpec, at: KeyPath) -> SystemSettings | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar, get_args, get_origin
@@ -17,7 +17,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from connector.errors import Problem
-from connector.settings.spans import KeyPath, Source, step
+from connector.settings.spans import KeyPath, Source, step, value_at
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -51,30 +51,66 @@ def validated(model: type[Model], source: Source, problems: list[Problem]) -> Mo
     try:
         return model.model_validate(_tupled(source.data))
     except ValidationError as error:
-        problems.extend(_problem(model, source, detail) for detail in error.errors(include_url=False))
+        details: list[Any] = error.errors(include_url=False)
+        problems.extend(_problems(model, source, details))
         return None
+
+
+def closest(word: str, known: Iterable[str]) -> list[str]:
+    """The known word that was probably meant, in a list; an empty list when none is near."""
+    lower: dict[str, str] = {}
+    for choice in sorted(known, key=lambda choice: (choice != choice.lower(), choice)):
+        lower.setdefault(choice.lower(), choice)
+    return [lower[near] for near in difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.6)]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The advice after an unknown word: the nearest known one, or the list of what is known."""
     choices = sorted(set(known))
-    close = difflib.get_close_matches(word.lower(), {choice.lower(): choice for choice in choices}, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {next(choice for choice in choices if choice.lower() == close[0])!r}?"
+    near = closest(word, choices)
+    if near:
+        return f"did you mean {near[0]!r}?"
     if not choices:
         return "nothing of that kind is defined"
     return f"use one of: {', '.join(choices[:MOST_LISTED])}{', …' if len(choices) > MOST_LISTED else ''}"
 
 
-def _problem(model: type[BaseModel], source: Source, detail: Any) -> Problem:
-    path = _present(source.data, detail["loc"])
-    kind, context = detail["type"], detail.get("ctx") or {}
+def _problems(model: type[BaseModel], source: Source, details: list[Any]) -> Iterator[Problem]:
+    """One problem per mistake: what only follows from another mistake is left out, alternatives become one."""
+    misspelt = {
+        (*path[:-1], meant)
+        for detail in details
+        if detail["type"] == "extra_forbidden"
+        for path in [_present(source.data, detail["loc"])]
+        for meant in closest(str(path[-1]), _keys_of(_model_at(model, path[:-1])))
+    }
+    by_path: dict[KeyPath, list[Any]] = {}
+    for detail in details:
+        path = _present(source.data, detail["loc"])
+        if detail["type"] == "missing":
+            path = (*path, str(detail["loc"][-1]))
+            if path in misspelt:
+                continue
+        if detail["type"] == "too_short" and value_at(source.data, path):
+            continue
+        by_path.setdefault(path, []).append(detail)
+    for path, found in by_path.items():
+        yield _problem(model, source, path, found)
+
+
+def _problem(model: type[BaseModel], source: Source, path: KeyPath, found: list[Any]) -> Problem:
+    first = found[0]
+    kind = first["type"]
     if kind == "extra_forbidden":
         known = _keys_of(_model_at(model, path[:-1]))
         return source.problem(path, f"unknown key; {did_you_mean(str(path[-1]), known)}", of_key=True)
     if kind == "missing":
-        return source.problem((*path, str(detail["loc"][-1])), "is required; add it here", of_key=True)
-    return source.problem(path, _wording(kind, context=context, value=detail.get("input"), message=detail["msg"]))
+        return source.problem(path, "is required; add it here", of_key=True)
+    if len(found) > 1 and all(detail["type"] in KINDS for detail in found):
+        wanted = " or ".join(dict.fromkeys(KINDS[detail["type"]] for detail in found))
+        return source.problem(path, f"must be {wanted}, not {_described(first.get('input'))}")
+    message = _wording(kind, context=first.get("ctx") or {}, value=first.get("input"), message=first["msg"])
+    return source.problem(path, message)
 
 
 def _wording(kind: str, *, context: Mapping[str, Any], value: Any, message: str) -> str:

@@ -38,6 +38,10 @@ SECRET_SHAPES = re.compile(
 """Key blocks, HubSpot and Slack tokens, chat webhooks, Salesforce sessions, database URLs with a password."""
 
 
+SECTIONS = {"daemon": "handoff", "email": "smtp"}
+"""What variables of a section are called, where the section's own name would say little."""
+
+
 def secrets_in(source: Source) -> Iterator[tuple[KeyPath, Problem]]:
     """Where the file holds what looks like a secret, and what to do instead. The value itself is never repeated."""
     for path, value in _leaves(source.data, ()):
@@ -115,4 +119,5 @@ def _variable(source: Source, path: KeyPath, key: str) -> str:
         elif isinstance(owner, Mapping) and isinstance(owner.get("name"), str):
             names.append(owner["name"])
     plain = key.removesuffix("_env").removesuffix("_file")
+    names = [SECTIONS.get(name, name) for name in names]
     return re.sub(r"[^A-Z0-9]+", "_", "_".join([*names[-1:], plain]).upper())

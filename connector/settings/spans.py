@@ -160,6 +160,13 @@ def step(node: Any, part: str | int) -> Any:
     return None
 
 
+def value_at(node: Any, path: KeyPath) -> Any:
+    """What stands at a path; None when nothing does."""
+    for part in path:
+        node = step(node, part)
+    return node
+
+
 def _item_name(item: Any, index: int) -> str:
     if isinstance(item, Mapping):
         named = next((item[key] for key in ITEM_NAMES if isinstance(item.get(key), str)), None)

@@ -1,0 +1,30 @@
+"""The figures the daemon shows: set from the store at once, counted as things happen."""
+
+from __future__ import annotations
+
+from prometheus_client import generate_latest
+
+from connector.telemetry import Telemetry
+
+
+def test_work_and_faults_are_shown() -> None:
+    telemetry = Telemetry()
+    telemetry.last_fault("sf", "rejected")
+    telemetry.effects.labels(system="sf", kind="task", result="applied").inc(5)
+    telemetry.show_work("sf", backlog=7, outbox={"pending": 3, "parked": 2}, lag_seconds=1.5, is_paused=True)
+    lines = set(generate_latest(telemetry.registry).decode().splitlines())
+    assert {
+        'handoff_faults_total{code="rejected",system="sf"} 1.0',
+        'handoff_effects_total{kind="task",result="applied",system="sf"} 5.0',
+        'handoff_backlog_deals{system="sf"} 7.0',
+        'handoff_outbox_rows{state="pending",system="sf"} 3.0',
+        'handoff_parked_rows{system="sf"} 2.0',
+        'handoff_lag_seconds{system="sf"} 1.5',
+        'handoff_paused{system="sf"} 1.0',
+    } <= lines
+
+
+def test_two_in_one_process_do_not_share_figures() -> None:
+    one, other = Telemetry(), Telemetry()
+    one.looks.labels(system="sf").inc()
+    assert 'handoff_looks_total{system="sf"}' not in generate_latest(other.registry).decode()
