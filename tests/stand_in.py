@@ -40,8 +40,8 @@ class StandIn:
                     self.crm.set_deal(deal.id, {"missing": None}, by=ROBOT)
         for _ in range(3):
             self.world.journal.add(
-                at=self.world.clock.now(), system=self.world.name, method="GET", path="/", kind="query", rows=0, status=200,
-                ms=0.0, caller=ROBOT, write=False,
+                at=self.world.clock.now(), system=self.world.name, method="GET", path="/", kind="query", rows=0,
+                status=200, ms=0.0, caller=ROBOT, write=False,
             )  # fmt: skip
 
     def _decide(self, deal: DealView) -> None:
@@ -65,6 +65,7 @@ class StandIn:
             "gate": deal.text("gate") if deal.text("gate") in agreed.PASSED_GATES else gate,
             "status": "2 Welcome",
             "percent": 100,
+            "missing": ", ".join(_gaps(deal)) or None,
             "csm": csm,
             "summary": text,
             "started_at": deal.fields.get("started_at") or self.world.clock.now(),

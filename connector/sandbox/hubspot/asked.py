@@ -89,6 +89,20 @@ def whole(raw: Any, name: str, default: int, *, most: int) -> int:
     return found
 
 
+def is_number(text: str) -> bool:
+    """Whether the text is digits alone, as cursors and record ids are."""
+    return text.isascii() and text.isdigit()
+
+
+def listed(raw: Any, name: str) -> list[Any]:
+    """A list from a JSON body, empty when absent. Raises Refused (400)."""
+    if raw is None:
+        return []
+    if not isinstance(raw, list):
+        raise invalid(f"Invalid input JSON: {name} must be a list")
+    return raw
+
+
 def strings(raw: Any, name: str) -> tuple[str, ...]:
     """A list of strings from a JSON body. Raises Refused (400)."""
     if raw is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from connector.sandbox.hubspot import batch, links
-from connector.sandbox.hubspot.asked import Asked, Reply
+from connector.sandbox.hubspot.asked import Asked, Reply, is_number, listed
 from connector.sandbox.hubspot.errors import Refused, invalid
 from connector.sandbox.hubspot.kinds import Kind, kind_of
 
@@ -79,7 +79,7 @@ def batch_create(asked: Asked) -> Reply:
     results: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     for index, item in enumerate(asked.inputs(most=CREATE_MOST)):
-        record_id, to_id, types = _id(item, "from"), _id(item, "to"), _types(item.get("types") or [])
+        record_id, to_id, types = _id(item, "from"), _id(item, "to"), _types(listed(item.get("types"), "types"))
         try:
             _strike(asked, index)
             now = links.link(asked.world, kind, record_id, to, to_id, by=asked.by, types=types)
@@ -113,8 +113,8 @@ def batch_archive(asked: Asked) -> Reply:
     kind, to = kind_of(asked.params["from"]), kind_of(asked.params["to"])
     inputs = asked.inputs(most=CREATE_MOST)
     for item in inputs:
-        for target in item.get("to") or []:
-            links.unlink(asked.world, kind, _id(item, "from"), to, str(target.get("id")), by=asked.by)
+        for target in listed(item.get("to"), "to"):
+            links.unlink(asked.world, kind, _id(item, "from"), to, _id({"to": target}, "to"), by=asked.by)
     return Reply(status=204, rows=len(inputs))
 
 
@@ -123,7 +123,7 @@ def batch_archive_labels(asked: Asked) -> Reply:
     kind, to = kind_of(asked.params["from"]), kind_of(asked.params["to"])
     inputs = asked.inputs(most=CREATE_MOST)
     for item in inputs:
-        types = _types(item.get("types") or [])
+        types = _types(listed(item.get("types"), "types"))
         links.unlink_types(asked.world, kind, _id(item, "from"), to, _id(item, "to"), types=types, by=asked.by)
     return Reply(status=204, rows=len(inputs))
 
@@ -162,7 +162,7 @@ def _types(raw: list[Any]) -> list[int]:
 def _page(
     pairs: list[tuple[str, frozenset[int]]], after: str | None, limit: int
 ) -> tuple[list[dict[str, Any]], str | None]:
-    if after and not str(after).isdigit():
+    if after and not is_number(str(after)):
         raise invalid(f"after must be a paging cursor, not {after!r}")
     rest = [p for p in pairs if not after or int(p[0]) > int(after)]
     results = [

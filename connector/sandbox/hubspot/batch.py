@@ -42,7 +42,7 @@ def read(asked: Asked) -> Reply:
     found: dict[str, Row] = {}
     missing: list[str] = []
     for record_id in dict.fromkeys(_id(i) for i in inputs):
-        row = records.find(asked.world, kind, record_id, id_property=body.get("idProperty"), archived=archived)
+        row = records.find(asked.world, kind, record_id, id_property=_property(body), archived=archived)
         if row is None:
             missing.append(record_id)
         else:
@@ -90,12 +90,15 @@ def upsert(asked: Asked) -> Reply:
     """Create or change by a unique property; each result says whether it is `new`. Takes no associations."""
 
     def draft(item: dict[str, Any], taken: list[tuple[str, str]]) -> records.Draft:
-        name = item.get("idProperty")
+        name = _property(item)
         if not name:
             raise invalid("idProperty is required for upsert")
         records.unique_property(asked.world, asked.kind, name)
         row = records.find(asked.world, asked.kind, _id(item), id_property=name)
-        properties = {name: _id(item), **item.get("properties", {})}
+        sent = item.get("properties") or {}
+        if not isinstance(sent, dict):
+            raise invalid("Invalid input JSON: properties must be an object")
+        properties = {name: _id(item), **sent}
         return records.draft(asked.world, asked.kind, properties, version=asked.version, row=row, taken=taken)
 
     _refuse_doubles(asked)
@@ -175,7 +178,7 @@ def _commit(asked: Asked, made: _Made, *, with_new: bool) -> dict[str, Any]:
 
 def _fail_alone(inputs: Iterable[dict[str, Any]]) -> bool:
     # facts: HubSpot §3d: a unique trace id on every input asks for an outcome per row.
-    traces = [i.get(TRACE) for i in inputs]
+    traces = [str(i.get(TRACE) or "") for i in inputs]
     return all(traces) and len(set(traces)) == len(traces)
 
 
@@ -187,17 +190,24 @@ def _settled(asked: Asked, results: list[dict[str, Any]]) -> list[dict[str, Any]
 
 def _refuse_doubles(asked: Asked) -> None:
     # Two inputs for one record are refused as a whole, whatever the trace ids.
-    counted = Counter((item.get("idProperty"), _id(item).casefold()) for item in asked.inputs(most=BATCH_MOST))
+    counted = Counter((_property(item), _id(item).casefold()) for item in asked.inputs(most=BATCH_MOST))
     doubles = sorted(key[1] for key, n in counted.items() if n > 1)
     if doubles:
         raise invalid(f"Duplicate IDs found in batch input: [{', '.join(doubles)}]. IDs must be unique")
 
 
 def _unique_name(asked: Asked, item: dict[str, Any]) -> str | None:
-    name = item.get("idProperty")
+    name = _property(item)
     if name:
         records.unique_property(asked.world, asked.kind, name)
     return name
+
+
+def _property(item: dict[str, Any]) -> str | None:
+    found = item.get("idProperty")
+    if found is not None and not isinstance(found, str):
+        raise invalid("Invalid input JSON: idProperty must be a string")
+    return found
 
 
 def _id(item: dict[str, Any]) -> str:
@@ -209,4 +219,4 @@ def _id(item: dict[str, Any]) -> str:
 
 def _context(item: dict[str, Any]) -> dict[str, list[str]]:
     found = {"ids": [str(item["id"])]} if item.get("id") else {}
-    return {**found, TRACE: [item[TRACE]]} if item.get(TRACE) else found
+    return {**found, TRACE: [str(item[TRACE])]} if item.get(TRACE) else found

@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.hubspot import catalog, links
-from connector.sandbox.hubspot.asked import strings
+from connector.sandbox.hubspot.asked import listed, strings
 from connector.sandbox.hubspot.derive import EPOCH, Seen, epoch_ms, reader
 from connector.sandbox.hubspot.errors import invalid
 from connector.sandbox.hubspot.kinds import kind_of
@@ -103,7 +103,7 @@ def groups(world: World, kind: Kind, raw: Any) -> list[list[Filter]]:
     found = raw or []
     if not isinstance(found, list) or not all(isinstance(g, dict) for g in found):
         raise invalid("Invalid input JSON: filterGroups must be a list of objects")
-    parsed = [[_filter(world, kind, f) for f in g.get("filters") or []] for g in found]
+    parsed = [[_filter(world, kind, f) for f in listed(g.get("filters"), "filters")] for g in found]
     if len(parsed) > GROUPS_MOST:
         raise invalid(f"At most {GROUPS_MOST} filterGroups are allowed; there are {len(parsed)}")
     if any(len(g) > FILTERS_MOST for g in parsed):

@@ -10,7 +10,7 @@ import bisect
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.hubspot import records, render
-from connector.sandbox.hubspot.asked import Asked, Reply
+from connector.sandbox.hubspot.asked import Asked, Reply, is_number
 from connector.sandbox.hubspot.errors import invalid, not_found
 from connector.sandbox.hubspot.kinds import kind_of
 
@@ -94,7 +94,7 @@ def _page(asked: Asked, kind: Kind, limit: int) -> tuple[list[Row], bool]:
     ids = ids_ascending(asked.world, kind)
     table = asked.world.table(kind.table)
     after = asked.one("after")
-    if after is not None and not after.isdigit():
+    if after is not None and not is_number(after):
         raise invalid(f"after must be a paging cursor, not {after!r}")
     found: list[Row] = []
     for number in ids[bisect.bisect_right(ids, int(after)) if after else 0 :]:

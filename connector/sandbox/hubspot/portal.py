@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.hubspot import catalog, ratelimit
-from connector.sandbox.hubspot.asked import Asked, Reply
+from connector.sandbox.hubspot.asked import Asked, Reply, is_number
 from connector.sandbox.hubspot.derive import iso
-from connector.sandbox.hubspot.errors import not_found
+from connector.sandbox.hubspot.errors import invalid, not_found
 from connector.sandbox.hubspot.kinds import KINDS, Kind
 from connector.sandbox.hubspot.schema import PORTAL_ID
 from connector.sandbox.hubspot.stages import PIPELINES, PIPELINES_MADE, Pipeline, Stage
@@ -72,6 +72,8 @@ def owners(asked: Asked) -> Reply:
         key=lambda r: int(r.id),
     )
     after = asked.one("after")
+    if after is not None and not is_number(after):
+        raise invalid(f"after must be a paging cursor, not {after!r}")
     rest = [r for r in rows if after is None or int(r.id) > int(after)]
     body: dict[str, Any] = {"results": [_owner(r) for r in rest[:limit]]}
     if len(rest) > limit:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.hubspot import catalog
-from connector.sandbox.hubspot.asked import Asked, Reply
+from connector.sandbox.hubspot.asked import Asked, Reply, listed
 from connector.sandbox.hubspot.batch import reply as batch_reply
 from connector.sandbox.hubspot.defs import FIXED, PAIRS, YES_NO, Definition, Option
 from connector.sandbox.hubspot.derive import iso
@@ -111,7 +111,7 @@ def create_group(asked: Asked) -> Reply:
         raise invalid("A property group needs a name in lower case and a label")
     if name in catalog.groups(asked.world, asked.kind):
         raise _exists("group", name)
-    made = catalog.Group(name=name, label=label, order=int(sent.get("displayOrder", -1)))
+    made = catalog.Group(name=name, label=label, order=_order(sent.get("displayOrder", -1)))
     catalog.keep_group(asked.world, asked.kind, made, by=asked.by)
     return Reply(made.body(), status=201, rows=1)
 
@@ -119,7 +119,9 @@ def create_group(asked: Asked) -> Reply:
 def update_group(asked: Asked) -> Reply:
     """PATCH the label or the order of a group."""
     sent, before = asked.object(), _group(asked)
-    now = replace(before, label=sent.get("label", before.label), order=int(sent.get("displayOrder", before.order)))
+    now = replace(
+        before, label=str(sent.get("label") or before.label), order=_order(sent.get("displayOrder", before.order))
+    )
     catalog.keep_group(asked.world, asked.kind, now, by=asked.by)
     return Reply(now.body(), rows=1)
 
@@ -238,8 +240,8 @@ def _parsed(asked: Asked, kind: Kind, sent: dict[str, Any], *, before: Definitio
         field_type=field_type,
         group=group,
         description=str(sent.get("description") or ""),
-        options=_options(kind_of_value, sent.get("options") or [], owner=owner),
-        order=int(sent.get("displayOrder", -1)),
+        options=_options(kind_of_value, listed(sent.get("options"), "options"), owner=owner),
+        order=_order(sent.get("displayOrder", -1)),
         unique=bool(sent.get("hasUniqueValue")),
         owner=owner,
         hidden=bool(sent.get("hidden")),
@@ -249,6 +251,12 @@ def _parsed(asked: Asked, kind: Kind, sent: dict[str, Any], *, before: Definitio
         updated_at=now,
         by=asked.by,
     )
+
+
+def _order(raw: Any) -> int:
+    if isinstance(raw, bool) or not isinstance(raw, int):
+        raise invalid(f"displayOrder must be a whole number, not {raw!r}")
+    return raw
 
 
 def _options(kind_of_value: str, raw: list[Any], *, owner: bool) -> tuple[Option, ...]:
@@ -261,7 +269,7 @@ def _options(kind_of_value: str, raw: list[Any], *, owner: bool) -> tuple[Option
             Option(
                 value=str(o["value"]),
                 label=str(o["label"]),
-                order=int(o.get("displayOrder", n)),
+                order=_order(o.get("displayOrder", n)),
                 hidden=bool(o["hidden"]),
                 description=str(o.get("description") or ""),
             )

@@ -67,7 +67,8 @@ class Gate:
         while window and window[0] <= now - length:
             window.popleft()
         if 0 < _limit(world, name) <= len(window):
-            raise Throttled(*SEARCHES[:1], policy=None) if search else Throttled(BURST[0], policy=BURST[1])
+            message, policy = SEARCHES if search else BURST
+            raise Throttled(message, policy=policy)
         window.append(now)
         self._count += 1
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.hubspot import catalog, links
+from connector.sandbox.hubspot.asked import listed
 from connector.sandbox.hubspot.errors import Detail, Refused, invalid
 from connector.sandbox.hubspot.schema import PORTAL_ID
 from connector.sandbox.hubspot.stages import PIPELINES, SALES
@@ -44,7 +45,7 @@ def draft(
     *,
     version: Version,
     row: Row | None = None,
-    associations: Any = (),
+    associations: Any = None,
     taken: Iterable[tuple[str, str]] = (),
 ) -> Draft:
     """Check a write to `row`, or to a new record. `taken` are unique values claimed earlier in the same batch.
@@ -224,7 +225,7 @@ def _conflict(kind: Kind, name: str, value: str, holder: str) -> Refused:
 
 def _links(world: World, kind: Kind, associations: Any) -> tuple[tuple[Kind, str, tuple[int, ...]], ...]:
     found: list[tuple[Kind, str, tuple[int, ...]]] = []
-    for entry in associations or ():
+    for entry in listed(associations, "associations"):
         try:
             to_id = str(entry["to"]["id"])
             types = tuple(int(t["associationTypeId"]) for t in entry["types"])

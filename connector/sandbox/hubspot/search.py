@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.hubspot import catalog, render
-from connector.sandbox.hubspot.asked import Asked, Reply, strings, whole
+from connector.sandbox.hubspot.asked import Asked, Reply, is_number, strings, whole
 from connector.sandbox.hubspot.derive import indexed
 from connector.sandbox.hubspot.errors import invalid
 from connector.sandbox.hubspot.filters import Filter, Test, groups, sort_key
@@ -68,7 +68,7 @@ def search(asked: Asked) -> Reply:
 def _after(raw: Any) -> int:
     if raw in (None, ""):
         return 0
-    if not str(raw).isdigit():
+    if not is_number(str(raw)):
         raise invalid(f"after must be the number given back as paging.next.after, not {raw!r}")
     return int(raw)
 
@@ -132,7 +132,7 @@ def _candidates(world: World, kind: Kind, group: list[Filter]) -> Iterable[Row]:
     if by_value:
         return [*table.where(by_value[0].name, by_value[0].listed), *late]
     above = next((f for f in group if f.name == "hs_object_id" and f.operator in ("GT", "GTE")), None)
-    if above is not None and above.value.isdigit():
+    if above is not None and is_number(above.value):
         return _from_id(world, kind, int(above.value))
     return table.live()
 
