@@ -82,12 +82,13 @@ Url = Annotated[str, AfterValidator(_url)]
 EnvName = Annotated[str, AfterValidator(_env)]
 Text = Annotated[str, Field(min_length=1)]
 EnumOf = Field(strict=False)
-MOST_SECONDS = 86_400.0
+MOST_SECONDS = 86_400
+MOST_MINUTES = 1_440
 
 
-def seconds(least: float) -> Any:
-    """A number of seconds from ``least`` to a day."""
-    return Annotated[float, BeforeValidator(_float), Field(ge=least, le=MOST_SECONDS)]
+Poll = Annotated[float, BeforeValidator(_float), Field(ge=1, le=MOST_SECONDS)]
+Wait = Annotated[float, BeforeValidator(_float), Field(ge=0, le=MOST_SECONDS)]
+Minutes = Annotated[float, BeforeValidator(_float), Field(ge=1, le=MOST_MINUTES)]
 
 
 class FileSpec(BaseModel):
@@ -103,10 +104,10 @@ class DaemonSpec(FileSpec):
     state: Text = "state"
     store_url: Annotated[str, AfterValidator(_store_url)] | None = None
     store_url_env: EnvName | None = None
-    poll_seconds: seconds(1.0) = 15.0  # type: ignore[valid-type]
-    sweep_minutes: seconds(1.0) = 15.0  # type: ignore[valid-type]
-    echo_seconds: seconds(0.0) = 60.0  # type: ignore[valid-type]
-    verify_seconds: seconds(0.0) = 120.0  # type: ignore[valid-type]
+    poll_seconds: Poll = 15.0
+    sweep_minutes: Minutes = 15.0
+    echo_seconds: Wait = 60.0
+    verify_seconds: Wait = 120.0
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 12
 
 

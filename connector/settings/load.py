@@ -116,7 +116,7 @@ class _Desk:
         self.problems.append(self.source.problem(path, message, of_key=of_key))
 
     def secret(self, name: str, spec: Any, at: KeyPath) -> SecretStr | None:
-        return secret(name, spec=spec, at=at, source=self.source, env=self.env, problems=self.problems)
+        return secret(name, spec=spec, at=at, source=self.source, env=self.env, base=self.base, problems=self.problems)
 
     def needed(self, name: str, spec: Any, at: KeyPath, *, suggested: str) -> SecretStr | None:
         if getattr(spec, f"{name}_env") or getattr(spec, f"{name}_file"):

@@ -56,15 +56,18 @@ def secrets_in(source: Source) -> Iterator[tuple[KeyPath, Problem]]:
 
 
 def secret(
-    name: str, *, spec: Any, at: KeyPath, source: Source, env: Mapping[str, str], problems: list[Problem]
+    name: str, *, spec: Any, at: KeyPath, source: Source, env: Mapping[str, str], base: Path, problems: list[Problem]
 ) -> SecretStr | None:
-    """The secret behind ``<name>_env`` or ``<name>_file`` of a table; None when neither is given or it is not there."""
+    """The secret behind ``<name>_env`` or ``<name>_file`` of a table; None when neither is given or it is not there.
+
+    A relative ``<name>_file`` starts from ``base``, the config file's folder.
+    """
     variable, file = getattr(spec, f"{name}_env"), getattr(spec, f"{name}_file", None)
     if variable and file:
         problems.append(source.problem((*at, f"{name}_file"), f"{name}_env is given too; keep one of the two"))
         return None
     if file:
-        return _from_file(Path(file), at=(*at, f"{name}_file"), source=source, problems=problems)
+        return _from_file(base / file, at=(*at, f"{name}_file"), source=source, problems=problems)
     return _from_env(variable, at=(*at, f"{name}_env"), source=source, env=env, problems=problems) if variable else None
 
 

@@ -118,3 +118,11 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 )
 def test_only_this_machine_is_loopback(host: str, answer: bool) -> None:
     assert is_loopback(host) is answer
+
+
+def test_relative_files_start_from_the_config_s_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "token").write_text("beside-the-config", encoding="utf-8")
+    monkeypatch.chdir(ROOT)
+    settings = load_settings(_write(tmp_path, HUBSPOT + 'access_token_file = "token"\n'), env={})
+    assert "beside-the-config" in settings.secrets()
+    assert settings.daemon.state == tmp_path / "state"
