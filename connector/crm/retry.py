@@ -58,7 +58,7 @@ class ReadRetry:
         asked = self._asked(error)
         if asked is not None:
             return asked
-        return tenacity.wait_exponential_jitter(initial=FIRST_WAIT, max=LONGEST_WAIT, jitter=FIRST_WAIT)(state)
+        return tenacity.wait_exponential_jitter(multiplier=FIRST_WAIT, max=LONGEST_WAIT, jitter=FIRST_WAIT)(state)
 
     def _asked(self, error: BaseException | None) -> float | None:
         """Seconds until the time the vendor named, if it named one."""

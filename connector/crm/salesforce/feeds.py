@@ -154,7 +154,7 @@ def _place(row: Row) -> tuple[str, str]:
 
 
 def _stamp(row: Row) -> datetime:
-    found = moment_of(row["SystemModstamp"])
+    found = moment_of(row.get("SystemModstamp"))
     if found is None:
         raise CrmError(Fault(FaultCode.UNAVAILABLE, "UNREADABLE_ANSWER", "a row came without SystemModstamp"))
     return found

@@ -110,17 +110,20 @@ class Names:
     def learn(self, schema: ObjectSchema, *, also: tuple[str, ...] = ()) -> tuple[Problem, ...]:
         """Compare the map with what the org shows; absent fields are dropped from reads and told, once each."""
         problems = []
-        known = {name.lower() for name in schema.fields}
-        for field in also:
-            if field.lower() not in known:
-                self._absent.add((schema.kind, field))
+        spelled = {name.lower(): name for name in schema.fields}
+        self._absent.update((schema.kind, field) for field in also if field not in schema.fields)
         for mapped in self._map.of(schema.kind):
-            if "." in mapped.field or mapped.field.lower() in known:
+            if "." in mapped.field or mapped.field in schema.fields:
                 continue
             self._absent.add((schema.kind, mapped.field))
+            theirs = spelled.get(mapped.field.lower())
             message = (
                 f"{schema.object_name} has no field {mapped.field}, or this login may not see it; it reads as empty. "
-                "Create the field, or give the connector's permission set access to it"
+            )
+            message += (
+                f"The CRM spells it {theirs}: write it so"
+                if theirs
+                else "Create the field, or give the connector's permission set access to it"
             )
             problems.append(Problem(where="the CRM", key=mapped.path, message=message))
         return tuple(problems)

@@ -15,6 +15,7 @@ from connector.crm.salesforce.reads import read_notes
 from connector.crm.salesforce.session import SalesforceSession
 from connector.crm.salesforce.soql import day, in_lists, moment, select
 from connector.crm.salesforce.wire import Row, moment_of, text_of
+from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.model import Kind, Person, Stage
 
 
@@ -94,6 +95,8 @@ def describe(session: SalesforceSession, names: Names, kind: Kind) -> ObjectSche
     """The object's fields as this login sees them."""
     name = names.object(kind)
     answer = session.read("describe", f"sobjects/{name}/describe")
+    if not isinstance(answer, Mapping) or not isinstance(answer.get("fields"), list):
+        raise CrmError(Fault(FaultCode.UNAVAILABLE, "UNREADABLE_ANSWER", f"{name} was described without fields"))
     fields = {str(each["name"]): _field(each) for each in answer["fields"]}
     return ObjectSchema(kind=kind, object_name=name, fields=fields)
 

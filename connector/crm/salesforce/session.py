@@ -6,6 +6,7 @@ carries the requests; its own login, 401 recursion and missing timeouts are not 
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -230,7 +231,8 @@ class SalesforceSession:
         """Note the vendor's clock and the day's calls, whatever the answer was."""
         date = reply.headers.get("Date", "")
         if date:
-            self._date = parsedate_to_datetime(date).astimezone(UTC)
+            with contextlib.suppress(ValueError):  # a proxy's odd date is no reason to fail a call
+                self._date = parsedate_to_datetime(date).astimezone(UTC)
         told = Salesforce.parse_api_usage(reply.headers.get("Sforce-Limit-Info", "")).get("api-usage")
         if told is not None:
             self._usage = (told.used, told.total)

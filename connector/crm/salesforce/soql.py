@@ -55,8 +55,11 @@ def day(value: date) -> str:
 
 
 def columns(names: Iterable[str]) -> str:
-    """A field list without doubles (in any case a double is an error), in order."""
-    return ", ".join({name.lower(): name for name in names}.values())
+    """A field list in order, without doubles: asking for a field twice is an error, in whatever case it is written."""
+    kept: dict[str, str] = {}
+    for name in names:
+        kept.setdefault(name.lower(), name)
+    return ", ".join(kept.values())
 
 
 def select(

@@ -1,0 +1,147 @@
+"""The Salesforce cursor: seconds that are not over, lookback, and statements that fit in an address."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+import responses
+from salesforce_wire import DATA, NOW, USER, a_rig, records, wire_time
+
+from connector.crm.salesforce import soql
+from connector.crm.salesforce.feeds import Cursor
+from connector.errors import CrmError
+
+
+class Org:
+    """Answers feed queries from rows it holds, at a time the test sets."""
+
+    def __init__(self, mock: responses.RequestsMock) -> None:
+        self.now = NOW
+        self.rows: dict[str, tuple[datetime, str]] = {}
+        self.asked: list[str] = []
+        mock.add_callback(responses.GET, DATA + "query/", callback=self._answer)
+        mock.add_callback(responses.GET, DATA + "limits/", callback=lambda _request: (200, self._headers(), "{}"))
+
+    def put(self, row_id: str, *, ago: float = 0, by: str = "005-person") -> None:
+        """A row changes so many seconds ago."""
+        self.rows[row_id] = (self.now - timedelta(seconds=ago), by)
+
+    def _headers(self) -> dict[str, str]:
+        return {"Date": format_datetime(self.now, usegmt=True)}
+
+    def _answer(self, request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
+        statement = parse_qs(urlsplit(str(request.url)).query)["q"][0]
+        self.asked.append(statement)
+        low = datetime.fromisoformat(statement.partition("SystemModstamp >= ")[2].partition(" ")[0])
+        rows = [
+            {"Id": row_id, "SystemModstamp": wire_time(at), "LastModifiedById": by}
+            for row_id, (at, by) in sorted(self.rows.items(), key=lambda item: (item[1][0], item[0]))
+            if at >= low
+        ]
+        return 200, self._headers(), json.dumps(records(*rows))
+
+
+@pytest.fixture
+def org() -> Iterator[Org]:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        org = Org(mock)
+        org.rig = a_rig(mock)  # type: ignore[attr-defined]
+        yield org
+
+
+def read(org: Org, cursor: str) -> tuple[list[str], str]:
+    page = org.rig.crm.changes("deal", cursor)  # type: ignore[attr-defined]
+    assert not page.more
+    return [change.deal_id for change in page.changes], page.cursor
+
+
+def test_a_second_that_is_not_over_is_told_again_so_that_a_second_edit_in_it_is_not_lost(org: Org) -> None:
+    org.put("006-fresh")
+    org.put("006-settled", ago=10)
+    told, cursor = read(org, Cursor(NOW - timedelta(hours=1), NOW, NOW).dump())
+    assert told == ["006-settled", "006-fresh"]
+    told, cursor = read(org, cursor)
+    assert told == ["006-fresh"]
+    org.now += timedelta(seconds=5)
+    told, cursor = read(org, cursor)
+    assert told == ["006-fresh"]
+    told, cursor = read(org, cursor)
+    assert told == []
+
+
+def test_a_row_that_shows_up_below_the_mark_is_told_by_the_next_deep_scan(org: Org) -> None:
+    _, cursor = read(org, Cursor(NOW - timedelta(hours=1), NOW, NOW).dump())
+    org.now += timedelta(seconds=20)
+    org.put("006-late", ago=400)
+    told = []
+    for _ in range(5):
+        org.now += timedelta(seconds=30)
+        more, cursor = read(org, cursor)
+        told += more
+    assert told == ["006-late"]
+
+
+def test_the_window_moves_with_the_vendors_clock_so_that_an_old_burst_is_left_behind(org: Org) -> None:
+    for number in range(50):
+        org.put(f"006-{number}", ago=5)
+    told, cursor = read(org, Cursor(NOW - timedelta(hours=1), NOW, NOW).dump())
+    assert len(told) == 50
+    org.now += timedelta(minutes=11)
+    read(org, cursor)
+    _, cursor = read(org, cursor)
+    assert Cursor.parse(cursor).seen == {}
+    read(org, cursor)
+    assert soql.moment(org.now - timedelta(minutes=11)) not in org.asked[-1]
+
+
+def test_nothing_before_the_feeds_beginning_is_asked_for(org: Org) -> None:
+    org.put("006-old", ago=300)
+    begin = org.rig.crm.start_cursor("deal", NOW)  # type: ignore[attr-defined]
+    org.now += timedelta(minutes=5)
+    told, _ = read(org, begin)
+    assert told == []
+
+
+def test_our_own_writes_are_told_as_ours(org: Org) -> None:
+    org.put("006-ours", ago=10, by=USER)
+    org.put("006-theirs", ago=10)
+    page = org.rig.crm.changes("deal", Cursor(NOW - timedelta(hours=1), NOW, NOW).dump())  # type: ignore[attr-defined]
+    assert {change.deal_id: change.by_self for change in page.changes} == {"006-ours": True, "006-theirs": False}
+
+
+def test_a_row_without_a_stamp_is_an_outage_not_a_crash() -> None:
+
+    with responses.RequestsMock() as mock:
+        mock.add(responses.GET, DATA + "query/", json=records({"Id": "006", "LastModifiedById": "x"}))
+        rig = a_rig(mock)
+        mock.add(responses.GET, DATA + "limits/", json={}, headers={"Date": "Mon, 02 Nov 2026 09:30:20 GMT"})
+        with pytest.raises(CrmError):
+            rig.crm.changes("deal", Cursor(NOW, NOW, NOW).dump())
+
+
+def test_a_literal_cannot_leave_its_quotes() -> None:
+    assert soql.literal("O'Hara\\' OR Name != '") == r"'O\'Hara\\\' OR Name != \''"
+    assert soql.literal("a\nb") == r"'a\nb'"
+    assert soql.moment(datetime(2026, 1, 2, 3, 4, 5, 999999, tzinfo=UTC)) == "2026-01-02T03:04:05Z"
+    assert soql.day(date(2026, 1, 2)) == "2026-01-02"
+
+
+def test_a_list_is_cut_where_the_address_would_grow_too_long() -> None:
+    ids = [f"006000000000{number:03}AAA" for number in range(2000)]
+    statement = soql.select(["Id", "Name", "id"], of="Opportunity", where="Id IN ")
+    assert statement == "SELECT Id, Name FROM Opportunity WHERE Id IN "
+    parts = list(soql.in_lists(ids, around=statement))
+    assert [each for part in parts for each in part.strip("()").replace("'", "").split(",")] == ids
+    lengths = [len(f"{DATA}{soql.query_path(statement + part)}") for part in parts]
+    assert max(lengths) <= soql.URI_LIMIT
+    assert len(parts) == 3
+
+
+def test_a_field_as_id_column_survives_double_naming() -> None:
+    assert soql.columns(["Id", "NAME", "Name", "Account.Name"]) == "Id, NAME, Account.Name"

@@ -1,0 +1,264 @@
+"""The line to Salesforce when it misbehaves: tokens, refusals, silence, and answers that are no answers."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import parse_qs
+
+import jwt
+import pytest
+import requests
+import responses
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from salesforce_wire import DATA, DATE, EXPIRED, HOST, HTML, NOW, ORG, TOKEN, USER, a_rig, records, token
+from urllib3.exceptions import NewConnectionError
+
+from connector.crm.port import Applied, Operation, Unknown, Write
+from connector.crm.salesforce.session import SalesforceLogin
+from connector.errors import Advice, CrmError, FaultCode
+from connector.handoff.model import Kind, Ref
+
+QUERY = DATA + "query/"
+COLLECTIONS = DATA + "composite/sobjects"
+DEAL = "006000000000001AAA"
+PATCH = [Write(Kind.DEAL, Operation.UPDATE, {"risks": "none"}, record_id=DEAL)]
+DONE = [{"id": DEAL, "success": True, "errors": []}]
+
+
+@pytest.fixture
+def mock() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
+
+
+def test_client_credentials_travel_in_the_header_and_tell_who_we_are(mock: responses.RequestsMock) -> None:
+    rig = a_rig(mock)
+    mock.add(responses.GET, QUERY, json=records())
+    rig.crm.people()
+    asked = mock.calls[0].request
+    assert asked.headers["Authorization"] == "Basic " + base64.b64encode(b"app:hush").decode()
+    assert parse_qs(asked.body) == {"grant_type": ["client_credentials"]}
+    assert rig.crm.org_id == ORG
+    assert mock.calls[1].request.headers["Authorization"] == "Bearer first"
+
+
+def test_a_jwt_bearer_assertion_is_signed_for_the_user(mock: responses.RequestsMock) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    login = SalesforceLogin(HOST, client_id="app", username="daemon@acme.example", private_key=pem)
+    rig = a_rig(mock, login=login)
+    mock.add(responses.GET, QUERY, json=records())
+    rig.crm.people()
+    form = parse_qs(mock.calls[0].request.body)
+    claims = jwt.decode(
+        form["assertion"][0],
+        key.public_key(),
+        algorithms=["RS256"],
+        audience="https://login.salesforce.com",
+        options={"verify_exp": False},
+    )
+    assert (claims["iss"], claims["sub"]) == ("app", "daemon@acme.example")
+    assert claims["exp"] == int((NOW + timedelta(minutes=3)).timestamp())
+    assert pem not in repr(login)
+
+
+def test_a_key_that_is_none_is_told_without_showing_it(mock: responses.RequestsMock) -> None:
+    rig = a_rig(mock, login=SalesforceLogin(HOST, client_id="app", username="u", private_key="not a key"))
+    with pytest.raises(CrmError) as caught:
+        rig.crm.people()
+    assert caught.value.fault.advice is Advice.HALT
+    assert "not a key" not in str(caught.value)
+
+
+def test_wrong_credentials_halt_with_the_vendors_words(mock: responses.RequestsMock) -> None:
+    rig = a_rig(mock)
+    body = {"error": "invalid_client", "error_description": "invalid client credentials"}
+    mock.replace(responses.POST, TOKEN, json=body, status=400)
+    with pytest.raises(CrmError) as caught:
+        rig.crm.connect()
+    assert caught.value.fault.code is FaultCode.AUTH_REVOKED
+    assert caught.value.fault.vendor_code == "invalid_client"
+    assert caught.value.fault.message == "invalid client credentials"
+    assert rig.waits == []
+
+
+def test_a_token_endpoint_that_is_down_is_no_revocation(mock: responses.RequestsMock) -> None:
+    rig = a_rig(mock)
+    mock.replace(responses.POST, TOKEN, body=HTML, status=503)
+    with pytest.raises(CrmError) as caught:
+        rig.crm.people()
+    assert caught.value.fault.code is FaultCode.UNAVAILABLE
+
+
+def test_another_org_than_the_pinned_one_is_refused(mock: responses.RequestsMock) -> None:
+    login = SalesforceLogin(HOST, client_id="app", client_secret="hush", org_id="00D00000000000XAAA")
+    with pytest.raises(CrmError) as caught:
+        a_rig(mock, login=login).crm.people()
+    assert caught.value.fault.vendor_code == "WRONG_ORG"
+
+
+def test_plain_http_beyond_this_machine_is_refused_before_anything_is_sent(mock: responses.RequestsMock) -> None:
+    with pytest.raises(CrmError) as caught:
+        a_rig(mock, login=SalesforceLogin("http://acme.example", client_id="app", client_secret="hush"))
+    assert caught.value.fault.vendor_code == "PLAIN_HTTP"
+    assert len(mock.calls) == 0
+
+
+def test_loopback_is_spoken_to_in_plain_http(mock: responses.RequestsMock) -> None:
+    here = "http://127.0.0.1:8701"
+    rig = a_rig(mock, login=SalesforceLogin(here, client_id="app", client_secret="hush"))
+    mock.add(responses.POST, f"{here}/services/oauth2/token", json={**token(), "instance_url": here})
+    mock.add(responses.GET, f"{here}/services/data/v66.0/query/", json=records())
+    assert rig.crm.people() == ()
+    assert {call.request.url.partition(":")[0] for call in mock.calls} == {"http"}
+
+
+def test_every_call_has_timeouts_and_names_the_client(mock: responses.RequestsMock) -> None:
+    rig = a_rig(mock, timeouts=(3.0, 7.0))
+    mock.add(responses.GET, QUERY, json=records())
+    rig.crm.people()
+    assert [call.request.req_kwargs["timeout"] for call in mock.calls] == [(3.0, 7.0)] * 2
+    assert {call.request.headers["Sforce-Call-Options"] for call in mock.calls} == {"client=handoff"}
+
+
+def test_an_expired_token_is_renewed_once_and_the_call_sent_again(mock: responses.RequestsMock) -> None:
+    rig = a_rig(mock)
+    mock.replace(responses.POST, TOKEN, json=token("first"))
+    mock.add(responses.POST, TOKEN, json=token("second"))
+    mock.add(responses.PATCH, COLLECTIONS, json=EXPIRED, status=401)
+    mock.add(responses.PATCH, COLLECTIONS, json=DONE)
+    assert rig.crm.apply(PATCH) == (Applied(DEAL),)
+    assert mock.calls[-1].request.headers["Authorization"] == "Bearer second"
+    assert rig.calls == {"token": 2, "collections.update": 2}
+
+
+def test_a_token_that_stays_expired_halts_after_one_renewal(mock: responses.RequestsMock) -> None:
+    rig = a_rig(mock)
+    mock.add(responses.GET, QUERY, json=EXPIRED, status=401)
+    with pytest.raises(CrmError) as caught:
+        rig.crm.people()
+    assert caught.value.fault.advice is Advice.HALT
+    assert rig.calls == {"token": 2, "query": 2}
+
+
+@pytest.mark.parametrize(
+    ("usage", "code"),
+    [("api-usage=18/5000", FaultCode.THROTTLED), ("api-usage=5000/5000", FaultCode.QUOTA_EXHAUSTED)],
+)
+def test_the_counter_tells_a_busy_minute_from_a_spent_day(
+    mock: responses.RequestsMock, usage: str, code: FaultCode
+) -> None:
+    rig = a_rig(mock)
+    body = [{"message": "whatever", "errorCode": "REQUEST_LIMIT_EXCEEDED"}]
+    mock.add(responses.GET, QUERY, json=body, status=403, headers={"Sforce-Limit-Info": usage, "Date": DATE})
+    with pytest.raises(CrmError) as caught:
+        rig.crm.people()
+    assert caught.value.fault.code is code
+    assert caught.value.fault.vendor_code == "REQUEST_LIMIT_EXCEEDED"
+    assert len(rig.waits) == (2 if code is FaultCode.THROTTLED else 0)
+
+
+def test_a_read_is_tried_again_briefly_and_then_succeeds(mock: responses.RequestsMock) -> None:
+    rig = a_rig(mock)
+    mock.add(responses.GET, QUERY, body=HTML, status=503, content_type="text/html")
+    mock.add(responses.GET, QUERY, body=requests.ConnectionError("reset"))
+    mock.add(responses.GET, QUERY, json=records())
+    assert rig.crm.people() == ()
+    assert len(rig.waits) == 2
+
+
+def test_an_outage_seen_by_a_read_is_told_without_the_web_page(mock: responses.RequestsMock) -> None:
+    rig = a_rig(mock)
+    mock.add(responses.GET, QUERY, body=HTML, status=503, content_type="text/html")
+    with pytest.raises(CrmError) as caught:
+        rig.crm.people()
+    assert caught.value.fault.code is FaultCode.UNAVAILABLE
+    assert "<html" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"body": requests.ReadTimeout("no answer within 120 s")},
+        {"body": requests.ConnectionError("connection reset by peer")},
+        {"body": requests.exceptions.ChunkedEncodingError("cut")},
+        {"body": HTML, "status": 502},
+        {"body": HTML, "status": 503},
+        {"json": [{"message": "oops", "errorCode": "UNKNOWN_EXCEPTION"}], "status": 500},
+        {"body": HTML, "status": 200},
+        {"json": {"message": "an object where a list belongs"}, "status": 200},
+        {"json": [], "status": 200},
+        {"json": DONE + DONE, "status": 200},
+        {"json": ["what?"], "status": 200},
+    ],
+)
+def test_a_write_without_a_clear_answer_is_unknown_and_sent_once(
+    mock: responses.RequestsMock, answer: dict[str, object]
+) -> None:
+    rig = a_rig(mock)
+    mock.add(responses.PATCH, COLLECTIONS, **answer)
+    (outcome,) = rig.crm.apply(PATCH)
+    assert isinstance(outcome, Unknown)
+    assert outcome.fault.advice is Advice.VERIFY
+    assert rig.calls["collections.update"] == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ({"body": requests.ConnectTimeout("no route")}, FaultCode.UNAVAILABLE),
+        ({"body": requests.ConnectionError(NewConnectionError(None, "refused"))}, FaultCode.UNAVAILABLE),
+        (
+            {"json": [{"message": "busy", "errorCode": "SERVER_UNAVAILABLE"}], "status": 503},
+            FaultCode.UNAVAILABLE,
+        ),
+        (
+            {"json": [{"message": "busy", "errorCode": "REQUEST_LIMIT_EXCEEDED"}], "status": 403},
+            FaultCode.THROTTLED,
+        ),
+        ({"json": {"message": "off", "errorCode": "API_DISABLED_FOR_ORG"}, "status": 403}, FaultCode.AUTH_REVOKED),
+        ({"body": "", "status": 429}, FaultCode.THROTTLED),
+    ],
+)
+def test_a_write_that_was_never_begun_raises_so_that_the_batch_can_wait(
+    mock: responses.RequestsMock, answer: dict[str, object], code: FaultCode
+) -> None:
+    rig = a_rig(mock)
+    mock.add(responses.PATCH, COLLECTIONS, **answer)
+    with pytest.raises(CrmError) as caught:
+        rig.crm.apply(PATCH)
+    assert caught.value.fault.code is code
+    assert rig.calls["collections.update"] == 1
+
+
+def test_the_servers_time_is_the_date_header(mock: responses.RequestsMock) -> None:
+    rig = a_rig(mock)
+    mock.add(responses.GET, DATA + "limits/", json={"DailyApiRequests": {}}, headers={"Date": DATE})
+    assert rig.crm.server_time() == NOW
+
+
+def test_an_org_without_composite_is_read_by_plain_queries(mock: responses.RequestsMock) -> None:
+    rig = a_rig(mock)
+    mock.add(responses.POST, DATA + "composite", json=[{"message": "no", "errorCode": "NOT_FOUND"}], status=404)
+    stamp = "2026-11-02T09:00:00.000+0000"
+
+    def answer(request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
+        deal = {"Id": DEAL, "SystemModstamp": stamp, "IsWon": False, "IsClosed": False, "StageName": "Proposal"}
+        found = records(deal) if "FROM+Opportunity+WHERE" in str(request.url) else records()
+        if "OpportunityStage" in str(request.url):
+            found = records({"ApiName": "Proposal", "MasterLabel": "Offer", "IsWon": False, "IsClosed": False})
+        return 200, {"Date": DATE}, json.dumps(found)
+
+    mock.add_callback(responses.GET, QUERY, callback=answer)
+    facts = rig.crm.fetch([DEAL])[DEAL]
+    assert (facts.stage.id, facts.stage.label) == ("Proposal", "Offer")
+    rig.crm.fetch([DEAL])
+    assert rig.calls["composite"] == 1
+    assert Ref(Kind.DEAL, DEAL) == facts.deal.ref
+    assert USER not in str(facts)
