@@ -178,8 +178,8 @@ def _commit(asked: Asked, made: _Made, *, with_new: bool) -> dict[str, Any]:
 
 def _fail_alone(inputs: Iterable[dict[str, Any]]) -> bool:
     # facts: HubSpot §3d: a unique trace id on every input asks for an outcome per row.
-    traces = [str(i.get(TRACE) or "") for i in inputs]
-    return all(traces) and len(set(traces)) == len(traces)
+    traces = [i.get(TRACE) for i in inputs]
+    return all(isinstance(t, str) and t for t in traces) and len(set(traces)) == len(traces)
 
 
 def _settled(asked: Asked, results: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -138,3 +138,22 @@ def test_not_json_is_a_400(portal: Any) -> None:
     headers = {"Authorization": "Bearer pat-sandbox-handoff", "Content-Type": "application/json"}
     reply = portal.session.post(portal.url + f"{TASKS}/create", data="{", headers=headers, timeout=10)
     assert (reply.status_code, reply.json()["category"]) == (400, "VALIDATION_ERROR")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (f"{TASKS}/create", {"inputs": [{"properties": GOOD, "associations": True}]}),
+        (f"{TASKS}/create", {"inputs": [{"properties": [], "objectWriteTraceId": {"a": 1}}]}),
+        (f"{TASKS}/create", {"inputs": "x"}),
+        (f"{TASKS}/create", ["x"]),
+        (f"{TASKS}/upsert", {"inputs": [{"id": "K", "idProperty": {}, "properties": GOOD}]}),
+        (f"{TASKS}/upsert", {"inputs": [{"id": "K", "idProperty": "handoff_key", "properties": []}] * 2}),
+        (f"{TASKS}/read", {"inputs": [{"id": []}]}),
+        ("/crm/objects/2026-09/deals/search", {"filterGroups": [{"filters": True}]}),
+        ("/crm/associations/2026-09/tasks/deals/batch/archive", {"inputs": [{"from": {"id": "1"}, "to": True}]}),
+        ("/crm/properties/2026-09/deals", {"name": "x", "label": "x", "displayOrder": "1"}),
+    ],
+)
+def test_a_body_of_another_shape_is_a_400_and_never_a_500(portal: Any, path: str, body: Any) -> None:
+    assert portal.ask("POST", path, body).status_code == 400
