@@ -106,7 +106,8 @@ def _phase(snapshot: Snapshot, ledger: LedgerFacts, *, recovered: bool) -> Phase
     """The phase by what happened up to now; a won deal's is refined once its generation is known."""
     stage = snapshot.stage
     if stage.is_won:
-        known = ledger.generation > 0 or ledger.adopted or recovered
+        # That a win was once decided is not enough: in observe mode nothing came of it.
+        known = ledger.gate is not None or ledger.released_at is not None or ledger.adopted or recovered
         before = snapshot.won_at is None or snapshot.won_at < ledger.baseline
         return Phase.BEFORE_START if before and not known else Phase.WON
     if stage.is_closed:

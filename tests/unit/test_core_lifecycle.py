@@ -36,6 +36,7 @@ RELEASED: dict[str, Any] = {"generation": 1, "won_at": WON_AT, "released_at": NO
         pytest.param({}, Phase.IN_FLIGHT, 1, id="won since the start"),
         pytest.param({"won_at": BEFORE}, Phase.BEFORE_START, 0, id="won before the start"),
         pytest.param({"won_at": None}, Phase.BEFORE_START, 0, id="won, nobody knows when"),
+        pytest.param({"won_at": BEFORE, "ledger": {"generation": 1}}, Phase.BEFORE_START, 1, id="only observed so far"),
         pytest.param({"won_at": BEFORE, "ledger": {"adopted": True}}, Phase.IN_FLIGHT, 1, id="old, but asked for"),
         pytest.param({"stage": OPEN_STAGE, "won_at": None}, Phase.OPEN, 0, id="open"),
         pytest.param({"stage": LOST_STAGE, "won_at": None}, Phase.LOST, 0, id="lost"),
