@@ -212,7 +212,7 @@ class TestHubSpotItself:
         (outcome,) = world.crm.apply([patch(Kind.DEAL, deal_id, gate="No such gate")])
         assert isinstance(outcome, Refused)
         assert "No such gate" in outcome.fault.message
-        assert outcome.fault.vendor_code == "VALIDATION_ERROR"
+        assert outcome.fault.vendor_code == "INVALID_OPTION"
 
     @staticmethod
     def _make_primary(sandbox: Sandbox, deal_id: str, company_id: str) -> None:

@@ -108,12 +108,13 @@ def _moments(entries: Sequence[Json]) -> tuple[Moment, ...]:
 
 def _row_error(data: Json) -> RowError:
     inner = [each for each in data.get("errors") or () if isinstance(each, Mapping)]
-    codes = [
-        str(each.get(key)) for each in (data, *inner) for key in ("code", "subCategory", "category") if each.get(key)
-    ]
+    keys = ("code", "subCategory", "category")
+    codes = [str(each[key]) for each in (*inner, data) for key in keys if each.get(key)]
     names = {name for each in (data, *inner) for name in context_names(each.get("context"))}
+    message = str(data.get("message") or "")
+    details = [str(each["message"]) for each in inner if each.get("message") and str(each["message"]) not in message]
     return RowError(
-        message=str(data.get("message") or ""),
+        message="; ".join(part for part in (message, *details[:3]) if part),
         codes=tuple(dict.fromkeys(codes)),
         names=frozenset(names),
     )
