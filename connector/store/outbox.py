@@ -109,7 +109,7 @@ class Outbox(Part):
         """How many rows stand in each state; states with none are 0."""
         query = select(outbox.c.state, func.count()).where(outbox.c.system == system).group_by(outbox.c.state)
         with self._db.read() as connection:
-            found = {State(state): count for state, count in connection.execute(query).tuples()}
+            found = {State(state): count for state, count in connection.execute(query)}
         return {state: found.get(state, 0) for state in State}
 
     def oldest_open(self, system: SystemName) -> datetime | None:
@@ -182,7 +182,7 @@ def _choose(connection: Connection, lane: Lane, *, now: datetime, size: int) -> 
     )
     query = query.limit(size).with_for_update(of=outbox, skip_locked=True)
     first: dict[str, int] = {}
-    for row_id, target in connection.execute(query).tuples():
+    for row_id, target in connection.execute(query):
         first.setdefault(target, row_id)
     return list(first.values())
 

@@ -121,7 +121,7 @@ class Views(Part):
             .group_by(handoff.c.phase, gate)
         )
         with self._db.read() as connection:
-            rows = connection.execute(query).tuples().all()
+            rows = connection.execute(query).all()
         counts = [CoverageCount(Phase(phase), Gate(gate) if gate else None, deals) for phase, gate, deals in rows]
         return tuple(sorted(counts, key=lambda one: (one.phase, one.gate or "")))
 

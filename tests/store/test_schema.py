@@ -1,0 +1,108 @@
+"""The migrations build what schema.py says, and the database keeps its own promises."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from plans import NOW, SYSTEM, a_deal_patch, a_plan
+from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from connector.clock import ManualClock
+from connector.errors import UserError
+from connector.store import Decided, Mode, State, Store, open_store
+from connector.store.schema import metadata
+
+
+@pytest.fixture
+def raw(store: Store, url: str) -> Iterator[Engine]:
+    """The same database without the store in between."""
+    engine = create_engine(url)
+    yield engine
+    engine.dispose()
+
+
+def test_migrations_and_schema_agree(raw: Engine) -> None:
+    with raw.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_indexes_cover_the_same_rows(raw: Engine) -> None:
+    """Autogenerate does not compare the conditions of partial indexes."""
+    found = {}
+    for table in metadata.tables.values():
+        for index in inspect(raw).get_indexes(table.name):
+            options = index.get("dialect_options", {})
+            where = options.get(f"{raw.dialect.name}_where", "")
+            found[index["name"]] = (index["column_names"], bool(index["unique"]), quoted(str(where)))
+    wanted = {}
+    for table in metadata.tables.values():
+        for one in table.indexes:
+            where = one.dialect_options[raw.dialect.name].get("where")
+            columns = [column.name for column in one.columns]
+            wanted[one.name] = (columns, bool(one.unique), quoted(str(where)) if where is not None else set())
+    assert found == wanted
+
+
+def test_check_constraint_names_every_state(raw: Engine) -> None:
+    (constraint,) = inspect(raw).get_check_constraints("outbox")
+    assert quoted(constraint["sqltext"]) == {state.value for state in State}
+
+
+def quoted(condition: str) -> set[str]:
+    return set(re.findall(r"'(\w+)'", condition))
+
+
+def test_a_state_nobody_knows_is_refused(store: Store, raw: Engine) -> None:
+    store.record(SYSTEM, [Decided(a_plan("D1", a_deal_patch()))], act=True)
+    with pytest.raises(IntegrityError), raw.begin() as connection:
+        connection.execute(text("UPDATE outbox SET state = 'lost'"))
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audit SET reason = 'nothing'", "DELETE FROM audit"])
+def test_audit_can_only_grow(store: Store, raw: Engine, statement: str) -> None:
+    store.record(SYSTEM, [Decided(a_plan("D1", a_deal_patch()))], act=True)
+    before = store.audit(SYSTEM, "D1")
+    with pytest.raises(DBAPIError, match="append-only"), raw.begin() as connection:
+        connection.execute(text(statement))
+    assert store.audit(SYSTEM, "D1") == before != ()
+
+
+def test_opening_again_keeps_what_is_there(store: Store, url: str, clock: ManualClock) -> None:
+    store.close()
+    again = open_store(url, clock=clock)
+    assert again.baseline(SYSTEM) == NOW
+    again.close()
+
+
+def test_newer_schema_is_refused(raw: Engine, store: Store, url: str, clock: ManualClock) -> None:
+    with raw.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    store.close()
+    for mode in Mode:
+        with pytest.raises(UserError, match="newer version"):
+            open_store(url, clock=clock, mode=mode)
+
+
+@pytest.mark.postgres
+def test_replicas_that_start_together_migrate_once(postgres_url: str, clock: ManualClock) -> None:
+    failures: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            open_store(postgres_url, clock=clock).close()
+        except BaseException as error:  # noqa: BLE001  # a thread's failure must reach the test
+            failures.append(error)
+
+    replicas = [threading.Thread(target=start) for _ in range(4)]
+    for replica in replicas:
+        replica.start()
+    for replica in replicas:
+        replica.join()
+    assert failures == []
