@@ -102,14 +102,17 @@ class Case:
 
     def value(self, path: str) -> Value:
         """A field by the path policies use, with ``segment``, ``deal_type``, ``stage`` and ``pipeline`` beside them."""
-        snapshot = self.snapshot
-        special: dict[str, Value] = {
-            "segment": self.segment,
-            "deal_type": snapshot.deal_type.value,
-            "stage": snapshot.stage.id,
-            "pipeline": snapshot.stage.pipeline,
-        }
-        return special[path] if path in special else snapshot.field(path)
+        match path:
+            case "segment":
+                return self.segment
+            case "deal_type":
+                return self.snapshot.deal_type.value
+            case "stage":
+                return self.snapshot.stage.id
+            case "pipeline":
+                return self.snapshot.stage.pipeline
+            case _:
+                return self.snapshot.field(path)
 
     def holds(self, condition: Condition) -> bool:
         """Whether a condition of the policy holds for this deal."""

@@ -31,16 +31,17 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         if finding is not None:
             findings.append(finding)
             case = case.after(finding)
+    steps = walk(case)
     return Plan(
         key=snapshot.key,
         phase=case.outcome,
         generation=case.generation,
         findings=(lifecycle.coverage(case), *findings),
         actions=merge(action for finding in findings for action in finding.actions),
-        remember=lifecycle.remember(case, done_signals(walk(case))),
+        remember=lifecycle.remember(case, done_signals(steps)),
         percent=case.percent,
         missing=case.gaps,
-        tasks=states(case),
+        tasks=states(case, steps),
         assignment=case.assignment,
         gate=case.gate,
         segment=case.segment,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -48,6 +48,28 @@ class Lines(tuple[str, ...]):
         return "\n".join(self)
 
 
+class Fields(Mapping[str, str]):
+    """Every mapped field as people would write it, by label and by canonical name; each is made when asked for."""
+
+    __slots__ = ("_case", "_paths")
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._paths = {rule.label: path for path, rule in case.policy.fields.items()}
+
+    def __getitem__(self, name: str) -> str:
+        path = self._paths.get(name, name)
+        if path not in self._case.policy.fields:
+            raise KeyError(name)
+        return shown(self._case, path)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+
 def clean(text: str, *, limit: int = MAX_VALUE_CHARS) -> str:
     """CRM text made harmless: no control or direction characters, at most ``limit`` characters, any cut marked."""
     # Four times the limit is read at most: what is dropped below cannot make a longer text fit.
@@ -76,9 +98,6 @@ def shown(case: Case, path: str) -> str:
 
 def names(case: Case) -> dict[str, object]:
     """What every template may name. ``fields`` answers to a field's label and to its canonical name."""
-    fields: dict[str, str] = {}
-    for path, rule in case.policy.fields.items():
-        fields[path] = fields[rule.label] = shown(case, path)
     ae, csm = case.ae, case.csm
     return {
         "account": one_line(case.snapshot.account.text("name")) if case.snapshot.account else "no account",
@@ -88,7 +107,7 @@ def names(case: Case) -> dict[str, object]:
         "amount": _shown(case, case.value("amount")) or NOT_RECORDED,
         "segment": case.segment or "no segment",
         "won_on": case.day(case.won_at) if case.won_at else "unknown date",
-        "fields": fields,
+        "fields": Fields(case),
         "missing": Lines(gap_lines(case)),
     }
 

@@ -30,6 +30,7 @@ from factories import (
 from hypothesis import HealthCheck, given, settings
 from tinyworld import World
 
+from connector.handoff.decide import decide
 from connector.handoff.model import DealType, Kind, Load, Record, Touch, TouchKind
 from connector.handoff.plan import Patch, Plan, Upsert
 from connector.handoff.rulebook import FieldOwner, GateMode, Policy
@@ -170,6 +171,9 @@ def _pass(world: World) -> None:
     _check_plan(plan, before.ledger.written, world, before.deal, before.account)
     again = world.decide()
     assert again.actions == (), "the second pass must write nothing"
+    later = decide(world.snapshot, world.policy, world.now + timedelta(minutes=90))
+    # Time alone changes nothing but the words about an override that runs out.
+    assert all(isinstance(one, Patch) and set(one.values) == {"missing"} for one in later.actions)
     assert again.phase == plan.phase
     # That a revert took the deal out of the won stage, and where to, is seen only when it is looked at again.
     learned = {"left_won_at": again.remember.left_won_at, "stage_before_win": again.remember.stage_before_win}

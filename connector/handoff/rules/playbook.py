@@ -44,9 +44,10 @@ def find(case: Case) -> Finding | None:
     return Finding(NAME, verdict, f"{state}{changes}.", actions=actions, recheck_at=min(ahead, default=None))
 
 
-def states(case: Case) -> tuple[TaskState, ...]:
+def states(case: Case, steps: tuple[Step, ...]) -> tuple[TaskState, ...]:
     """The steps as `explain` shows them, whatever is to be written."""
-    return tuple(_state(case, step) for step in walk(case))
+    context = names(case) if steps else {}
+    return tuple(_state(case, step, context) for step in steps)
 
 
 def _action(case: Case, step: Step, context: dict[str, object]) -> Upsert | None:
@@ -130,9 +131,9 @@ def _why(case: Case, step: Step) -> str:
     return f"Step {step.spec.step} {trigger}; for {owner}{because}, due {case.day(step.deadline)}."
 
 
-def _state(case: Case, step: Step) -> TaskState:
+def _state(case: Case, step: Step, context: dict[str, object]) -> TaskState:
     try:
-        subject = step.task.subject if step.task else _subject(step, names(case))
+        subject = step.task.subject if step.task else _subject(step, context)
     except ValueError:
         subject = step.spec.subject
     state, why = _standing(case, step)
