@@ -233,3 +233,11 @@ def test_times_are_of_the_moment_they_were_seen() -> None:
     later = datetime(2026, 3, 3, 9, 42, 30, tzinfo=UTC)
     plan = decide(a_snapshot(), a_policy(), later)
     assert plan.remember.assigned_at == plan.remember.released_at == later
+
+
+def test_a_deal_that_was_held_before_the_moment_was_on_is_not_told_of() -> None:
+    hold = dataclasses.replace(a_policy().gate, mode=GateMode.HOLD)
+    world = World(a_snapshot(deal=a_gap()), policy=dataclasses.replace(a_quiet_policy(), gate=hold))
+    world.run()
+    world.policy = a_policy(gate=hold)
+    assert messages(world.run()) == []
