@@ -1,6 +1,6 @@
-"""The mapping the Salesforce contract runs with: the sandbox's field names, written out by hand.
+"""A small Salesforce mapping written out by hand, for tests that look at single requests.
 
-Not the shipped mapping file: that one is checked against the sandbox by its own tests.
+Not the shipped mapping file: the contract runs with that one.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ def _task_details(write: Write, names: Names, sent: dict[str, Any]) -> None:
     if status and isinstance(asked, str) and asked not in status.values and asked in TASK_STATUSES:
         sent[status.field] = TASK_STATUSES[asked]
     if "remind_at" in write.values:
-        sent["IsReminderSet"] = write.values["remind_at"] is not None
+        sent[names.column(Kind.TASK, "remind") or "IsReminderSet"] = write.values["remind_at"] is not None
 
 
 def marked(body: str, key: str) -> str:
