@@ -15,6 +15,7 @@ from datetime import date, datetime, timedelta
 
 from connector.clock import Clock
 from connector.crm.memory_fields import FIELDS, NOT_WRITABLE, Refusal, kept, schema
+from connector.crm.memory_rows import Row, record_of, task_of
 from connector.crm.port import (
     Applied,
     Capabilities,
@@ -31,12 +32,9 @@ from connector.crm.port import (
 from connector.errors import CrmError, Fault, FaultCode, Problem
 from connector.handoff.model import (
     CrmNote,
-    CrmTask,
     DealType,
     Kind,
     Person,
-    Record,
-    Ref,
     Stage,
     SystemName,
     Touch,
@@ -51,22 +49,6 @@ PAGE = 100
 BATCH = 200
 LAG_SECONDS = 600.0
 LOST = Fault(FaultCode.OUTCOME_UNKNOWN, "LOST", "the answer never came")
-
-
-@dataclass(slots=True)
-class Row:
-    """One record as it stands. ``stages`` is a deal's stage history, oldest first."""
-
-    kind: Kind
-    id: str
-    values: dict[str, Value]
-    modified_at: datetime
-    by: str
-    deal_id: str
-    key: str | None = None
-    account_id: str | None = None
-    done_at: datetime | None = None
-    stages: list[tuple[datetime, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -374,14 +356,14 @@ class MemoryCRM:
         deal_type = row.values.get("type")
         now = self._clock.now()
         return DealFacts(
-            deal=_record(row),
+            deal=record_of(row),
             stage=stage,
             deal_type=DealType(str(deal_type)) if deal_type else DealType.NEW,
             modified_at=row.modified_at,
-            account=_record(account) if account else None,
+            account=record_of(account) if account else None,
             won_at=self._won_at(row) if stage.is_won else None,
             stage_before_win=next((s for _, s in reversed(row.stages) if not self._stages[s].is_closed), None),
-            tasks=tuple(_task(each) for each in hanging if each.kind is Kind.TASK),
+            tasks=tuple(task_of(each) for each in hanging if each.kind is Kind.TASK),
             notes=tuple(
                 CrmNote(id=each.id, key=each.key, body=str(each.values.get("body") or ""))
                 for each in hanging
@@ -399,22 +381,3 @@ class MemoryCRM:
     def _is_recent(self, row: Row, since: date) -> bool:
         close, won = row.values.get("close_date"), self._won_at(row)
         return (isinstance(close, date) and close >= since) or (won is not None and won.date() >= since)
-
-
-def _record(row: Row) -> Record:
-    empty: dict[str, Value] = dict.fromkeys(FIELDS[row.kind])
-    account = {"account": row.account_id} if row.kind is Kind.DEAL else {}
-    return Record(ref=Ref(row.kind, row.id), values={**empty, **row.values, **account})
-
-
-def _task(row: Row) -> CrmTask:
-    due, owner = row.values.get("due"), row.values.get("owner")
-    return CrmTask(
-        id=row.id,
-        key=row.key,
-        subject=str(row.values.get("subject") or ""),
-        owner_id=str(owner) if owner else None,
-        done=row.values.get("status") == "done",
-        due=due if isinstance(due, date) else None,
-        done_at=row.done_at,
-    )

@@ -123,15 +123,15 @@ def _task_details(write: Write, names: Names, sent: dict[str, Any]) -> None:
 
 
 def marked(body: str, key: str) -> str:
-    """A note's body with our key as its last line."""
+    """A note's body with our key as its last line; a body that ends so already stays as it is."""
     line = NOTE_MARK + key
     return body if body.rstrip().endswith(line) else f"{body.rstrip()}\n\n{line}"
 
 
 def note_of(row: Row, names: Names) -> CrmNote | None:
-    """Our note in a row, its body without the key's line; None for anybody else's note."""
+    """Our note in a row, its body as it stands, the key's line included; None for anybody else's note."""
     body = (text_of(row, names.column(Kind.NOTE, "body")) or "").replace("\r\n", "\n").rstrip()
-    text, newline, last = body.rpartition("\n")
-    if not newline or not last.startswith(NOTE_MARK):
+    last = body.rpartition("\n")[2]
+    if not last.startswith(NOTE_MARK):
         return None
-    return CrmNote(id=str(row["Id"]), key=last.removeprefix(NOTE_MARK).strip(), body=text.rstrip())
+    return CrmNote(id=str(row["Id"]), key=last.removeprefix(NOTE_MARK).strip(), body=body)
