@@ -52,7 +52,7 @@ def command(
         return
     runtime = bootstrap.open_runtime(config, mode="read")
     found = {each.name: check_system(runtime.shared, each, runtime.loaded) for each in runtime.chosen(system)}
-    _tell(found, as_json=as_json)
+    _tell({str(name): each for name, each in found.items()}, as_json=as_json)
     if any(found.values()):
         raise typer.Exit(EXIT_FOUND)
 

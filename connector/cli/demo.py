@@ -38,7 +38,7 @@ def command(
     as_json: Annotated[
         bool, typer.Option("--json", help="With --headless: print one JSON object on standard output.")
     ] = False,
-    poll_seconds: Annotated[float, typer.Option(min=0.2, help="How often the daemon looks at each CRM.")] = 2.0,
+    poll_seconds: Annotated[float, typer.Option(min=1.0, help="How often the daemon looks at each CRM.")] = 2.0,
 ) -> None:
     """Start two sandbox CRMs and the daemon, and watch a handoff happen.
 

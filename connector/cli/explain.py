@@ -32,7 +32,7 @@ def command(
     runtime = bootstrap.open_runtime(config, mode="read")
     shared = runtime.shared
     for each in runtime.chosen(system):
-        connect_for_reading(shared, each)
+        connect_for_reading(each)
         facts = each.crm.fetch([deal])
         if deal not in facts:
             continue

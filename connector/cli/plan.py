@@ -18,7 +18,6 @@ from rich.progress import Progress
 from connector import bootstrap
 from connector.cli import show
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
-from connector.engine.onepass import connect
 from connector.engine.parts import Shared
 from connector.engine.parts import System as EngineSystem
 from connector.engine.reconciler import LOOK_BATCH, look_at
@@ -51,7 +50,7 @@ def command(
     runtime = bootstrap.open_runtime(config, mode="read")
     answers: dict[str, Any] = {}
     for each in runtime.chosen(system):
-        connect_for_reading(runtime.shared, each)
+        connect_for_reading(each)
         plans = tuple(
             _plans(runtime.shared, each, deals or [], won_since.date() if won_since else None, as_if_new=as_if_new)
         )
@@ -62,14 +61,11 @@ def command(
         sys.stdout.write(json.dumps(answers, indent=2) + "\n")
 
 
-def connect_for_reading(shared: Shared, system: EngineSystem) -> None:
-    """Log in without touching the ledger: no baseline is set by looking."""
-    if shared.store.baseline(system.name) is None:
-        system.crm.connect()
-        system.stages = system.crm.stages()
-        system.connected = True
-    else:
-        connect(shared, system)
+def connect_for_reading(system: EngineSystem) -> None:
+    """Log in without touching the ledger: looking sets no baseline and rescues nothing."""
+    system.crm.connect()
+    system.stages = system.crm.stages()
+    system.connected = True
 
 
 def _plans(
