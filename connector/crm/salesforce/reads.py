@@ -22,7 +22,7 @@ from connector.errors import Advice, CrmError
 from connector.handoff.model import CrmNote, CrmTask, Kind, Record, Stage, Touch, TouchKind
 
 RETRIEVE_LIMIT = 2000
-"""Records of one Collections retrieve by POST; whether an org offers it is probed."""
+"""Records of one Collections retrieve by POST (facts: Salesforce §1.1, unconfirmed there, so it is probed)."""
 
 ACCOUNT = "Account"
 """The relationship from Opportunity to its account."""

@@ -44,7 +44,8 @@ GRANT_JWT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 POOL = 4
 
 HEAVY_PER_COMPOSITE = 5
-"""Queries that one Composite call may carry; it counts as one call (facts: Salesforce §3.1)."""
+"""Queries that one Composite call may carry (facts: Salesforce §3.1, unconfirmed there). An org that refuses is asked
+statement by statement from then on."""
 
 OnCall = Callable[[str], None]
 
