@@ -7,7 +7,7 @@ import sys
 
 def main() -> None:
     """Run the command line; a mistake a person can mend is shown without a traceback and exits with 2."""
-    from connector.cli.app import run  # noqa: PLC0415  # keeps `python -m connector --help` quick
+    from connector.cli.app import run  # keeps `python -m connector --help` quick
 
     sys.exit(run())
 

@@ -47,6 +47,9 @@ SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 """Secrets by their look, for texts such as error messages: key blocks, tokens, sessions, webhooks, form fields."""
 
+CHATTY = {"apscheduler": logging.ERROR, "urllib3": logging.WARNING}
+"""Libraries whose warnings are ordinary here: a tick that is skipped because the pass before it still runs."""
+
 URL = re.compile(r"https?://[^\s'\"<>]+|/[^\s'\"<>]*\?[^\s'\"<>]+")
 EMAIL_IN_URL = re.compile(r"[\w.+-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
 
@@ -129,3 +132,5 @@ def _adopt_libraries(shared: list[Processor], last: Processor, *, target: TextIO
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(threshold)
+    for name, level in CHATTY.items():
+        logging.getLogger(name).setLevel(max(level, threshold))

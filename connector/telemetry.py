@@ -5,11 +5,20 @@ Not here: serving them (``web``). Labels are bounded: systems, kinds and states,
 
 from __future__ import annotations
 
+import resource
+import sys
 from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""``ru_maxrss`` is in kibibytes on Linux and in bytes on macOS."""
 PASS_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+
+
+def peak_memory() -> float:
+    """The most resident memory this process ever held, in bytes."""
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT)
 
 
 class Telemetry:
@@ -35,6 +44,8 @@ class Telemetry:
         self.lag_seconds = self._gauge("lag_seconds", "Age of the oldest write that is still open", "system")
         self.paused = self._gauge("paused", "1 while a system is paused", "system")
         self.last_pass = self._gauge("last_pass_timestamp_seconds", "When a pass last went through", "system")
+        peak = self._gauge("peak_memory_bytes", "The most memory this process ever held")
+        peak.set_function(peak_memory)
         self.last_poll = self._gauge("last_poll_timestamp_seconds", "When a poll last went through", "system")
 
     def last_fault(self, system: str, code: str) -> None:

@@ -14,11 +14,12 @@ from typing import Any
 BATCH: Mapping[str, int] = {
     "query": 2000,
     "queryMore": 2000,
+    "composite": 2000,
+    "collections.get": 2000,
     "collections.update": 200,
     "collections.create": 200,
     "collections.upsert": 200,
     "collections.delete": 200,
-    "collections.retrieve": 2000,
     "batch.read": 100,
     "batch.update": 100,
     "batch.create": 100,
@@ -26,19 +27,19 @@ BATCH: Mapping[str, int] = {
     "search": 200,
     "associations.batch.read": 1000,
     "associations.batch.create": 2000,
-    "associations.batch.associate": 2000,
+    "associations.batch.default": 2000,
     "owners": 500,
 }
 """Rows one call of a kind may carry (facts: Salesforce §1.1 and §3.1, HubSpot §1, §3a and §3c)."""
 
 
-def batch_of(kind: str) -> int:
-    """The most rows one call of this kind carries; 1 for calls that are about one thing."""
+def batch_of(kind: str) -> int | None:
+    """The most rows one call of this kind carries; None for calls that are about one thing, such as a token."""
     if kind in BATCH:
         return BATCH[kind]
     # HubSpot kinds name the object too: "deals.batch.read", "search.deals".
     head, _, tail = kind.partition(".")
-    return BATCH.get(tail, BATCH.get(head, 1))
+    return BATCH.get(tail, BATCH.get(head))
 
 
 def call_table(calls: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -47,14 +48,15 @@ def call_table(calls: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     idle = 0
     for call in calls:
         kind, rows = str(call["kind"]), int(call["rows"])
-        if rows == 0 and not call["write"]:
+        if rows == 0 and not call["write"] and batch_of(kind):
             idle += 1
             continue
         entry = kinds.setdefault(kind, {"calls": 0, "rows": 0})
         entry["calls"] += 1
-        entry["rows"] += max(rows, 1)
+        entry["rows"] += rows
     for kind, entry in kinds.items():
-        entry["floor"] = math.ceil(entry["rows"] / batch_of(kind))
+        batch = batch_of(kind)
+        entry["floor"] = max(1, math.ceil(entry["rows"] / batch)) if batch else entry["calls"]
     total = sum(entry["calls"] for entry in kinds.values())
     floor = sum(entry["floor"] for entry in kinds.values())
     return {

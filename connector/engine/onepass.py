@@ -6,6 +6,7 @@ nothing: what was stored is taken up by the next one.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,7 +21,7 @@ from connector.engine.rescuer import rescue
 from connector.engine.sweeper import sweep
 from connector.engine.verifier import verify
 from connector.errors import Advice, CrmError
-from connector.store import LAST_PASS
+from connector.store import LAST_PASS, LAST_TROUBLE
 
 DONE = "pass.done"
 FAILED = "pass.failed"
@@ -54,12 +55,15 @@ def run_pass(shared: Shared, system: System) -> PassResult:
             return PassResult(idle=True)
         if not shared.store.lease(f"pass:{system.name}", owner=shared.owner, ttl=PASS_LEASE):
             return PassResult(idle=True)
+        began = time.monotonic()
         try:
             result = _steps(shared, system)
         except CrmError as error:
             if error.fault.advice is Advice.HALT:
                 halt(shared, system, error.fault)
-            system.trouble = str(error)
+            _tell_trouble(shared, system, str(error))
+            shared.telemetry.passes.labels(system=system.name, result="failed").inc()
+            shared.telemetry.last_fault(system.name, error.fault.code.value)
             log.warning(
                 FAILED,
                 system=system.name,
@@ -68,11 +72,21 @@ def run_pass(shared: Shared, system: System) -> PassResult:
                 message=error.fault.message,
             )
             return PassResult(error=str(error))
-        system.trouble = ""
+        _tell_trouble(shared, system, "")
         system.last_pass = shared.clock.now()
         shared.store.set_cursor(system.name, LAST_PASS, system.last_pass.isoformat())
+        shared.telemetry.passes.labels(system=system.name, result="done").inc()
+        shared.telemetry.pass_seconds.labels(system=system.name).observe(time.monotonic() - began)
+        shared.telemetry.looks.labels(system=system.name).inc(result.looked)
         shared.telemetry.last_pass.labels(system=system.name).set(system.last_pass.timestamp())
         return result
+
+
+def _tell_trouble(shared: Shared, system: System, trouble: str) -> None:
+    """Leave in the store why the last pass failed, for the page and for ``handoff status`` in another process."""
+    if trouble != system.trouble:
+        system.trouble = trouble
+        shared.store.set_cursor(system.name, LAST_TROUBLE, trouble)
 
 
 def _steps(shared: Shared, system: System) -> PassResult:
@@ -83,6 +97,7 @@ def _steps(shared: Shared, system: System) -> PassResult:
     if _sweep_due(shared, system):
         sweep(shared, system)
     detect(shared, system)
+    shared.telemetry.last_poll.labels(system=system.name).set(shared.clock.now().timestamp())
     looked = applied = 0
     for _ in range(ROUNDS):
         seen = reconcile(shared, system)

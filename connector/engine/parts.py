@@ -61,7 +61,7 @@ class System:
     connected: bool = False
     last_sweep: datetime | None = None
     last_pass: datetime | None = None
-    trouble: str = ""
+    trouble: str | None = None
     people_read: datetime | None = None
     people: Mapping[str, Person] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()

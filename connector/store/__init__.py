@@ -8,6 +8,7 @@ from connector.store.audit import AuditKind
 from connector.store.outbox import RANKS
 from connector.store.rows import (
     LAST_PASS,
+    LAST_TROUBLE,
     Applied,
     AppliedLike,
     Claimed,
@@ -28,6 +29,7 @@ from connector.store.views import AuditView, CoverageCount, HandoffView
 
 __all__ = [
     "LAST_PASS",
+    "LAST_TROUBLE",
     "RANKS",
     "Applied",
     "AppliedLike",

@@ -18,6 +18,9 @@ from connector.store.states import State
 LAST_PASS = "last-pass"  # noqa: S105  # a name, not a password
 """Under this name, beside the feeds' cursors, each pass leaves when it ended, for whoever asks from another process."""
 
+LAST_TROUBLE = "last-trouble"
+"""Beside it, why the last pass failed; empty when it went through."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:

@@ -13,7 +13,7 @@ from typing import Any
 
 from connector.handoff.model import Gate, SystemName
 from connector.handoff.plan import Phase, Verdict
-from connector.store import LAST_PASS, State, Store
+from connector.store import LAST_PASS, LAST_TROUBLE, State, Store
 
 DECISIONS_SHOWN = 25
 PARKED_SHOWN = 50
@@ -134,6 +134,8 @@ def _system(store: Store, watched: Watched, *, now: datetime) -> SystemStatus:
     lag = max(0.0, (now - due).total_seconds()) if due else 0.0
     late = last_pass is None or now - last_pass > timedelta(seconds=max(60.0, LATE_AFTER * watched.poll_seconds))
     trouble = f"paused until {paused[0]:%H:%M:%S} UTC: {paused[1]}" if paused else ""
+    if not trouble:
+        trouble = store.cursor(watched.name, LAST_TROUBLE) or ""
     if not trouble and late:
         trouble = "no pass has ended yet" if last_pass is None else f"the last pass ended {age(now - last_pass)} ago"
     coverage = store.coverage(watched.name)
