@@ -7,7 +7,7 @@ speak to the world through `Actions` and `pages`; nothing here is part of a vend
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -270,7 +270,7 @@ def _environment() -> Environment:
     found = Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    found.filters.update(money=_money, day=_day, brief=_brief, moment=_moment, ago=_ago)
+    found.filters.update(money=_money, day=_day, brief=_brief, moment=_moment, due=_due, ago=_ago)
     return found
 
 
@@ -288,6 +288,11 @@ def _brief(value: date | None) -> str:
 
 def _moment(value: datetime | None) -> str:
     return f"{value:%-d %b %Y, %H:%M}" if value else ""
+
+
+def _due(value: datetime | None) -> str:
+    """A task's due time; the org knows only the day of most tasks, which then reads as midnight."""
+    return _day(value) if value and value.time() == time() else _moment(value)
 
 
 def _ago(value: datetime, now: datetime) -> str:

@@ -22,6 +22,7 @@ from connector.sandbox.views import (
     Stage,
     TaskView,
     UserView,
+    typed,
 )
 
 # A column shows at most this many cards: a person narrows by search, and the page stays light in a large org.
@@ -329,13 +330,16 @@ def _history(crm: CrmView, deal_id: str, names: Mapping[str, str]) -> Iterable[L
             change.at,
             crm.who(change.by),
             _CHANGE_LABELS[change.field],
-            _short(change.old, words),
-            _short(change.new, words),
+            _short(change.field, change.old, words),
+            _short(change.field, change.new, words),
         )
 
 
-def _short(value: Any, words: Mapping[str, str]) -> str:
+def _short(name: str, value: Any, words: Mapping[str, str]) -> str:
     if value is None:
         return ""
-    text = words.get(str(value), str(value))
+    known = typed(name, value)
+    kind = "moment" if isinstance(known, datetime) else "date" if isinstance(known, date) else "line"
+    kind = "checkbox" if isinstance(known, bool) else kind
+    text = words.get(str(value)) or _shown(kind, known, {})
     return text if len(text) <= CHANGE_SHOWN else f"{text[:CHANGE_SHOWN].rstrip()}…"
