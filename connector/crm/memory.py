@@ -354,7 +354,6 @@ class MemoryCRM:
         account = self._rows.get(row.account_id) if row.account_id else None
         stage = self._stage(row)
         deal_type = row.values.get("type")
-        now = self._clock.now()
         return DealFacts(
             deal=record_of(row),
             stage=stage,
@@ -369,7 +368,7 @@ class MemoryCRM:
                 for each in hanging
                 if each.kind is Kind.NOTE and each.key
             ),
-            touches=tuple(sorted((t for t in self._touches[row.id] if t.at <= now), key=lambda touch: touch.at)),
+            touches=tuple(sorted(self._touches[row.id], key=lambda touch: touch.at)),
         )
 
     def _stage(self, row: Row) -> Stage:

@@ -128,7 +128,7 @@ class TouchKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """A call, email or meeting that took place, and who had it."""
+    """A call, email or meeting, and who had it. One that is planned lies ahead of ``observed_at`` and is none yet."""
 
     kind: TouchKind
     at: datetime

@@ -182,10 +182,11 @@ class CrmContract:
         assert [(touch.kind, touch.by) for touch in touches] == [(kind, world.person(MAYA))]
         assert abs(touches[0].at - at) < timedelta(seconds=10)
 
-    def test_a_meeting_to_come_is_no_touch_yet(self, world: World) -> None:
+    def test_a_meeting_to_come_is_told_with_its_time_so_that_someone_can_look_again_then(self, world: World) -> None:
         deal_id = world.add_deal(name="Meets tomorrow", won=True)
         world.touch(deal_id, TouchKind.MEETING, by=world.person(MAYA), at=world.now() + timedelta(days=1))
-        assert world.crm.fetch([deal_id])[deal_id].touches == ()
+        (planned,) = world.crm.fetch([deal_id])[deal_id].touches
+        assert planned.at > world.now()
 
     # writing
 

@@ -90,6 +90,15 @@ def test_first_touch_is_the_csm_s_first_contact_since_the_win(touches: tuple[Tou
     assert (world.snapshot.deal.get("first_touch_at") is None) is (hours is None)
 
 
+def test_a_planned_meeting_is_looked_at_again_when_it_takes_place() -> None:
+    world = World()
+    world.run()
+    planned = world.now + timedelta(minutes=30)
+    touched(world, call(planned))
+    assert world.snapshot.deal.get("first_touch_at") is None
+    assert world.run().recheck_at == planned
+
+
 def test_the_first_touch_stays_when_the_csm_changes() -> None:
     world = World()
     world.run()

@@ -136,7 +136,7 @@ def test_a_task_is_read_with_its_key_state_and_day() -> None:
     ("object_name", "properties", "counts"),
     [
         ("meetings", {"hs_meeting_start_time": "2026-11-20T09:00:00Z"}, True),
-        ("meetings", {"hs_meeting_start_time": "2026-11-20T10:00:00Z"}, False),
+        ("meetings", {"hs_meeting_start_time": "2036-11-20T10:00:00Z"}, True),
         ("meetings", {"hs_timestamp": "2026-11-20T09:00:00Z", "hs_meeting_outcome": "NO_SHOW"}, False),
         ("calls", {"hs_timestamp": "2026-11-20T09:00:00Z", "hs_call_status": "COMPLETED"}, True),
         ("calls", {"hs_timestamp": "2026-11-20T09:00:00Z", "hs_call_status": "NO_ANSWER"}, False),
@@ -145,12 +145,12 @@ def test_a_task_is_read_with_its_key_state_and_day() -> None:
         ("emails", {}, False),
     ],
 )
-def test_only_what_took_place_and_reached_somebody_is_a_touch(
+def test_only_what_reached_somebody_or_is_planned_to_is_a_touch(
     object_name: str,
     properties: dict[str, str],
     counts: bool,
 ) -> None:
-    found = touch(object_name, wire.Obj("1", {**properties, "hubspot_owner_id": "7"}), now=NOW)
+    found = touch(object_name, wire.Obj("1", {**properties, "hubspot_owner_id": "7"}))
     assert (found is not None) is counts
     if found is not None:
         assert (found.kind, found.by) == (TouchKind(object_name.removesuffix("s")), "7")

@@ -227,11 +227,11 @@ def decode(mapped: MappedField, text: str) -> Value:
             return text
 
 
-def touch(object_name: str, row: wire.Obj, *, now: datetime) -> Touch | None:
-    """An activity as a touch; None when it reached nobody or has not taken place yet."""
+def touch(object_name: str, row: wire.Obj) -> Touch | None:
+    """An activity as a touch, a planned one too; None when it reached nobody or has no time."""
     if any(row.get(name) in refused for name, refused in NOT_A_TOUCH.items()):
         return None
     at = row.at("hs_meeting_start_time") or row.at(TIMESTAMP)
-    if at is None or at > now:
+    if at is None:
         return None
     return Touch(kind=TOUCHES[object_name], at=at, by=row.get(OWNER) or None)

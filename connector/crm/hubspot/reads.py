@@ -123,7 +123,7 @@ class Reader:
             return {}
         found = {each: stages(row.get(STAGE), row.get(PIPELINE)) for each, row in rows.items()}
         wins = self._wins(rows, found, times)
-        around = self._around(tuple(rows), now=now)
+        around = self._around(tuple(rows))
         return {
             each: DealFacts(
                 deal=fields.record(Kind.DEAL, row),
@@ -201,7 +201,7 @@ class Reader:
             wins[each] = Win(at=past.at or wins[each].at, before=past.before)
         return wins
 
-    def _around(self, deal_ids: Sequence[str], *, now: datetime) -> Around:
+    def _around(self, deal_ids: Sequence[str]) -> Around:
         fields, session = self._fields, self._session
         companies = {
             each: company
@@ -215,7 +215,7 @@ class Reader:
         for object_name, names in TOUCH_PROPERTIES.items():
             links, rows = self._hanging(object_name, deal_ids, names)
             for each, ids in links.items():
-                read = (touch(object_name, rows[one], now=now) for one in ids if one in rows)
+                read = (touch(object_name, rows[one]) for one in ids if one in rows)
                 touches.setdefault(each, []).extend(one for one in read if one is not None)
         return Around(
             companies=companies,

@@ -125,12 +125,11 @@ class DealReader:
     def _read_around(self, ids: Sequence[str], unhandled: Sequence[str], around: Surroundings) -> None:
         """All of it together, so that statements can share calls."""
         names = self._names
-        now = self._session.server_time()
         note_fields = names.column(Kind.NOTE, "deal"), names.column(Kind.NOTE, "body")
         asked: tuple[tuple[str, Sequence[str], Callable[[Row], None]], ...] = (
             (self._about_tasks(), ids, lambda row: self._take_task(row, around)),
             (_about(names, Kind.NOTE, note_fields), ids, lambda row: self._take_note(row, around)),
-            (self._about_meetings(), ids, lambda row: self._take_meeting(row, around, now=now)),
+            (self._about_meetings(), ids, lambda row: self._take_meeting(row, around)),
             (HISTORY, unhandled, lambda row: _take_history(row, around)),
         )
         statements = [(soql + part, take) for soql, of, take in asked for part in in_lists(of, around=soql)]
@@ -174,10 +173,10 @@ class DealReader:
         if note is not None:
             around.notes[text_of(row, self._names.column(Kind.NOTE, "deal")) or ""][note.id] = note
 
-    def _take_meeting(self, row: Row, around: Surroundings, *, now: datetime) -> None:
+    def _take_meeting(self, row: Row, around: Surroundings) -> None:
         names = self._names
         at = moment_of(text_of(row, names.column(Kind.MEETING, "start")))
-        if at is not None and at <= now:
+        if at is not None:
             touch = Touch(kind=TouchKind.MEETING, at=at, by=text_of(row, names.column(Kind.MEETING, "owner")))
             around.touches[text_of(row, names.column(Kind.MEETING, "deal")) or ""][str(row["Id"])] = touch
 

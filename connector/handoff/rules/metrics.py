@@ -36,7 +36,8 @@ def find(case: Case) -> Finding | None:
     reason = f"Status {status.value}: {_STATUS_WORDS[status]}."
     change = change_deal(case, wanted, reason=reason)
     verdict = Verdict.ACT if change.patch else Verdict.IN_SYNC
-    return Finding(NAME, verdict, reason + change.remark, actions=change.actions)
+    planned = min((at for at in _touches(case) if at > case.now), default=None)
+    return Finding(NAME, verdict, reason + change.remark, actions=change.actions, recheck_at=planned)
 
 
 _STATUS_WORDS = {
@@ -86,15 +87,18 @@ def _times(case: Case, touch: datetime | None) -> dict[str, Value]:
     return wanted
 
 
+def _touches(case: Case) -> list[datetime]:
+    """When this handoff's CSM was, or will be, in touch with the customer."""
+    csm_id = case.assignment.person_id if case.assignment else None
+    return [touch.at for touch in case.snapshot.touches if csm_id and touch.by == csm_id]
+
+
 def _first_touch(case: Case) -> datetime | None:
     """The first touch by the CSM at or after the win. One that was recorded before stays, though the CSM changed."""
     since = case.won_at or case.released_at
     if since is None:
         return None
-    csm_id = case.assignment.person_id if case.assignment else None
-    times = [
-        touch.at for touch in case.snapshot.touches if touch.by == csm_id and csm_id and since <= touch.at <= case.now
-    ]
+    times = [at for at in _touches(case) if since <= at <= case.now]
     recorded = case.snapshot.deal.get("first_touch_at")
     if isinstance(recorded, datetime) and recorded >= since.replace(microsecond=0):
         times.append(recorded)
