@@ -12,7 +12,7 @@ from connector import bootstrap
 from connector.cli.app import EXIT_CRM
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
 from connector.cli.show import console
-from connector.engine.onepass import run_pass
+from connector.engine.onepass import let_go, run_pass
 
 
 def command(*, config: Config = DEFAULT_CONFIG, system: System = "", as_json: AsJson = False) -> None:
@@ -24,6 +24,8 @@ def command(*, config: Config = DEFAULT_CONFIG, system: System = "", as_json: As
     try:
         results = {each.name: run_pass(runtime.shared, each) for each in runtime.chosen(system)}
     finally:
+        for each in runtime.systems:
+            let_go(runtime.shared, each)
         runtime.shared.store.close()
     if as_json:
         data = {
