@@ -13,6 +13,7 @@ from types import FrameType
 import structlog
 
 from connector.engine.failpoints import Failpoint, passing
+from connector.engine.onepass import let_go
 from connector.engine.parts import Shared, System
 from connector.engine.scheduler import Ticks
 
@@ -48,6 +49,8 @@ def run_daemon(
         ticks.stop()
         if stop_web:
             stop_web()
+        for system in systems:
+            let_go(shared, system)
         shared.store.close()
         for number, handler in previous.items():
             signal.signal(number, handler)

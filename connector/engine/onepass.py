@@ -32,6 +32,9 @@ REBUILD_SEEN = "ledger.rebuilt"
 PASS_LEASE = 60.0
 """Seconds a replica may hold a system between two renewals."""
 
+ONLY_PROCESS = "the only process"
+"""The holder's name where there can be but one process."""
+
 ROUNDS = 25
 """Most look-and-send rounds in one pass; what is left waits for the next tick, so one system cannot run for ever."""
 
@@ -53,7 +56,7 @@ def run_pass(shared: Shared, system: System) -> PassResult:
     with system.lock:
         if shared.store.paused(system.name) is not None:
             return PassResult(idle=True)
-        if not shared.store.lease(f"pass:{system.name}", owner=shared.owner, ttl=PASS_LEASE):
+        if not _hold(shared, system):
             return PassResult(idle=True)
         began = time.monotonic()
         try:
@@ -89,6 +92,25 @@ def _tell_trouble(shared: Shared, system: System, trouble: str) -> None:
         shared.store.set_cursor(system.name, LAST_TROUBLE, trouble)
 
 
+def let_go(shared: Shared, system: System) -> None:
+    """Give the system back at the end of a process, so that whoever comes next need not wait for a lease to end."""
+    shared.store.release(_pass_of(system), _holder(shared))
+
+
+def _hold(shared: Shared, system: System) -> bool:
+    return shared.store.lease(_pass_of(system), owner=_holder(shared), ttl=PASS_LEASE)
+
+
+def _holder(shared: Shared) -> str:
+    """Who holds a pass. On SQLite the file lock has shut out every other process: the lease of one that was killed is
+    nobody's, and a restart must not wait for it."""
+    return ONLY_PROCESS if shared.store.single_process else shared.owner
+
+
+def _pass_of(system: System) -> str:
+    return f"pass:{system.name}"
+
+
 def _steps(shared: Shared, system: System) -> PassResult:
     if not system.connected:
         connect(shared, system)
@@ -103,7 +125,7 @@ def _steps(shared: Shared, system: System) -> PassResult:
         seen = reconcile(shared, system)
         sent = dispatch(shared, system)
         looked, applied = looked + seen, applied + sent
-        shared.store.lease(f"pass:{system.name}", owner=shared.owner, ttl=PASS_LEASE)
+        _hold(shared, system)
         if seen == 0 or shared.stopping.is_set():
             break
     if looked or applied:
