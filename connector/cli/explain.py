@@ -36,7 +36,7 @@ def command(
         facts = each.crm.fetch([deal])
         if deal not in facts:
             continue
-        plan = look_at(shared, each, [deal])[deal]
+        plan = look_at(shared, each, [deal]).plans[deal]
         history = shared.store.audit(each.name, deal)
         if as_json:
             data = show.plan_data(plan) | {"history": [show.audit_data(entry) for entry in history]}

@@ -78,7 +78,7 @@ def _plans(
     with Progress(transient=True, disable=not sys.stderr.isatty(), console=show.progress_console()) as progress:
         task = progress.add_task(f"{system.name}: reading deals", total=sum(map(len, pages)))
         for page in pages:
-            yield from look_at(shared, system, page, pretend=adopted if as_if_new else None).values()
+            yield from look_at(shared, system, page, pretend=adopted if as_if_new else None).plans.values()
             progress.advance(task, len(page))
 
 

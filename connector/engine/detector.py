@@ -13,18 +13,32 @@ import structlog
 from connector.crm.port import Change
 from connector.engine.failpoints import Failpoint, passing
 from connector.engine.parts import Shared, System
+from connector.errors import Advice, CrmError
 from connector.store import Look
 
 FEED_READ = "feed.read"
+FEED_FAILED = "feed.failed"
 
 log = structlog.get_logger()
 
 
 def detect(shared: Shared, system: System) -> int:
-    """Read every feed to its end. Returns how many looks were asked for; raises `CrmError` if a call fails."""
+    """Read every feed to its end. Returns how many looks were asked for.
+
+    A feed that fails does not keep the others from being read; its `CrmError` is raised when all were tried.
+    """
     asked = 0
+    failed: CrmError | None = None
     for feed in system.crm.feeds():
-        asked += _drain(shared, system, feed)
+        try:
+            asked += _drain(shared, system, feed)
+        except CrmError as error:
+            log.warning(FEED_FAILED, system=system.name, feed=feed, vendor_code=error.fault.vendor_code)
+            failed = failed or error
+            if error.fault.advice is Advice.HALT:
+                break
+    if failed is not None:
+        raise failed
     return asked
 
 

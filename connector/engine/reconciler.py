@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
@@ -25,6 +26,10 @@ LOOK_BATCH = 2000
 
 DEAL_GONE = "deal.gone"
 DEAL_DECIDED = "deal.decided"
+DEAL_UNDECIDED = "deal.undecided"
+
+UNDECIDED_WAIT = 900.0
+"""Seconds before a deal that could not be decided is tried again; the log has the reason, the other deals go on."""
 
 log = structlog.get_logger()
 
@@ -35,7 +40,8 @@ def reconcile(shared: Shared, system: System) -> int:
     if not due:
         return 0
     versions = {look.deal_id: look.version for look in due}
-    plans = look_at(shared, system, tuple(versions))
+    looked = look_at(shared, system, tuple(versions))
+    plans = looked.plans
     passing(Failpoint.DECIDED)
     decided = [
         Decided(plan=plan, look_version=versions[plan.key.deal_id], next_look=plan.recheck_at)
@@ -43,10 +49,7 @@ def reconcile(shared: Shared, system: System) -> int:
     ]
     shared.store.record(system.name, decided, act=system.act)
     passing(Failpoint.RECORDED)
-    gone = [look for look in due if look.deal_id not in plans]
-    if gone:
-        log.info(DEAL_GONE, system=system.name, count=len(gone))
-        shared.store.forget_looks(system.name, gone)
+    _put_aside(shared, system, [look for look in due if look.deal_id not in plans], looked.undecided)
     for plan in plans.values():
         shared.telemetry.decisions.labels(system=system.name, phase=plan.phase.value).inc()
         log.debug(
@@ -55,14 +58,32 @@ def reconcile(shared: Shared, system: System) -> int:
     return len(due)
 
 
+def _put_aside(shared: Shared, system: System, rest: Sequence[Look], undecided: Mapping[str, str]) -> None:
+    """Deals without a plan: those that are gone are forgotten, those that could not be decided are tried later."""
+    shared.store.forget_looks(system.name, rest)
+    gone = [look for look in rest if look.deal_id not in undecided]
+    if gone:
+        log.info(DEAL_GONE, system=system.name, count=len(gone))
+    for deal_id, trouble in undecided.items():
+        look_again(shared, system, [deal_id], reason=f"could not be decided: {trouble}", after=UNDECIDED_WAIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a look found: a plan per deal, and why some deals could not be decided. Deals in neither are gone."""
+
+    plans: Mapping[str, Plan]
+    undecided: Mapping[str, str]
+
+
 def look_at(
     shared: Shared,
     system: System,
     deal_ids: Sequence[str],
     *,
     pretend: Callable[[LedgerFacts], LedgerFacts] | None = None,
-) -> Mapping[str, Plan]:
-    """Re-read deals and decide each; nothing is stored. Deals that are gone are missing from the answer.
+) -> Looked:
+    """Re-read deals and decide each; nothing is stored.
 
     ``pretend`` changes what the ledger remembers, for asking what would happen if things stood otherwise.
     """
@@ -89,7 +110,9 @@ def look_at(
         )
         for deal_id, read in _oldest_win_first(facts, ledger)
     )
-    return {plan.key.deal_id: plan for plan in _fold(shared, system, snapshots)}
+    undecided: dict[str, str] = {}
+    plans = {plan.key.deal_id: plan for plan in _fold(shared, system, snapshots, undecided)}
+    return Looked(plans, undecided)
 
 
 def _oldest_win_first(
@@ -101,7 +124,7 @@ def _oldest_win_first(
             yield deal_id, facts[deal_id]
 
 
-def _fold(shared: Shared, system: System, snapshots: Iterator[Snapshot]) -> Iterator[Plan]:
+def _fold(shared: Shared, system: System, snapshots: Iterator[Snapshot], undecided: dict[str, str]) -> Iterator[Plan]:
     """Decide one after the other, so that each sees the CSMs chosen just before it.
 
     Two deals of one account won in the same second must get the same CSM, and a cap must hold within the batch too.
@@ -109,7 +132,12 @@ def _fold(shared: Shared, system: System, snapshots: Iterator[Snapshot]) -> Iter
     roster: dict[str, Load] = dict(shared.store.roster(system.name))
     promised = dict(shared.store.open_account_values(system.name))
     for snapshot in snapshots:
-        plan = decide(_with_promises(snapshot, roster, promised), system.policy, shared.clock.now())
+        try:
+            plan = decide(_with_promises(snapshot, roster, promised), system.policy, shared.clock.now())
+        except Exception as error:  # one deal nobody foresaw must not stop all others
+            undecided[snapshot.key.deal_id] = type(error).__name__
+            log.exception(DEAL_UNDECIDED, system=system.name, deal=snapshot.key.deal_id)
+            continue
         if plan.assignment is not None and plan.assignment.new:
             before = roster.get(plan.assignment.person_id, Load())
             turn = max((load.turn for load in roster.values()), default=0) + 1
