@@ -30,7 +30,7 @@ def serve_in_thread(app: Starlette, *, host: str, port: int) -> Callable[[], Non
         raise UserError(
             [Problem("config", "web.port", f"cannot listen on {host}:{port}: {error.strerror}; choose another port")]
         ) from error
-    server = _Quiet(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
+    server = _Quiet(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", server_header=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="web", daemon=True)
     thread.start()
 
