@@ -7,6 +7,7 @@ nothing: what was stored is taken up by the next one.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -114,11 +115,7 @@ def _pass_of(system: System) -> str:
 def _steps(shared: Shared, system: System) -> PassResult:
     if not system.connected:
         connect(shared, system)
-    rescue(shared, system)
-    verify(shared, system)
-    if _sweep_due(shared, system):
-        sweep(shared, system)
-    detect(shared, system)
+    failed = [error for step in FINDING if (error := _attempt(step, shared, system))]
     shared.telemetry.last_poll.labels(system=system.name).set(shared.clock.now().timestamp())
     looked = applied = 0
     for _ in range(ROUNDS):
@@ -130,7 +127,28 @@ def _steps(shared: Shared, system: System) -> PassResult:
             break
     if looked or applied:
         log.info(DONE, system=system.name, looked=looked, applied=applied)
+    if failed:
+        raise failed[0]
     return PassResult(looked=looked, applied=applied)
+
+
+def _attempt(step: Callable[[Shared, System], int], shared: Shared, system: System) -> CrmError | None:
+    """One of the steps that find work. When it fails, what is known already is still worked on; a halt stops all."""
+    try:
+        step(shared, system)
+    except CrmError as error:
+        if error.fault.advice is Advice.HALT:
+            raise
+        return error
+    return None
+
+
+def _sweep_if_due(shared: Shared, system: System) -> int:
+    return sweep(shared, system) if _sweep_due(shared, system) else 0
+
+
+FINDING: tuple[Callable[[Shared, System], int], ...] = (rescue, verify, _sweep_if_due, detect)
+"""The steps that find work, in order; after them come the rounds of look and send."""
 
 
 def _sweep_due(shared: Shared, system: System) -> bool:
