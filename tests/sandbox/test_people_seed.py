@@ -24,9 +24,15 @@ def worlds(*, number: int | None = 7, deals: int = 120) -> dict[str, World]:
     return made
 
 
-def rows(world: World) -> dict[str, list[tuple[str, object, datetime, datetime]]]:
+BARE = {name for world in create_worlds(None)[0].values() for name, table in world.tables.items() if table.rows}
+"""Tables an empty system comes with; their rows are dated by the machine's clock, before the test can freeze it."""
+
+
+def rows(world: World) -> dict[str, list[tuple[object, ...]]]:
     return {
-        name: [(r.id, r.values, r.created_at, r.modified_at) for r in table.live()]
+        name: [
+            (r.id, r.values) if name in BARE else (r.id, r.values, r.created_at, r.modified_at) for r in table.live()
+        ]
         for name, table in world.tables.items()
     }
 
