@@ -24,8 +24,8 @@ def command(*, config: Config = DEFAULT_CONFIG, system: System = "", as_json: As
     try:
         results = {each.name: run_pass(runtime.shared, each) for each in runtime.chosen(system)}
     finally:
-        for each in runtime.systems:
-            let_go(runtime.shared, each)
+        for held in runtime.systems:
+            let_go(runtime.shared, held)
         runtime.shared.store.close()
     if as_json:
         data = {
