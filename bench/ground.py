@@ -7,6 +7,7 @@ own (for memory, CPU and latency); the sandbox's rows are at hand in both cases,
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import re
 import shutil
@@ -15,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from connector.cli import demo_parts
 from connector.cli.demo_parts import SANDBOX_SECRETS, Child
 from connector.engine.onepass import run_pass
 from connector.engine.parts import System
-from connector.sandbox import agreed, book, views
+from connector.sandbox import agreed, book, people, views
 from connector.sandbox.screens.actions import Actions
 from connector.sandbox.seed import add_account
 from connector.sandbox.server import Sandbox
@@ -37,7 +38,9 @@ REVOPS = "iris.novak@seller.example"
 NO_CAP = 1_000_000
 """Accounts a CSM may hold here: a burst must not end up with the fallback person because pools are full."""
 
-ALL_DEALS = "all"
+LONG_AGO = timedelta(days=300)
+DEALS_PER_ACCOUNT = 10
+CSM_TITLE = people.ROLE_TITLES[people.CSM]
 
 CONFIG = """\
 mappings = "mappings"
@@ -120,6 +123,20 @@ class Desk:
             "account": add_account(self.crm, home, by=by), "product": plan.product, **plan.fields,
         }  # fmt: skip
         return self.crm.add_deal(values, stage=self.crm.stage_of("negotiation", "new").id, deal_type="new", by=owner)
+
+    def fill(self, deals: int, *, numbered_from: int = 0) -> None:
+        """Old deals, half of them open and half won, ten to a customer with a CSM; all of it happened long ago."""
+        won, open_ = (self.crm.stage_of(phase, "new").id for phase in ("won", "negotiation"))
+        with self.world.lock, views.at_moment(self.world.clock, self.world.clock.now() - LONG_AGO):
+            by = self.crm.user_named(REVOPS).id
+            csms = [user.id for user in self.crm.users() if user.title == CSM_TITLE and user.active]
+            account = ""
+            for number in range(numbered_from, numbered_from + deals):
+                if number % DEALS_PER_ACCOUNT == 0:
+                    csm = csms[number // DEALS_PER_ACCOUNT % len(csms)]
+                    account = self.crm.add_account({"name": f"Customer {number}", "csm": csm}, by=by)
+                values = {"name": f"Deal {number}", "amount": 20_000, "owner": by, "account": account}
+                self.crm.add_deal(values, stage=won if number % 2 else open_, deal_type="new", by=by)
 
     def win(self, deal_ids: Sequence[str]) -> None:
         """Drag deals to Closed Won, as their owners do."""
@@ -209,6 +226,10 @@ class Ground:
         lines = (line.rsplit(" ", 1) for line in text.splitlines() if re.match(rf"{name}(\{{| )", line))
         return sum(float(value) for _, value in lines)
 
+    def cpu_seconds(self) -> float:
+        """Processor time the daemon has used since it started, user and system."""
+        return self.metric("process_cpu_seconds_total")
+
     def _passed_all(self) -> bool:
         text = requests.get(f"http://{demo_parts.HOST}:{self.web}/metrics", timeout=30).text
         done = re.findall(r'handoff_passes_total\{result="done",system="(\w+)"\} (\S+)', text)
@@ -246,15 +267,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def today() -> datetime:
-    """Now, in UTC."""
-    return datetime.now(UTC)
-
-
 @contextlib.contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    import os
-
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

@@ -1,0 +1,62 @@
+"""``python -m bench [burst|idle|memory|plain|cpu|latency|all] [--quick] [--json]``: measure, print, keep.
+
+Not here: any measurement. ``all`` writes ``bench/results.md``; single points and quick runs are only printed, so that
+the file always holds one whole run. The exit code is 1 when a target was missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import calls, cpu, idle, latency, machine, memory, plain
+from bench.report import Point, Report, show
+
+RESULTS = Path(__file__).resolve().parent / "results.md"
+
+POINTS: Mapping[str, Callable[..., Point]] = {
+    "burst": calls.run,
+    "idle": idle.run,
+    "memory": memory.run,
+    "plain": plain.run,
+    "cpu": cpu.run,
+    "latency": latency.run,
+}
+"""In the order of ``all``: latency last, when nothing of the others still runs."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the points asked for."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the connector against the sandbox.")
+    parser.add_argument("point", nargs="?", default="all", choices=["all", *POINTS], help="what to measure (all)")
+    parser.add_argument("--quick", action="store_true", help="smaller numbers, for trying; results.md stays as it is")
+    parser.add_argument("--json", action="store_true", help="print one JSON object last instead of tables")
+    asked = parser.parse_args(arguments)
+    tell = Console(stderr=True)
+    report = Report(machine=machine.described(), began=datetime.now(UTC), quick=asked.quick)
+    for name, run in POINTS.items():
+        if asked.point not in ("all", name):
+            continue
+        tell.print(f"Measuring {name} ...", highlight=False)
+        point = run(quick=asked.quick)
+        report.points.append(point)
+        if not asked.json:
+            show(point, Console())
+    if asked.json:
+        sys.stdout.write(json.dumps(report.data(), indent=2, ensure_ascii=False) + "\n")
+    if asked.point == "all" and not asked.quick:
+        RESULTS.write_text(report.markdown(), encoding="utf-8")
+        tell.print("Kept in bench/results.md", highlight=False)
+    for target in report.missed:
+        tell.print(f"{target.what}: {target.verdict}", highlight=False, style="bold red")
+    return 1 if report.missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

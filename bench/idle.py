@@ -1,0 +1,85 @@
+"""Point 2: what a poll costs that finds nothing, by the size of the org.
+
+Not here: polls that find something (``calls``). The sandbox's clock is moved on between ticks, so that ten ticks cover
+more than two minutes and with them the deeper looks back that a feed takes now and then.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+
+from bench.ground import NAMES, Desk, ground, one_pass
+from bench.report import Point, Table, Target, count
+from connector.bootstrap import Runtime
+from connector.engine.parts import System
+from connector.engine.sweeper import sweep
+
+SIZES, QUICK_SIZES = (1_000, 10_000, 100_000), (1_000, 5_000)
+TICKS = 10
+TICK_SECONDS = 15.0
+PER_TYPE = 1.0
+_FROM = re.compile(r"\bFROM (\w+)")
+
+
+def run(*, quick: bool) -> Point:
+    """Measure ten idle ticks at each size, on both CRMs."""
+    began = time.monotonic()
+    ticks: list[tuple[str, ...]] = []
+    worst = 0.0
+    sizes = QUICK_SIZES if quick else SIZES
+    for name in NAMES:
+        with ground(name) as place, place.runtime() as runtime:
+            desk, system, size = place.desks[name], runtime.systems[0], 0
+            one_pass(runtime, system)
+            for wanted in sizes:
+                desk.fill(wanted - size, numbered_from=size)
+                size = wanted
+                by_feed, seconds = _ticks(runtime, system, desk)
+                worst = max(worst, *(calls / TICKS for calls in by_feed.values()))
+                ticks.append(
+                    (
+                        NAMES[name],
+                        count(size),
+                        ", ".join(f"{feed} {calls / TICKS:g}" for feed, calls in sorted(by_feed.items())),
+                        f"{by_feed.total() / TICKS:g}",
+                        f"{seconds / TICKS * 1000:.0f}",
+                        count(_sweep(runtime, system, desk)),
+                    )
+                )
+    columns = ("CRM", "Deals in the org", "Calls per tick and object type", "In all", "ms per tick", "A sweep")
+    return Point(
+        name="idle",
+        title="2. An idle poll, by the size of the org",
+        targets=(Target("calls per watched object type and tick, the dearest", worst, PER_TYPE),),
+        tables=(Table(f"{TICKS} ticks, {TICK_SECONDS:.0f} s apart by the sandbox's clock", columns, tuple(ticks)),),
+        notes=(
+            "Half of the deals are won long ago, ten to an account; every account has a CSM. A sweep is no poll: it "
+            "runs every sweep_minutes (15) and is counted beside; it counts the accounts each CSM holds.",
+        ),
+        seconds=time.monotonic() - began,
+    )
+
+
+def _ticks(runtime: Runtime, system: System, desk: Desk) -> tuple[Counter[str], float]:
+    one_pass(runtime, system)
+    since, seconds = desk.mark(), 0.0
+    for _ in range(TICKS):
+        desk.world.clock.advance(TICK_SECONDS)
+        began = time.monotonic()
+        one_pass(runtime, system)
+        seconds += time.monotonic() - began
+    return Counter(_feed_of(call.kind, call.path) for call in desk.calls(since)), seconds
+
+
+def _feed_of(kind: str, path: str) -> str:
+    """The object type a call asks for."""
+    asked = _FROM.search(path)
+    return asked[1] if asked else kind.removeprefix("search.")
+
+
+def _sweep(runtime: Runtime, system: System, desk: Desk) -> int:
+    since = desk.mark()
+    sweep(runtime.shared, system)
+    return len(desk.calls(since))
