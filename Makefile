@@ -47,7 +47,7 @@ unit: $(VENV)/.dev ## unit tests alone, a few seconds
 
 e2e: $(VENV)/.dev ## the browser tests alone; writes the pictures in docs/pictures
 	@tests/prepare.sh
-	@$(BIN)/python -m pytest -q tests/e2e $(ARGS)
+	@HANDOFF_PICTURES=docs/pictures $(BIN)/python -m pytest -q tests/e2e $(ARGS)
 
 bench: $(VENV)/.runtime ## calls, latency, memory and CPU, printed and kept in bench/results.md
 	@$(BIN)/python -m bench $(ARGS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
@@ -34,6 +34,11 @@ ANSWERS: Mapping[str, str] = {
     "competition": "A module of their ERP; they keep it for spare parts.",
     "risks": "Plant 2 built its own tracker last year and its lead is not convinced.",
 }
+
+
+def in_days(number: int) -> str:
+    """A day that many days from now, as a date field takes it."""
+    return (datetime.now(UTC).date() + timedelta(days=number)).isoformat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,7 @@ class Desk:
 
     def answer(self, name: str) -> str:
         """What the person writes into a field of the form."""
-        return ANSWERS.get(name) or (date.today() + timedelta(days=45)).isoformat()
+        return ANSWERS.get(name) or in_days(45)
 
     def fill_what_is_asked(self, deal: str) -> list[str]:
         """Open the record's form, fill every empty field marked as required, save; the names of what was filled."""

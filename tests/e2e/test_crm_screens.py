@@ -6,13 +6,11 @@ Not here: rules in detail (unit tests) and load (the scripted sales period).
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
 
 import pytest
+from e2e.conftest import Running, TakePicture
+from e2e.desk import SOON_MS, Desk, in_days
 from playwright.sync_api import expect
-
-from e2e.conftest import TakePicture
-from e2e.desk import SOON_MS, Desk
 
 pytestmark = pytest.mark.e2e
 
@@ -67,7 +65,7 @@ def test_a_win_with_gaps_comes_back_with_its_reasons(desk: Desk, take_picture: T
     take_picture(desk.page, f"deal-held{NAMES[desk.world.system]}")
 
 
-def test_a_filled_deal_stays_and_shows_its_handoff(desk: Desk, take_picture: TakePicture) -> None:
+def test_a_filled_deal_stays_and_shows_its_handoff(desk: Desk, demo: Running, take_picture: TakePicture) -> None:
     deal, before = _win_with_gaps(desk)
     filled = desk.fill_what_is_asked(deal)
     assert filled
@@ -97,6 +95,9 @@ def test_a_filled_deal_stays_and_shows_its_handoff(desk: Desk, take_picture: Tak
         expect(desk.value(label), f"{label} is filled").not_to_have_text("—", timeout=SOON_MS)
     assert desk.world.offences(deal) == []
     take_picture(desk.page, f"deal-handed-off{NAMES[desk.world.system]}")
+    desk.page.goto(demo.ports.url("web"))
+    expect(desk.page.locator("tbody tr", has_text=deal).locator(".gate.released").first).to_be_visible()
+    take_picture(desk.page, "status")
 
 
 def test_a_deal_won_again_gets_nothing_twice(desk: Desk) -> None:
@@ -129,7 +130,7 @@ def test_a_manager_lets_a_deal_through_with_gaps(desk: Desk) -> None:
     desk.page.locator("#f-override_reason").fill("Customer starts on Monday; the answers follow by Friday")
     approver = desk.page.locator("#f-override_approver")
     approver.select_option(label=approver.locator("option", has_text="Victor Lang").inner_text())
-    desk.page.locator("#f-override_expires").fill((date.today() + timedelta(days=5)).isoformat())
+    desk.page.locator("#f-override_expires").fill(in_days(5))
     desk.save()
 
     desk.page.locator(".path button", has_text=WON).click()

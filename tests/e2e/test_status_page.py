@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+from e2e.conftest import VIEW, Running, TakePicture
+from e2e.desk import SOON_MS, Desk
 from playwright.sync_api import Browser, Page, expect
 
 from connector.handoff.model import Gate
-from e2e.conftest import VIEW, Running, TakePicture
-from e2e.desk import SOON_MS, Desk
 
 pytestmark = pytest.mark.e2e
 
@@ -61,9 +61,7 @@ def held(desk: Desk) -> str:
     return deal
 
 
-def test_a_decision_is_shown_with_its_reasons(
-    held: str, desk: Desk, demo: Running, page: Page, take_picture: TakePicture
-) -> None:
+def test_a_decision_is_shown_with_its_reasons(held: str, demo: Running, page: Page) -> None:
     page.goto(demo.ports.url("web"))
     row = page.locator("tbody tr", has_text=held).first
     expect(row.locator(".gate")).to_have_text(Gate.HELD.value, timeout=SOON_MS)
@@ -71,8 +69,6 @@ def test_a_decision_is_shown_with_its_reasons(
     for vendor in ("Salesforce", "HubSpot"):
         card = page.locator("article.card", has_text=vendor)
         expect(card.locator(".state")).to_have_text("Running")
-    if desk.world.system == "hs":
-        take_picture(page, "status")
 
 
 def test_a_decision_appears_on_an_open_page_by_itself(demo: Running, desk: Desk, browser: Browser) -> None:
@@ -122,6 +118,8 @@ def test_it_is_readable_at_every_width_light_and_dark(
     assert view.evaluate(FAINT_TEXTS, [READABLE, SMALLEST]) == []
     ground = view.evaluate("getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g).map(Number)")
     assert (sum(ground[:3]) < 200) == (scheme == "dark")
+    if window == PHONE["width"] and scheme == "dark":
+        take_picture(view, "status-phone")
 
 
 def test_the_console_stays_silent(demo: Running, page: Page) -> None:
