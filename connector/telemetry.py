@@ -13,12 +13,23 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """``ru_maxrss`` is in kibibytes on Linux and in bytes on macOS."""
+OWN_STATUS, HIGH_WATER, KIB = "/proc/self/status", "VmHWM:", 1024
+"""Where Linux tells it (``man 5 proc``), in kibibytes."""
 PASS_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 
 
 def peak_memory() -> float:
-    """The most resident memory this process ever held, in bytes."""
-    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT)
+    """The most resident memory this process ever held, in bytes.
+
+    Linux keeps ``ru_maxrss`` across exec, so a daemon started by a large program would be told that program's peak; the
+    high-water mark of the process's own memory is asked first.
+    """
+    try:
+        with open(OWN_STATUS, encoding="ascii", errors="replace") as lines:
+            marks = [line.split()[1] for line in lines if line.startswith(HIGH_WATER)]
+        return float(marks[0]) * KIB
+    except (OSError, IndexError, ValueError):
+        return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT)
 
 
 class Telemetry:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 from prometheus_client import generate_latest
 
-from connector.telemetry import Telemetry
+from connector.telemetry import Telemetry, peak_memory
 
 
 def test_work_and_faults_are_shown() -> None:
@@ -28,3 +31,11 @@ def test_two_in_one_process_do_not_share_figures() -> None:
     one, other = Telemetry(), Telemetry()
     one.looks.labels(system="sf").inc()
     assert 'handoff_looks_total{system="sf"}' not in generate_latest(other.registry).decode()
+
+
+def test_the_peak_is_this_programs_own_and_not_that_of_who_started_it() -> None:
+    ballast = bytearray(300 * 2**20)
+    assert peak_memory() > len(ballast)
+    asked = [sys.executable, "-c", "from connector.telemetry import peak_memory; print(peak_memory())"]
+    told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    assert 0 < float(told) < len(ballast)
