@@ -148,6 +148,16 @@ def test_more_news_than_a_page_is_told_in_one_poll() -> None:
     assert set(poller.told) == poller.truth()
 
 
+def test_known_records_changed_again_are_all_told_though_they_fill_more_than_a_page() -> None:
+    poller = Poller(Index(spread(1000, gap=100)))
+    poller.poll()
+    poller.index.rows.update({each: START + 300_000 + each for each in range(1, 451)})
+    assert {each for each, _ in poller.poll()} == {str(each) for each in range(1, 451)}
+    before = poller.index.calls
+    assert poller.poll() == []
+    assert poller.index.calls == before + 1
+
+
 def test_a_deleted_record_costs_one_rereading_and_no_more() -> None:
     poller = Poller(Index(spread(1000, gap=100)))
     poller.poll()

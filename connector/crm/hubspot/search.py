@@ -183,9 +183,10 @@ def begin(at: datetime) -> Cursor:
 def step(session: Session, feed: Feed, cursor: Cursor, *, lookback: int, now: int) -> Step:
     """One call. ``lookback`` and ``now`` (the portal's time) are in milliseconds.
 
-    With something told already, the newest page of the window is asked for. If the portal counts as many records in
-    the window as are then known, nothing can hide in it and the one call was enough, however busy the last minutes
-    were. Otherwise the window is walked from its start.
+    With something told already, the newest page of the window is asked for. If it reaches back to what was told, and
+    the portal counts as many records in the window as are then known, nothing can hide in it and the one call was
+    enough, however busy the last minutes were. Otherwise the window is walked from its start: a page of nothing but
+    news may go on behind its end, with records that are known but were changed again.
     """
     if cursor.walk is not None:
         return _walk(session, feed, cursor, lookback=lookback, now=now)
@@ -199,7 +200,8 @@ def step(session: Session, feed: Feed, cursor: Cursor, *, lookback: int, now: in
     if newest.after is None:
         # The page is the whole window: what is known and not on it has been deleted since.
         return replace(told, cursor=replace(told.cursor, seen=_stamps(newest.rows)))
-    if newest.total == len(merged):
+    oldest = newest.rows[-1] if newest.rows else None
+    if newest.total == len(merged) and oldest is not None and known.get(oldest.id) == stamp(oldest):
         return told
     walk = replace(cursor, walk=Walk(low=low), found={})
     return Step(rows=(), cursor=walk, more=True)
