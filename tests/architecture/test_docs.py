@@ -318,7 +318,7 @@ def _type(vendor: str, kind: str, name: str, field: dict[str, Any]) -> str:
 
 
 def between(vendor: str) -> re.Pattern[str]:
-    return re.compile(rf"(<!-- fields:{vendor} -->\n)(.*?)(\n<!-- end -->)", re.DOTALL)
+    return re.compile(rf"(<!-- fields:{vendor} -->\n)([^<]*?)(\n<!-- end -->)")
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
