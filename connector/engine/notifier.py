@@ -8,6 +8,7 @@ same key: repeated at worst, never lost.
 from __future__ import annotations
 
 import smtplib
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -19,6 +20,9 @@ from connector.handoff.plan import Notify
 
 TIMEOUT = 10.0
 """Seconds for one message; a chat service that is slower than this is treated as unavailable."""
+
+DELIVERED_KEPT = 10_000
+"""Deliveries remembered per process: far more than are ever tried again at one time."""
 
 Channel = Callable[[Notify], None]
 
@@ -85,11 +89,21 @@ class Email:
 
 
 def send_through(channels: Sequence[Channel]) -> Channel:
-    """One sender over all configured channels. With none, the CRM's own task and reminder are the notice."""
+    """One sender over all configured channels. With none, the CRM's own task and reminder are the notice.
+
+    When the second channel fails, the message is tried again later; the first, which has it, is then left out as long
+    as this process lives.
+    """
+    delivered: OrderedDict[tuple[str, int], None] = OrderedDict()
 
     def send(notice: Notify) -> None:
-        for channel in channels:
+        for number, channel in enumerate(channels):
+            if (notice.key, number) in delivered:
+                continue
             channel(notice)
+            delivered[notice.key, number] = None
+            if len(delivered) > DELIVERED_KEPT:
+                delivered.popitem(last=False)
 
     return send
 

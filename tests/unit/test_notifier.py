@@ -1,0 +1,142 @@
+"""Messages to people: what a chat service and a mail server receive, and what becomes of their refusals."""
+
+from __future__ import annotations
+
+import socketserver
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+import requests
+import responses
+
+from connector.engine.notifier import ChatWebhook, Email, send_through
+from connector.errors import Advice, CrmError
+from connector.handoff.plan import Notify, Order
+
+HOOK = "https://chat.example/hook"
+NOTICE = Notify(
+    step="notify-csm_assigned",
+    order=Order.NOTIFY,
+    key="sf:006A:1:notify-csm_assigned:005M",
+    to_email="maya@seller.example",
+    to_name="Maya",
+    subject="New customer:\r\nBcc: everybody@seller.example",
+    text="Alder Mill was handed to you.",
+    fingerprint="f",
+    reason="Maya is told.",
+)
+
+
+@responses.activate
+def test_a_chat_message_carries_the_text_and_a_key_by_which_a_receiver_can_tell_a_repeat() -> None:
+    responses.post(HOOK, json={"ok": True})
+    ChatWebhook(HOOK)(NOTICE)
+    request = responses.calls[0].request
+    assert request.headers["Idempotency-Key"] == NOTICE.key
+    assert "Alder Mill was handed to you." in str(request.body)
+
+
+@pytest.mark.parametrize(
+    ("answer", "advice"),
+    [
+        ({"status": 503}, Advice.RETRY),
+        ({"status": 429}, Advice.RETRY),
+        ({"status": 404, "body": "no_service"}, Advice.PARK),
+        ({"body": requests.ConnectionError("refused")}, Advice.RETRY),
+        ({"body": requests.ReadTimeout("silence")}, Advice.VERIFY),
+    ],
+    ids=["down", "busy", "gone", "no connection", "no answer"],
+)
+@responses.activate
+def test_what_becomes_of_a_chat_message_that_was_not_taken(answer: dict[str, object], advice: Advice) -> None:
+    responses.post(HOOK, **answer)
+    with pytest.raises(CrmError) as caught:
+        ChatWebhook(HOOK)(NOTICE)
+    assert caught.value.fault.advice is advice
+    assert HOOK not in str(caught.value)
+
+
+def test_a_mail_arrives_at_the_server_with_one_subject_line_and_a_message_id_of_its_key(
+    mail_server: MailServer,
+) -> None:
+    Email(host="127.0.0.1", port=mail_server.port, sender="handoff@seller.example", starttls=False)(NOTICE)
+    (letter,) = mail_server.letters
+    head, _, body = letter.partition("\r\n\r\n")
+    assert "To: maya@seller.example" in head
+    assert "Message-ID: <sf.006A.1.notify-csm_assigned.005M@seller.example>" in head
+    assert not any(line.startswith("Bcc:") for line in head.split("\r\n"))
+    assert "Alder Mill was handed to you." in body
+
+
+def test_a_mail_server_that_refuses_the_recipient_parks_the_message(mail_server: MailServer) -> None:
+    mail_server.refuse = True
+    with pytest.raises(CrmError) as caught:
+        Email(host="127.0.0.1", port=mail_server.port, sender="handoff@seller.example", starttls=False)(NOTICE)
+    assert caught.value.fault.advice is Advice.PARK
+
+
+def test_a_mail_server_that_is_away_is_tried_again() -> None:
+    with pytest.raises(CrmError) as caught:
+        Email(host="127.0.0.1", port=1, sender="handoff@seller.example", starttls=False)(NOTICE)
+    assert caught.value.fault.advice is Advice.RETRY
+
+
+@responses.activate
+def test_a_channel_that_has_the_message_is_left_out_when_another_one_failed() -> None:
+    other = "https://other.example/hook"
+    responses.post(HOOK)
+    responses.post(other, status=503)
+    responses.post(other)
+    send = send_through([ChatWebhook(HOOK), ChatWebhook(other)])
+    with pytest.raises(CrmError):
+        send(NOTICE)
+    send(NOTICE)
+    assert [call.request.url for call in responses.calls] == [HOOK, other, other]
+
+
+def test_without_a_channel_nothing_is_sent_and_nothing_fails() -> None:
+    send_through([])(NOTICE)
+
+
+@dataclass
+class MailServer:
+    """The letters a small mail server on loopback took."""
+
+    port: int = 0
+    refuse: bool = False
+    letters: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    box = MailServer()
+
+    class Conversation(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.say("220 mail.example")
+            while line := self.rfile.readline().decode():
+                word = line[:4].upper().strip()
+                if word == "DATA":
+                    self.say("354 go on")
+                    box.letters.append(self.letter())
+                if word == "RCPT" and box.refuse:
+                    self.say("550 no such person")
+                    continue
+                self.say("221 bye" if word == "QUIT" else "250 ok")
+
+        def letter(self) -> str:
+            lines = []
+            while (line := self.rfile.readline().decode()) != ".\r\n":
+                lines.append(line)
+            return "".join(lines)
+
+        def say(self, text: str) -> None:
+            self.wfile.write(f"{text}\r\n".encode())
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Conversation) as server:
+        box.port = server.server_address[1]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield box
+        server.shutdown()
