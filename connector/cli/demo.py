@@ -5,9 +5,12 @@ Not here: the scripted sales period (``demo_period``) and the processes (``demo_
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import shutil
 import signal
-import threading
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -19,14 +22,22 @@ from connector.cli.demo_period import play
 from connector.errors import Problem, UserError
 
 MARK = ".handoff-demo"
-"""A file in each demo folder: ``--fresh`` removes a folder only if this stands in it."""
+"""A file in each demo folder: a folder with other things in it is neither used nor removed."""
+DEALS = 120
+"""Deals the sandbox is seeded with in each CRM, when a person plays."""
+LOOK_EVERY = 0.5
+"""Seconds between two looks at whether the children still run."""
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def command(
     *,
-    folder: Annotated[Path, typer.Option(help="Where the demo keeps its state, config and logs.")] = Path(
-        "handoff-demo"
-    ),
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where it keeps state, config and logs: handoff-demo, or handoff-demo-headless with --headless."
+        ),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over: remove what an earlier demo left in the folder.")
     ] = False,
@@ -47,60 +58,109 @@ def command(
     With **--headless** people are played by a script on both CRMs: deals won with and without gaps, corrected,
     overridden, reopened, imported in bulk. Exit code 0 only if nothing was lost and nothing was doubled.
     """
-    _prepare(folder, fresh=fresh or headless)
-    ports = demo_parts.free_ports()
-    if headless:
-        raise typer.Exit(
-            play(folder, ports, deals=deals, seed=seed, as_json=as_json, poll_seconds=min(poll_seconds, 1.0))
-        )
-    _watch(folder, ports, seed=seed, poll_seconds=poll_seconds)
+    folder = folder or Path("handoff-demo-headless" if headless else "handoff-demo")
+    with _interruptible(), _held(folder, fresh=fresh or headless):
+        ports = demo_parts.free_ports()
+        if headless:
+            code = play(folder, ports, deals=deals, seed=seed, as_json=as_json, poll_seconds=min(poll_seconds, 1.0))
+            raise typer.Exit(code)
+        _watch(folder, ports, seed=seed, poll_seconds=poll_seconds)
 
 
-def _prepare(folder: Path, *, fresh: bool) -> None:
-    if fresh and folder.exists():
-        if any(folder.iterdir()) and not (folder / MARK).exists():
-            message = "is not empty and no demo made it; choose another with --folder"
-            raise UserError([Problem(str(folder), "--fresh", message)])
-        shutil.rmtree(folder)
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C, a closed terminal and SIGTERM end the block once, in order; more of them cannot break the stopping."""
+
+    def interrupt(*_: object) -> None:
+        for number in STOPPING:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    # Whoever started the demo with nohup wants it to outlive the terminal.
+    wanted = [
+        number for number in STOPPING if not (number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN)
+    ]
+    before = {number: signal.signal(number, interrupt) for number in wanted}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _held(folder: Path, *, fresh: bool) -> Iterator[None]:
+    """Make the folder, or empty it, and hold it against a second demo. Raises `UserError` when it is not to be had."""
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARK).exists())):
+        raise UserError([Problem(str(folder), "--folder", "is there already and no demo made it; name another folder")])
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARK).write_text("A demo of handoff keeps its state here. `handoff demo --fresh` removes this folder.\n")
+    with (folder / MARK).open("a+") as mark:
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = "a demo is running in it; stop that one with Ctrl-C, or name another folder for this one"
+            raise UserError([Problem(str(folder), "--folder", message)]) from None
+        if fresh:
+            for old in folder.iterdir():
+                if old.name != MARK:
+                    shutil.rmtree(old) if old.is_dir() else old.unlink()
+        mark.truncate(0)
+        mark.write("A demo of handoff keeps its state here. `handoff demo --fresh` empties this folder.\n")
+        mark.flush()
+        yield
 
 
 def _watch(folder: Path, ports: demo_parts.Ports, *, seed: int, poll_seconds: float) -> None:
-    console = Console()
-    arrived = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: arrived.set())
-    console.print("Starting the sandbox CRMs and the daemon ...")
-    with demo_parts.running(folder, ports, seed=seed, deals=120, poll_seconds=poll_seconds) as (sandbox, daemon):
-        console.print(
-            WELCOME.format(sf=ports.url("sf"), hs=ports.url("hs"), web=ports.url("web"), folder=folder.resolve()),
-            highlight=False,
-        )
-        while not arrived.wait(1.0):
-            for child in (sandbox, daemon):
-                if child.process.poll() is not None:
-                    raise UserError([Problem(str(child.log), child.name, "stopped by itself; its log says why")])
-        console.print("\nStopping; work in hand is settled first ...")
-    console.print(f"Stopped. State is kept in {folder.resolve()}; run `make demo` again to continue.", highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
+    again = (folder / "sandbox").exists()
+    console.print(
+        f"Continuing the demo in {folder} ..." if again else f"Starting a new demo in {folder}; a few seconds ..."
+    )
+    try:
+        with demo_parts.running(folder, ports, seed=seed, deals=DEALS, poll_seconds=poll_seconds) as children:
+            _welcome(console, folder, ports)
+            try:
+                _until_one_ends(children)
+            except KeyboardInterrupt:
+                console.print("\nStopping; work in hand is settled first ...")
+                raise
+    except KeyboardInterrupt:
+        console.print(f"Stopped. Everything is kept in {folder.resolve()}")
+        console.print("Run it again to continue, or with --fresh to start over.")
+
+
+def _until_one_ends(children: Iterable[demo_parts.Child]) -> None:
+    while True:
+        for child in children:
+            if child.process.poll() is not None:
+                raise UserError([Problem(str(child.log), child.name, "stopped by itself; its log says why")])
+        time.sleep(LOOK_EVERY)
+
+
+def _welcome(console: Console, folder: Path, ports: demo_parts.Ports) -> None:
+    moved = "" if ports == demo_parts.WISHED else "\n(Some usual ports are taken, so these are others.)\n"
+    console.print(
+        WELCOME.format(sf=ports.url("sf"), hs=ports.url("hs"), web=ports.url("web"), moved=moved, folder=folder)
+    )
 
 
 WELCOME = """
-[bold]Ready.[/]
+[bold]Ready.[/] Open these in a browser:
 
-  Salesforce-like org    {sf}
-  HubSpot-like portal    {hs}
-  Daemon's status page   {web}
-
+  Salesforce org   {sf}
+  HubSpot portal   {hs}
+  Status page      {web}
+{moved}
 [bold]Try this[/]
-  1. Open one of the CRMs. Drag a deal to Closed Won (or use Move on its card).
-     With handoff fields missing it comes back within seconds; open it and read why.
-  2. Fill the fields it names and win it again. It stays, and the record shows its CSM,
-     the onboarding tasks, the handoff summary and the metric fields.
+  1. In one of the CRMs drag a deal to Closed Won, or choose it under "Move to".
+     If handoff fields are empty, the deal is back within seconds. Open it: it
+     says what is missing and why it matters.
+  2. Press Edit, fill what is asked, save, and win it again. Now it stays, and
+     shows its CSM, five tasks, the handoff summary and the metric fields.
   3. Drag it back and win it once more: nothing is made twice.
-  4. The status page shows each decision with its reasons.
-  5. Edit mappings/process.toml in the folder below and restart to change the rules.
+  4. The status page has every decision with its reasons.
+  5. Change a rule in {folder}/mappings/process.toml, press Ctrl-C, start again.
 
-State, config and logs: {folder}
-Ctrl-C stops everything cleanly.
+Nothing leaves this machine. State, config and logs are in {folder}/
+[bold]Ctrl-C[/] stops everything.
 """

@@ -56,19 +56,18 @@ WISHED = Ports(control=8700, sf=8701, hs=8702, web=8787)
 
 def free_ports() -> Ports:
     """The usual ports where they are free, others where not."""
-    taken: set[int] = set()
+    with contextlib.ExitStack() as held:
 
-    def pick(wished: int) -> int:
-        for candidate in (wished, 0):
-            with socket.socket() as probe, contextlib.suppress(OSError):
-                probe.bind((HOST, candidate))
-                number = int(probe.getsockname()[1])
-                if number not in taken:
-                    taken.add(number)
-                    return number
-        raise UserError([Problem("", "ports", "no free loopback port; stop another program and try again")])
+        def pick(wished: int) -> int:
+            for candidate in (wished, 0):
+                with contextlib.suppress(OSError):
+                    # Held until all four are picked. create_server lets a port be taken again that an earlier demo
+                    # has only just let go of, so that running it again finds the same addresses.
+                    probe = held.enter_context(socket.create_server((HOST, candidate)))
+                    return int(probe.getsockname()[1])
+            raise UserError([Problem("", "ports", "no free loopback port; stop another program and try again")])
 
-    return Ports(pick(WISHED.control), pick(WISHED.sf), pick(WISHED.hs), pick(WISHED.web))
+        return Ports(pick(WISHED.control), pick(WISHED.sf), pick(WISHED.hs), pick(WISHED.web))
 
 
 @dataclass(slots=True)
@@ -123,25 +122,22 @@ def running(folder: Path, ports: Ports, *, seed: int, deals: int, poll_seconds: 
     """The sandbox and the daemon against it, until the block ends; the daemon is stopped first."""
     folder.mkdir(parents=True, exist_ok=True)
     write_config(folder, ports, poll_seconds=poll_seconds)
-    sandbox = start(
-        "sandbox",
-        [
-            "sandbox", "--folder", str(folder / "sandbox"), "--seed", str(seed), "--deals", str(deals),
-            "--port-control", str(ports.control), "--port-sf", str(ports.sf), "--port-hs", str(ports.hs),
-        ],
-        log=folder / "sandbox.log",
-        env={},
-    )  # fmt: skip
-    daemon: Child | None = None
-    try:
+    with contextlib.ExitStack() as started:
+        sandbox = start(
+            "sandbox",
+            [
+                "sandbox", "--folder", str(folder / "sandbox"), "--seed", str(seed), "--deals", str(deals),
+                "--port-control", str(ports.control), "--port-sf", str(ports.sf), "--port-hs", str(ports.hs),
+            ],
+            log=folder / "sandbox.log",
+            env={},
+        )  # fmt: skip
+        started.callback(sandbox.stop)
         sandbox.wait_until_answers(ports.url("control"))
         daemon = start_daemon(folder, ports)
+        started.callback(daemon.stop)
         daemon.wait_until_answers(f"{ports.url('web')}/readyz")
         yield sandbox, daemon
-    finally:
-        if daemon is not None:
-            daemon.stop()
-        sandbox.stop()
 
 
 def start_daemon(folder: Path, ports: Ports, *, env: Mapping[str, str] | None = None) -> Child:
