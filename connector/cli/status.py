@@ -63,6 +63,9 @@ def _print(status: Status) -> None:
             str(each.held),
         )
     out.print(table)
+    for each in status.systems:
+        seen = "; ".join(f"{one.deals} {one.what}" for one in each.coverage if one.deals)
+        out.print(f"{each.name}: of the deals that were won, {seen or 'none was seen yet'}.")
     if status.parked:
         parked = Table(
             "#",

@@ -66,6 +66,13 @@ class Inbox(Part):
         with self._db.read() as connection:
             return connection.execute(query).scalar_one()
 
+    def due_looks(self, system: SystemName) -> int:
+        """How many deals should be looked at now."""
+        now = self._db.now()
+        query = select(func.count()).where(inbox.c.system == system, inbox.c.due_at <= now)
+        with self._db.read() as connection:
+            return connection.execute(query).scalar_one()
+
     def next_due(self, system: SystemName) -> datetime | None:
         """When the next look is due; in the past when one is owed already."""
         query = select(func.min(inbox.c.due_at)).where(inbox.c.system == system, inbox.c.due_at.is_not(None))

@@ -6,7 +6,7 @@ Not here: HTML and terminals (both lay out these same values). Read from the sto
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,6 +32,24 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
+class Covered:
+    """How many closed-won deals have a handoff, or the reason why they have none."""
+
+    what: str
+    deals: int
+
+
+COVERAGE_WORDS: Mapping[Phase, str] = {
+    Phase.IN_FLIGHT: "handed over",
+    Phase.WON: "won, not handed over: a CSM or an answer is missing",
+    Phase.HELD: "held at the gate",
+    Phase.REOPENED: "reopened after their handoff began",
+    Phase.BEFORE_START: "won before the start, only observed",
+}
+"""Phases of deals that are or were won; deals that are open or lost need no handoff."""
+
+
+@dataclass(frozen=True, slots=True)
 class SystemStatus:
     """One system now. ``lag_seconds`` is the age of the oldest look that is due, 0 when none is."""
 
@@ -50,6 +68,7 @@ class SystemStatus:
     parked: int
     handed_over: int
     held: int
+    coverage: tuple[Covered, ...]
     baseline: str
 
 
@@ -150,12 +169,16 @@ def _system(store: Store, watched: Watched, *, now: datetime) -> SystemStatus:
         last_pass_age=f"{age(now - last_pass)} ago" if last_pass else "never",
         lag_seconds=round(lag, 1),
         lag=age(timedelta(seconds=lag)) if lag else "none",
-        looks_due=store.pending_looks(watched.name),
+        looks_due=store.due_looks(watched.name),
         waiting=sum(counts.get(state, 0) for state in (State.PENDING, State.SENDING)),
         unknown=counts.get(State.UNKNOWN, 0),
         parked=counts.get(State.PARKED, 0),
         handed_over=sum(each.deals for each in coverage if each.phase is Phase.IN_FLIGHT),
         held=sum(each.deals for each in coverage if each.gate is Gate.HELD and each.phase is Phase.HELD),
+        coverage=tuple(
+            Covered(words, sum(each.deals for each in coverage if each.phase is phase))
+            for phase, words in COVERAGE_WORDS.items()
+        ),
         baseline=f"{baseline:%Y-%m-%d %H:%M} UTC" if baseline else "not yet known",
     )
 

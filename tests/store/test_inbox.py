@@ -52,7 +52,9 @@ def test_only_what_is_due_and_the_longest_overdue_first(store: Store, clock: Man
     assert due(store) == [("D2", "b"), ("D1", "a")]
     assert [look.deal_id for look in store.due(SYSTEM, limit=1)] == ["D2"]
     assert store.next_due(SYSTEM) == NOW - MINUTE
+    assert (store.due_looks(SYSTEM), store.pending_looks(SYSTEM)) == (2, 3)
     clock.advance(MINUTE)
+    assert store.due_looks(SYSTEM) == 3
     assert len(due(store)) == 3
 
 
