@@ -11,11 +11,13 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
+from bench.desk import Desk
 from bench.floors import FLOORS, Burst, Line
-from bench.ground import Desk, ground, one_pass, wait_until
+from bench.ground import ground, one_pass, wait_until
 from bench.report import Point, Table, Target, count
 from connector.bootstrap import Runtime
 from connector.cli.demo_parts import SANDBOX_SECRETS
+from connector.crm.port import CRM
 from connector.crm.salesforce.adapter import connect_salesforce
 from connector.crm.salesforce.session import SalesforceLogin
 from connector.engine.parts import System
@@ -98,7 +100,7 @@ def measure(variant: str, deals: int) -> Measured:
         return Measured(variant, _burst(desk, ids), used, _kinds_of(desk, until), seconds, passes)
 
 
-def _without_bulk(runtime: Runtime, url: str) -> object:
+def _without_bulk(runtime: Runtime, url: str) -> CRM:
     login = SalesforceLogin(
         base_url=url, client_id=SANDBOX_SECRETS["SF_CLIENT_ID"], client_secret=SANDBOX_SECRETS["SF_CLIENT_SECRET"]
     )

@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bench.ground import NAMES, Desk, Ground, ground
+from bench.desk import Desk
+from bench.ground import NAMES, Ground, ground
 from bench.report import Point, Table, count
 
 RATES, PERIOD = (1, 10), 60.0
@@ -22,6 +23,12 @@ POLL_SECONDS = 5.0
 LOOK_EVERY = 0.1
 PATIENCE = 120.0
 IDLE_SECONDS = 10.0
+
+
+NOTE = """\
+A win waits for the next poll first, {wait:.1f} s on average. The rows are looked at every {look:g} s, so a figure may
+be that much too long. The daemon, idle, used {idle:.3f} CPU seconds a second; the column without the polls takes that off.
+Messages to the chat sink are sent too, after the CRM's writes."""
 
 
 @dataclass(slots=True)
@@ -83,12 +90,7 @@ def run(*, quick: bool) -> Point:
             Table(f"{period:.0f} seconds at each rate, both CRMs at once", columns, tuple(rows)),
             Table("Processor time of the daemon process (process_cpu_seconds_total)", cost_columns, tuple(costs)),
         ),
-        notes=(
-            f"A win waits for the next poll first, {POLL_SECONDS / 2:.1f} s on average. Looked at every "
-            f"{LOOK_EVERY:g} s, so a figure may be that much too long. The daemon, idle, used {idle:.3f} CPU seconds a "
-            "second; the column without the polls takes that off. Messages to the chat sink are sent too, after the "
-            "CRM's writes.",
-        ),
+        notes=(NOTE.format(wait=POLL_SECONDS / 2, look=LOOK_EVERY, idle=idle),),
         seconds=time.monotonic() - began,
     )
 

@@ -35,7 +35,14 @@ def run(*, quick: bool) -> Point:
         rows.append((count(size), count(wins), f"{at_start:.1f}", f"{peak:.1f}", f"{cpu:.1f}", f"{seconds:.1f}"))
     small, large = cases[0][0], cases[1][0]
     growth = (peaks[1] / peaks[0] - 1) * 100
-    columns = ("Deals in each CRM", "Wins on each CRM", "MB when started", "Peak MB", "CPU seconds", "Seconds until done")
+    columns = (
+        "Deals in each CRM",
+        "Wins on each CRM",
+        "MB when started",
+        "Peak MB",
+        "CPU seconds",
+        "Seconds until done",
+    )
     return Point(
         name="memory",
         title="3. The daemon's peak memory",
@@ -43,7 +50,9 @@ def run(*, quick: bool) -> Point:
             Target("peak", max(peaks), LIMIT_MB, "MB"),
             Target(f"more at {large:,} deals than at {small:,}", growth, GROWTH_LIMIT, "%"),
         ),
-        tables=(Table("handoff_peak_memory_bytes of the daemon process, both CRMs in one daemon", columns, tuple(rows)),),
+        tables=(
+            Table("handoff_peak_memory_bytes of the daemon process, both CRMs in one daemon", columns, tuple(rows)),
+        ),
         notes=("The wins are made at once on both CRMs. CPU seconds are the daemon's, from its start on.",),
         seconds=time.monotonic() - began,
     )

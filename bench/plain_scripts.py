@@ -60,7 +60,8 @@ def salesforce(url: str, jobs: Sequence[Job]) -> None:
         auth=(SANDBOX_SECRETS["SF_CLIENT_ID"], SANDBOX_SECRETS["SF_CLIENT_SECRET"]),
         timeout=30,
     )
-    sf = Salesforce(
+    # Typed loosely: the SDK makes its objects up by name, which a type checker cannot follow.
+    sf: Any = Salesforce(
         instance=urlsplit(url).netloc, session_id=login.json()["access_token"], session=session, version="66.0"
     )
     for job in jobs:
@@ -70,7 +71,9 @@ def salesforce(url: str, jobs: Sequence[Job]) -> None:
         for task in job.tasks:
             sf.Task.create(_json({name: task[name] for name in SF_TASK_FIELDS if name in task}) | {"WhatId": job.deal})
         for note in job.notes:
-            sf.Note.create(_json({name: note[name] for name in SF_NOTE_FIELDS if name in note}) | {"ParentId": job.deal})
+            sf.Note.create(
+                _json({name: note[name] for name in SF_NOTE_FIELDS if name in note}) | {"ParentId": job.deal}
+            )
         sf.Opportunity.update(job.deal, _json(job.deal_values))
 
 

@@ -13,6 +13,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as Shown
 
+NOISE = """\
+Connector, SDKs and sandbox share this machine, so seconds include the sandbox's own work and whatever else ran
+meanwhile; they are noisy. Calls are exact: the sandbox's journal counts them."""
+
 MET, MISSED = "met", "MISSED"
 
 
@@ -95,8 +99,7 @@ class Report:
             f"{self.began:%Y-%m-%d %H:%M} UTC"
             + (" · a quick run: smaller numbers than the targets ask for" if self.quick else ""),
             _table(Table("", ("Machine", ""), tuple(self.machine))),
-            "Connector, SDKs and sandbox share this machine, so seconds include the sandbox's own work and whatever "
-            "else ran meanwhile; they are noisy. Calls are exact: the sandbox's journal counts them.",
+            NOISE,
         ]
         for point in self.points:
             parts += [f"## {point.title}", f"`python -m bench {point.name}` · {point.seconds:.0f} s"]
@@ -109,7 +112,9 @@ class Report:
 
 def targets_of(point: Point) -> Table:
     """The targets of a point with their verdicts."""
-    rows = tuple((t.what, _number(t.measured, t.unit), f"≤ {_number(t.limit, t.unit)}", t.verdict) for t in point.targets)
+    rows = tuple(
+        (t.what, _number(t.measured, t.unit), f"≤ {_number(t.limit, t.unit)}", t.verdict) for t in point.targets
+    )
     return Table("Targets", ("Target", "Measured", "Limit", ""), rows)
 
 
