@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -324,11 +325,15 @@ class Site:
         parts = [HEAD.format(**values), *(SYSTEMS[name].format(**values) for name in values["systems"]), TAIL]
         (self.folder / "config.toml").write_text("\n".join(parts).replace("@web@", _web(values["web"])))
 
-    def open_rows(self) -> int:
-        """Rows of the outbox that are not done with: read from the file, as nobody else may open the store."""
+    def outbox(self) -> Counter[str]:
+        """Rows of the outbox by state: read from the file, as no second process may write to the store."""
         with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
-            query = "select count(*) from outbox where state not in ('applied', 'superseded')"
-            return int(connection.execute(query).fetchone()[0])
+            query = "select state, count(*) from outbox group by state"
+            return Counter(dict(connection.execute(query).fetchall()))
+
+    def open_rows(self) -> int:
+        """Rows of the outbox that are not done with."""
+        return sum(count for state, count in self.outbox().items() if state not in ("applied", "superseded"))
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Change one place in one of the mapping files."""

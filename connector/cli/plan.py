@@ -97,7 +97,7 @@ def _ids(shared: Shared, system: EngineSystem, deals: Sequence[str], since: date
             yield tuple(batch)
         return
     due = {look.deal_id for look in shared.store.due(system.name, limit=LOOK_BATCH)}
-    start = shared.store.baseline(system.name) or system.crm.server_time()
+    start = shared.store.baseline(system.name) or system.first_run_since or system.crm.server_time()
     for feed in system.crm.feeds():
         cursor = shared.store.cursor(system.name, feed) or system.crm.start_cursor(feed, start)
         due |= {change.deal_id for change in system.crm.changes(feed, cursor).changes}

@@ -40,6 +40,9 @@ def run_daemon(
     previous = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     ticks = Ticks(shared, systems, seconds=poll_seconds)
     stop_web = start_web()
+    for system in systems:
+        # A restart is how a person says that the cause is mended; if it is not, one call halts the system again.
+        shared.store.resume(system.name)
     ticks.start()
     log.info(DAEMON_STARTED, systems=[system.name for system in systems], poll_seconds=poll_seconds)
     try:

@@ -167,13 +167,14 @@ def connect(shared: Shared, system: System) -> None:
         log.warning(CHECK_FOUND, system=system.name, problem=str(problem))
     system.stages = system.crm.stages()
     if shared.store.baseline(system.name) is None:
-        shared.store.set_baseline(system.name, _baseline(system))
+        shared.store.set_baseline(system.name, first_baseline(system))
     rescue(shared, system, at_start=shared.store.single_process)
     system.connected = True
     log.info(SYSTEM_CONNECTED, system=system.name, act=system.act)
 
 
-def _baseline(system: System) -> datetime:
+def first_baseline(system: System) -> datetime:
+    """The time from which wins are acted on, as a first pass sets it. Raises `CrmError`."""
     if system.first_run_since is not None:
         return system.first_run_since
     earliest = system.crm.earliest_start()

@@ -89,7 +89,7 @@ def look_at(
     """
     people = fresh_people(shared, system)
     facts = system.crm.fetch(deal_ids)
-    ledger = shared.store.facts(system.name, list(facts))
+    ledger = _remembered(shared, system, list(facts))
     if pretend is not None:
         ledger = {deal_id: pretend(remembered) for deal_id, remembered in ledger.items()}
     snapshots = (
@@ -113,6 +113,15 @@ def look_at(
     undecided: dict[str, str] = {}
     plans = {plan.key.deal_id: plan for plan in _fold(shared, system, snapshots, undecided)}
     return Looked(plans, undecided)
+
+
+def _remembered(shared: Shared, system: System, deal_ids: Sequence[str]) -> Mapping[str, LedgerFacts]:
+    """What the ledger holds. Before a first pass it has no start of its own, so the one a first pass would set counts:
+    a plan made beforehand must say what will happen."""
+    ledger = shared.store.facts(system.name, deal_ids)
+    if system.first_run_since is None or shared.store.baseline(system.name) is not None:
+        return ledger
+    return {each: dataclasses.replace(facts, baseline=system.first_run_since) for each, facts in ledger.items()}
 
 
 def _oldest_win_first(

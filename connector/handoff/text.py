@@ -109,11 +109,18 @@ def names(case: Case) -> dict[str, object]:
         "won_on": case.day(case.won_at) if case.won_at else "unknown date",
         "fields": Fields(case),
         "missing": Lines(gap_lines(case)),
+        "passed_over": Lines(_passed_over(case)),
     }
 
 
-NAMES = frozenset({"account", "deal", "csm", "ae", "amount", "segment", "won_on", "fields", "missing"})
+NAMES = frozenset({"account", "deal", "csm", "ae", "amount", "segment", "won_on", "fields", "missing", "passed_over"})
 """The names every template may use; a test holds it equal to what `names` gives."""
+
+
+def _passed_over(case: Case) -> tuple[str, ...]:
+    """One line per candidate who did not become CSM, with the reason."""
+    candidates = case.assignment.candidates if case.assignment else ()
+    return tuple(f"{one_line(each.name or each.email)}: {each.why}" for each in candidates if not each.chosen)
 
 
 def gap_lines(case: Case) -> tuple[str, ...]:

@@ -43,10 +43,10 @@ def second_process(database: Path) -> UserError:
     return UserError(
         [
             Problem(
-                where="store",
-                key="url",
+                where="config",
+                key="daemon.state",
                 message=f"{database} is in use by another running daemon; stop that one first, or, if both are meant "
-                "to run, set store.url to a PostgreSQL database: several replicas need PostgreSQL",
+                "to run, let daemon.store_url_env name a PostgreSQL database: several replicas need PostgreSQL",
             )
         ]
     )

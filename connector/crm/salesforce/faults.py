@@ -95,11 +95,14 @@ def of_row(errors: Sequence[Mapping[str, Any]], *, key_field: str | None) -> Fau
 
 
 def of_token(status: int, body: Any) -> Fault:
-    """The fault of a token request that was answered with something else than a token; OAuth's body is an object."""
-    told = body if isinstance(body, Mapping) else {}
-    vendor_code = str(told.get("error") or f"HTTP {status}")
-    words = str(told.get("error_description") or "the token endpoint gave no reason")
-    code = TOKEN_STATUS_FAULTS[status >= 500 or status == 429]
+    """The fault of a token request that was answered with something else than a token.
+
+    OAuth's body is an object; an org that is too busy to look at the request answers as its other endpoints do.
+    """
+    told = _first(body)
+    vendor_code = str(told.get("error") or told.get("errorCode") or f"HTTP {status}")
+    words = str(told.get("error_description") or told.get("message") or "the token endpoint gave no reason")
+    code = CODES.get(vendor_code) or TOKEN_STATUS_FAULTS[status >= 500 or status == 429]
     return Fault(code=code, vendor_code=vendor_code, message=words[:MESSAGE_LIMIT])
 
 

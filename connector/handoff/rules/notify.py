@@ -110,6 +110,6 @@ MOMENTS: tuple[Moment, ...] = (
         _nobody_eligible,
         "Nobody was eligible as CSM: {{ account }}",
         "No CSM could take {{ account }} ({{ deal }}, {{ amount }}, {{ segment }}), so it stands with you. "
-        "Please choose a CSM on the account.",
+        "Please choose a CSM on the account.\n{{ passed_over }}",
     ),
 )
