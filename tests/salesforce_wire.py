@@ -20,7 +20,7 @@ from connector.crm.salesforce.session import SalesforceLogin
 from connector.handoff.model import SystemName
 
 HOST = "https://acme.my.salesforce.com"
-DATA = f"{HOST}/services/data/v66.0/"
+DATA = f"{HOST}/services/data/v67.0/"
 TOKEN = f"{HOST}/services/oauth2/token"
 ORG, USER = "00D000000000001AAA", "005000000000009AAA"
 NOW = datetime(2026, 11, 2, 9, 30, 20, tzinfo=UTC)

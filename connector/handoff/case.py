@@ -72,6 +72,12 @@ class Case:
         return tuple(check for check in self.checks if not check.present)
 
     @property
+    def gap_count(self) -> str:
+        """How many required fields are empty, as part of a sentence."""
+        empty, total = len(self.gaps), len(self.checks)
+        return f"{empty} of {total} required fields {'is' if empty == 1 else 'are'} empty"
+
+    @property
     def percent(self) -> int:
         """Filled share of the required fields, in whole percent rounded down; 100 when nothing is required."""
         if not self.checks:

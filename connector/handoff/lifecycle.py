@@ -88,7 +88,7 @@ def _sentence(case: Case) -> str:
         case Phase.WON:
             return "Won; the handoff is about to begin."
         case Phase.HELD:
-            return f"Held at the gate: {len(case.gaps)} of {len(case.checks)} required fields are empty."
+            return f"Held at the gate: {case.gap_count}."
         case Phase.IN_FLIGHT:
             began = case.day(case.released_at or case.now)
             with_whom = f"{case.csm.name} is CSM" if case.csm else "no CSM could be assigned"

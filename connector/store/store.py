@@ -156,4 +156,4 @@ def _unusable(url: URL, error: Exception) -> UserError:
 
 
 def _problem(message: str) -> UserError:
-    return UserError([Problem(where="store", key="url", message=message)])
+    return UserError([Problem(where="store", key="daemon.store_url_env", message=message)])

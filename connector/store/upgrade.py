@@ -41,7 +41,7 @@ def is_current(connection: Connection) -> bool:
             [
                 Problem(
                     where="store",
-                    key="url",
+                    key="daemon.store_url_env",
                     message=f"the database was written by a newer version (schema {found}, this one knows {head()}); "
                     "run that version, or restore the backup made before it",
                 )

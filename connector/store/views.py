@@ -70,11 +70,12 @@ class AuditView:
 
 @dataclass(frozen=True, slots=True)
 class CoverageCount:
-    """How many deals stand in a phase with a gate verdict."""
+    """How many deals stand in a phase with a gate verdict; ``mode``: ``act``, or ``observe`` if only computed."""
 
     phase: Phase
     gate: Gate | None
     deals: int
+    mode: str = "act"
 
 
 class Views(Part):
@@ -116,14 +117,17 @@ class Views(Part):
         """How many deals stand where, each counted once; in observe mode the gate is what it would have said."""
         gate = func.coalesce(handoff.c.verdict, handoff.c.gate)
         query = (
-            select(handoff.c.phase, gate, func.count())
+            select(handoff.c.phase, gate, func.count(), handoff.c.mode)
             .where(handoff.c.system == system, handoff.c.phase.is_not(None))
-            .group_by(handoff.c.phase, gate)
+            .group_by(handoff.c.phase, gate, handoff.c.mode)
         )
         with self._db.read() as connection:
             rows = connection.execute(query).all()
-        counts = [CoverageCount(Phase(phase), Gate(gate) if gate else None, deals) for phase, gate, deals in rows]
-        return tuple(sorted(counts, key=lambda one: (one.phase, one.gate or "")))
+        counts = [
+            CoverageCount(Phase(phase), Gate(gate) if gate else None, deals, mode or "act")
+            for phase, gate, deals, mode in rows
+        ]
+        return tuple(sorted(counts, key=lambda one: (one.phase, one.gate or "", one.mode)))
 
     def _audit(self, query: Select[Any]) -> tuple[AuditView, ...]:
         with self._db.read() as connection:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from connector.handoff.model import Gate, SystemName
+from connector.handoff.model import SystemName
 from connector.handoff.plan import Phase, Verdict
-from connector.store import LAST_PASS, LAST_TROUBLE, State, Store
+from connector.store import LAST_PASS, LAST_TROUBLE, CoverageCount, State, Store
 
 DECISIONS_SHOWN = 25
+ACTED = "act"
 PARKED_SHOWN = 50
 LATE_AFTER = 5
 """A system whose last pass is older than this many polls is not running as it should."""
@@ -173,14 +174,21 @@ def _system(store: Store, watched: Watched, *, now: datetime) -> SystemStatus:
         waiting=sum(counts.get(state, 0) for state in (State.PENDING, State.SENDING)),
         unknown=counts.get(State.UNKNOWN, 0),
         parked=counts.get(State.PARKED, 0),
-        handed_over=sum(each.deals for each in coverage if each.phase is Phase.IN_FLIGHT),
-        held=sum(each.deals for each in coverage if each.gate is Gate.HELD and each.phase is Phase.HELD),
-        coverage=tuple(
-            Covered(words, sum(each.deals for each in coverage if each.phase is phase))
-            for phase, words in COVERAGE_WORDS.items()
-        ),
+        handed_over=sum(each.deals for each in coverage if each.phase is Phase.IN_FLIGHT and each.mode == ACTED),
+        held=sum(each.deals for each in coverage if each.phase is Phase.HELD and each.mode == ACTED),
+        coverage=_covered(coverage),
         baseline=f"{baseline:%Y-%m-%d %H:%M} UTC" if baseline else "not yet known",
     )
+
+
+def _covered(counts: Sequence[CoverageCount]) -> tuple[Covered, ...]:
+    """Every won deal once: what was done about it, and what was only observed and would be done."""
+    done = [
+        Covered(words, sum(each.deals for each in counts if each.phase is phase and each.mode == ACTED))
+        for phase, words in COVERAGE_WORDS.items()
+    ]
+    watched = sum(each.deals for each in counts if each.phase in COVERAGE_WORDS and each.mode != ACTED)
+    return (*done, Covered("only observed, because the mode is observe", watched))
 
 
 def _reasons(data: Any) -> tuple[str, ...]:

@@ -114,7 +114,7 @@ def test_loopback_is_spoken_to_in_plain_http(mock: responses.RequestsMock) -> No
     here = "http://127.0.0.1:8701"
     rig = a_rig(mock, login=SalesforceLogin(here, client_id="app", client_secret="hush"))
     mock.add(responses.POST, f"{here}/services/oauth2/token", json={**token(), "instance_url": here})
-    mock.add(responses.GET, f"{here}/services/data/v66.0/query/", json=records())
+    mock.add(responses.GET, f"{here}/services/data/v67.0/query/", json=records())
     assert rig.crm.people() == ()
     assert {call.request.url.partition(":")[0] for call in mock.calls} == {"http"}
 

@@ -28,7 +28,7 @@ from connector.crm.salesforce.faults import Usage, is_expired, of_token, transla
 from connector.crm.salesforce.soql import query_path
 from connector.errors import Advice, CrmError, Fault, FaultCode
 
-API_VERSION = "66.0"
+API_VERSION = "67.0"
 """facts: Salesforce §4.1, §4.4"""
 
 CONNECT_TIMEOUT = 10.0

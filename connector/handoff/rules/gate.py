@@ -52,7 +52,7 @@ def _judge(case: Case) -> Finding:
 def _still_held(case: Case) -> Finding:
     override = requested(case)
     if case.gaps:
-        reason = f"Held: {_count(case)}. The deal can be won again once they are filled."
+        reason = f"Held: {case.gap_count}. The deal can be won again once they are filled."
     else:
         reason = "Held until it is won again: all required fields are filled now."
     wanted = _fields(case, Gate.HELD, override, open_=True)
@@ -62,7 +62,7 @@ def _still_held(case: Case) -> Finding:
 def _keep_current(case: Case) -> Finding:
     gate = case.gate or Gate.RELEASED
     reason = f"Passed the gate ({gate.value})"
-    reason += f"; {_count(case)} now, which does not stop the handoff." if case.gaps else "; nothing is missing."
+    reason += f"; {case.gap_count} now, which does not stop the handoff." if case.gaps else "; nothing is missing."
     wanted = _fields(case, gate, None, open_=False)
     return _finding(case, _Ruling(gate, reason), wanted, override=None)
 
@@ -76,9 +76,9 @@ def _rule(case: Case, override: Override | None) -> _Ruling:
             return _Ruling(Gate.RELEASED, "No field is required of this deal, so it goes on.")
         return _Ruling(Gate.RELEASED, f"All {len(case.checks)} required fields are filled.")
     if override and override.valid and override.approver:
-        words = f"{_count(case)}, but {override.approver.name} let the deal through: {override.reason}"
+        words = f"{case.gap_count}, but {override.approver.name} let the deal through: {override.reason}"
         return _Ruling(Gate.OVERRIDDEN, words[0].upper() + words[1:])
-    gaps = f"{_count(case)}: {', '.join(gap.label for gap in case.gaps)}."
+    gaps = f"{case.gap_count}: {', '.join(gap.label for gap in case.gaps)}."
     if mode is GateMode.WARN:
         return _Ruling(Gate.WARNED, f"Goes on with a warning; {gaps}")
     if mode is GateMode.HOLD:
@@ -120,7 +120,7 @@ def _missing_lines(case: Case, gate: Gate, override: Override | None, *, open_: 
 
 
 def _headline(case: Case, gate: Gate, override: Override | None, *, open_: bool) -> str:
-    count = _count(case)
+    count = case.gap_count
     if gate is not Gate.HELD:
         through = {Gate.WARNED: "Handed off with gaps", Gate.OVERRIDDEN: "Handed off under an override"}
         return f"{through.get(gate, 'Handed off')}: {count}. Please fill in what is still missing."
@@ -134,11 +134,6 @@ def _headline(case: Case, gate: Gate, override: Override | None, *, open_: bool)
 
 def _about_override(gate: Gate, override: Override | None) -> tuple[str, ...]:
     return (objection_text(override),) if gate is Gate.HELD and override and not override.valid else ()
-
-
-def _count(case: Case) -> str:
-    empty, total = len(case.gaps), len(case.checks)
-    return f"{empty} of {total} required fields {'is' if empty == 1 else 'are'} empty"
 
 
 def _finding(case: Case, ruling: _Ruling, wanted: dict[str, Value], *, override: Override | None) -> Finding:
