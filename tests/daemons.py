@@ -81,6 +81,7 @@ class Ran:
     @property
     def data(self) -> Any:
         """Its standard output as JSON."""
+        assert self.out, f"it printed nothing on standard output; on standard error: {self.err}"
         return json.loads(self.out)
 
     @property

@@ -41,6 +41,9 @@ def command(
     """Check files, credentials, fields, types, rights, choices, stages and people; each failure names its fix.
 
     Writes nothing to a CRM. Exit code 0 when all is well, 1 when something was found, 2 for mistakes in the files.
+
+    For example before a change goes live: `handoff check --offline` for the files alone, then `handoff check`. When all
+    is well: `handoff plan`.
     """
     if write_schemas is not None:
         export(write_schemas)

@@ -13,8 +13,10 @@ def command(*, config: Config = DEFAULT_CONFIG) -> None:
     Every poll it looks at what changed in each CRM, decides from the deals' present state, and writes what is owed.
     The status page says where it listens when it starts. Stopping settles the batch in flight; nothing is lost.
 
-    A first run acts on wins from now on; deals won earlier are only observed. Try **handoff check** and
-    **handoff plan** before.
+    A first run acts on wins from now on; deals won earlier are only observed. Try
+    `handoff check` and `handoff plan` before.
+
+    For example: `handoff run --config config.toml`, and in another terminal `handoff status`.
     """
     runtime = bootstrap.open_runtime(config, mode="daemon")
     run_daemon(

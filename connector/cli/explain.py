@@ -28,6 +28,9 @@ def command(
 
     The deal is re-read and decided as the daemon would, but nothing is written. Beside it stands what the ledger
     remembers: what was decided last, what was sent, what is parked and in whose words.
+
+    For example: `handoff explain 006HO0000000001YAA --system sf`. The id is the last part of the deal's address in
+    its CRM.
     """
     runtime = bootstrap.open_runtime(config, mode="read")
     shared = runtime.shared

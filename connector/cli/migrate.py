@@ -15,6 +15,8 @@ def command(*, config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None
 
     **run** does the same when it starts; this is for upgrades that want it as a step of its own. Stop the daemon
     first when the store is SQLite.
+
+    For example: `handoff migrate --config config.toml`, then `handoff run`.
     """
     after = bootstrap.migrate_store(config)
     if as_json:

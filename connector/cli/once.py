@@ -19,6 +19,9 @@ def command(*, config: Config = DEFAULT_CONFIG, system: System = "", as_json: As
     """Run one pass over each system, then stop.
 
     The same pass the daemon runs: it detects, decides, writes and verifies. Exit code 3 if a CRM could not be reached.
+
+    For example from cron, on Salesforce alone: `handoff once --system sf --json`. What it would do first:
+    `handoff plan`.
     """
     runtime = bootstrap.open_runtime(config, mode="daemon")
     try:

@@ -46,6 +46,9 @@ def command(
 
     For old wins, **--won-since 2026-01-01** also prints how complete their handoff fields are; with **--as-if-new**
     it shows what a backfill would write.
+
+    For example: `handoff plan` for what is due now, `handoff plan 006HO0000000001YAA` for one deal. Then:
+    `handoff run`.
     """
     runtime = bootstrap.open_runtime(config, mode="read")
     answers: dict[str, Any] = {}

@@ -28,6 +28,8 @@ def command(
     """List parked writes with the CRM's own words, or put them back to be sent.
 
     Mend the cause first: a permission, a picklist value, a user who left. The daemon sends them at its next pass.
+
+    For example: `handoff retry` lists them, `handoff retry 17 18` sends two of them again, `handoff retry --all` all.
     """
     runtime = bootstrap.open_store_only(config, mode="tool")
     parked = [row for row in runtime.store.parked() if not system or row.system == system]

@@ -21,6 +21,9 @@ def command(*, config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None
     """Show each system's state, lag, backlog, parked writes and the latest decisions with their reasons.
 
     Reads only the ledger; works while the daemon runs and when it does not. Exit code 1 when a system needs a person.
+
+    For example: `handoff status --json`. For a parked write go on with `handoff retry`, for one deal with
+    `handoff explain DEAL`.
     """
     opened = bootstrap.open_store_only(config, mode="read")
     status = read_status(opened.store, opened.watched, now=opened.clock.now())
