@@ -25,7 +25,8 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	@touch $@
 
 demo: $(VENV)/.runtime ## the main job on this machine: sandbox CRMs, daemon, status page (ARGS="--help" for more)
-	@$(BIN)/python -m connector demo $(ARGS)
+	@# At a terminal the demo gets Ctrl-C alone, so that make ends as it does: with 0.
+	@if [ -t 0 ]; then set -m; fi; $(BIN)/python -m connector demo $(ARGS)
 
 test: $(VENV)/.dev ## every test: unit, contract, property, store on SQLite and PostgreSQL, system, browser
 	@tests/prepare.sh
