@@ -113,10 +113,10 @@ def run(*, quick: bool) -> Point:
 
 NOTE = """\
 The SDK's part is the processor time behind the one method through which every call goes (simple-salesforce:
-Salesforce.restful; hubspot-api-client: ApiClient.call_api) with all that it calls: requests, urllib3, sockets, and for
-Salesforce the parsing of the answer; hubspot-api-client hands the body over unread, so reading it is the adapter's.
-A stopwatch at that door reads the thread's processor time, so waiting does not count. cProfile with the same clock
-makes small Python functions several times dearer, and therefore shows the SDK's share too small."""
+Salesforce.restful; hubspot-api-client: ApiClient.call_api) with all that it calls: requests, urllib3, sockets, and
+for Salesforce the parsing of the answer; hubspot-api-client hands the body over unread, so reading it is the
+adapter's. A stopwatch at that door reads the thread's processor time, so waiting does not count. cProfile with the
+same clock makes small Python functions several times dearer, and therefore shows the SDK's share too small."""
 
 
 def measure(name: str, deals: int) -> Measured:

@@ -25,8 +25,8 @@ _FROM = re.compile(r"\bFROM (\w+)")
 
 
 NOTE = """\
-Half of the deals were won long ago, ten to an account; every account has a CSM. A poll of HubSpot lasts a second:
-the portal takes five searches a second. A sweep is no poll: it runs every sweep_minutes (15), looks for won deals that
+Half of the deals were won long ago, ten to an account; every account has a CSM. A poll of HubSpot lasts a second: the
+portal takes five searches a second. A sweep is no poll: it runs every sweep_minutes (15), looks for won deals that
 were missed and counts the accounts each CSM holds; its calls are told beside."""
 
 

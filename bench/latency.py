@@ -27,8 +27,8 @@ IDLE_SECONDS = 10.0
 
 NOTE = """\
 A win waits for the next poll first, {wait:.1f} s on average. The rows are looked at every {look:g} s, so a figure may
-be that much too long. The daemon, idle, used {idle:.3f} CPU seconds a second; the column without the polls takes that off.
-Messages to the chat sink are sent too, after the CRM's writes."""
+be that much too long. The daemon, idle, used {idle:.3f} CPU seconds a second; the column without the polls takes that
+off. Messages to the chat sink are sent too, after the CRM's writes."""
 
 
 @dataclass(slots=True)

@@ -37,12 +37,12 @@ class Ran:
 
 NOTE = """\
 Both read deal and account, write the CSM on the account, make five tasks and the note, and write the deal. The
-connector also polls its feeds, decides, keeps its ledger and messages each CSM (to the sandbox's chat sink); the script does none
-of that and is told what to write. Without latency a call costs next to nothing here, so the script's many calls do too;
-against a CRM across a network, calls are what takes time. HubSpot's limit of 190 calls in ten seconds is lifted for
-both, or the script would mostly wait; its five searches a second are kept, and cost the connector's poll a second.
-Handoffs are few, and fewer with latency, because the script is slow; the connector's calls per handoff fall with the
-batch (point 1), the script's do not."""
+connector also polls its feeds, decides, keeps its ledger and messages each CSM (to the sandbox's chat sink); the
+script does none of that and is told what to write. Without latency a call costs next to nothing here, so the script's
+many calls do too; against a CRM across a network, calls are what takes time. HubSpot's limit of 190 calls in ten
+seconds is lifted for both, or the script would mostly wait; its five searches a second are kept, and cost the
+connector's poll a second. Handoffs are few, and fewer with latency, because the script is slow; the connector's calls
+per handoff fall with the batch (point 1), the script's do not."""
 
 
 def run(*, quick: bool) -> Point:
