@@ -182,11 +182,8 @@ class Desk:
         with self.world.lock:
             home = None if lone else account or self.account()
             owner = self.user(ELENA_AE)
-            filled = {
-                name: _answer(name)
-                for name in agreed.required(amount=amount, deal_type=deal_type)
-                if name not in without
-            }
+            answers = self.answers(amount=amount, deal_type=deal_type)
+            filled = {name: text for name, text in answers.items() if name not in without}
             named = {
                 "name": f"Deal {self._made}",
                 "amount": amount,
@@ -201,6 +198,10 @@ class Desk:
             deal_id = self.crm.add_deal(named, stage=stage, deal_type=deal_type, by=owner)
             self.world.flush()
             return deal_id
+
+    def answers(self, *, amount: float, deal_type: agreed.DealType) -> dict[str, Any]:
+        """What a rep who knows everything writes into the required fields."""
+        return {name: _answer(name) for name in agreed.required(amount=amount, deal_type=deal_type)}
 
     def override(self) -> dict[str, Any]:
         """Fields of an override that counts."""
