@@ -21,7 +21,9 @@ log = structlog.get_logger()
 
 def halt(shared: Shared, system: System, fault: Fault) -> None:
     """Pause one system until the vendor's time, or a minute; readiness turns red meanwhile."""
-    until = fault.retry_at or shared.clock.now() + HALT_FOR
+    now = shared.clock.now()
+    # A time that has passed (the vendor's clock is not ours) would be no pause at all.
+    until = fault.retry_at if fault.retry_at and fault.retry_at > now else now + HALT_FOR
     reason = f"{fault.code}: {fault.vendor_code}: {fault.message}"
     shared.store.pause(system.name, until=until, reason=reason)
     system.trouble = reason

@@ -7,6 +7,7 @@ leaves it in ``sending``, and the rescuer hands it to the verifier, never straig
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -23,7 +24,16 @@ from connector.store import Claimed, Lane, OutboxRow, Park, Reread, Result, Retr
 NOTICE_BATCH = 20
 """Notifications per claim: each is a call of its own, so a crash leaves few in doubt."""
 
+REREAD_MEMORY = timedelta(hours=1)
+"""How long it counts that a step was dropped and read anew; longer than `backoff` takes to use up all tries."""
+
 BACKOFF_CAP = 300.0
+BACKOFF_STEPS = 16
+"""Doublings after which the cap is reached for certain; more would only overflow."""
+
+NOTICE_DOUBTS = 3
+"""How often a message is sent whose arrival is in doubt: a receiver who is slow to answer may have read every one."""
+
 BATCH_SENT = "batch.sent"
 ROW_PARKED = "row.parked"
 
@@ -54,16 +64,25 @@ def _batch_size(system: System, lane: Lane) -> int:
 
 def _send(shared: Shared, system: System, claimed: Claimed) -> int:
     passing(Failpoint.BEFORE_CALL)
+    patience = Patience(shared.timing.max_attempts)
     try:
         outcomes = _apply(shared, system, claimed)
     except CrmError as error:
         outcomes = tuple(_whole_call(error.fault) for _ in claimed.rows)
-        if error.fault.advice is Advice.HALT:
-            halt(shared, system, error.fault)
+        patience = Patience(shared.timing.max_attempts, away=True)
+    halting = next((each for each in outcomes if isinstance(each, Refused) and _advises(each, Advice.HALT)), None)
+    if halting is not None:
+        halt(shared, system, halting.fault)
     passing(Failpoint.AFTER_CALL)
     now = shared.clock.now()
+    stale = [row.id for row, each in zip(claimed.rows, outcomes, strict=True) if _advises(each, Advice.REREAD)]
+    rereads = shared.store.rereads(stale, since=now - REREAD_MEMORY) if stale else {}
     settlements = [
-        Settlement(row_id=row.id, attempt=row.attempt, result=_result(shared, row, outcome, now=now))
+        Settlement(
+            row_id=row.id,
+            attempt=row.attempt,
+            result=_result(row, outcome, now=now, patience=patience, rereads=rereads.get(row.id, 0)),
+        )
         for row, outcome in zip(claimed.rows, outcomes, strict=True)
     ]
     shared.store.settle(settlements)
@@ -116,35 +135,51 @@ def _whole_call(fault: Fault) -> WriteOutcome:
     return Unknown(fault) if fault.advice is Advice.VERIFY else Refused(fault)
 
 
-def _result(shared: Shared, row: OutboxRow, outcome: WriteOutcome, *, now: datetime) -> Result:
+def _advises(outcome: WriteOutcome, advice: Advice) -> bool:
+    return isinstance(outcome, Refused) and outcome.fault.advice is advice
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a row may be refused before it is parked. ``away``: the whole call failed, not the row."""
+
+    attempts: int
+    away: bool = False
+
+
+def _result(row: OutboxRow, outcome: WriteOutcome, *, now: datetime, patience: Patience, rereads: int) -> Result:
     match outcome:
         case Applied():
             return outcome
         case Unknown(fault):
-            return Unsure(fault)
+            in_doubt_too_often = isinstance(row.action, Notify) and row.attempt >= NOTICE_DOUBTS
+            return Park(fault) if in_doubt_too_often else Unsure(fault)
         case Refused(fault):
-            return _refusal(shared, row, fault, now=now)
+            return _refusal(row, fault, now=now, patience=patience, rereads=rereads)
 
 
-def _refusal(shared: Shared, row: OutboxRow, fault: Fault, *, now: datetime) -> Result:
+def _refusal(row: OutboxRow, fault: Fault, *, now: datetime, patience: Patience, rereads: int) -> Result:
+    tries = row.attempt + rereads
+    spent = tries >= patience.attempts
     match fault.advice:
         case Advice.RETRY | Advice.HALT:
-            if fault.advice is Advice.RETRY and row.attempt >= shared.timing.max_attempts:
+            # While the CRM is away or busy nothing is wrong with the row: it waits as long as it takes.
+            if spent and fault.advice is Advice.RETRY and not patience.away:
                 return Park(fault)
-            return Retry(fault, at=fault.retry_at or now + _backoff(row.attempt))
+            asked = fault.retry_at if fault.retry_at and fault.retry_at > now else None
+            return Retry(fault, at=asked or now + backoff(row.attempt))
         case Advice.REREAD:
-            if row.attempt >= shared.timing.max_attempts:
-                return Park(fault)
-            return Reread(fault)
+            # At once the first time; a deal that reads the same and is refused the same must not be read for ever.
+            return Park(fault) if spent else Reread(fault, at=now + backoff(tries) if rereads else None)
         case Advice.VERIFY:
             return Unsure(fault)
         case Advice.PARK:
             return Park(fault)
 
 
-def _backoff(attempt: int) -> timedelta:
-    """Exponential with full jitter below, so that rows refused together do not come back together."""
-    ceiling = min(BACKOFF_CAP, 2.0**attempt)
+def backoff(attempt: int) -> timedelta:
+    """Exponential with jitter below, so that rows refused together do not come back together."""
+    ceiling = min(BACKOFF_CAP, 2.0 ** min(attempt, BACKOFF_STEPS))
     return timedelta(seconds=random.uniform(ceiling / 2, ceiling))  # noqa: S311  # spread, not secrecy
 
 

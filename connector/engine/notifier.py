@@ -65,12 +65,7 @@ class Email:
 
     def __call__(self, notice: Notify) -> None:
         """Send one mail. Raises `CrmError`."""
-        message = EmailMessage()
-        message["From"], message["To"], message["Subject"] = self.sender, notice.to_email, _one_line(notice.subject)
-        message["Message-ID"] = (
-            f"<{_one_line(notice.key).replace(':', '.')}@{self.sender.partition('@')[2] or 'handoff'}>"
-        )
-        message.set_content(notice.text)
+        message = self._message(notice)
         try:
             with smtplib.SMTP(self.host, self.port, timeout=TIMEOUT) as server:
                 if self.starttls:
@@ -86,6 +81,19 @@ class Email:
             ) from error
         except (OSError, smtplib.SMTPException) as error:
             raise CrmError(_unavailable("smtp", type(error).__name__)) from error
+
+    def _message(self, notice: Notify) -> EmailMessage:
+        """The mail to send. Raises `CrmError` for an address that cannot stand in one."""
+        message = EmailMessage()
+        try:
+            message["From"], message["To"], message["Subject"] = self.sender, notice.to_email, _one_line(notice.subject)
+            message["Message-ID"] = (
+                f"<{_one_line(notice.key).replace(':', '.')}@{self.sender.partition('@')[2] or 'handoff'}>"
+            )
+        except (ValueError, LookupError) as error:
+            raise CrmError(Fault(FaultCode.REJECTED, "unusable address", str(error))) from error
+        message.set_content(notice.text)
+        return message
 
 
 def send_through(channels: Sequence[Channel]) -> Channel:

@@ -7,13 +7,16 @@ meant. Found means applied; not found means the row may be sent again.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
+from connector.engine.dispatcher import backoff
 from connector.engine.failpoints import Failpoint, passing
 from connector.engine.parts import Shared, System
+from connector.engine.reconciler import look_again
 from connector.handoff.model import Kind, Record
+from connector.handoff.ownership import same
 from connector.handoff.plan import Notify, Patch, Upsert
 from connector.store import OutboxRow
 
@@ -33,9 +36,18 @@ def verify(shared: Shared, system: System) -> int:
     passing(Failpoint.IN_VERIFY)
     for row in ripe:
         record_id = found.get(row.id)
-        shared.store.resolve_unknown(row.id, found=record_id)
+        shared.store.resolve_unknown(row.id, found=record_id, at=_again_at(shared, row))
         log.info(ROW_VERIFIED, system=system.name, deal=row.deal_id, step=row.step, done=record_id is not None)
+    # What was not done may not be wanted any more: the deal is decided anew before anything is sent again.
+    undone = sorted({row.deal_id for row in ripe if row.id not in found and isinstance(row.action, Patch)})
+    look_again(shared, system, undone, reason="a write that was in doubt was not done")
     return len(ripe)
+
+
+def _again_at(shared: Shared, row: OutboxRow) -> datetime:
+    """Once more at once; a call that goes unanswered again and again is sent ever more rarely."""
+    now = shared.clock.now()
+    return now if row.attempt < 2 else now + backoff(row.attempt)
 
 
 def _ripe(shared: Shared, system: System, row: OutboxRow) -> bool:
@@ -77,7 +89,15 @@ def _find_patches(system: System, rows: Iterable[OutboxRow]) -> dict[int, str]:
 
 
 def _holds(record: Record, patch: Patch) -> bool:
-    return record.ref.id == patch.ref.id and all(record.get(name) == value for name, value in patch.values.items())
+    """Whether the write was done, though a person may have edited some of its fields since.
+
+    A field that says what was meant shows it, and so does a record where nothing is as it was before the write: what
+    stands there now is then a person's, which the next decision can only know if the write counts as done.
+    """
+    if record.ref.id != patch.ref.id:
+        return False
+    done = any(same(record.get(name), value) for name, value in patch.values.items())
+    return done or not any(same(record.get(name), value) for name, value in patch.expected.items())
 
 
 def describe_unknown(row: OutboxRow) -> str:

@@ -136,9 +136,10 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """Not done, and the deal is not what it was: drop the row and look at the deal now."""
+    """Not done, and the deal is not what it was: drop the row and look at the deal, now or ``at`` a time."""
 
     fault: Fault
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
 
-from connector.errors import Fault, FaultCode
+from connector.errors import ADVICE, Advice, Fault, FaultCode
 from connector.handoff.model import Kind, SystemName
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
-from connector.store.database import Part
+from connector.store.database import Part, chunks
 from connector.store.inbox import want_looks
 from connector.store.outbox import lock_rows
 from connector.store.rows import Applied, AppliedLike, Look, Park, Reread, Result, Retry, Settlement, Unsure
@@ -31,6 +31,9 @@ PATHS: Mapping[type, tuple[State, ...]] = {
     Park: (State.REFUSED, State.PARKED),
 }
 """The way a row goes from ``sending``, by result; everything else is `AppliedLike`."""
+
+READ_ANEW = tuple(code.value for code, advice in ADVICE.items() if advice is Advice.REREAD)
+"""Fault codes after which a row is dropped and its deal read anew."""
 
 SENDER_LOST = Fault(
     code=FaultCode.OUTCOME_UNKNOWN,
@@ -63,15 +66,42 @@ class Settling(Part):
             self._book(connection, endings)
             return len(endings)
 
-    def resolve_unknown(self, row_id: int, *, found: str | None) -> bool:
+    def rereads(self, row_ids: Sequence[int], *, since: datetime) -> Mapping[int, int]:
+        """How often the same step of the same deal was dropped and read anew since then, by row; rows with none miss.
+
+        A row that comes back to the same refusal begins at attempt 1 each time, so its own count says nothing.
+        """
+        again = outbox.alias("again")
+        query = (
+            select(outbox.c.id, func.count())
+            .join(
+                again,
+                and_(
+                    again.c.system == outbox.c.system,
+                    again.c.deal_id == outbox.c.deal_id,
+                    again.c.step == outbox.c.step,
+                    again.c.state == State.SUPERSEDED,
+                    again.c.fault_code.in_(READ_ANEW),
+                    again.c.settled_at >= since,
+                ),
+            )
+            .group_by(outbox.c.id)
+        )
+        found: dict[int, int] = {}
+        with self._db.read() as connection:
+            for part in chunks(row_ids):
+                found |= {row[0]: row[1] for row in connection.execute(query.where(outbox.c.id.in_(part)))}
+        return found
+
+    def resolve_unknown(self, row_id: int, *, found: str | None, at: datetime | None = None) -> bool:
         """Say what looking up by key found: the record's id (the row was applied) or None (it may be sent again).
 
-        False when the row is not unknown any more.
+        ``at`` is when it may be sent again, now by default. False when the row is not unknown any more.
         """
         now = self._db.now()
         with self._db.write() as connection:
             rows = [row for row in lock_rows(connection, [row_id]) if row.state == State.UNKNOWN]
-            result: Result = Applied(found) if found is not None else Retry(SENDER_LOST, at=now)
+            result: Result = Applied(found) if found is not None else Retry(SENDER_LOST, at=at or now)
             to = State.APPLIED if found is not None else State.PENDING
             self._book(connection, [_Ending(row, arrive(State.UNKNOWN, (to,)), result) for row in rows])
             return bool(rows)
@@ -109,7 +139,11 @@ class Settling(Part):
         self._put_written(connection, applied)
         for system in sorted({ending.row.system for ending in endings}):
             looks = [
-                Look(deal_id=ending.row.deal_id, due_at=now, reason="the deal was not as it had been read")
+                Look(
+                    deal_id=ending.row.deal_id,
+                    due_at=ending.result.at or now,
+                    reason="the deal was not as it had been read",
+                )
                 for ending in endings
                 if isinstance(ending.result, Reread) and ending.row.system == system
             ]

@@ -50,7 +50,18 @@ def carry(roster: Mapping[str, Load], person_id: str) -> dict[str, Load]:
 
 def _changes(case: Case, assignment: Assignment, reason: str) -> tuple[Change, Change]:
     wanted = {"csm": assignment.person_id}
-    return change_account(case, wanted, reason=reason), change_deal(case, wanted, reason=reason)
+    account = Change(None) if _stands(case, assignment) else change_account(case, wanted, reason=reason)
+    return account, change_deal(case, wanted, reason=reason)
+
+
+def _stands(case: Case, assignment: Assignment) -> bool:
+    """Whether the account may keep another CSM than this deal, who was not chosen just now.
+
+    Two deals of one account may name two CSMs. The account follows the latest choice, once: if each deal put its own
+    name there at every look, they would take it from each other for ever.
+    """
+    on_account = case.snapshot.person(case.snapshot.account.get("csm")) if case.snapshot.account else None
+    return on_account is not None and on_account.active and assignment.person_id == case.ledger.csm_id
 
 
 def _without_account(case: Case) -> str:
