@@ -22,7 +22,9 @@ RUN site="$(/opt/handoff/bin/python -c 'import site; print(site.getsitepackages(
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="handoff" \
       org.opencontainers.image.description="Keeps a won deal from being lost between the signature and the first success"
-RUN groupadd --system --gid 10001 handoff \
+# The base image brings pip; what runs needs none.
+RUN if python -m pip --version > /dev/null 2>&1; then python -m pip uninstall --yes --root-user-action=ignore pip; fi \
+    && groupadd --system --gid 10001 handoff \
     && useradd --system --uid 10001 --gid handoff --home-dir /var/lib/handoff --no-create-home --shell /usr/sbin/nologin handoff \
     && mkdir -p /var/lib/handoff /etc/handoff \
     && chown handoff:handoff /var/lib/handoff
