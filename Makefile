@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+export ARGS
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check fast lint types contracts unit e2e bench lock schemas clean
@@ -13,7 +14,7 @@ help: ## this list
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=python3.x")'
 	@echo "Making $(VENV) from requirements/runtime.txt (hash-locked) ..."
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/runtime.txt
 	@printf '%s\n' "$(CURDIR)" > "$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')/handoff-source.pth"
 	@printf '#!/bin/sh\nexec "%s/python" -m connector "$$@"\n' "$(CURDIR)/$(BIN)" > $(BIN)/handoff && chmod +x $(BIN)/handoff
