@@ -72,7 +72,8 @@ def _put_aside(shared: Shared, system: System, rest: Sequence[Look], undecided: 
     shared.store.forget_looks(system.name, rest)
     gone = [look for look in rest if look.deal_id not in undecided]
     if gone:
-        log.info(DEAL_GONE, system=system.name, count=len(gone))
+        dropped = shared.store.withdraw(system.name, [look.deal_id for look in gone])
+        log.info(DEAL_GONE, system=system.name, count=len(gone), dropped=dropped)
     for deal_id, trouble in undecided.items():
         look_again(shared, system, [deal_id], reason=f"could not be decided: {trouble}", after=UNDECIDED_WAIT)
 

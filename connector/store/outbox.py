@@ -13,13 +13,13 @@ from sqlalchemy import Connection, Row, Select, and_, func, select, text, update
 
 from connector.errors import Fault, FaultCode
 from connector.handoff.model import SystemName
-from connector.handoff.plan import Order
+from connector.handoff.plan import Order, Phase
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
 from connector.store.inbox import want_looks
 from connector.store.rows import Claimed, Lane, Look, OutboxRow
-from connector.store.schema import outbox
+from connector.store.schema import handoff, outbox
 from connector.store.states import OPEN, State, arrive, state_in
 
 RANKS: Mapping[Order, int] = {order: rank for rank, order in enumerate(Order)}
@@ -27,6 +27,11 @@ RANKS: Mapping[Order, int] = {order: rank for rank, order in enumerate(Order)}
 
 CLAIM_TRIES = 3
 """How often a claim looks for another lane when other replicas took the rows it saw."""
+
+NOTIFY_KIND = "notify"
+"""The kind of rows that are messages to people."""
+
+NO_DEAL = "The deal is no longer in the CRM; there is nothing to hand off."
 
 _ORDERS = tuple(Order)
 _IS_OPEN = text(state_in(OPEN, "outbox.state"))
@@ -111,6 +116,29 @@ class Outbox(Part):
                 want_looks(self._db, connection, SystemName(name), looks)
             write_audit(connection, now, [_retried(row) for row in again])
             return len(again)
+
+    def withdraw(self, system: SystemName, deal_ids: Sequence[str]) -> int:
+        """Give up deals that are no longer in the CRM: what waits or was refused is dropped. Returns rows dropped.
+
+        What is being sent ends by itself. A deal that comes back is decided anew from its present state.
+        """
+        now = self._db.now()
+        dropped = 0
+        with self._db.write() as connection:
+            for part in chunks(sorted(set(deal_ids))):
+                of_deals = and_(outbox.c.system == system, outbox.c.deal_id.in_(part))
+                for state in (State.PENDING, State.PARKED):
+                    dropped += connection.execute(
+                        update(outbox)
+                        .where(of_deals, outbox.c.state == state, outbox.c.kind != NOTIFY_KIND)
+                        .values(state=arrive(state, (State.SUPERSEDED,)), settled_at=now)
+                    ).rowcount
+                connection.execute(
+                    update(handoff)
+                    .where(handoff.c.system == system, handoff.c.deal_id.in_(part), handoff.c.phase.is_not(None))
+                    .values(phase=Phase.LOST.value, reason=NO_DEAL, decided_at=now)
+                )
+        return dropped
 
     def counts(self, system: SystemName) -> Mapping[State, int]:
         """How many rows stand in each state; states with none are 0."""

@@ -23,7 +23,7 @@ from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
 from connector.store.inbox import want_looks
 from connector.store.ledger import signals_text
-from connector.store.outbox import RANKS, lock_rows
+from connector.store.outbox import NOTIFY_KIND, RANKS, lock_rows
 from connector.store.rows import Decided, Look
 from connector.store.schema import effect, handoff, inbox, outbox, roster
 from connector.store.states import OPEN, State, arrive, state_in
@@ -31,7 +31,6 @@ from connector.store.states import OPEN, State, arrive, state_in
 LOOK_AGAIN = timedelta(seconds=5)
 """When to look again at a deal whose earlier write is still under way and is not what this decision wants."""
 
-NOTIFY_KIND = "notify"
 _UNFINISHED = text(state_in((*OPEN, State.PARKED), "outbox.state"))
 _IN_FLIGHT = (State.SENDING, State.UNKNOWN)
 _SET_ONCE = ("system", "deal_id", "created_at")

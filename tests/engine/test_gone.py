@@ -1,0 +1,71 @@
+"""Deals that disappear: what was still to be written is dropped, nothing of them stays in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+from engine.harness import SYSTEM, a_desk
+
+from connector.crm.port import Write, WriteOutcome
+from connector.handoff.model import Kind
+from connector.handoff.plan import Phase
+from connector.store import State
+
+
+def test_a_deal_deleted_in_the_middle_of_its_handoff_leaves_no_parked_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = a_desk()
+    desk.run()
+    deal_id = desk.a_deal()
+    desk.run()
+    desk.win(deal_id)
+    real = desk.crm.apply
+
+    def apply(writes: Sequence[Write]) -> tuple[WriteOutcome, ...]:
+        if writes[0].kind is Kind.TASK:
+            desk.crm.delete(deal_id)
+            monkeypatch.setattr(desk.crm, "apply", real)
+        return real(writes)
+
+    monkeypatch.setattr(desk.crm, "apply", apply)
+    desk.settle()
+    counts = desk.store.counts(SYSTEM)
+    assert counts[State.PARKED] == counts[State.PENDING] == 0
+    handoff = desk.store.handoff(SYSTEM, deal_id)
+    assert handoff is not None
+    assert handoff.phase is Phase.LOST
+
+
+def test_a_deleted_deal_is_not_looked_at_for_ever() -> None:
+    desk = a_desk()
+    desk.run()
+    deal_id = desk.a_deal()
+    desk.run()
+    desk.win(deal_id)
+    desk.settle()
+    desk.crm.delete(deal_id)
+    desk.clock.advance(timedelta(hours=1))
+    desk.settle()
+    desk.calls.clear()
+    for _ in range(120):
+        desk.run(minutes=1)
+    assert desk.calls["fetch"] == 0
+    assert desk.idle_minute() == {"changes.deal": 12}
+
+
+def test_a_deal_that_comes_back_is_handed_off_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read that came back empty, or a deal out of the recycle bin."""
+    desk = a_desk()
+    desk.run()
+    deal_id = desk.a_deal()
+    desk.run()
+    desk.win(deal_id)
+    with monkeypatch.context() as blind:
+        blind.setattr(desk.crm, "fetch", lambda _ids: {})
+        desk.run()
+    assert not desk.tasks(deal_id)
+    for _ in range(20):
+        desk.run(minutes=1)
+    assert len(desk.tasks(deal_id)) == 4
+    assert desk.deal(deal_id)["status"] == "2 Welcome"
