@@ -17,7 +17,7 @@ from connector.engine.brakes import halt
 from connector.engine.detector import detect
 from connector.engine.dispatcher import dispatch
 from connector.engine.parts import Shared, System
-from connector.engine.reconciler import reconcile
+from connector.engine.reconciler import look_again, reconcile
 from connector.engine.rescuer import rescue
 from connector.engine.sweeper import sweep
 from connector.engine.verifier import verify
@@ -160,25 +160,27 @@ def _sweep_due(shared: Shared, system: System) -> bool:
 def connect(shared: Shared, system: System) -> None:
     """Log in and make sure the system has a baseline: the time from which wins are acted on.
 
-    An empty ledger beside a CRM that carries our fields is a rebuild, not a first run: acting began when the earliest
-    handoff there began, or nothing of it would be continued.
+    An empty ledger beside a CRM that carries our fields, or beside a note that acting had begun, is a rebuild, not a
+    first run: acting began when the earliest of these says, or handoffs in flight would not be continued.
     """
     for problem in system.crm.connect():
         log.warning(CHECK_FOUND, system=system.name, problem=str(problem))
     system.stages = system.crm.stages()
     if shared.store.baseline(system.name) is None:
-        shared.store.set_baseline(system.name, first_baseline(system))
-    rescue(shared, system, at_start=shared.store.single_process)
+        shared.store.set_baseline(system.name, first_baseline(shared, system))
+    rescue(shared, system)
+    # The ledger may be an old copy: what it says is still to be sent may long have been. Those deals are read first.
+    look_again(shared, system, shared.store.waiting(system.name), reason="the daemon started with writes to send")
     system.connected = True
     log.info(SYSTEM_CONNECTED, system=system.name, act=system.act)
 
 
-def first_baseline(system: System) -> datetime:
+def first_baseline(shared: Shared, system: System) -> datetime:
     """The time from which wins are acted on, as a first pass sets it. Raises `CrmError`."""
     if system.first_run_since is not None:
         return system.first_run_since
-    earliest = system.crm.earliest_start()
-    if earliest is not None:
-        log.warning(REBUILD_SEEN, system=system.name, since=str(earliest))
-        return earliest
+    traces = [at for at in (system.crm.earliest_start(), shared.store.started_before(system.name)) if at is not None]
+    if traces:
+        log.warning(REBUILD_SEEN, system=system.name, since=str(min(traces)))
+        return min(traces)
     return system.crm.server_time()

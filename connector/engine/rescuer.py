@@ -15,10 +15,14 @@ ROWS_RESCUED = "rows.rescued"
 log = structlog.get_logger()
 
 
-def rescue(shared: Shared, system: System, *, at_start: bool = False) -> int:
-    """Turn expired ``sending`` rows into ``unknown``. At the start of the only process, all of them."""
+def rescue(shared: Shared, system: System) -> int:
+    """Turn expired ``sending`` rows into ``unknown``; all of them where no other process can be sending.
+
+    A pass begins with nothing in flight, so in the only process such a row was left by one that broke off: by a kill,
+    or by a store that could not be written when the answer came.
+    """
     passing(Failpoint.IN_RESCUE)
-    count = shared.store.rescue(system.name, all_mine=at_start)
+    count = shared.store.rescue(system.name, all_mine=shared.store.single_process)
     if count:
         log.warning(ROWS_RESCUED, system=system.name, rows=count)
     return count

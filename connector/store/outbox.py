@@ -140,6 +140,12 @@ class Outbox(Part):
                 )
         return dropped
 
+    def waiting(self, system: SystemName) -> tuple[str, ...]:
+        """The deals that have rows waiting to be sent."""
+        query = select(outbox.c.deal_id).distinct().where(outbox.c.system == system, _IS_PENDING)
+        with self._db.read() as connection:
+            return tuple(connection.execute(query.order_by(outbox.c.deal_id)).scalars())
+
     def counts(self, system: SystemName) -> Mapping[State, int]:
         """How many rows stand in each state; states with none are 0."""
         query = select(outbox.c.state, func.count()).where(outbox.c.system == system).group_by(outbox.c.state)

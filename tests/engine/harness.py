@@ -29,6 +29,8 @@ from connector.telemetry import Telemetry
 
 SYSTEM = SystemName("mem")
 POLL = timedelta(seconds=5)
+SLOW_POLL = timedelta(seconds=15)
+"""While waiting for rest only, to spare time."""
 
 
 @dataclass(slots=True)
@@ -52,9 +54,9 @@ class Desk:
         """Poll until two minutes went by without a look or a write. Raises AssertionError when that never comes."""
         quiet = 0
         for _ in range(passes * 4):
-            result = self.run()
+            result = self.run(seconds=SLOW_POLL.seconds)
             quiet = 0 if result.looked or result.applied or result.error else quiet + 1
-            if quiet * POLL >= timedelta(minutes=2):
+            if quiet * SLOW_POLL >= timedelta(minutes=2):
                 return
         raise AssertionError(f"never quiet: {self.store.counts(SYSTEM)} {self.store.next_due(SYSTEM)}")
 
