@@ -7,6 +7,7 @@ Not here: what its methods do; each is in the part that names it (``inbox``, ``l
 from __future__ import annotations
 
 from contextlib import ExitStack
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import quote
@@ -17,10 +18,12 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 
 from connector.clock import Clock
 from connector.errors import Problem, UserError
+from connector.handoff.model import SystemName
 from connector.store import upgrade
 from connector.store.database import Database, journal_mode
 from connector.store.filelock import FileLock, second_process
 from connector.store.inbox import Inbox
+from connector.store.keepsake import Keepsake
 from connector.store.lease import Leases
 from connector.store.ledger import Ledger
 from connector.store.outbox import Outbox
@@ -45,9 +48,20 @@ class Mode(StrEnum):
 class Store(Inbox, Ledger, Recorder, Outbox, Settling, Leases, Views):
     """Inbox, ledger, outbox, audit and leases of all systems, in one database. Thread-safe."""
 
-    def __init__(self, database: Database, *, lock: FileLock | None = None) -> None:
+    def __init__(self, database: Database, *, lock: FileLock | None = None, keepsake: Keepsake | None = None) -> None:
         super().__init__(database)
         self._lock = lock
+        self._keepsake = keepsake
+
+    def set_baseline(self, system: SystemName, at: datetime) -> None:
+        """Act on wins from this time on; also kept beside the database, for when that is lost."""
+        if self._keepsake is not None:
+            self._keepsake.keep(system, at)
+        super().set_baseline(system, at)
+
+    def started_before(self, system: SystemName) -> datetime | None:
+        """When acting began, as the file beside a lost database remembers it; None on a true first run."""
+        return self._keepsake.started(system) if self._keepsake is not None else None
 
     @property
     def single_process(self) -> bool:
@@ -85,7 +99,7 @@ def open_store(url: str, *, clock: Clock, mode: Mode | str = Mode.DAEMON) -> Sto
         except (OperationalError, ModuleNotFoundError) as error:
             raise _unusable(parsed, error) from error
         undo.pop_all()
-        return Store(database, lock=lock)
+        return Store(database, lock=lock, keepsake=Keepsake(path) if path is not None else None)
 
 
 def _parse(url: str) -> URL:

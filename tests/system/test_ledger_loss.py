@@ -124,6 +124,26 @@ def test_lost_between_the_tasks_and_the_deals_own_fields(ground: Site, name: str
         assert_whole(desk, deal)
 
 
+@pytest.mark.parametrize("name", ["sf", "hs"])
+def test_lost_in_the_middle_of_the_very_first_handoff(tmp_path: Path, name: str) -> None:
+    """Nothing in the CRM says yet when acting began; the note beside the deleted database does."""
+    with site(tmp_path / "site") as made:
+        made.begin()
+        desk = {"sf": made.sf, "hs": made.hs}[name]
+        deals = desk.won(2)
+        made.configure(systems=(name,))
+        victim = made.start(failpoint="before-call:2")
+        assert victim.wait_killed() == -9, victim.said()
+        for path in made.database.parent.glob(f"{made.database.name}*"):
+            if path.suffix != ".started":
+                path.unlink()
+        with made.daemon():
+            until(lambda: all(desk.handed_off(deal) for deal in deals), "the handoffs to be finished")
+            until(lambda: not made.open_rows(), "an empty outbox")
+        for deal in deals:
+            assert_whole(desk, deal)
+
+
 def test_lost_while_a_deal_is_held(ground: Site) -> None:
     """The rep fills the gaps after the loss and wins again; the hold is remembered by the deal itself."""
     held = {desk.name: desk.win(desk.deal(without=("commitments", "champion"))) for desk in ground.desks}

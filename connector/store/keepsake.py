@@ -1,0 +1,45 @@
+"""When acting began, kept in a small file beside the SQLite database, so that it outlives the database.
+
+Not here: anything that is read while the database is there. A lost ledger is rebuilt from the CRM, but the CRM cannot
+tell when acting began before the first handoff was finished; without that, a win in flight would count as an old one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+
+from connector.handoff.model import SystemName
+
+
+class Keepsake:
+    """The file ``<database>.started``: system -> time. Losing it too costs nothing but this one memory."""
+
+    def __init__(self, database: Path) -> None:
+        self._path = database.with_name(f"{database.name}.started")
+
+    def started(self, system: SystemName) -> datetime | None:
+        """When acting began for a system, or None when the file does not say (or cannot be read)."""
+        text = self._all().get(system)
+        with contextlib.suppress(ValueError, TypeError):
+            return datetime.fromisoformat(text) if text else None
+        return None
+
+    def keep(self, system: SystemName, at: datetime) -> None:
+        """Write it down; the file is replaced whole, so a crash leaves the old one or the new one."""
+        draft = self._path.with_suffix(".draft")
+        with draft.open("w", encoding="utf-8") as file:
+            json.dump({**self._all(), system: at.isoformat()}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._path)
+
+    def _all(self) -> dict[str, str]:
+        with contextlib.suppress(OSError, ValueError):
+            found = json.loads(self._path.read_text(encoding="utf-8"))
+            if isinstance(found, dict):
+                return found
+        return {}
