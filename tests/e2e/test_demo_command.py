@@ -84,6 +84,8 @@ def demos(tmp_path: Path) -> Iterator[Any]:
             stderr=subprocess.STDOUT,
             text=True,
             env={**os.environ, "COLUMNS": "100"},
+            # Tests that run under nohup would hand down that it is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
         demo = Demo(process, tmp_path / folder)
         reader = threading.Thread(target=lambda: demo.said.extend(iter(process.stdout.readline, "")), daemon=True)  # type: ignore[union-attr]
