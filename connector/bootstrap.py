@@ -64,11 +64,13 @@ def open_runtime(config: Path, *, mode: StoreUse, console_logs: bool = False) ->
     """Read all files and put the parts together; no CRM is called yet. Raises `UserError` with every mistake."""
     settings, loaded = load_all(config)
     set_up_logs(settings, console=console_logs or mode != "daemon")
-    clock = SystemClock()
     telemetry = Telemetry()
+    store = _store(settings, clock=SystemClock(), mode=mode)
     shared = Shared(
-        store=_store(settings, clock=clock, mode=mode),
-        clock=clock,
+        store=store,
+        # What the engine dates, the store compares with its own time: both go by one clock, or a machine whose clock
+        # is wrong would look late and send again at once.
+        clock=store.clock,
         telemetry=telemetry,
         timing=_timing(settings),
         owner=process_name(),

@@ -93,6 +93,11 @@ class Database:
         own_time = self.is_sqlite or not isinstance(clock, SystemClock)
         self._clock: Clock = clock if own_time else DatabaseClock(self._engine, clock)
 
+    @property
+    def clock(self) -> Clock:
+        """What tells `now`."""
+        return self._clock
+
     def now(self) -> datetime:
         """The present moment, UTC; on PostgreSQL the database's, so that all replicas agree on leases."""
         return self._clock.now()

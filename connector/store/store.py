@@ -68,6 +68,11 @@ class Store(Inbox, Ledger, Recorder, Outbox, Settling, Leases, Views):
         """Whether no other daemon can be working on this database (SQLite)."""
         return self._db.is_sqlite
 
+    @property
+    def clock(self) -> Clock:
+        """The time by which looks, leases and rows fall due: on PostgreSQL the server's, whatever this machine says."""
+        return self._db.clock
+
     def close(self) -> None:
         """Close all connections and let go of the file lock."""
         self._db.close()
