@@ -7,6 +7,7 @@ leaves it in ``sending``, and the rescuer hands it to the verifier, never straig
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,6 +27,10 @@ NOTICE_BATCH = 20
 
 REREAD_MEMORY = timedelta(hours=1)
 """How long it counts that a step was dropped and read anew; longer than `backoff` takes to use up all tries."""
+
+SLOW_NOTICES = 10.0
+"""Seconds: after a batch of messages slower than this the rest waits for the next pass, so that no win waits for a
+chat service that hangs."""
 
 BACKOFF_CAP = 300.0
 BACKOFF_STEPS = 16
@@ -52,7 +57,10 @@ def dispatch(shared: Shared, system: System) -> int:
         )
         if claimed is None:
             break
+        began = time.monotonic()
         applied += _send(shared, system, claimed)
+        if claimed.lane.kind == "notify" and time.monotonic() - began > SLOW_NOTICES:
+            break
     return applied
 
 

@@ -187,3 +187,27 @@ def test_a_feed_that_may_not_be_read_leaves_the_sweep(monkeypatch: pytest.Monkey
         result = desk.run(minutes=1)
     assert "403" in result.error
     assert set(desk.tasks(deal_id)) == STEPS
+
+
+def test_a_chat_that_hangs_does_not_keep_new_wins_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [0.0]
+    sent: list[Notify] = []
+
+    def send(notice: Notify) -> None:
+        sent.append(notice)
+        seconds[0] += 10
+        raise CrmError(Fault(FaultCode.UNAVAILABLE, "timeout", "the chat service is busy or down"))
+
+    monkeypatch.setattr("connector.engine.dispatcher.time.monotonic", lambda: seconds[0])
+    desk = a_desk(send=send)
+    desk.run()
+    first = [desk.a_deal() for _ in range(60)]
+    desk.run()
+    for deal_id in first:
+        desk.win(deal_id)
+    desk.run()
+    assert len(sent) <= 40, "a batch of messages for each of the two rounds a pass needs to find nothing more to do"
+    late = desk.a_deal()
+    desk.win(late)
+    desk.run()
+    assert desk.deal(late)["status"] == "2 Welcome"
