@@ -11,7 +11,10 @@ from collections.abc import Callable
 
 
 class Rate:
-    """At most ``limit`` calls in any ``seconds`` seconds, counted by when they start."""
+    """At most ``limit`` calls in any ``seconds`` seconds, wherever on the way they bunch up.
+
+    A call counts from its start, and once its answer is there from then: the vendor saw it no later.
+    """
 
     def __init__(
         self, *, limit: int, seconds: float, monotonic: Callable[[], float], wait: Callable[[float], None]
@@ -21,17 +24,22 @@ class Rate:
         self._seconds = seconds
         self._monotonic = monotonic
         self._wait = wait
-        self._starts: deque[float] = deque(maxlen=limit)
+        self._counted: deque[float] = deque(maxlen=limit)
 
     def take(self) -> float:
         """Wait until one more call is allowed and count it. Returns the seconds waited."""
         waited = 0.0
-        if len(self._starts) == self._starts.maxlen:
-            waited = self._starts[0] + self._seconds - self._monotonic()
+        if len(self._counted) == self._counted.maxlen:
+            waited = self._counted[0] + self._seconds - self._monotonic()
             if waited > 0:
                 self._wait(waited)
-        self._starts.append(self._monotonic())
+        self._counted.append(self._monotonic())
         return max(waited, 0.0)
+
+    def answered(self) -> None:
+        """Count the call taken last from now, for it may have reached the vendor only a moment ago."""
+        if self._counted:
+            self._counted[-1] = self._monotonic()
 
 
 RESERVE = 2

@@ -38,6 +38,19 @@ def test_a_first_burst_within_the_rate_does_not_wait() -> None:
     assert rate.take() == pytest.approx(1.0)
 
 
+def test_calls_that_reach_the_vendor_late_and_close_together_are_within_the_rate() -> None:
+    time = Clockwork()
+    rate = Rate(limit=5, seconds=1.0, monotonic=time.monotonic, wait=time.wait)
+    arrivals = []
+    for number in range(37):
+        rate.take()
+        time.now += 0.4 if number % 5 == 0 else 0.01  # every fifth is held up on the way
+        arrivals.append(time.now)
+        rate.answered()
+    for at in arrivals:
+        assert sum(1 for each in arrivals if at <= each < at + 0.999) <= 5
+
+
 def test_a_rate_of_nothing_is_refused() -> None:
     time = Clockwork()
     with pytest.raises(ValueError, match="at least 1"):

@@ -108,7 +108,10 @@ class Session:
 
         def once() -> wire.Json:
             self._searches.take()
-            return self._call(f"search.{object_name}", "POST", self.objects(object_name, "search"), body=body)
+            try:
+                return self._call(f"search.{object_name}", "POST", self.objects(object_name, "search"), body=body)
+            finally:
+                self._searches.answered()
 
         return self._retry(once)
 
