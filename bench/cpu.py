@@ -32,7 +32,7 @@ from connector.engine import reconciler
 from connector.engine.notifier import ChatWebhook
 from connector.store import Store
 
-DEALS, QUICK_DEALS = 500, 100
+DEALS, QUICK_DEALS = 200, 50
 SDK, ADAPTER, STORE, CORE, MESSAGES, REST = (
     "vendor SDK",
     "adapter",

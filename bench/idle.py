@@ -21,6 +21,7 @@ SIZES, QUICK_SIZES = (1_000, 10_000, 100_000), (1_000, 5_000)
 TICKS = 10
 TICK_SECONDS = 15.0
 PER_TYPE = 1.0
+TOO_MANY = 429
 _FROM = re.compile(r"\bFROM (\w+)")
 
 
@@ -43,7 +44,7 @@ def run(*, quick: bool) -> Point:
             for wanted in sizes:
                 desk.fill(wanted - size, numbered_from=size)
                 size = wanted
-                by_feed, seconds = _ticks(runtime, system, desk)
+                by_feed, refused, seconds = _ticks(runtime, system, desk)
                 worst = max(worst, *(calls / TICKS for calls in by_feed.values()))
                 ticks.append(
                     (
@@ -51,11 +52,20 @@ def run(*, quick: bool) -> Point:
                         count(size),
                         ", ".join(f"{feed} {calls / TICKS:g}" for feed, calls in sorted(by_feed.items())),
                         f"{by_feed.total() / TICKS:g}",
+                        count(refused),
                         f"{seconds / TICKS * 1000:.0f}",
                         count(_sweep(runtime, system, desk)),
                     )
                 )
-    columns = ("CRM", "Deals in the org", "Calls per tick and object type", "In all", "ms per tick", "A sweep")
+    columns = (
+        "CRM",
+        "Deals in the org",
+        "Calls per tick and object type",
+        "In all",
+        "Refused (429)",
+        "ms per tick",
+        "A sweep",
+    )
     return Point(
         name="idle",
         title="2. An idle poll, by the size of the org",
@@ -66,7 +76,7 @@ def run(*, quick: bool) -> Point:
     )
 
 
-def _ticks(runtime: Runtime, system: System, desk: Desk) -> tuple[Counter[str], float]:
+def _ticks(runtime: Runtime, system: System, desk: Desk) -> tuple[Counter[str], int, float]:
     one_pass(runtime, system)
     since, seconds = desk.mark(), 0.0
     for _ in range(TICKS):
@@ -74,7 +84,9 @@ def _ticks(runtime: Runtime, system: System, desk: Desk) -> tuple[Counter[str], 
         began = time.monotonic()
         one_pass(runtime, system)
         seconds += time.monotonic() - began
-    return Counter(_feed_of(call.kind, call.path) for call in desk.calls(since)), seconds
+    calls = desk.calls(since)
+    refused = sum(call.status == TOO_MANY for call in calls)
+    return Counter(_feed_of(call.kind, call.path) for call in calls), refused, seconds
 
 
 def _feed_of(kind: str, path: str) -> str:

@@ -47,7 +47,7 @@ def run(*, quick: bool) -> Point:
         name="memory",
         title="3. The daemon's peak memory",
         targets=(
-            Target("peak", max(peaks), LIMIT_MB, "MB"),
+            Target("peak, the highest of all cases", max(peaks), LIMIT_MB, "MB"),
             Target(f"more at {large:,} deals than at {small:,}", growth, GROWTH_LIMIT, "%"),
         ),
         tables=(
