@@ -5,9 +5,8 @@ pass runs in this process, in one thread.
 
 How the share is measured: a stopwatch stands at the doors between the parts and reads the thread's processor time, not
 the clock on the wall, so waiting for the sandbox, which works in other threads of this process, does not count. Time
-behind an inner door is taken off the outer part. cProfile was tried first: it makes each Python call several times
-dearer and C code hardly, and so tells a share that is too small by as much; it is run all the same, and its figure is
-printed beside.
+behind an inner door is taken off the outer part. cProfile makes each Python call several times dearer and C code
+hardly, which bends the share; it is run all the same, and its figure is printed beside.
 """
 
 from __future__ import annotations
@@ -116,7 +115,8 @@ The SDK's part is the processor time behind the one method through which every c
 Salesforce.restful; hubspot-api-client: ApiClient.call_api) with all that it calls: requests, urllib3, sockets, and
 for Salesforce the parsing of the answer; hubspot-api-client hands the body over unread, so reading it is the
 adapter's. A stopwatch at that door reads the thread's processor time, so waiting does not count. cProfile with the
-same clock makes small Python functions several times dearer, and therefore shows the SDK's share too small."""
+same clock makes each Python function several times dearer and C code hardly, which bends the share either way; its
+figure stands beside for comparison."""
 
 
 def measure(name: str, deals: int) -> Measured:
