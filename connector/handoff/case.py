@@ -72,6 +72,12 @@ class Case:
         return tuple(check for check in self.checks if not check.present)
 
     @property
+    def unreadable(self) -> tuple[str, ...]:
+        """Labels of required fields that this login cannot read; they are not checked."""
+        needs = (need for need in self.policy.gate.requirements if self.holds(need.when))
+        return tuple(self.label(need.field) for need in needs if not self.snapshot.knows(need.field))
+
+    @property
     def gap_count(self) -> str:
         """How many required fields are empty, as part of a sentence."""
         empty, total = len(self.gaps), len(self.checks)

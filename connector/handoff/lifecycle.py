@@ -204,7 +204,10 @@ def _segment(snapshot: Snapshot, policy: Policy) -> str:
 
 
 def _checks(case: Case) -> tuple[FieldCheck, ...]:
-    """Every requirement that applies to this deal, and whether its field is filled."""
+    """Every requirement that applies to this deal, and whether its field is filled.
+
+    A field that cannot be read is nobody's gap: no rep could fill it, so only the rule that needs it rests.
+    """
     return tuple(
         FieldCheck(
             field=need.field,
@@ -214,5 +217,5 @@ def _checks(case: Case) -> tuple[FieldCheck, ...]:
             advice=need.advice,
         )
         for need in case.policy.gate.requirements
-        if case.holds(need.when)
+        if case.holds(need.when) and case.snapshot.knows(need.field)
     )

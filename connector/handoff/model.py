@@ -222,6 +222,12 @@ class Snapshot:
         """The person behind an owner or lookup field, or None."""
         return self.people.get(str(person_id)) if person_id else None
 
+    def knows(self, path: str) -> bool:
+        """Whether the field could be read at all; an account that does not exist is known to be empty."""
+        if path.startswith("account."):
+            return self.account is None or path.removeprefix("account.") in self.account.values
+        return path in self.deal.values
+
     def field(self, path: str) -> Value:
         """A field by the path policies use: ``amount`` is the deal's, ``account.industry`` the account's."""
         if path.startswith("account."):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +21,7 @@ class Keepsake:
 
     def __init__(self, database: Path) -> None:
         self._path = database.with_name(f"{database.name}.started")
+        self._gate = threading.Lock()
 
     def started(self, system: SystemName) -> datetime | None:
         """When acting began for a system, or None when the file does not say (or cannot be read)."""
@@ -30,12 +32,14 @@ class Keepsake:
 
     def keep(self, system: SystemName, at: datetime) -> None:
         """Write it down; the file is replaced whole, so a crash leaves the old one or the new one."""
-        draft = self._path.with_suffix(".draft")
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump({**self._all(), system: at.isoformat()}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._path)
+        # Systems connect at the same time, each in its own thread.
+        with self._gate:
+            draft = self._path.with_suffix(".draft")
+            with draft.open("w", encoding="utf-8") as file:
+                json.dump({**self._all(), system: at.isoformat()}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self._path)
 
     def _all(self) -> dict[str, str]:
         with contextlib.suppress(OSError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +27,15 @@ def test_a_new_database_beside_the_old_ones_note_remembers_when_acting_began(tmp
     assert again.started_before(SF) == AT
     assert again.started_before(HS) is None
     again.close()
+
+
+def test_systems_that_start_at_the_same_time_are_all_remembered(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'handoff.db'}", clock=ManualClock(AT))
+    names = [SystemName(f"s{number}") for number in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: store.set_baseline(name, AT), names))
+    assert all(store.started_before(name) == AT for name in names)
+    store.close()
 
 
 def test_a_spoiled_note_is_no_note(tmp_path: Path) -> None:

@@ -216,8 +216,25 @@ def test_nothing_required_is_all_filled() -> None:
 
 def test_percent_is_rounded_down() -> None:
     needs = tuple(Requirement(field, "why", "") for field in ("champion", "risks", "why_bought"))
-    plan = decide(a_snapshot(), a_gate(requirements=needs), NOW)
+    plan = decide(a_snapshot(deal={"risks": None}), a_gate(requirements=needs), NOW)
     assert plan.percent == 66
+
+
+def test_a_required_field_that_cannot_be_read_rests_and_is_told_while_the_others_are_checked() -> None:
+    """Losing sight of a field must not send every win back with a gap nobody can fill."""
+    needs = tuple(Requirement(field, "why", "") for field in ("champion", "risks"))
+    plan = decide(a_snapshot(), a_gate(requirements=needs), NOW)
+    assert (plan.gate, plan.missing) == (Gate.RELEASED, ())
+    told = next(finding.reason for finding in plan.findings if finding.rule == "gate")
+    assert "Not checked, because the CRM does not show it: Risks." in told
+    held = decide(a_snapshot(deal=a_gap()), a_gate(requirements=needs), NOW)
+    assert [gap.field for gap in held.missing] == ["champion"]
+
+
+def test_a_required_field_of_an_account_that_does_not_exist_is_a_gap() -> None:
+    needs = (Requirement("account.industry", "why", ""),)
+    plan = decide(a_snapshot(with_account=False), a_gate(requirements=needs), NOW)
+    assert [gap.field for gap in plan.missing] == ["account.industry"]
 
 
 def test_open_and_lost_deals_are_measured_but_not_written() -> None:

@@ -63,7 +63,7 @@ def test_empty_sections_are_left_out_unless_they_are_required() -> None:
     assert "RISKS" not in text
     assert "SUCCESS\nSuccess criteria: Not recorded\nChampion: Not recorded" in text
     risky = dataclasses.replace(policy.gate, requirements=(Requirement("risks", "why", ""),))
-    text = body(decide(a_snapshot(), dataclasses.replace(policy, gate=risky), NOW))
+    text = body(decide(a_snapshot(deal={"risks": None}), dataclasses.replace(policy, gate=risky), NOW))
     assert "RISKS\nRisks: Not recorded" in text
 
 

@@ -109,7 +109,9 @@ class HubSpotCRM:
         """
         self._portal.pin()
         self._portal.refresh_stages()
-        problems = []
+        problems: list[Problem] = []
+        for kind in (Kind.DEAL, Kind.ACCOUNT):
+            problems += self._fields.learn(kind, self._portal.describe(kind).fields)
         native = set()
         for kind in KEYED:
             problem = self._portal.key_problem(kind)

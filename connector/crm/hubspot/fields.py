@@ -7,11 +7,12 @@ What is named here are the properties HubSpot itself ships.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 from connector.crm.hubspot import wire
+from connector.errors import Problem
 from connector.handoff.model import CrmNote, CrmTask, Kind, Record, Ref, Touch, TouchKind, Value
 from connector.handoff.rulebook import FieldType
 from connector.policy.crmmap import CrmMap, MappedField
@@ -75,11 +76,28 @@ _TITLE = re.compile(
 )
 
 
+REFERENCE = FieldType.REFERENCE
+"""A reference is no property in HubSpot but an association."""
+
+
 class Fields:
-    """One system's translation. Holds the map and nothing that changes."""
+    """One system's translation. Properties that `learn` found absent are left out of every read."""
 
     def __init__(self, crm_map: CrmMap) -> None:
         self.map = crm_map
+        self._absent: set[tuple[Kind, str]] = set()
+
+    def learn(self, kind: Kind, present: Collection[str]) -> tuple[Problem, ...]:
+        """Compare the map with the portal's properties; one that is absent is told, and never read as empty."""
+        missing = [each for each in self.map.of(kind) if each.field not in present and each.type is not REFERENCE]
+        self._absent = {one for one in self._absent if one[0] is not kind} | {(kind, each.field) for each in missing}
+        message = (
+            "has no property {}, or this login may not see it; rules that need it rest. Create it, or mend the mapping"
+        )
+        return tuple(
+            Problem(where=f"HubSpot {self.object(kind)}", key=each.path, message=message.format(each.field))
+            for each in missing
+        )
 
     def object(self, kind: Kind) -> str:
         """The object's name in paths."""
@@ -102,15 +120,16 @@ class Fields:
 
     def read_names(self, kind: Kind) -> tuple[str, ...]:
         """The mapped properties to ask for."""
-        return tuple(mapped.field for mapped in self.map.of(kind) if mapped.type is not FieldType.REFERENCE)
+        return tuple(mapped.field for mapped in self._readable(kind))
+
+    def _readable(self, kind: Kind) -> tuple[MappedField, ...]:
+        return tuple(
+            each for each in self.map.of(kind) if each.type is not REFERENCE and (kind, each.field) not in self._absent
+        )
 
     def record(self, kind: Kind, row: wire.Obj) -> Record:
         """A deal or company with its mapped values."""
-        values = {
-            mapped.name: decode(mapped, row.get(mapped.field))
-            for mapped in self.map.of(kind)
-            if mapped.type is not FieldType.REFERENCE
-        }
+        values = {mapped.name: decode(mapped, row.get(mapped.field)) for mapped in self._readable(kind)}
         return Record(ref=Ref(kind, row.id), values=values)
 
     def patch(self, kind: Kind, values: Mapping[str, Value], *, pipeline: str = "") -> dict[str, str]:

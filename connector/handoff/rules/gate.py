@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from connector.handoff.case import Case
+from connector.handoff.case import Case, listed
 from connector.handoff.model import Gate, Status, Value
 from connector.handoff.override import Override, objection_text, requested
 from connector.handoff.ownership import change_deal, put_back
@@ -142,10 +142,11 @@ def _finding(case: Case, ruling: _Ruling, wanted: dict[str, Value], *, override:
     else:
         change = put_back(case, ruling.back_to, wanted, reason=ruling.reason)
     waiting = Verdict.WAIT if ruling.gate is Gate.HELD else Verdict.IN_SYNC
+    resting = f" Not checked, because the CRM does not show it: {listed(case.unreadable)}." if case.unreadable else ""
     return Finding(
         NAME,
         Verdict.ACT if change.patch else waiting,
-        ruling.reason + change.remark,
+        ruling.reason + resting + change.remark,
         actions=change.actions,
         recheck_at=override.ends_at if override and override.valid and ruling.gate is Gate.HELD else None,
         checks=case.checks,
