@@ -14,6 +14,8 @@ from connector.engine.parts import Shared, System
 from connector.engine.reconciler import look_again
 
 SWEEP_DONE = "sweep.done"
+FOLLOWED = timedelta(days=90)
+"""How long a handoff is followed; what changes later is still seen by the feeds."""
 SWEEP_OVERLAP = timedelta(days=1)
 """A win is dated in the org's own zone; a day covers any of them."""
 
@@ -30,7 +32,9 @@ def sweep(shared: Shared, system: System) -> int:
         missed = store.unhandled(system.name, page, act=system.act)
         look_again(shared, system, missed, reason="found by sweep")
         asked += len(missed)
-    stale = store.stale(system.name, looked_before=shared.clock.now() - timedelta(seconds=shared.timing.sweep_every))
+    now = shared.clock.now()
+    last_sweep = now - timedelta(seconds=shared.timing.sweep_every)
+    stale = store.stale(system.name, looked_before=last_sweep, begun_after=now - FOLLOWED)
     look_again(shared, system, stale, reason="in flight, not looked at since the last sweep")
     counted_from = shared.clock.now()
     store.refresh_roster(system.name, system.crm.account_counts(), as_of=counted_from)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
@@ -34,6 +34,7 @@ IN_FLIGHT = (Phase.WON, Phase.HELD, Phase.IN_FLIGHT, Phase.REOPENED)
 """Phases in which a handoff is under way and worth a look now and then though nothing was reported."""
 
 STALE_LIMIT = 2000
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 NOTHING_REMEMBERED: Mapping[str, Any] = {
     "generation": 0,
@@ -120,14 +121,25 @@ class Ledger(Part):
                 handled.update(connection.execute(query).scalars())
         return tuple(deal_id for deal_id in deal_ids if deal_id not in handled)
 
-    def stale(self, system: SystemName, *, looked_before: datetime, limit: int = STALE_LIMIT) -> tuple[str, ...]:
-        """Handoffs under way that nobody looked at since ``looked_before``, the longest waiting first."""
+    def stale(
+        self,
+        system: SystemName,
+        *,
+        looked_before: datetime,
+        begun_after: datetime | None = None,
+        limit: int = STALE_LIMIT,
+    ) -> tuple[str, ...]:
+        """Handoffs under way that nobody looked at since ``looked_before``, the longest waiting first.
+
+        Those released before ``begun_after`` are left out: they are looked at only when something changes.
+        """
         query = (
             select(handoff.c.deal_id)
             .where(
                 handoff.c.system == system,
                 handoff.c.decided_at < looked_before,
                 handoff.c.phase.in_([phase.value for phase in IN_FLIGHT]),
+                or_(handoff.c.released_at.is_(None), handoff.c.released_at >= (begun_after or LONG_AGO)),
             )
             .order_by(handoff.c.decided_at, handoff.c.deal_id)
             .limit(limit)

@@ -181,3 +181,11 @@ def test_stale_are_handoffs_under_way_nobody_looked_at(store: Store, clock: Manu
     assert store.stale(SYSTEM, looked_before=clock.now()) == ("D2", "D1")
     assert store.stale(SYSTEM, looked_before=clock.now(), limit=1) == ("D2",)
     assert store.stale(SYSTEM, looked_before=NOW) == ()
+
+
+def test_a_handoff_is_followed_for_a_while_after_its_release(store: Store, clock: ManualClock) -> None:
+    remember = a_remember(released_at=NOW)
+    store.record(SYSTEM, [Decided(a_plan("D1", phase=Phase.IN_FLIGHT, remember=remember))], act=True)
+    clock.advance(timedelta(days=91))
+    assert store.stale(SYSTEM, looked_before=clock.now()) == ("D1",)
+    assert store.stale(SYSTEM, looked_before=clock.now(), begun_after=clock.now() - timedelta(days=90)) == ()

@@ -117,9 +117,8 @@ class Names:
                 continue
             self._absent.add((schema.kind, mapped.field))
             theirs = spelled.get(mapped.field.lower())
-            message = (
-                f"{schema.object_name} has no field {mapped.field}, or this login may not see it; rules that need it rest. "
-            )
+            message = f"{schema.object_name} has no field {mapped.field}, or this login may not see it; "
+            message += "rules that need it rest. "
             message += (
                 f"The CRM spells it {theirs}: write it so"
                 if theirs

@@ -20,13 +20,15 @@ NAME = "notify"
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When somebody is told, whom, under which subject, and the text used where the policy has none."""
+    """When somebody is told, whom, under which subject, the text used where the policy has none, and the news
+    in half a sentence."""
 
     name: str
     to: Callable[[Case], Person | None]
     happened: Callable[[Case], bool]
     subject: str
     text: str
+    news: str
 
 
 def find(case: Case) -> Finding | None:
@@ -66,7 +68,7 @@ def _message(case: Case, moment: Moment) -> Notify | None:
         subject=one_line(render(moment.subject, context)),
         text=render(case.policy.notify.texts.get(moment.name, moment.text), context).strip(),
         fingerprint=said,
-        reason=f"{one_line(person.name)} is told: {moment.name}.",
+        reason=f"{one_line(person.name)} is told {moment.news}.",
     )
 
 
@@ -95,6 +97,7 @@ MOMENTS: tuple[Moment, ...] = (
         "New customer for you: {{ account }}",
         "You are the CSM of {{ account }} ({{ deal }}, {{ amount }}, {{ segment }}), won on {{ won_on }} by {{ ae }}. "
         "The handoff summary and your tasks are on the deal.",
+        "of the new customer",
     ),
     Moment(
         "deal_held",
@@ -103,6 +106,7 @@ MOMENTS: tuple[Moment, ...] = (
         "Held at the handoff: {{ deal }}",
         "{{ deal }} ({{ account }}) cannot be handed to customer success yet. "
         "Please fill in on the deal:\n{{ missing }}",
+        "that the deal is held",
     ),
     Moment(
         "nobody_eligible",
@@ -111,5 +115,6 @@ MOMENTS: tuple[Moment, ...] = (
         "Nobody was eligible as CSM: {{ account }}",
         "No CSM could take {{ account }} ({{ deal }}, {{ amount }}, {{ segment }}), so it stands with you. "
         "Please choose a CSM on the account.\n{{ passed_over }}",
+        "that nobody was eligible",
     ),
 )
