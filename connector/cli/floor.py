@@ -63,6 +63,7 @@ def call_table(calls: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         "calls": dict(sorted(kinds.items())),
         "calls_total": total,
         "calls_floor": floor,
+        "floor_means": "the same rows in full batches, as if all had come at once",
         "idle_polls": idle,
         "ratio": round(total / floor, 3) if floor else None,
     }
