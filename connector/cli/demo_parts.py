@@ -6,6 +6,7 @@ Not here: what the demo shows (``demo``) and the scripted period (``demo_period`
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -13,11 +14,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import requests
 
@@ -54,12 +56,29 @@ class Ports:
 WISHED = Ports(control=8700, sf=8701, hs=8702, web=8787)
 
 
+_claims: list[IO[str]] = []
+"""What this process holds until it ends."""
+
+
+def _claim_usual_ports() -> bool:
+    """Whether the usual ports are this process's to take: two demos that start together must not pick the same."""
+    claim = (Path(tempfile.gettempdir()) / f"handoff-demo-{os.getuid()}.ports").open("a", encoding="utf-8")
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        claim.close()
+        return False
+    _claims.append(claim)
+    return True
+
+
 def free_ports() -> Ports:
     """The usual ports where they are free, others where not."""
+    usual = _claim_usual_ports()
     with contextlib.ExitStack() as held:
 
         def pick(wished: int) -> int:
-            for candidate in (wished, 0):
+            for candidate in (wished, 0) if usual else (0,):
                 with contextlib.suppress(OSError):
                     # Held until all four are picked. create_server lets a port be taken again that an earlier demo
                     # has only just let go of, so that running it again finds the same addresses.
