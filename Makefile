@@ -58,7 +58,7 @@ schemas: $(VENV)/.runtime ## write the JSON Schemas that editors use beside the 
 	@$(BIN)/python -m connector check --write-schemas mappings/schemas
 
 lock: ## resolve the hash-locked requirements anew (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --extra postgres -o requirements/runtime.txt pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --extra postgres --extra pubsub -o requirements/runtime.txt pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group dev -c requirements/runtime.txt -o requirements/dev.txt
 
 clean: ## remove the environment and caches (never your state folders)
