@@ -30,6 +30,8 @@ MAX_URI_BYTES = 16_384
 """Facts: Salesforce §1.1."""
 
 METHODS = ["GET", "POST", "PATCH", "DELETE", "PUT", "HEAD"]
+NOT_JSON = ("multipart/", "text/csv", "text/xml", "application/xml")
+"""Bodies that reach their handler as bytes."""
 _VERSION = re.compile(r"v(\d+)\.0")
 _CLIENT = re.compile(r"client=([^;,\s]+)")
 
@@ -125,8 +127,8 @@ class _Endpoint:
         except ApiError as error:
             reply = Reply(error.status, error.body())
         trace.write = trace.write and reply.status < 400
-        if reply.body is None:
-            return Response(status_code=reply.status, headers=reply.headers)
+        if reply.body is None or isinstance(reply.body, bytes):
+            return Response(reply.body, reply.status, headers=reply.headers)
         return JSONResponse(reply.body, status_code=reply.status, headers=reply.headers)
 
     async def _answer(self, request: Request) -> Reply:
@@ -172,13 +174,15 @@ class _Endpoint:
             path=tuple(parts[3:]),
             query=request.query_params,
             headers={k.lower(): v for k, v in request.headers.items()},
-            body=_parsed(await request.body()),
+            body=_parsed(await request.body(), request.headers.get("content-type", "")),
             trace=trace_of(request),
             base_url=base,
         )
 
 
-def _parsed(raw: bytes) -> Any:
+def _parsed(raw: bytes, content_type: str) -> Any:
+    if content_type.lower().startswith(NOT_JSON):
+        return raw
     if not raw.strip():
         return None
     try:

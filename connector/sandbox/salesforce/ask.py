@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request below `/services/data/vXX.X/`: `path` is what follows, split and unquoted; `body` is parsed JSON."""
+    """A request below `/services/data/vXX.X/`: `path` is what follows, split and unquoted; `body` is parsed JSON,
+    or bytes when the content type is not JSON (multipart, CSV, XML)."""
 
     world: World
     user: Row
@@ -56,7 +57,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A status, a JSON body (None for an empty one) and headers."""
+    """A status, a body (JSON, bytes whose content-type stands in the headers, or None for an empty one) and headers."""
 
     status: int = 200
     body: Any = None
