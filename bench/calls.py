@@ -19,7 +19,7 @@ from connector.bootstrap import Runtime
 from connector.cli.demo_parts import SANDBOX_SECRETS
 from connector.crm.port import CRM
 from connector.crm.salesforce.adapter import connect_salesforce
-from connector.crm.salesforce.session import SalesforceLogin
+from connector.crm.salesforce.login import SalesforceLogin
 from connector.engine.parts import System
 from connector.handoff.model import SystemName
 from connector.store.states import State

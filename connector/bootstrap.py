@@ -133,7 +133,7 @@ def pick(systems: Sequence[System], name: str) -> tuple[System, ...]:
 
 def _salesforce(settings: SystemSettings, crm_map: CrmMap, on_call: OnCall) -> CRM:
     from connector.crm.salesforce.adapter import connect_salesforce
-    from connector.crm.salesforce.session import SalesforceLogin
+    from connector.crm.salesforce.login import SalesforceLogin
 
     match settings.credentials:
         case ClientCredentials(client_id=client_id, client_secret=secret):

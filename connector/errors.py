@@ -36,6 +36,7 @@ class FaultCode(StrEnum):
     NOT_PERMITTED = "not_permitted"
     AUTH_REVOKED = "auth_revoked"
     QUOTA_EXHAUSTED = "quota_exhausted"
+    NOT_SUPPORTED = "not_supported"
 
 
 ADVICE: dict[FaultCode, Advice] = {
@@ -50,6 +51,7 @@ ADVICE: dict[FaultCode, Advice] = {
     FaultCode.NOT_PERMITTED: Advice.PARK,
     FaultCode.AUTH_REVOKED: Advice.HALT,
     FaultCode.QUOTA_EXHAUSTED: Advice.HALT,
+    FaultCode.NOT_SUPPORTED: Advice.HALT,
 }
 """One row per code; a test holds the table complete."""
 

@@ -16,7 +16,8 @@ from contract.maps import salesforce_map
 
 from connector.clock import ManualClock
 from connector.crm.salesforce.adapter import SalesforceCRM, connect_salesforce
-from connector.crm.salesforce.session import SalesforceLogin
+from connector.crm.salesforce.login import SalesforceLogin
+from connector.crm.salesforce.session import SalesforceSession
 from connector.handoff.model import SystemName
 
 HOST = "https://acme.my.salesforce.com"
@@ -36,6 +37,11 @@ class Rig:
     crm: SalesforceCRM
     calls: Counter[str] = field(default_factory=Counter)
     waits: list[float] = field(default_factory=list)
+
+    @property
+    def session(self) -> SalesforceSession:
+        """The line under the adapter."""
+        return self.crm.session
 
 
 def a_rig(mock: responses.RequestsMock, *, login: SalesforceLogin | None = None, **options: Any) -> Rig:

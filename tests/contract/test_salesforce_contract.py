@@ -10,7 +10,7 @@ from contract.suite import CrmContract
 from contract.worlds import SandboxWorld
 
 from connector.crm.salesforce.adapter import connect_salesforce
-from connector.crm.salesforce.session import SalesforceLogin
+from connector.crm.salesforce.login import SalesforceLogin
 from connector.handoff.model import SystemName
 from connector.policy.load import load
 from connector.sandbox.server import Sandbox

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from connector.crm.port import Refused, Unknown
 from connector.crm.salesforce.adapter import SalesforceCRM, connect_salesforce
-from connector.crm.salesforce.session import SalesforceLogin
+from connector.crm.salesforce.login import SalesforceLogin
 from connector.errors import Advice, CrmError, FaultCode
 from connector.handoff.model import Kind, SystemName
 from connector.sandbox.server import Sandbox

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from urllib.parse import parse_qs
 
@@ -18,7 +19,7 @@ from salesforce_wire import DATA, DATE, EXPIRED, HOST, HTML, NOW, ORG, TOKEN, US
 from urllib3.exceptions import NewConnectionError
 
 from connector.crm.port import Applied, Operation, Unknown, Write
-from connector.crm.salesforce.session import SalesforceLogin
+from connector.crm.salesforce.login import SalesforceLogin
 from connector.errors import Advice, CrmError, FaultCode
 from connector.handoff.model import Kind, Ref
 
@@ -262,3 +263,80 @@ def test_an_org_without_composite_is_read_by_plain_queries(mock: responses.Reque
     assert rig.calls["composite"] == 1
     assert Ref(Kind.DEAL, DEAL) == facts.deal.ref
     assert USER not in str(facts)
+
+
+def test_a_wrong_clock_signs_again_by_the_orgs(mock: responses.RequestsMock) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    rig = a_rig(mock, login=SalesforceLogin(HOST, client_id="app", username="u", private_key=pem))
+    late = {"error": "invalid_grant", "error_description": "expired authorization code"}
+    mock.replace(responses.POST, TOKEN, json=late, status=400, headers={"Date": "Mon, 02 Nov 2026 09:44:00 GMT"})
+    mock.add(responses.POST, TOKEN, json=token())
+    mock.add(responses.GET, QUERY, json=records())
+    assert rig.crm.people() == ()
+    ends = [
+        jwt.decode(parse_qs(call.request.body)["assertion"][0], options={"verify_signature": False})["exp"]
+        for call in mock.calls[:2]
+    ]
+    assert ends[1] - ends[0] == timedelta(minutes=13, seconds=40).total_seconds()
+
+
+def test_a_right_clock_is_not_given_a_second_try(mock: responses.RequestsMock) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    rig = a_rig(mock, login=SalesforceLogin(HOST, client_id="app", username="u", private_key=pem))
+    body = {"error": "invalid_grant", "error_description": "user hasn't approved this consumer"}
+    mock.replace(responses.POST, TOKEN, json=body, status=400, headers={"Date": DATE})
+    with pytest.raises(CrmError, match="approved this consumer"):
+        rig.crm.people()
+    assert len(mock.calls) == 1
+
+
+def test_threads_that_see_the_same_expiry_log_in_once(mock: responses.RequestsMock) -> None:
+    rig = a_rig(mock)
+    mock.replace(responses.POST, TOKEN, json=token("first"))
+    mock.add(responses.POST, TOKEN, json=token("second"))
+    session = rig.session
+    stale = session.token().access
+    with ThreadPoolExecutor(8) as pool:
+        fresh = list(pool.map(lambda _: session.renew(stale).access, range(8)))
+    assert (stale, set(fresh)) == ("first", {"second"})
+    assert rig.calls == {"token": 2}
+
+
+def test_a_retired_version_is_refused_with_those_there_are(mock: responses.RequestsMock) -> None:
+    rig = a_rig(mock, login=SalesforceLogin(HOST, client_id="app", client_secret="hush", api_version="30.0"))
+    gone = [{"message": "This API version has been retired", "errorCode": "UNSUPPORTED_API_VERSION"}]
+    mock.add(responses.GET, f"{HOST}/services/data/v30.0/query/", json=gone, status=410)
+    mock.add(responses.GET, f"{HOST}/services/data", json=[{"version": "31.0"}, {"version": "67.0"}])
+    with pytest.raises(CrmError) as caught:
+        rig.crm.people()
+    assert caught.value.fault.advice is Advice.HALT
+    assert "30.0" in caught.value.fault.message
+    assert "31.0 to 67.0" in caught.value.fault.message
+
+
+def test_an_admins_token_is_used_as_it_is_and_never_renewed(mock: responses.RequestsMock) -> None:
+    rig = a_rig(mock, login=SalesforceLogin(HOST, access_token="00D!secret"))
+    who = {"organization_id": ORG, "user_id": USER}
+    mock.add(responses.GET, f"{HOST}/services/oauth2/userinfo", json=who)
+    mock.add(responses.GET, QUERY, json=EXPIRED, status=401)
+    assert rig.crm.org_id == ORG
+    with pytest.raises(CrmError) as caught:
+        rig.crm.people()
+    assert caught.value.fault.advice is Advice.HALT
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("allowed", "sent"), [(True, "allowSave=true"), (False, None)])
+def test_duplicate_rules_are_overruled_only_on_request(
+    mock: responses.RequestsMock, allowed: bool, sent: str | None
+) -> None:
+    rig = a_rig(mock, allow_duplicates=allowed)
+    mock.add(responses.PATCH, COLLECTIONS, json=DONE)
+    rig.crm.apply(PATCH)
+    assert mock.calls[-1].request.headers.get("Sforce-Duplicate-Rule-Header") == sent

@@ -22,15 +22,11 @@ from connector.crm.port import (
 from connector.crm.retry import ReadRetry
 from connector.crm.salesforce import feeds, lookups
 from connector.crm.salesforce.fields import STAGE_CHANGED, Names
+from connector.crm.salesforce.login import SalesforceLogin
 from connector.crm.salesforce.reads import DealReader
-from connector.crm.salesforce.session import (
-    CONNECT_TIMEOUT,
-    READ_TIMEOUT,
-    OnCall,
-    SalesforceLogin,
-    SalesforceSession,
-)
+from connector.crm.salesforce.session import OnCall, SalesforceSession
 from connector.crm.salesforce.soql import PAGE
+from connector.crm.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT
 from connector.crm.salesforce.writes import BATCH, KEYED, Writer
 from connector.errors import Problem
 from connector.handoff.model import Kind, Person, Stage, SystemName
@@ -83,6 +79,11 @@ class SalesforceCRM:
             native_upsert=KEYED,
             change_lag=self._lookback.total_seconds(),
         )
+
+    @property
+    def session(self) -> SalesforceSession:
+        """The line to the org, for what stands beside the port (installing, the live feed)."""
+        return self._session
 
     @property
     def org_id(self) -> str:
@@ -190,11 +191,13 @@ def connect_salesforce(
     lookback: timedelta = feeds.LOOKBACK,
     page_size: int = PAGE,
     bulk_reads: bool = True,
+    allow_duplicates: bool = False,
 ) -> SalesforceCRM:
     """The adapter for one org; no request is made before `connect`. Raises `CrmError` for a plain-http address.
 
     ``on_call`` is told the kind of every HTTP request; ``timeouts`` are seconds to connect and to wait for bytes.
     ``bulk_reads`` False keeps to plain queries where Composite and Collections retrieve would need fewer calls.
+    ``allow_duplicates`` True saves although a duplicate rule warns.
     """
     clock = clock or SystemClock()
     session = SalesforceSession(
@@ -203,6 +206,7 @@ def connect_salesforce(
         clock=clock,
         retry=ReadRetry(clock=clock, sleep=sleep),
         timeouts=timeouts,
+        allow_duplicates=allow_duplicates,
     )
     return SalesforceCRM(
         system=system,

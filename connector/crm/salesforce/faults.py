@@ -23,6 +23,9 @@ MESSAGE_LIMIT = 2000
 QUOTA_CODE = "REQUEST_LIMIT_EXCEEDED"
 EXPIRED_CODE = "INVALID_SESSION_ID"
 DUPLICATE_CODE = "DUPLICATE_VALUE"
+VERSION_CODE = "UNSUPPORTED_API_VERSION"
+GONE = 410
+"""The status of every path below a retired version (facts: Salesforce §3.3, §4.4)."""
 
 CODES: Mapping[str, FaultCode] = {
     # facts: Salesforce §3.3; a code that is not listed is a refusal of what was sent
@@ -36,6 +39,7 @@ CODES: Mapping[str, FaultCode] = {
     "PROCESSING_HALTED": FaultCode.UNAVAILABLE,
     QUOTA_CODE: FaultCode.THROTTLED,
     EXPIRED_CODE: FaultCode.AUTH_REVOKED,
+    VERSION_CODE: FaultCode.NOT_SUPPORTED,
     "API_DISABLED_FOR_ORG": FaultCode.AUTH_REVOKED,
     "API_CURRENTLY_DISABLED": FaultCode.AUTH_REVOKED,
     "INVALID_LOGIN": FaultCode.AUTH_REVOKED,
@@ -54,6 +58,7 @@ STATUSES: Mapping[int, FaultCode] = {
     403: FaultCode.NOT_PERMITTED,
     404: FaultCode.RECORD_GONE,
     408: FaultCode.UNAVAILABLE,
+    GONE: FaultCode.NOT_SUPPORTED,
     429: FaultCode.THROTTLED,
 }
 """For replies without a code the table knows; below 500 anything else is a refusal, from 500 on an outage."""
@@ -114,6 +119,11 @@ def odd_answer(what: str) -> Fault:
 def is_expired(error: CrmError) -> bool:
     """Whether a fresh token may help."""
     return error.fault.vendor_code == EXPIRED_CODE
+
+
+def is_version(error: CrmError) -> bool:
+    """Whether the org does not speak the API version that was asked for."""
+    return error.fault.code is FaultCode.NOT_SUPPORTED
 
 
 def _of_reply(error: SalesforceError, *, write: bool, usage: Usage, now: datetime) -> Fault:

@@ -1,82 +1,52 @@
-"""The line to one Salesforce org: tokens, timeouts, one renewal of an expired token, and a count of every call.
+"""The line to one Salesforce org: one token for all threads, one renewal when it expires, a count of every call.
 
-Not here: what is asked (``soql``, ``reads``, ``writes``) and what a failure means (``faults``). simple-salesforce
-carries the requests; its own login, 401 recursion and missing timeouts are not used (facts: Salesforce §4.2, §4.3).
+Not here: how a token is got (``login``), timeouts (``transport``), what is asked (``soql``, ``reads``, ``writes``) and
+what a failure means (``faults``). simple-salesforce carries the requests; its own login, 401 recursion and missing
+timeouts are not used (facts: Salesforce §4.2, §4.3).
 """
 
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
 
-import jwt
 import requests
-from requests.adapters import HTTPAdapter
 from simple_salesforce.api import Salesforce
 
 from connector.clock import Clock
 from connector.crm.retry import ReadRetry
-from connector.crm.salesforce.faults import Usage, is_expired, of_token, translated
+from connector.crm.salesforce.faults import Usage, is_expired, is_version, translated
+from connector.crm.salesforce.login import Identity, SalesforceLogin, Token, log_in
 from connector.crm.salesforce.soql import query_path
+from connector.crm.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT, open_http, plain_http_for
 from connector.errors import Advice, CrmError, Fault, FaultCode
-
-API_VERSION = "67.0"
-"""facts: Salesforce §4.1, §4.4"""
-
-CONNECT_TIMEOUT = 10.0
-READ_TIMEOUT = 120.0
-"""Seconds. The vendor ends a call after ten minutes (facts: Salesforce §3.1); a late answer counts as lost."""
-
-CLIENT_ID = "handoff"
-"""Sent as ``Sforce-Call-Options: client=…`` so that change events can name the writer (facts: Salesforce §2.4)."""
-
-JWT_LIFE = timedelta(minutes=3)
-TOKEN_PATH = "/services/oauth2/token"  # noqa: S105  # a path, not a secret
-GRANT_JWT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-POOL = 4
 
 HEAVY_PER_COMPOSITE = 5
 """Queries that one Composite call may carry (facts: Salesforce §3.1, unconfirmed there). An org that refuses is asked
 statement by statement from then on."""
 
+VERSIONS_PATH = "/services/data"
+
 OnCall = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class SalesforceLogin:
-    """How to log in: client credentials when ``client_secret`` is set, else JWT bearer with ``private_key`` (PEM).
+class _Line:
+    """A token and the SDK that speaks with it."""
 
-    ``base_url`` is the org's My Domain address; plain http only for loopback. ``org_id`` pins the org when set.
-    """
-
-    base_url: str
-    client_id: str
-    client_secret: str = field(default="", repr=False)
-    username: str = ""
-    private_key: str = field(default="", repr=False)
-    audience: str = "https://login.salesforce.com"
-    org_id: str = ""
-    api_version: str = API_VERSION
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who the token speaks for, from the token answer's ``id`` address: 18-character ids."""
-
-    org_id: str
-    user_id: str
+    token: Token
+    sdk: Salesforce
 
 
 class SalesforceSession:
-    """One org's line, for one thread. Every method raises `CrmError`. ``bundle`` False forbids Composite."""
+    """One org's line, shared by threads. Every method raises `CrmError`. ``bundle`` False forbids Composite."""
 
     def __init__(
         self,
@@ -86,14 +56,15 @@ class SalesforceSession:
         clock: Clock,
         retry: ReadRetry,
         timeouts: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
+        allow_duplicates: bool = False,
     ) -> None:
         self._login = login
         self._on_call = on_call
         self._clock = clock
         self._retry = retry
-        self._http = _http(login.base_url, timeouts=timeouts, seen=self._see)
-        self._sdk: Salesforce | None = None
-        self._identity = Identity("", "")
+        self._http = open_http(login.base_url, timeouts=timeouts, seen=self._see, allow_duplicates=allow_duplicates)
+        self._logging_in = threading.Lock()
+        self._line: _Line | None = None
         self._date: datetime | None = None
         self._usage: Usage = (0, 0)
         self.bundle = True
@@ -101,13 +72,33 @@ class SalesforceSession:
     @property
     def identity(self) -> Identity:
         """Who we are; logs in if that has not happened."""
-        self._client()
-        return self._identity
+        return self.token().identity
+
+    @property
+    def api_version(self) -> str:
+        """The version in every path, such as ``67.0``."""
+        return self._login.api_version
+
+    @property
+    def http(self) -> requests.Session:
+        """The connections, for the few addresses that are not below the data root (the Metadata API's SOAP)."""
+        return self._http
 
     @property
     def usage(self) -> Usage:
-        """Calls used and allowed today, as last told."""
+        """Calls used and allowed today by everybody in the org, as last told; zeros when it never was."""
         return self._usage
+
+    def token(self) -> Token:
+        """The token in use; logs in if there is none."""
+        return self._open().token
+
+    def renew(self, stale: str) -> Token:
+        """A token other than ``stale``: whoever of several threads comes first logs in, the others get theirs."""
+        with self._logging_in:
+            if self._line is not None and self._line.token.access == stale:
+                self._line = None
+        return self.token()
 
     def server_time(self) -> datetime:
         """The ``Date`` of the last answer; asks for one if there was none yet. Whole seconds, UTC."""
@@ -171,62 +162,57 @@ class SalesforceSession:
         return [page or self.query_page(each) for page, each in zip(pages, statements, strict=True)]
 
     def _call(self, label: str, path: str, *, method: str, body: Any, write: bool) -> Any:
+        line = self._open()
         try:
-            return self._send(label, path, method=method, body=body, write=write)
+            return self._send(line, label, path, method=method, body=body, write=write)
         except CrmError as error:
+            if is_version(error):
+                raise CrmError(self._version_refused()) from error
             if not is_expired(error):
                 raise
         # Nothing was done: the vendor looks at the token first. One fresh token, one more try.
-        self._sdk = None
-        return self._send(label, path, method=method, body=body, write=write)
+        self.renew(line.token.access)
+        return self._send(self._open(), label, path, method=method, body=body, write=write)
 
-    def _send(self, label: str, path: str, *, method: str, body: Any, write: bool) -> Any:
-        sdk = self._client()
+    def _send(self, line: _Line, label: str, path: str, *, method: str, body: Any, write: bool) -> Any:
         data = None if body is None else json.dumps(body, allow_nan=False)
         self._on_call(label)
         with translated(write=write, usage=lambda: self._usage, now=self._clock.now):
-            return sdk.restful(path, method=method, data=data, allow_redirects=False)
+            return line.sdk.restful(path, method=method, data=data, allow_redirects=False)
 
-    def _client(self) -> Salesforce:
-        if self._sdk is None:
-            token = self._fetch_token()
-            self._identity = _identity(str(token.get("id", "")))
-            if self._login.org_id and self._login.org_id[:15] != self._identity.org_id[:15]:
-                words = f"this login belongs to org {self._identity.org_id}, not to {self._login.org_id}"
-                raise CrmError(Fault(FaultCode.AUTH_REVOKED, "WRONG_ORG", words))
-            instance = str(token.get("instance_url") or self._login.base_url)
-            sdk = Salesforce(
-                session_id=str(token["access_token"]),
-                instance_url=instance,
-                session=self._http,
-                version=self._login.api_version,
-                parse_float=Decimal,
-            )
-            sdk.headers.pop("X-PrettyPrint", None)
-            _plain_http_for(self._http, instance)
-            self._sdk = sdk
-        return self._sdk
+    def _open(self) -> _Line:
+        line = self._line
+        if line is not None:
+            return line
+        with self._logging_in:
+            if self._line is None:
+                self._line = self._log_in()
+            return self._line
 
-    def _fetch_token(self) -> Mapping[str, Any]:
-        """Asked for by ourselves: the SDK knows no timeouts here and no other address than salesforce.com."""
-        login = self._login
-        form = {"grant_type": "client_credentials"}
-        auth: tuple[str, str] | None = (login.client_id, login.client_secret)
-        if not login.client_secret:
-            form, auth = {"grant_type": GRANT_JWT, "assertion": _assertion(login, now=self._clock.now())}, None
+    def _log_in(self) -> _Line:
         self._on_call("token")
         with translated(write=False, usage=lambda: self._usage, now=self._clock.now):
-            reply = self._http.post(
-                login.base_url.rstrip("/") + TOKEN_PATH,
-                data=form,
-                auth=auth,
-                headers={"Accept": "application/json"},
-                allow_redirects=False,
-            )
-        answer = _json(reply)
-        if reply.status_code != requests.codes.ok or not isinstance(answer, Mapping) or not answer.get("access_token"):
-            raise CrmError(of_token(reply.status_code, answer))
-        return answer
+            token = log_in(self._login, self._http, now=self._clock.now())
+        plain_http_for(self._http, token.instance_url)
+        sdk = Salesforce(
+            session_id=token.access,
+            instance_url=token.instance_url,
+            session=self._http,
+            version=self._login.api_version,
+            parse_float=Decimal,
+        )
+        sdk.headers.pop("X-PrettyPrint", None)
+        return _Line(token, sdk)
+
+    def _version_refused(self) -> Fault:
+        """The org does not speak our version: say which it speaks, so that the admin can choose."""
+        words = f"this org does not answer API version {self._login.api_version}: it was retired or is not there yet"
+        with contextlib.suppress(CrmError), translated(write=False, usage=lambda: self._usage, now=self._clock.now):
+            self._on_call("versions")
+            told = self._http.get(self._login.base_url.rstrip("/") + VERSIONS_PATH, allow_redirects=False).json()
+            spoken = [str(each["version"]) for each in told]
+            words += f"; it answers {spoken[0]} to {spoken[-1]}"
+        return Fault(FaultCode.NOT_SUPPORTED, "UNSUPPORTED_API_VERSION", words + ". Set api_version in config.toml")
 
     def _see(self, reply: requests.Response) -> None:
         """Note the vendor's clock and the day's calls, whatever the answer was."""
@@ -237,90 +223,6 @@ class SalesforceSession:
         told = Salesforce.parse_api_usage(reply.headers.get("Sforce-Limit-Info", "")).get("api-usage")
         if told is not None:
             self._usage = (told.used, told.total)
-
-
-class _Transport(HTTPAdapter):
-    """Gives every request timeouts, speaks plain http to loopback, and shows every answer to the session."""
-
-    def __init__(self, *, timeouts: tuple[float, float], seen: Callable[[requests.Response], None]) -> None:
-        self._timeouts = timeouts
-        self._seen = seen
-        self.plain: frozenset[str] = frozenset()
-        super().__init__(pool_connections=POOL, pool_maxsize=POOL)
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send one prepared request. The SDK hard-codes https; a loopback sandbox has none (facts: libraries §8)."""
-        parts = urlsplit(request.url or "")
-        if parts.scheme == "https" and parts.netloc in self.plain:
-            request.url = parts._replace(scheme="http").geturl()
-        if kwargs.get("timeout") is None:
-            kwargs["timeout"] = self._timeouts
-        reply = super().send(request, *args, **kwargs)
-        self._seen(reply)
-        return reply
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether plain http to this host stays on this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
-
-
-def _http(
-    base_url: str, *, timeouts: tuple[float, float], seen: Callable[[requests.Response], None]
-) -> requests.Session:
-    http = requests.Session()
-    transport = _Transport(timeouts=timeouts, seen=seen)
-    http.mount("https://", transport)
-    http.mount("http://", transport)
-    http.headers["Sforce-Call-Options"] = f"client={CLIENT_ID}"
-    http.auth = _keep_bearer
-    _plain_http_for(http, base_url)
-    return http
-
-
-def _keep_bearer(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Without an auth of its own, requests would let a .netrc entry replace the bearer token."""
-    return request
-
-
-def _plain_http_for(http: requests.Session, url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme != "http":
-        return
-    if not is_loopback(parts.hostname):
-        words = f"{url} is plain http; a token travels by https only (plain http is for loopback)"
-        raise CrmError(Fault(FaultCode.AUTH_REVOKED, "PLAIN_HTTP", words))
-    transport = http.get_adapter("https://")
-    if isinstance(transport, _Transport):
-        transport.plain |= {parts.netloc}
-        http.trust_env = False  # no proxy stands between this machine and itself
-
-
-def _assertion(login: SalesforceLogin, *, now: datetime) -> str:
-    claims = {"iss": login.client_id, "sub": login.username, "aud": login.audience, "exp": now + JWT_LIFE}
-    try:
-        return jwt.encode(claims, login.private_key, algorithm="RS256")
-    except (jwt.PyJWTError, ValueError, TypeError) as error:
-        words = f"the private key cannot sign: {type(error).__name__}; it must be an RSA key in PEM form"
-        raise CrmError(Fault(FaultCode.AUTH_REVOKED, "BAD_PRIVATE_KEY", words)) from error
-
-
-def _identity(address: str) -> Identity:
-    """From ``https://login.salesforce.com/id/<org>/<user>``; there is no cheaper way to learn either."""
-    parts = address.rstrip("/").split("/")
-    return Identity(org_id=parts[-2], user_id=parts[-1]) if len(parts) >= 3 else Identity("", "")
-
-
-def _json(reply: requests.Response) -> Any:
-    try:
-        return reply.json()
-    except ValueError:
-        return None
 
 
 def _page_in(part: Any) -> dict[str, Any] | None:
