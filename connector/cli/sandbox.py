@@ -46,6 +46,9 @@ def command(
     into: Annotated[
         SystemChoice | None, typer.Option("--into", help="Load into this CRM only: sf or hs. Both by default.")
     ] = None,
+    bare: Annotated[
+        bool, typer.Option("--bare", help="A Salesforce org as on day one: no handoff field, nothing granted.")
+    ] = False,
     port_control: Annotated[int, typer.Option("--port-control", help=f"Port of the control API. {PORT_HELP}")] = 8700,
     port_sf: Annotated[int, typer.Option("--port-sf", help=f"Port of the Salesforce org. {PORT_HELP}")] = 8701,
     port_hs: Annotated[int, typer.Option("--port-hs", help=f"Port of the HubSpot portal. {PORT_HELP}")] = 8702,
@@ -63,7 +66,11 @@ def command(
     and reports, row by row, what it had to repair. Loading twice adds nothing.
 
     **Credentials** (they open nothing else): Salesforce client id `handoff-daemon`, secret `sandbox-secret`;
-    HubSpot token `pat-sandbox-handoff`.
+    HubSpot token `pat-sandbox-handoff`. The Salesforce org's admin: client id `handoff-admin`, secret
+    `sandbox-admin-secret`.
+
+    **A new customer**: with `--bare` the Salesforce org has none of the handoff fields, as before the first
+    `handoff provision`. A folder that holds an org keeps the one it has, unless `--fresh` is given too.
 
     **Trouble on purpose**, through the control port: make the next two task writes lose their reply with
 
@@ -83,6 +90,7 @@ def command(
             seed=seed,
             deals=deals,
             fresh=fresh,
+            bare_salesforce=bare,
             prepare=_loader(load, into, folder, reports) if load else None,
             on_ready=lambda addresses: _announce(addresses, folder, reports, as_json=as_json),
         )

@@ -80,6 +80,7 @@ class _Control:
             ("GET", "/play", self.play),
             ("GET", "/people", self.people),
             ("POST", "/settings", self.settings),
+            ("POST", "/token", self.token),
             ("GET", "/record", self.record),
             ("GET", "/records", self.records),
             ("POST", "/record", self.write_record),
@@ -130,6 +131,15 @@ class _Control:
         world = self._one(body)
         world.setting(_need(body, "key"), body.get("value"))
         return {"system": world.name, "settings": world.settings}
+
+    async def token(self, request: Request) -> Any:
+        """A session of a user of the Salesforce org, as an admin's own tools hold one: {username}."""
+        username = _need(await _json(request), "username")
+        world = self._one({"system": "sf"})
+        user = world.table("User").find_unique("Username", username)
+        if user is None:
+            raise HTTPException(404, f"no user {username!r}")
+        return {"access_token": import_module("connector.sandbox.salesforce.auth").new_token(world, user)}
 
     # clock
 

@@ -130,7 +130,7 @@ def _message(message: Message) -> dict[str, Any]:
 
 def _replay(world: World, entry: dict[str, Any]) -> None:
     if "set" in entry:
-        world.settings[entry["set"]] = entry["value"]
+        world.take_setting(entry["set"], entry["value"])
         return
     if "msg" in entry:
         # Worlds of one sandbox may share their messages, and then each keeps all of them.

@@ -219,9 +219,26 @@ class Table:
         if field in self.unique:
             return
         self.unique = (*self.unique, field)
-        self._hash.setdefault(field, {})
+        self.add_index(field)
+
+    def drop_unique(self, field: str) -> None:
+        """Let values repeat in a field from now on; what is indexed stays indexed."""
+        self.unique = tuple(name for name in self.unique if name != field)
+
+    def add_index(self, field: str) -> None:
+        """Look a field up by hash from now on."""
+        if field in self._hash:
+            return
+        self._hash[field] = {}
         for row in self.live():
             self._index(row, (field,))
+
+    def forget(self, field: str) -> None:
+        """Take a field's values out of every row, without a stamp or a history: the field itself is gone."""
+        self._hash.pop(field, None)
+        for row in self.rows.values():
+            if row.values.pop(field, None) is not None:
+                self.world.record(self, row)
 
     def put(self, row: Row) -> None:
         """Place a row as it stands, replacing one with the same id: for loading a saved state."""

@@ -61,8 +61,13 @@ class Addresses:
     hs: str
 
 
-def create_worlds(folder: Path | None, *, fresh: bool = False) -> tuple[dict[str, World], bool]:
-    """The worlds of both vendors on one clock, journal and fault list; the flag says whether a folder held a state."""
+def create_worlds(
+    folder: Path | None, *, fresh: bool = False, bare_salesforce: bool = False
+) -> tuple[dict[str, World], bool]:
+    """The worlds of both vendors on one clock, journal and fault list; the flag says whether a folder held a state.
+
+    A bare Salesforce org lacks the handoff fields; one that a folder holds already stays what it is.
+    """
     clock = SandboxClock()
     journal, faults, messages = Journal(), Faults(), list[Message]()
     worlds: dict[str, World] = {}
@@ -72,7 +77,7 @@ def create_worlds(folder: Path | None, *, fresh: bool = False) -> tuple[dict[str
             path.unlink(missing_ok=True)
     for name, package in VENDORS.items():
         schema = import_module(f"{package}.schema")
-        world: World = schema.create_world(clock)
+        world: World = schema.create_world(clock, **({"bare": bare_salesforce} if name == "sf" else {}))
         # One chat sink stands beside both systems, as do one journal and one list of faults.
         world.journal, world.faults, world.messages = journal, faults, messages
         if folder is not None:
@@ -105,12 +110,13 @@ def serve(
     on_ready: Callable[[Addresses], None],
     prepare: Callable[[dict[str, World]], None] | None = None,
     deals: int = DEFAULT_DEALS,
+    bare_salesforce: bool = False,
 ) -> None:
     """Run until SIGINT or SIGTERM, then save and return. `prepare` may fill the worlds before the ports open.
 
     A folder that holds a state is continued, not seeded again. Raises OSError when a port is taken.
     """
-    worlds, found = create_worlds(folder, fresh=fresh)
+    worlds, found = create_worlds(folder, fresh=fresh, bare_salesforce=bare_salesforce)
     if not found:
         control.furnish_people(worlds)
         if seed is not None:
@@ -132,9 +138,11 @@ class Sandbox:
     `with Sandbox.running() as sb:` gives `sb.sf_url`, `sb.hs_url`, `sb.control_url` and the worlds `sb.sf`, `sb.hs`.
     """
 
-    def __init__(self, *, folder: Path | None, seed: int | None, deals: int, ports: Ports) -> None:
+    def __init__(
+        self, *, folder: Path | None, seed: int | None, deals: int, ports: Ports, bare_salesforce: bool = False
+    ) -> None:
         self._folder = folder
-        worlds, found = create_worlds(folder)
+        worlds, found = create_worlds(folder, bare_salesforce=bare_salesforce)
         if not found:
             control.furnish_people(worlds)
             if seed is not None:
@@ -155,9 +163,14 @@ class Sandbox:
         seed: int | None = None,
         deals: int = DEFAULT_DEALS,
         ports: Ports | None = None,
+        bare_salesforce: bool = False,
     ) -> Iterator[Self]:
-        """Start on free ports, yield, and stop. Without a seed the org holds schema and people only."""
-        sandbox = cls(folder=folder, seed=seed, deals=deals, ports=ports or Ports(control=0, sf=0, hs=0))
+        """Start on free ports, yield, and stop. Without a seed the org holds schema and people only.
+
+        `bare_salesforce` gives an org without the handoff fields.
+        """
+        free = ports or Ports(control=0, sf=0, hs=0)
+        sandbox = cls(folder=folder, seed=seed, deals=deals, ports=free, bare_salesforce=bare_salesforce)
         sandbox.start()
         try:
             yield sandbox

@@ -77,8 +77,9 @@ class World:
     """One org ("sf") or portal ("hs").
 
     `make_id(table, n)` shapes ids; `resolution` is the granularity of stamps (Salesforce: one second, facts:
-    Salesforce §1.1). `settings` holds e.g. late_commit_ms, index_lag_s, daily_limit, latency_ms. `lock` guards
-    against a test thread writing while a request is served.
+    Salesforce §1.1). `settings` holds e.g. late_commit_ms, index_lag_s, daily_limit, latency_ms; what is set is kept
+    and, read back at a start, handed to `on_load` too. `scratch` does not outlive a reset; `parts` are what a vendor
+    keeps beside the rows, such as its schema. `lock` guards against a test thread writing while a request is served.
     """
 
     def __init__(
@@ -98,6 +99,8 @@ class World:
         self.messages: list[Message] = []
         self.settings: dict[str, Any] = dict(settings or {})
         self.scratch: dict[str, Any] = {}
+        self.parts: dict[str, Any] = {}
+        self.on_load: Callable[[str, Any], None] | None = None
         self.lock = threading.RLock()
         self.extra_lag = timedelta()
         self.counters: Counter[str] = Counter()
@@ -143,6 +146,12 @@ class World:
         if self._keeper:
             self._keeper.setting(key, value)
             self._keeper.flush()
+
+    def take_setting(self, key: str, value: Any) -> None:
+        """Set what a state file holds."""
+        self.settings[key] = value
+        if self.on_load:
+            self.on_load(key, value)
 
     def add_message(self, body: dict[str, Any], key: str | None) -> Message:
         """Keep one chat message."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.views import (
     CUSTOM_STEMS,
     AccountView,
@@ -212,7 +213,7 @@ class SalesforceView:
 
     def add_account(self, values: Mapping[str, Any], *, by: str) -> str:
         """Add an account from canonical values."""
-        named = {_ACCOUNT[key]: value for key, value in values.items() if key in _ACCOUNT}
+        named = self._there("Account", {_ACCOUNT[key]: value for key, value in values.items() if key in _ACCOUNT})
         return self.world.table("Account").insert({"OwnerId": by, **named}, by=by).id
 
     def add_contact(self, account_id: str, values: Mapping[str, str], *, deal_id: str, by: str) -> str:
@@ -306,7 +307,12 @@ class SalesforceView:
         return found.id if found else roles.insert({"Name": title}, by="system").id
 
     def _named(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {_API[name]: value for name, value in values.items() if name in _API}
+        return self._there("Opportunity", {_API[name]: value for name, value in values.items() if name in _API})
+
+    def _there(self, kind: str, named: dict[str, Any]) -> dict[str, Any]:
+        # A bare org has not all of the fields that people here would fill.
+        found = catalog(self.world).object(kind)
+        return {name: value for name, value in named.items() if found is not None and found.find(name)}
 
     def _deal(self, row: Row) -> DealView:
         v = row.values

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from connector.sandbox.salesforce import plan, schema, soql
+from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.errors import ApiError
 from connector.sandbox.salesforce.grammar import parse
-from connector.sandbox.salesforce.objects import find_object
 from connector.sandbox.state import SandboxClock, World
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -252,7 +252,7 @@ def test_an_idle_poll_looks_at_few_rows_however_large_the_org(org: World, where:
         table.insert({"Name": f"n{n}", "StageName": "Closed Won"}, by="setup", at=long_ago)
     account = org.table("Account").insert({"Name": "a"}, by="setup").id
     fresh = table.insert({"Name": "fresh", "StageName": "Closed Won", "AccountId": account}, by="setup")
-    kind = find_object("Opportunity")
+    kind = catalog(org).object("Opportunity")
     assert kind is not None
     condition = parse(f"SELECT Id FROM Opportunity WHERE {where.format(id=fresh.id, account=account)}").where
     looked_at = list(plan.candidates(table, kind, condition, deleted=False).rows)

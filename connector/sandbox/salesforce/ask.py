@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.errors import ApiError, not_found
-from connector.sandbox.salesforce.objects import find_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ class Ask:
 
     def object_type(self, name: str) -> ObjectType:
         """The object type a path names, in any case. Raises ApiError NOT_FOUND."""
-        kind = find_object(name)
+        kind = catalog(self.world).object(name)
         if kind is None:
             raise not_found()
         return kind

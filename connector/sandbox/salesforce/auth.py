@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 
 from connector.sandbox.salesforce.errors import ApiError, OAuthError
-from connector.sandbox.salesforce.schema import integration_user, org_id
+from connector.sandbox.salesforce.schema import admin_user, integration_user, org_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 CLIENT_ID = "handoff-daemon"
 CLIENT_SECRET = "sandbox-secret"
+ADMIN_CLIENT_ID = "handoff-admin"
+ADMIN_CLIENT_SECRET = "sandbox-admin-secret"
 PERSON_CLIENT = "person"
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 JWT_KEY_SETTING = "jwt_public_key"
@@ -42,6 +44,13 @@ def token(world: World, form: Mapping[str, str], authorization: str, base_url: s
     if not user.values.get("IsActive"):
         raise OAuthError("invalid_grant", "inactive user")
     return _session(world, user, base_url)
+
+
+def new_token(world: World, user: Row) -> str:
+    """A session of this user, begun without an app: what an admin copies from a tool that is logged in."""
+    access = f"{org_id(world)[:15]}!{secrets.token_urlsafe(36)}"
+    _sessions(world)[access] = user.id
+    return access
 
 
 def caller(world: World, authorization: str) -> Row:
@@ -89,10 +98,12 @@ def _credentials(form: Mapping[str, str], authorization: str) -> tuple[str, str]
 def _by_secret(world: World, client: str, secret: str) -> Row:
     if (client, secret) == (CLIENT_ID, CLIENT_SECRET):
         return integration_user(world)
+    if (client, secret) == (ADMIN_CLIENT_ID, ADMIN_CLIENT_SECRET):
+        return admin_user(world)
     person = world.table("User").find_unique("Username", secret) if client == PERSON_CLIENT else None
     if person is not None:
         return person
-    if client in (CLIENT_ID, PERSON_CLIENT):
+    if client in (CLIENT_ID, ADMIN_CLIENT_ID, PERSON_CLIENT):
         raise OAuthError("invalid_client", "invalid client credentials")
     raise OAuthError("invalid_client_id", "client identifier invalid")
 
@@ -110,7 +121,7 @@ def _by_assertion(world: World, assertion: str, base_url: str) -> Row:
     audience = str(claims.get("aud", ""))
     if audience not in (*LOGIN_AUDIENCES, base_url) and not audience.endswith(".my.salesforce.com"):
         raise OAuthError("invalid_grant", "audience is invalid")
-    if claims.get("iss") != CLIENT_ID:
+    if claims.get("iss") not in (CLIENT_ID, ADMIN_CLIENT_ID):
         raise OAuthError("invalid_client_id", "client identifier invalid")
     user = world.table("User").find_unique("Username", claims.get("sub", ""))
     if user is None:
@@ -119,8 +130,7 @@ def _by_assertion(world: World, assertion: str, base_url: str) -> Row:
 
 
 def _session(world: World, user: Row, base_url: str) -> dict[str, str]:
-    access = f"{org_id(world)[:15]}!{secrets.token_urlsafe(36)}"
-    _sessions(world)[access] = user.id
+    access = new_token(world, user)
     issued = str(int(world.clock.now().timestamp() * 1000))
     name = identity_url(world, user, base_url)
     # No expires_in: how long a session lasts is the org's policy (facts: Salesforce §4.4).

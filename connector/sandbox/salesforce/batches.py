@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.salesforce import soql, writes
 from connector.sandbox.salesforce.ask import Ask, Reply
+from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.errors import ApiError
-from connector.sandbox.salesforce.ids import canonical, object_of
-from connector.sandbox.salesforce.objects import find_object
+from connector.sandbox.salesforce.ids import canonical
 from connector.sandbox.salesforce.rowfaults import struck
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ Step = tuple["Callable[[], Result]", str | None]
 
 def create(ask: Ask) -> Reply:
     """POST /composite/sobjects."""
-    steps = [_creation(ask, *_typed(record)) for record in _records(ask)]
+    steps = [_creation(ask, *_typed(ask, record)) for record in _records(ask)]
     return _run(ask, steps, all_or_none=_flag(ask.fields_of().get("allOrNone")))
 
 
@@ -43,7 +43,7 @@ def update(ask: Ask) -> Reply:
     """PATCH /composite/sobjects."""
     records = _records(ask)
     doubled = _doubled([canonical(str(_id_of(r))) for r in records])
-    steps = [_change(ask, *_typed(r), doubled) for r in records]
+    steps = [_change(ask, *_typed(ask, r), doubled) for r in records]
     return _run(ask, steps, all_or_none=_flag(ask.fields_of().get("allOrNone")))
 
 
@@ -53,7 +53,7 @@ def upsert(ask: Ask) -> Reply:
     key = writes.external_key(kind, ask.path[3])
     records = _records(ask)
     for record in records:
-        if _typed(record)[0].name != kind.name:
+        if _typed(ask, record)[0].name != kind.name:
             raise ApiError("INVALID_TYPE", f"every record of this call must be a {kind.name}")
     doubled = _doubled([_key_of(r, key) for r in records])
     steps = [_upsertion(ask, kind, key, r, doubled) for r in records]
@@ -132,7 +132,8 @@ def _upsertion(ask: Ask, kind: ObjectType, key: Field, record: Result, doubled: 
 
 def _removal(ask: Ask, record_id: str) -> Step:
     def do() -> Result:
-        kind = find_object(object_of(record_id) or "")
+        org = catalog(ask.world)
+        kind = org.object(org.object_of(record_id) or "")
         if kind is None:
             raise ApiError("MALFORMED_ID", f"malformed id {record_id}")
         row = writes.live(ask.world, kind, record_id)
@@ -174,7 +175,7 @@ def _records(ask: Ask) -> list[Result]:
     if not isinstance(records, list) or not all(isinstance(r, dict) for r in records):
         raise ApiError("JSON_PARSER_ERROR", "records must be a list of objects")
     _check_size(len(records))
-    chunks = sum(1 for _ in itertools.groupby(_typed(r)[0].name for r in records))
+    chunks = sum(1 for _ in itertools.groupby(_typed(ask, r)[0].name for r in records))
     if chunks > MAX_CHUNKS:
         raise ApiError(
             "LIMIT_EXCEEDED", f"the records change type {chunks} times: at most {MAX_CHUNKS} chunks are done"
@@ -191,9 +192,9 @@ def _check_size(count: int) -> None:
         )
 
 
-def _typed(record: Result) -> tuple[ObjectType, Result]:
+def _typed(ask: Ask, record: Result) -> tuple[ObjectType, Result]:
     name = record.get("attributes", {}).get("type") if isinstance(record.get("attributes"), dict) else None
-    kind = find_object(name) if isinstance(name, str) else None
+    kind = catalog(ask.world).object(name) if isinstance(name, str) else None
     if kind is None:
         raise ApiError("INVALID_TYPE", f"sObject type '{name}' is not supported: every record needs attributes.type")
     return kind, record

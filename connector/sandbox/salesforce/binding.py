@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.errors import ApiError, no_such_column
 from connector.sandbox.salesforce.fields import NUMBER, Field, ObjectType
-from connector.sandbox.salesforce.ids import object_of
-from connector.sandbox.salesforce.objects import find_object
 from connector.sandbox.salesforce.values import wire_datetime
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def _bind(world: World, kind: ObjectType, hops: list[str], last: str) -> Bound:
         )
     if len(reference.to) > 1:
         return _bind_name(world, reference, hops, last)
-    target = find_object(reference.to[0])
+    target = catalog(world).object(reference.to[0])
     if target is None:
         raise no_such_column(last, kind.name)
     inner = _bind(world, target, hops[1:], last)
@@ -108,10 +107,10 @@ def _bind_name(world: World, reference: Field, hops: list[str], last: str) -> Bo
     field = NAME_FIELDS.get(last.lower())
     if field is None or len(hops) > 1:
         raise no_such_column(last, "Name")
-    own, name = getter(reference), field.name
+    own, name, org = getter(reference), field.name, catalog(world)
 
     def get(row: Seen) -> Any:
-        kind = object_of(own(row) or "")
+        kind = org.object_of(own(row) or "")
         parent = world.table(kind).get(own(row)) if kind else None
         if parent is None:
             return None

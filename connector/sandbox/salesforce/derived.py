@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from connector.sandbox.salesforce.values import parse_datetime, plain, wire_datetime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from connector.sandbox.rows import Row, Table
     from connector.sandbox.state import World
@@ -22,14 +22,14 @@ HISTORY_FIELDS = ("StageName", "Amount", "CloseDate", "Probability")
 Values = dict[str, Any]
 
 
-def hook(table: Table, defaults: Values) -> None:
-    """Make a table derive its computed fields; `defaults` fill what an insert leaves out."""
+def hook(table: Table, defaults: Callable[[], Mapping[str, Any]]) -> None:
+    """Make a table derive its computed fields; what `defaults` gives fills what an insert leaves out."""
     derive = _DERIVE.get(table.name)
 
     def before(row: Row | None, changes: Values) -> Values:
         given = {name: plain(value) for name, value in changes.items()}
         if row is None:
-            given = {**defaults, **given}
+            given = {**defaults(), **given}
         return derive(table.world, row, given) if derive else given
 
     table.before_write = before

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.salesforce.ask import Ask, Reply
 from connector.sandbox.salesforce.auth import identity_url
-from connector.sandbox.salesforce.objects import OBJECTS
+from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.soql import attributes
+from connector.sandbox.salesforce.values import PICKLISTS
 
 if TYPE_CHECKING:
     from connector.sandbox.salesforce.fields import Field, ObjectType
@@ -49,7 +50,7 @@ def index(ask: Ask) -> Reply:
 
 def every(ask: Ask) -> Reply:
     """GET /sobjects: all object types, without fields."""
-    shown = [_head(kind, ask.version) for kind in OBJECTS]
+    shown = [_head(kind, ask.version) for kind in catalog(ask.world).objects()]
     return Reply(200, {"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": shown})
 
 
@@ -101,7 +102,7 @@ def _head(kind: ObjectType, version: str) -> dict[str, Any]:
         "label": kind.label,
         "labelPlural": f"{kind.label}s",
         "keyPrefix": kind.prefix,
-        "custom": kind.name.endswith("__c"),
+        "custom": kind.custom,
         "createable": kind.writable,
         "updateable": kind.writable,
         "deletable": kind.writable,
@@ -132,12 +133,13 @@ def _field(kind: ObjectType, field: Field) -> dict[str, Any]:
         "nillable": not field.required and field.type not in ("boolean", "id"),
         "defaultedOnCreate": field.default is not None or field.type == "boolean" or field.name == "OwnerId",
         "defaultValue": field.default,
+        "inlineHelpText": field.help or None,
         "externalId": field.external_id,
         "unique": field.unique,
         "idLookup": field.external_id or field.type == "id",
-        "caseSensitive": False,
-        "calculated": False,
-        "restrictedPicklist": field.type == "picklist",
+        "caseSensitive": field.case_sensitive,
+        "calculated": bool(field.formula),
+        "restrictedPicklist": field.type in PICKLISTS and field.restricted,
         "picklistValues": [
             {"active": True, "defaultValue": v == field.default, "label": v, "value": v} for v in field.values
         ],

@@ -22,20 +22,21 @@ PREFIXES = {
     "Event": "00U",
     "OpportunityStage": "01J",
 }
-OBJECTS = {prefix: name for name, prefix in PREFIXES.items()}
+CUSTOM_PREFIXES = "a"
+"""Ids of custom objects begin with a letter a, and two characters that are the org's own."""
 POD = "HO000"
 DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 SUFFIX_LETTERS = string.ascii_uppercase + "012345"
 _SHAPE = re.compile(r"[0-9A-Za-z]{15}(?:[0-9A-Z]{3})?")
 
 
-def make_id(table: str, n: int) -> str:
-    """The n-th id of a table, 18 characters."""
+def make_id(prefix: str, n: int) -> str:
+    """The n-th id of an object type with this prefix, 18 characters."""
     digits = ""
     while n:
         n, rest = divmod(n, 62)
         digits = DIGITS[rest] + digits
-    return to_18(f"{PREFIXES[table]}{POD}{digits.rjust(7, '0')}")
+    return to_18(f"{prefix}{POD}{digits.rjust(7, '0')}")
 
 
 def to_18(short: str) -> str:
@@ -54,6 +55,6 @@ def canonical(text: str) -> str | None:
     return to_18(text[:15]) if _SHAPE.fullmatch(text) else None
 
 
-def object_of(record_id: str) -> str | None:
-    """The object type an id's prefix names."""
-    return OBJECTS.get(record_id[:3])
+def custom_prefix(n: int) -> str:
+    """The n-th prefix of a custom object, counting from 0."""
+    return f"{CUSTOM_PREFIXES}{DIGITS[n // len(DIGITS)]}{DIGITS[n % len(DIGITS)]}"

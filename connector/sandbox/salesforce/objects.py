@@ -1,6 +1,7 @@
-"""The objects of the org and their fields: standard ones as far as the product touches them, and the handoff fields.
+"""The objects an org begins with and their fields: standard ones as far as the product touches them.
 
-Not a full Salesforce schema, and not the records that every org has (`schema.py`).
+Not a full Salesforce schema, not the records that every org has (`schema.py`), and not what an admin adds later
+(`catalog.py`). `PROVISIONED` are the handoff fields: an org that is not bare has them from the start.
 """
 
 from __future__ import annotations
@@ -149,6 +150,7 @@ OBJECTS: tuple[ObjectType, ...] = (
         Field("DefaultProbability", "percent", precision=3, scale=0),
         _text("ForecastCategoryName", "Forecast category"),
         label="Opportunity Stage",
+        indexed=("ApiName",),
         writable=False,
     ),
     _object(
@@ -166,8 +168,7 @@ OBJECTS: tuple[ObjectType, ...] = (
         Field("ParentId", "reference", 18, to=("Account",)),
         Field("Site_Code__c", "string", 40, "Site code", external_id=True),
         OWNER,
-        _user("Handoff_CSM__c", "CSM"),
-        indexed=("Handoff_CSM__c", "OwnerId", "Site_Code__c", "Name"),
+        indexed=("OwnerId", "Site_Code__c", "Name"),
     ),
     _object(
         "Contact",
@@ -198,8 +199,7 @@ OBJECTS: tuple[ObjectType, ...] = (
         Field("IsWon", "boolean", read_only=True),
         Field("LastStageChangeDate", "datetime", read_only=True),
         OWNER,
-        *HANDOFF_FIELDS,
-        indexed=("AccountId", "OwnerId", "Handoff_CSM__c", "Name"),
+        indexed=("AccountId", "OwnerId", "Name"),
         parents=("AccountId",),
     ),
     _object(
@@ -240,7 +240,6 @@ OBJECTS: tuple[ObjectType, ...] = (
         Field("ReminderDateTime", "datetime"),
         Field("IsReminderSet", "boolean", default=False),
         OWNER,
-        ACTIVITY_KEY,
         indexed=("WhatId", "AccountId", "OwnerId"),
         parents=("WhatId",),
     ),
@@ -257,7 +256,6 @@ OBJECTS: tuple[ObjectType, ...] = (
         Field("Description", "textarea", 32_000),
         ACTIVITY_ACCOUNT,
         OWNER,
-        ACTIVITY_KEY,
         indexed=("WhatId", "AccountId", "OwnerId"),
         parents=("WhatId",),
     ),
@@ -272,9 +270,15 @@ OBJECTS: tuple[ObjectType, ...] = (
         parents=("ParentId",),
     ),
 )
-BY_NAME = {o.name.lower(): o for o in OBJECTS}
+PROVISIONED: dict[str, tuple[Field, ...]] = {
+    "Account": (_user("Handoff_CSM__c", "CSM"),),
+    "Opportunity": HANDOFF_FIELDS,
+    "Task": (ACTIVITY_KEY,),
+    "Event": (ACTIVITY_KEY,),
+}
+"""The fields that `handoff provision` adds to a bare org, as the default org has them already."""
 
 
-def find_object(name: str) -> ObjectType | None:
-    """The object type of this name in any case."""
-    return BY_NAME.get(name.lower())
+def objects_at_first(*, bare: bool) -> tuple[ObjectType, ...]:
+    """The object types of a new org; a bare one has no handoff field."""
+    return OBJECTS if bare else tuple(kind.with_fields(PROVISIONED.get(kind.name, ())) for kind in OBJECTS)

@@ -1,4 +1,4 @@
-"""The org's tables and the records that every org has: the organization, its stages, its integration user.
+"""A new org, and the records that every org has: the organization, its stages, its integration user and its admin.
 
 Not the people and not the book of business: those come from the seed.
 """
@@ -8,9 +8,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from connector.sandbox.salesforce import derived
-from connector.sandbox.salesforce.ids import make_id
-from connector.sandbox.salesforce.objects import OBJECTS, STAGES
+from connector.sandbox.salesforce.catalog import PART, Catalog, catalog
+from connector.sandbox.salesforce.objects import STAGES
 from connector.sandbox.state import World
 
 if TYPE_CHECKING:
@@ -19,33 +18,31 @@ if TYPE_CHECKING:
 
 INTEGRATION_USERNAME = "integration@handoff.sandbox"
 INTEGRATION_NAME = "Handoff Integration"
+ADMIN_USERNAME = "admin@handoff.sandbox"
 DAILY_LIMIT = 100_000
 """API requests in 24 hours of an Enterprise org (facts: Salesforce §3.1)."""
 
 
-def create_world(clock: SandboxClock) -> World:
-    """An org without records. Stamps have one-second resolution (facts: Salesforce §1.1)."""
+def create_world(clock: SandboxClock, *, bare: bool = False) -> World:
+    """An org without records; a bare one lacks the handoff fields. Stamps have one second (facts: Salesforce §1.1)."""
     world = World(
         "sf",
         clock=clock,
-        make_id=make_id,
+        make_id=lambda table, n: catalog(world).make_id(table, n),
         resolution=timedelta(seconds=1),
         settings={"daily_limit": DAILY_LIMIT, "late_commit_ms": 0},
     )
-    for kind in OBJECTS:
-        table = world.add_table(
-            kind.name,
-            unique=tuple(f.name for f in kind.own if f.unique),
-            indexed=kind.indexed + (("ApiName",) if kind.name == "OpportunityStage" else ()),
-        )
-        derived.hook(table, {f.name: f.default for f in kind.own if f.default is not None})
+    world.parts[PART] = Catalog(world, bare=bare)
+    world.on_load = world.parts[PART].load
     return world
 
 
 def furnish(world: World) -> None:
     """Add what every org has and this one lacks."""
     if not world.table("User").find_unique("Username", INTEGRATION_USERNAME):
-        _integration_user(world)
+        _user(world, INTEGRATION_USERNAME, first="Handoff", last="Integration", title="Integration user")
+    if not world.table("User").find_unique("Username", ADMIN_USERNAME):
+        _user(world, ADMIN_USERNAME, first="Org", last="Admin", title="System administrator")
     by = integration_user(world).id
     if not world.table("Organization").rows:
         world.table("Organization").insert(
@@ -71,10 +68,12 @@ def furnish(world: World) -> None:
 
 def integration_user(world: World) -> Row:
     """The user the connector's tokens stand for. Raises LookupError when it was removed."""
-    found = world.table("User").find_unique("Username", INTEGRATION_USERNAME)
-    if found is None:
-        raise LookupError(INTEGRATION_USERNAME)
-    return found
+    return _named_user(world, INTEGRATION_USERNAME)
+
+
+def admin_user(world: World) -> Row:
+    """The user who may customize the org. Raises LookupError when it was removed."""
+    return _named_user(world, ADMIN_USERNAME)
 
 
 def org_id(world: World) -> str:
@@ -82,16 +81,22 @@ def org_id(world: World) -> str:
     return next(iter(world.table("Organization").rows))
 
 
-def _integration_user(world: World) -> None:
-    users = world.table("User")
+def _named_user(world: World, username: str) -> Row:
+    found = world.table("User").find_unique("Username", username)
+    if found is None:
+        raise LookupError(username)
+    return found
+
+
+def _user(world: World, username: str, *, first: str, last: str, title: str) -> None:
     user_id = world.next_id("User")
-    users.insert(
+    world.table("User").insert(
         {
-            "Username": INTEGRATION_USERNAME,
-            "FirstName": "Handoff",
-            "LastName": "Integration",
-            "Email": "handoff.integration@seller.example",
-            "Title": "Integration user",
+            "Username": username,
+            "FirstName": first,
+            "LastName": last,
+            "Email": f"{first}.{last}@seller.example".lower(),
+            "Title": title,
             "IsActive": True,
         },
         by=user_id,

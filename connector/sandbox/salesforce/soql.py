@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.salesforce import plan
 from connector.sandbox.salesforce.binding import Bound, bind
+from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.errors import ApiError, no_such_type
 from connector.sandbox.salesforce.grammar import Column, Order, Query
-from connector.sandbox.salesforce.objects import find_object
 from connector.sandbox.salesforce.predicate import compile_test, folded
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Selection:
 
 def run(world: World, query: Query, *, version: str, deleted: bool = False) -> Selection:
     """Run a query. Raises ApiError INVALID_TYPE, INVALID_FIELD, MALFORMED_QUERY and others."""
-    kind = find_object(query.source)
+    kind = catalog(world).object(query.source)
     if kind is None:
         raise no_such_type(query.source)
     if query.offset > MAX_OFFSET:

@@ -17,6 +17,7 @@ from connector.sandbox.salesforce.ids import canonical
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+PICKLISTS = frozenset({"picklist", "multipicklist"})
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _DATETIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:?\d\d)")
 
@@ -76,13 +77,19 @@ def _text(field: Field, value: Any) -> str | None:
             f"{field.label or field.name}: data value too large: {kept[:60]} (max length={field.length})",
             (field.name,),
         )
-    if field.values and kept and kept not in field.values and field.type == "picklist":
+    if field.values and kept and field.restricted and field.type in PICKLISTS and not _chosen(field, kept):
         raise ApiError(
             "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
             f"{field.label or field.name}: bad value for restricted picklist field: {kept}",
             (field.name,),
         )
     return kept or None
+
+
+def _chosen(field: Field, kept: str) -> bool:
+    # Several choices stand in one text, divided by semicolons.
+    picked = kept.split(";") if field.type == "multipicklist" else [kept]
+    return all(one in field.values for one in picked)
 
 
 def _boolean(_field: Field, value: Any) -> bool:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.rows import Missing, NotUnique
 from connector.sandbox.salesforce import values
+from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.errors import ApiError, no_such_column
 from connector.sandbox.salesforce.fields import Field, ObjectType
-from connector.sandbox.salesforce.ids import canonical, object_of
-from connector.sandbox.salesforce.objects import OBJECTS
+from connector.sandbox.salesforce.ids import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,15 +78,14 @@ def update(world: World, kind: ObjectType, record_id: str, found: dict[str, Any]
 
 def delete(world: World, kind: ObjectType, record_id: str, *, by: str) -> None:
     """Move a record, and the records that hang on it, to the recycle bin. Raises ApiError."""
-    todo = deque([live(world, kind, record_id)])
+    org = catalog(world)
+    todo = deque([(kind.name, live(world, kind, record_id))])
     while todo:
-        row = todo.popleft()
-        for child in OBJECTS:
-            for parent in child.parents:
-                todo.extend(world.table(child.name).where(parent, [row.id]))
-        owner = object_of(row.id)
+        name, row = todo.popleft()
+        for child, parent in org.hanging(name):
+            todo.extend((child, hung) for hung in world.table(child).where(parent, [row.id]))
         try:
-            world.table(owner or kind.name).delete(row.id, by=by)
+            world.table(name).delete(row.id, by=by)
         except Missing:
             # Reached twice, through two parents.
             continue
@@ -154,8 +153,8 @@ def _require(kind: ObjectType, found: Mapping[str, Any], *, creating: bool) -> N
 
 
 def _check_reference(world: World, kind: ObjectType, field: Field, value: str) -> None:
-    target = object_of(value)
-    if target not in field.to:
+    target = catalog(world).object_of(value)
+    if target is None or target not in field.to:
         raise ApiError(
             "FIELD_INTEGRITY_EXCEPTION",
             f"{field.label or field.name}: id value of incorrect type: {value}",
