@@ -154,7 +154,13 @@ def _salesforce(settings: SystemSettings, crm_map: CrmMap, on_call: OnCall) -> C
             )
         case AccessToken():
             raise _wrong_credentials(settings)
-    return connect_salesforce(system=SystemName(settings.name), map=crm_map, login=login, on_call=on_call)
+    return connect_salesforce(
+        system=SystemName(settings.name),
+        map=crm_map,
+        login=login,
+        on_call=on_call,
+        allow_duplicates=settings.allow_duplicates,
+    )
 
 
 def _hubspot(settings: SystemSettings, crm_map: CrmMap, on_call: OnCall) -> CRM:
@@ -194,6 +200,7 @@ def _system(settings: SystemSettings, everything: Settings, loaded: Loaded, *, t
         crm=build_crm(settings, loaded.maps[name], on_call=count),
         policy=loaded.policies[name],
         act=everything.daemon.mode is Mode.ACT,
+        reserve=settings.reserve,
         first_run_since=datetime.combine(settings.act_since, time.min, tzinfo=UTC) if settings.act_since else None,
     )
 

@@ -53,6 +53,7 @@ class Telemetry:
         self.outbox = self._gauge("outbox_rows", "Writes not yet settled for good, by state", "system", "state")
         self.parked = self._gauge("parked_rows", "Writes a CRM refused, which wait for a person", "system")
         self.lag_seconds = self._gauge("lag_seconds", "Age of the oldest write that is still open", "system")
+        self.calls_left = self._gauge("calls_left", "Calls of the vendor's day that are left to everybody", "system")
         self.paused = self._gauge("paused", "1 while a system is paused", "system")
         self.last_pass = self._gauge("last_pass_timestamp_seconds", "When a pass last went through", "system")
         peak = self._gauge("peak_memory_bytes", "The most memory this process ever held")

@@ -69,6 +69,10 @@ def _print(status: Status) -> None:
     for each in status.systems:
         seen = "; ".join(f"{one.deals} {one.what}" for one in each.coverage if one.deals)
         out.print(f"{each.name}: of the deals that were won, {seen or 'none was seen yet'}.")
+        if each.sparing:
+            out.print(
+                f"{each.name}: {each.calls} API calls are used; until more are left, only what cannot wait is done."
+            )
     if status.parked:
         parked = Table(
             "#",

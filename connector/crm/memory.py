@@ -21,6 +21,7 @@ from connector.crm.port import (
     Capabilities,
     Change,
     ChangePage,
+    DailyCalls,
     DealFacts,
     ObjectSchema,
     Operation,
@@ -74,6 +75,7 @@ class MemoryCRM:
         stages: Sequence[Stage],
         page_size: int = PAGE,
         notes_have_keys: bool = False,
+        home: str = "memory",
         on_call: Callable[[str], None] = lambda label: None,  # noqa: ARG005
     ) -> None:
         self._system = system
@@ -83,6 +85,8 @@ class MemoryCRM:
         self._page_size = page_size
         self._native = frozenset({Kind.TASK, Kind.MEETING, *([Kind.NOTE] if notes_have_keys else [])})
         self._on_call = on_call
+        self.home_id = home
+        self.calls_today: DailyCalls | None = None
         self._rows: dict[str, Row] = {}
         self._hanging: dict[str, list[str]] = defaultdict(list)
         self._by_key: dict[tuple[Kind, str], str] = {}
@@ -109,6 +113,16 @@ class MemoryCRM:
         return Capabilities(
             max_batch=dict.fromkeys(operations, BATCH), native_upsert=self._native, change_lag=LAG_SECONDS
         )
+
+    @property
+    def home(self) -> str:
+        """As it was given."""
+        return self.home_id
+
+    @property
+    def daily_calls(self) -> DailyCalls | None:
+        """As tests set it."""
+        return self.calls_today
 
     def connect(self) -> tuple[Problem, ...]:
         """Nothing to log in to."""

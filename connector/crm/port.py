@@ -45,6 +45,19 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
+class DailyCalls:
+    """Calls that everybody together made in the vendor's day, and how many it allows, as its last answer told."""
+
+    used: int
+    allowed: int
+
+    @property
+    def left(self) -> int:
+        """How many are left; never below zero."""
+        return max(self.allowed - self.used, 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """A deal to look at and why. ``by_self`` is True when the vendor says the last writer was this connector."""
 
@@ -154,6 +167,16 @@ class CRM(Protocol):
     @property
     def capabilities(self) -> Capabilities:
         """What was probed at `connect`."""
+        ...
+
+    @property
+    def home(self) -> str:
+        """The org's or portal's own id, known after `connect`: the same name must not come to mean another one."""
+        ...
+
+    @property
+    def daily_calls(self) -> DailyCalls | None:
+        """What of the day's calls is used; None where the vendor does not tell or has not yet."""
         ...
 
     def connect(self) -> tuple[Problem, ...]:

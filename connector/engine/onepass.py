@@ -13,9 +13,11 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from connector.engine.allowance import poll_due, take_stock
 from connector.engine.brakes import halt
 from connector.engine.detector import detect
 from connector.engine.dispatcher import dispatch
+from connector.engine.identity import pin
 from connector.engine.parts import Shared, System
 from connector.engine.reconciler import look_again, reconcile
 from connector.engine.rescuer import rescue
@@ -129,6 +131,7 @@ def _steps(shared: Shared, system: System) -> PassResult:
         log.info(DONE, system=system.name, looked=looked, applied=applied)
     if failed:
         raise failed[0]
+    take_stock(shared, system)
     return PassResult(looked=looked, applied=applied)
 
 
@@ -144,10 +147,14 @@ def _attempt(step: Callable[[Shared, System], int], shared: Shared, system: Syst
 
 
 def _sweep_if_due(shared: Shared, system: System) -> int:
-    return sweep(shared, system) if _sweep_due(shared, system) else 0
+    return sweep(shared, system) if not system.sparing and _sweep_due(shared, system) else 0
 
 
-FINDING: tuple[Callable[[Shared, System], int], ...] = (rescue, verify, _sweep_if_due, detect)
+def _detect_if_due(shared: Shared, system: System) -> int:
+    return detect(shared, system) if poll_due(shared, system) else 0
+
+
+FINDING: tuple[Callable[[Shared, System], int], ...] = (rescue, verify, _sweep_if_due, _detect_if_due)
 """The steps that find work, in order; after them come the rounds of look and send."""
 
 
@@ -165,6 +172,7 @@ def connect(shared: Shared, system: System) -> None:
     """
     for problem in system.crm.connect():
         log.warning(CHECK_FOUND, system=system.name, problem=str(problem))
+    pin(shared, system)
     system.stages = system.crm.stages()
     if shared.store.baseline(system.name) is None:
         shared.store.set_baseline(system.name, first_baseline(shared, system))

@@ -51,16 +51,22 @@ class Timing:
 
 @dataclass(slots=True)
 class System:
-    """One org or portal under this daemon, with what is remembered between two passes of the same process."""
+    """One org or portal under this daemon, with what is remembered between two passes of the same process.
+
+    ``reserve`` is the share of the day's calls left to others; ``sparing`` is True while no more than that is left.
+    """
 
     name: SystemName
     crm: CRM
     policy: Policy
     act: bool
     first_run_since: datetime | None = None
+    reserve: float = 0.2
+    sparing: bool = False
     connected: bool = False
     last_sweep: datetime | None = None
     last_pass: datetime | None = None
+    last_poll: datetime | None = None
     trouble: str | None = None
     people_read: datetime | None = None
     people: Mapping[str, Person] = field(default_factory=dict)

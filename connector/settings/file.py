@@ -128,6 +128,8 @@ class SystemSpec(FileSpec):
     private_key_file: Text | None = None
     access_token_env: EnvName | None = None
     access_token_file: Text | None = None
+    duplicate_rules: Literal["respect", "allow"] | None = None
+    reserve_percent: Annotated[int, Field(ge=0, le=90)] = 20
     first_run: Annotated[FirstRun, EnumOf] = FirstRun.OBSERVE_OLD
     act_since: date | None = None
 

@@ -175,6 +175,8 @@ class _Desk:
             login_url=spec.login_url or base_url,
             api_version=spec.api_version or API_VERSIONS[spec.vendor],
             credentials=credentials,
+            reserve=spec.reserve_percent / 100,
+            allow_duplicates=spec.duplicate_rules == "allow",
             act_since=spec.act_since,
         )
 
@@ -229,7 +231,7 @@ def _hubspot(desk: _Desk, spec: SystemSpec, at: KeyPath) -> Credentials | None:
         "client_secret_file",
         "username",
     )
-    foreign += ("private_key_env", "private_key_file", "login_url")
+    foreign += ("private_key_env", "private_key_file", "login_url", "duplicate_rules")
     _refuse_keys(desk, spec, at, foreign, "belongs to Salesforce; take it out")
     token = desk.needed("access_token", spec, at, suggested=f"{_prefix(spec)}_ACCESS_TOKEN")
     return AccessToken(access_token=token) if token else None

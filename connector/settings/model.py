@@ -75,7 +75,11 @@ Credentials = ClientCredentials | JwtBearer | AccessToken
 
 
 class SystemSettings(Frozen):
-    """One org or portal. ``act_since`` is set when old wins are to be acted on; URLs have no slash at the end."""
+    """One org or portal. ``act_since`` is set when old wins are to be acted on; URLs have no slash at the end.
+
+    ``reserve`` is the share (0 to 1) of the day's calls that is left to people and other programs.
+    ``allow_duplicates`` saves although a Salesforce duplicate rule warns.
+    """
 
     name: str
     vendor: Vendor
@@ -83,6 +87,8 @@ class SystemSettings(Frozen):
     login_url: str
     api_version: str
     credentials: Credentials
+    reserve: float = 0.2
+    allow_duplicates: bool = False
     act_since: date | None = None
 
 

@@ -7,8 +7,11 @@ are its own affair, apart from ``codec`` (actions and plans as JSON).
 from connector.store.audit import AuditKind
 from connector.store.outbox import RANKS
 from connector.store.rows import (
+    CALLS,
+    HOME,
     LAST_PASS,
     LAST_TROUBLE,
+    SPARING,
     Applied,
     AppliedLike,
     Claimed,
@@ -28,9 +31,12 @@ from connector.store.store import Mode, Store, open_store
 from connector.store.views import AuditView, CoverageCount, HandoffView
 
 __all__ = [
+    "CALLS",
+    "HOME",
     "LAST_PASS",
     "LAST_TROUBLE",
     "RANKS",
+    "SPARING",
     "Applied",
     "AppliedLike",
     "AuditKind",

@@ -91,6 +91,12 @@ class Inbox(Part):
         with self._db.write() as connection:
             self._put_cursor(connection, system, feed, value)
 
+    def systems_with(self, feed: str, value: str) -> tuple[SystemName, ...]:
+        """The systems whose entry under this name has this value."""
+        query = select(cursor.c.system).where(cursor.c.feed == feed, cursor.c.value == value).order_by(cursor.c.system)
+        with self._db.read() as connection:
+            return tuple(SystemName(each) for each in connection.execute(query).scalars())
+
     def is_echo(self, system: SystemName, changes: Sequence[ChangeLike]) -> set[str]:
         """The deals among these whose change bears the very time one of this connector's own writes left."""
         stamped = [change for change in changes if change.modified_at is not None]

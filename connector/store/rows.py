@@ -21,6 +21,14 @@ LAST_PASS = "last-pass"  # noqa: S105  # a name, not a password
 LAST_TROUBLE = "last-trouble"
 """Beside it, why the last pass failed; empty when it went through."""
 
+HOME = "home"
+"""Beside it, the id of the org or portal that a system's name has stood for since its first connection."""
+
+CALLS = "calls"
+"""Beside it, ``used/allowed`` of the vendor's daily calls; then `SPARING` while the daemon keeps to essentials."""
+
+SPARING = "sparing"
+
 
 @dataclass(frozen=True, slots=True)
 class Look:

@@ -13,7 +13,7 @@ from typing import Any
 
 from connector.handoff.model import SystemName
 from connector.handoff.plan import Phase, Verdict
-from connector.store import LAST_PASS, LAST_TROUBLE, CoverageCount, State, Store
+from connector.store import CALLS, LAST_PASS, LAST_TROUBLE, SPARING, CoverageCount, State, Store
 
 DECISIONS_SHOWN = 25
 ACTED = "act"
@@ -71,6 +71,8 @@ class SystemStatus:
     held: int
     coverage: tuple[Covered, ...]
     baseline: str
+    calls: str
+    sparing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,7 @@ def _system(store: Store, watched: Watched, *, now: datetime) -> SystemStatus:
     if not trouble and late:
         trouble = "no pass has ended yet" if last_pass is None else f"the last pass ended {age(now - last_pass)} ago"
     coverage = store.coverage(watched.name)
+    calls = store.cursor(watched.name, CALLS) or ""
     baseline = store.baseline(watched.name)
     return SystemStatus(
         name=watched.name,
@@ -178,6 +181,8 @@ def _system(store: Store, watched: Watched, *, now: datetime) -> SystemStatus:
         held=sum(each.deals for each in coverage if each.phase is Phase.HELD and each.mode == ACTED),
         coverage=_covered(coverage),
         baseline=f"{baseline:%Y-%m-%d %H:%M} UTC" if baseline else "not yet known",
+        calls=calls.partition(" ")[0],
+        sparing=calls.endswith(SPARING),
     )
 
 

@@ -29,6 +29,7 @@ from connector.crm.port import (
     Capabilities,
     Change,
     ChangePage,
+    DailyCalls,
     DealFacts,
     ObjectSchema,
     Operation,
@@ -92,6 +93,16 @@ class HubSpotCRM:
     def portal_id(self) -> str:
         """The portal this login belongs to, pinned at the first `connect`; empty before it."""
         return self._portal.id
+
+    @property
+    def home(self) -> str:
+        """The portal's id."""
+        return self._portal.id
+
+    @property
+    def daily_calls(self) -> DailyCalls | None:
+        """Not read from this vendor."""
+        return None
 
     @property
     def capabilities(self) -> Capabilities:

@@ -13,6 +13,7 @@ from connector.clock import Clock, SystemClock
 from connector.crm.port import (
     Capabilities,
     ChangePage,
+    DailyCalls,
     DealFacts,
     ObjectSchema,
     Operation,
@@ -91,9 +92,15 @@ class SalesforceCRM:
         return self._session.identity.org_id
 
     @property
-    def api_usage(self) -> tuple[int, int]:
-        """Calls used and allowed today, as the last answer told; zeros when it never did."""
-        return self._session.usage
+    def home(self) -> str:
+        """The org's id."""
+        return self.org_id
+
+    @property
+    def daily_calls(self) -> DailyCalls | None:
+        """The org's calls of the last 24 hours, as ``Sforce-Limit-Info`` told (facts: Salesforce §3.3)."""
+        used, allowed = self._session.usage
+        return DailyCalls(used, allowed) if allowed else None
 
     def connect(self) -> tuple[Problem, ...]:
         """Log in, compare the map with the org, and probe retrieval by id. Raises `CrmError`."""
