@@ -1,0 +1,284 @@
+"""The custom fields that the map names, as metadata: type, size, values, help text.
+
+Not here: standard fields (every org has them) and who may see a field (``permissions``). A custom field is one whose
+API name ends in ``__c``; one mapped for tasks or meetings is defined on Activity, which both share (facts: §3.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from connector.crm.salesforce.fields import OBJECTS
+from connector.crm.salesforce.provision.component import Component, Tree, leaf
+from connector.crm.salesforce.provision.options import ByHand, Options, Part
+from connector.errors import Problem
+from connector.handoff.model import Kind
+from connector.handoff.rulebook import FieldType, Policy
+from connector.policy.crmmap import CrmMap, MappedField
+from connector.policy.known import CHOICES, WRITERS
+
+CUSTOM = "__c"
+ACTIVITY = "Activity"
+LEDGER = "Handoff_Effect__c"
+LEDGER_KEY = "Handoff_Key__c"
+LEDGER_RECORD = "Handoff_Record__c"
+LEDGER_CONTENT = "Handoff_Content__c"
+TEXT_CHARS = 255
+LONG_TEXT_CHARS = 32_768
+LONG_TEXT_MOST = 131_072
+"""A long text holds up to this (facts: Salesforce §6.3)."""
+LONG_TEXT_LEAST = 256
+LABEL_CHARS = 40
+HELP_CHARS = 510
+RELATION_CHARS = 40
+PRECISION = 18
+"""Most digits of a number (facts: Salesforce §5.4)."""
+SCALE = 2
+TRACKED = frozenset(
+    {"status", "gate", "csm", "account.csm"}
+    | {f"override_{part}" for part in ("requested", "reason", "approver", "expires")}
+)
+"""What an audit asks after: verdicts, people and every part of an override. An object tracks 20 fields (facts: §6.10)."""
+
+MEANING: Mapping[str, str] = {
+    "override_requested": "Tick to ask that the deal may be won with gaps. It counts with reason, approver and expiry.",
+    "override_reason": "Why this deal cannot wait for the missing fields.",
+    "override_approver": "The manager who answers for the exception. Only people on the team's list count.",
+    "override_expires": "The last day on which the exception counts.",
+    "status": "Where the handoff stands. The connector keeps it up to date.",
+    "gate": "What the check before Closed Won said.",
+    "percent": "How many percent of the required fields are filled.",
+    "missing": "What is still missing, why it is asked, and what to do.",
+    "csm": "Who takes the customer over. The connector assigns; change it here and it stays as you set it.",
+    "account.csm": "Who looks after this customer. Renewals and upsells keep this person.",
+    "started_at": "When the handoff began.",
+    "first_touch_at": "The first call, email or meeting of the CSM with the customer after the win.",
+    "summary": "The one-page handoff document. Edit it and the connector leaves it to you.",
+    "metric_completion": "Percent of the required fields that were filled when the handoff began.",
+    "metric_assign_minutes": "Minutes from the win until a CSM was assigned.",
+    "metric_ttft_hours": "Hours from the win until the first touch.",
+    "task.key": "The connector's own mark, by which it finds its tasks and meetings again. Leave it as it is.",
+    "meeting.key": "The connector's own mark, by which it finds its tasks and meetings again. Leave it as it is.",
+}
+"""What a field is for, where the policy does not say it."""
+
+_WHOLE = frozenset({"percent", "metric_completion"})
+_WIDE = frozenset({"summary", "missing"})
+_KEYS = frozenset({"task.key", "meeting.key"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A custom field: the object it is defined on, and the mapped fields (one, or task's and meeting's) it serves."""
+
+    object: str
+    mapped: MappedField
+
+    @property
+    def name(self) -> str:
+        """Its full name, ``Opportunity.Handoff_Gate__c``."""
+        return f"{self.object}.{self.mapped.field}"
+
+
+def object_of(crm_map: CrmMap, kind: Kind) -> str:
+    """The object a kind of record is kept in."""
+    return crm_map.objects.get(kind, OBJECTS[kind])
+
+
+def places(crm_map: CrmMap) -> tuple[Place, ...]:
+    """Every custom field of the map, once, in the map's order; notes can have none."""
+    found: dict[tuple[str, str], Place] = {}
+    for kind in (Kind.DEAL, Kind.ACCOUNT, Kind.TASK, Kind.MEETING):
+        home = object_of(crm_map, kind)
+        home = ACTIVITY if home in {"Task", "Event"} else home
+        for mapped in crm_map.of(kind):
+            if mapped.field.endswith(CUSTOM) and "." not in mapped.field:
+                found.setdefault((home, mapped.field.lower()), Place(home, mapped))
+    return tuple(found.values())
+
+
+def custom_fields(crm_map: CrmMap, policy: Policy, options: Options) -> Part:
+    """The fields to be made."""
+    wanted = places(crm_map)
+    parts = [_field(place, crm_map=crm_map, policy=policy, options=options) for place in wanted]
+    parts.append(Part(problems=(*_on_notes(crm_map), *_at_odds(crm_map, wanted))))
+    if options.ledger:
+        parts.append(Part(components=tuple(_ledger())))
+    return Part.of(parts)
+
+
+def explained(mapped: MappedField, policy: Policy) -> str:
+    """What a person reads beside the field: the policy's own words first."""
+    asked = next((one for one in policy.gate.requirements if one.field == mapped.path), None)
+    if asked:
+        return f"{asked.why} {asked.advice}".strip()
+    return MEANING.get(mapped.path, "Shown in the handoff summary where the team's playbook names it.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """All that a type's shape may depend on."""
+
+    place: Place
+    crm_map: CrmMap
+
+    @property
+    def mapped(self) -> MappedField:
+        return self.place.mapped
+
+
+def _field(place: Place, *, crm_map: CrmMap, policy: Policy, options: Options) -> Part:
+    mapped = place.mapped
+    made = _SHAPES[mapped.type](_Ask(place, crm_map))
+    if isinstance(made, ByHand):
+        return Part(by_hand=(made,))
+    words = explained(mapped, policy)
+    who = "The connector" if mapped.owner in WRITERS else "People"
+    tracked = options.track_history and mapped.path in TRACKED and place.object != ACTIVITY
+    shared: Tree = (
+        leaf("label", (mapped.label or mapped.name.replace("_", " ").capitalize())[:LABEL_CHARS]),
+        leaf("description", f"Handoff: {mapped.path}. {who} may write it. {words}"[:HELP_CHARS]),
+        leaf("inlineHelpText", words[:HELP_CHARS]),
+        *((leaf("trackHistory", True),) if tracked else ()),
+    )
+    body = (leaf("fullName", mapped.field), *sorted((*shared, *made), key=lambda item: item[0]))
+    problems = tuple(_too_long(place))
+    return Part((Component("CustomField", place.name, body, why=words),), problems=problems)
+
+
+def _text(ask: _Ask) -> Tree:
+    made: Tree = (leaf("type", "Text"), leaf("length", min(ask.mapped.max_chars or TEXT_CHARS, TEXT_CHARS)))
+    if ask.mapped.path not in _KEYS:
+        return made
+    # Case-sensitive: a key holds record ids of two systems, and only the very same text is the same effect; a repository
+    # in use has it so on Activity (facts: Salesforce §3.4).
+    return *made, leaf("externalId", True), leaf("unique", True), leaf("caseSensitive", True)
+
+
+def _long_text(ask: _Ask) -> Tree:
+    size = min(max(ask.mapped.max_chars or LONG_TEXT_CHARS, LONG_TEXT_LEAST), LONG_TEXT_MOST)
+    lines = 10 if ask.mapped.path in _WIDE else 5
+    return leaf("type", "LongTextArea"), leaf("length", size), leaf("visibleLines", lines)
+
+
+def _number(ask: _Ask) -> Tree:
+    precision, scale = (3, 0) if ask.mapped.path in _WHOLE else (PRECISION, SCALE)
+    return leaf("type", "Number"), leaf("precision", precision), leaf("scale", scale)
+
+
+def _choice(ask: _Ask) -> Tree | ByHand:
+    mapped = ask.mapped
+    ours = CHOICES.get(mapped.path, ())
+    values = tuple(dict.fromkeys([mapped.to_vendor(one) for one in ours] or mapped.values.values()))
+    if not values:
+        return ByHand(
+            f"Field {ask.place.name}",
+            "it is a picklist, and the map does not say which values it has",
+            f"Create it with your values, or name them in the map: values = {{ … }} at {mapped.path}.",
+        )
+    entries: Tree = tuple(
+        ("value", (leaf("fullName", one), leaf("default", False), leaf("label", one))) for one in values
+    )
+    # Restricted where the connector alone writes; a field people choose in may have grown values the map does not name.
+    restricted = mapped.owner in WRITERS
+    definition: Tree = (leaf("sorted", False), *entries)
+    return leaf("type", "Picklist"), ("valueSet", (leaf("restricted", restricted), ("valueSetDefinition", definition)))
+
+
+def _person(ask: _Ask) -> Tree:
+    return _lookup(ask.place, "User")
+
+
+def _reference(ask: _Ask) -> Tree | ByHand:
+    if ask.mapped.path == "account":
+        return _lookup(ask.place, object_of(ask.crm_map, Kind.ACCOUNT))
+    return ByHand(
+        f"Field {ask.place.name}",
+        "it refers to records of an object that the map does not name",
+        "Create the lookup in Setup, to the object it is meant for.",
+    )
+
+
+def _lookup(place: Place, target: str) -> Tree:
+    stem = place.mapped.field.removesuffix(CUSTOM)
+    # One name per field in the whole org: two lookups to the same object may not share theirs.
+    name = f"{stem}_{place.object.removesuffix(CUSTOM).replace('__', '_')}s"
+    return (
+        leaf("type", "Lookup"),
+        leaf("referenceTo", target),
+        leaf("relationshipName", name[:RELATION_CHARS].rstrip("_")),
+        leaf("deleteConstraint", "SetNull"),
+    )
+
+
+_SHAPES: Mapping[FieldType, Callable[[_Ask], Tree | ByHand]] = {
+    FieldType.TEXT: _text,
+    FieldType.LONG_TEXT: _long_text,
+    FieldType.NUMBER: _number,
+    FieldType.BOOL: lambda _: (leaf("type", "Checkbox"), leaf("defaultValue", False)),
+    FieldType.DATE: lambda _: (leaf("type", "Date"),),
+    FieldType.DATETIME: lambda _: (leaf("type", "DateTime"),),
+    FieldType.CHOICE: _choice,
+    FieldType.PERSON: _person,
+    FieldType.REFERENCE: _reference,
+}
+"""Each type's own elements; a test holds the table complete."""
+
+
+def _ledger() -> Iterator[Component]:
+    """One row per effect, written in one transaction with it, where Activity may get no key (facts: §3.4)."""
+    why = "One row for each task or meeting the connector made, so that none is made twice."
+    name_field: Tree = (
+        leaf("displayFormat", "HE-{000000}"),
+        leaf("label", "Handoff effect"),
+        leaf("type", "AutoNumber"),
+    )
+    body: Tree = (
+        leaf("deploymentStatus", "Deployed"),
+        leaf("description", why),
+        leaf("label", "Handoff effect"),
+        ("nameField", name_field),
+        leaf("pluralLabel", "Handoff effects"),
+        leaf("sharingModel", "Private"),
+    )
+    yield Component("CustomObject", LEDGER, body, why)
+    key = (leaf("caseSensitive", True), leaf("externalId", True), leaf("unique", True))
+    rows = (
+        (LEDGER_KEY, "Handoff key", TEXT_CHARS, key),
+        (LEDGER_RECORD, "Record", 18, ()),
+        (LEDGER_CONTENT, "Content", TEXT_CHARS, ()),
+    )
+    for field, label, length, more in rows:
+        inner = sorted((leaf("label", label), leaf("length", length), leaf("type", "Text"), *more))
+        yield Component("CustomField", f"{LEDGER}.{field}", (leaf("fullName", field), *inner), why)
+
+
+def _too_long(place: Place) -> Iterator[Problem]:
+    most = {FieldType.TEXT: TEXT_CHARS, FieldType.LONG_TEXT: LONG_TEXT_MOST}.get(place.mapped.type)
+    if most and place.mapped.max_chars > most:
+        kind = place.mapped.type.value.replace("_", " ")
+        message = f"a {kind} in Salesforce holds {most} characters; set max_chars = {most}"
+        message += ", or make it a long_text" if most == TEXT_CHARS else ""
+        yield Problem("salesforce.toml", f"fields.{place.mapped.path}", message)
+
+
+def _on_notes(crm_map: CrmMap) -> Iterator[Problem]:
+    for mapped in crm_map.of(Kind.NOTE):
+        if mapped.field.endswith(CUSTOM):
+            message = f"{object_of(crm_map, Kind.NOTE)} cannot have the custom field {mapped.field}; take it out"
+            yield Problem("salesforce.toml", f"fields.{mapped.path}", message)
+
+
+def _at_odds(crm_map: CrmMap, wanted: tuple[Place, ...]) -> Iterator[Problem]:
+    """Fields of tasks and meetings share one field on Activity, so their types must be one."""
+    first = {(place.object, place.mapped.field.lower()): place.mapped for place in wanted}
+    for kind in (Kind.DEAL, Kind.ACCOUNT, Kind.TASK, Kind.MEETING):
+        home = object_of(crm_map, kind)
+        for mapped in crm_map.of(kind):
+            other = first.get((ACTIVITY if home in {"Task", "Event"} else home, mapped.field.lower()))
+            if other is not None and other.type is not mapped.type:
+                message = (
+                    f'{mapped.field} is "{mapped.type}" here and "{other.type}" at {other.path}; make them the same'
+                )
+                yield Problem("salesforce.toml", f"fields.{mapped.path}", message)

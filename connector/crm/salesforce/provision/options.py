@@ -1,0 +1,80 @@
+"""What an admin may choose about an installation, and what each part of it hands back.
+
+Not here: what follows from the choices (``desired`` and the parts beside it).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from connector.crm.salesforce.provision.component import Component
+from connector.errors import Problem
+
+PREFIX = "Handoff_"
+"""Everything we make in an org begins so; nothing else is ever changed."""
+BYPASS = "Handoff_Gate_Bypass"
+"""The custom permission that lets a save past the native gate, and the permission set that grants it."""
+API_VERSION = "67.0"
+"""Summer '26 (facts: Salesforce §4.4)."""
+
+
+class Channel(StrEnum):
+    """Where change events come from: the org's standard channel, a channel of our own, or nowhere (polling alone)."""
+
+    OFF = "off"
+    STANDARD = "standard"
+    CUSTOM = "custom"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The choices. Each default is the least that the whole handoff needs.
+
+    ``activity_events`` also selects Task and Event; subscribing to those needs View All Data (facts: §2.5).
+    ``ledger`` adds the object for orgs where Activity may get no external id. ``permissionable`` names the standard
+    fields (``Opportunity.Amount``) that the org's describe marks as such; others cannot stand in a permission set.
+    """
+
+    api_version: str = API_VERSION
+    channel: Channel = Channel.STANDARD
+    activity_events: bool = False
+    ledger: bool = False
+    notifications: bool = True
+    writes_owner: bool = False
+    reports: bool = True
+    track_history: bool = True
+    permissionable: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """Something no metadata can do, or that we leave alone: what, why, and what a person can do about it."""
+
+    what: str
+    why: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one part of the installation asks for, leaves to people, and finds wrong."""
+
+    components: tuple[Component, ...] = ()
+    by_hand: tuple[ByHand, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @classmethod
+    def of(cls, parts: Iterable[Part]) -> Part:
+        """All parts as one, in their order."""
+        joined = cls()
+        for part in parts:
+            joined = dataclasses.replace(
+                joined,
+                components=joined.components + part.components,
+                by_hand=joined.by_hand + part.by_hand,
+                problems=joined.problems + part.problems,
+            )
+        return joined
