@@ -13,7 +13,17 @@ from urllib.parse import parse_qsl, unquote
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connector.sandbox.salesforce import auth, batches, composite, describe, query, replication, sobjects
+from connector.sandbox.salesforce import (
+    auth,
+    batches,
+    bulk,
+    bulk_query,
+    composite,
+    describe,
+    query,
+    replication,
+    sobjects,
+)
 from connector.sandbox.salesforce.ask import Ask, Reply
 from connector.sandbox.salesforce.errors import ApiError, OAuthError, not_found
 from connector.sandbox.wire import Vendor, trace_of
@@ -102,6 +112,23 @@ TABLE: dict[tuple[str, ...], Handlers] = {
         "POST": ("collections.get", batches.retrieve),
     },
     ("composite", "sobjects", "*", "*"): {"PATCH": ("collections.upsert", batches.upsert)},
+    ("jobs", "ingest"): {"GET": ("bulk.list", bulk.every), "POST": ("bulk.open", bulk.create)},
+    ("jobs", "ingest", "*"): {
+        "GET": ("bulk.ask", bulk.one),
+        "PATCH": ("bulk.close", bulk.change),
+        "DELETE": ("bulk.delete", bulk.delete),
+    },
+    ("jobs", "ingest", "*", "batches"): {"PUT": ("bulk.load", bulk.upload)},
+    ("jobs", "ingest", "*", "successfulresults"): {"GET": ("bulk.results", bulk.results)},
+    ("jobs", "ingest", "*", "failedresults"): {"GET": ("bulk.results", bulk.results)},
+    ("jobs", "ingest", "*", "unprocessedrecords"): {"GET": ("bulk.results", bulk.results)},
+    ("jobs", "query"): {"GET": ("bulkquery.list", bulk_query.every), "POST": ("bulkquery.open", bulk_query.create)},
+    ("jobs", "query", "*"): {
+        "GET": ("bulkquery.ask", bulk_query.one),
+        "PATCH": ("bulkquery.close", bulk_query.change),
+        "DELETE": ("bulkquery.delete", bulk_query.delete),
+    },
+    ("jobs", "query", "*", "results"): {"GET": ("bulkquery.results", bulk_query.results)},
 }
 
 
