@@ -39,7 +39,7 @@ TRACKED = frozenset(
     {"status", "gate", "csm", "account.csm"}
     | {f"override_{part}" for part in ("requested", "reason", "approver", "expires")}
 )
-"""What an audit asks after: verdicts, people and every part of an override. An object tracks 20 fields (facts: §6.10)."""
+"""What an audit asks after: verdicts, people, each part of an override. An object tracks 20 fields (facts: §6.10)."""
 
 MEANING: Mapping[str, str] = {
     "override_requested": "Tick to ask that the deal may be won with gaps. It counts with reason, approver and expiry.",
@@ -151,8 +151,8 @@ def _text(ask: _Ask) -> Tree:
     made: Tree = (leaf("type", "Text"), leaf("length", min(ask.mapped.max_chars or TEXT_CHARS, TEXT_CHARS)))
     if ask.mapped.path not in _KEYS:
         return made
-    # Case-sensitive: a key holds record ids of two systems, and only the very same text is the same effect; a repository
-    # in use has it so on Activity (facts: Salesforce §3.4).
+    # Case-sensitive: a key holds record ids, and only the very same text is the same effect; a repository in use has it
+    # so on Activity (facts: Salesforce §3.4).
     return *made, leaf("externalId", True), leaf("unique", True), leaf("caseSensitive", True)
 
 
@@ -173,9 +173,10 @@ def _choice(ask: _Ask) -> Tree | ByHand:
     values = tuple(dict.fromkeys([mapped.to_vendor(one) for one in ours] or mapped.values.values()))
     if not values:
         return ByHand(
-            f"Field {ask.place.name}",
-            "it is a picklist, and the map does not say which values it has",
+            "CustomField",
+            ask.place.name,
             f"Create it with your values, or name them in the map: values = {{ … }} at {mapped.path}.",
+            "It is a picklist, and the map does not say which values it has.",
         )
     entries: Tree = tuple(
         ("value", (leaf("fullName", one), leaf("default", False), leaf("label", one))) for one in values
@@ -194,9 +195,10 @@ def _reference(ask: _Ask) -> Tree | ByHand:
     if ask.mapped.path == "account":
         return _lookup(ask.place, object_of(ask.crm_map, Kind.ACCOUNT))
     return ByHand(
-        f"Field {ask.place.name}",
-        "it refers to records of an object that the map does not name",
+        "CustomField",
+        ask.place.name,
         "Create the lookup in Setup, to the object it is meant for.",
+        "It refers to records of an object that the map does not name.",
     )
 
 

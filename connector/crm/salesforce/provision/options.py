@@ -51,11 +51,15 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class ByHand:
-    """Something no metadata can do, or that we leave alone: what, why, and what a person can do about it."""
+    """Something no metadata can do, or that we leave alone.
 
-    what: str
+    ``type`` is the metadata type it would have been, ``detail`` what a person can do about it, ``why`` the reason.
+    """
+
+    type: str
+    name: str
+    detail: str
     why: str
-    how: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,7 +216,9 @@ def _cut(words: str, most: int) -> str:
 
 
 def _left(what: str, why: str) -> ByHand:
-    return ByHand(what, why, "Nothing to do: the connector checks every win and acts as the gate's mode says.")
+    return ByHand(
+        "ValidationRule", what, "Nothing to do: the connector checks every win itself, as the mode says.", why
+    )
 
 
 def _silent(policy: Policy) -> Iterator[ByHand]:

@@ -1,0 +1,203 @@
+"""Who may do what: the custom permission and the permission sets for the connector, Sales, approvers and CS.
+
+Not here: who holds them (an admin assigns them) and what the org has (``org``). Required and master-detail fields
+never stand in a permission set: a deploy that names one fails (facts: Salesforce §5.1).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from connector.crm.salesforce.provision import fields
+from connector.crm.salesforce.provision.component import Component, Tree, leaf
+from connector.crm.salesforce.provision.fields import ACTIVITY, LEDGER, Place, object_of, places
+from connector.crm.salesforce.provision.options import BYPASS, ByHand, Channel, Options, Part
+from connector.handoff.model import Kind
+from connector.handoff.rulebook import FieldOwner
+from connector.policy.crmmap import CrmMap, MappedField
+from connector.policy.known import WRITERS
+
+INTEGRATION = "Handoff_Integration"
+SALES = "Handoff_Sales"
+APPROVER = "Handoff_Override_Approver"
+SUCCESS = "Handoff_Customer_Success"
+
+APPROVING = frozenset({"override_approver"})
+"""Naming the approver is the approval: reps ask, and somebody else puts a name to it."""
+INTAKE = frozenset({"csm", "account.csm"})
+"""What customer success sets right while it takes a customer over; any ``intake_…`` field of the map besides."""
+
+_PARTS_OF_ADDRESS = re.compile(r"^(Billing|Shipping)(Street|City|State|PostalCode|Country|StateCode|CountryCode)$")
+_MayEdit = Callable[[MappedField], bool]
+
+
+def permissions(crm_map: CrmMap, options: Options, *, made: frozenset[str]) -> Part:
+    """The custom permission and the sets. ``made`` are the full names of the custom fields this installation makes."""
+    wanted = tuple(place for place in places(crm_map) if place.name in made)
+    return Part(
+        components=(
+            _bypass(),
+            _integration(crm_map, options, wanted),
+            _people(SALES, "Handoff: Sales", _SALES_WHY, wanted, _sales_edits),
+            _people(APPROVER, "Handoff: override approver", _APPROVER_WHY, wanted, _approver_edits),
+            _people(SUCCESS, "Handoff: Customer Success", _SUCCESS_WHY, wanted, _success_edits),
+            _bypass_set(),
+        ),
+        by_hand=tuple(_by_hand(crm_map, options)),
+    )
+
+
+_SALES_WHY = "Fill in the handoff fields and ask for an override; read the rest."
+_APPROVER_WHY = "For the managers who may approve an override: besides what Sales may do, name the approver."
+_SUCCESS_WHY = "Read every handoff field; change the CSM and intake fields."
+_BYPASS_WHY = "For admins who load data: saves pass the native gate. The connector's own user must not hold it."
+
+
+def _sales_edits(mapped: MappedField) -> bool:
+    return mapped.owner is FieldOwner.HUMAN and mapped.path not in APPROVING and not _is_intake(mapped)
+
+
+def _approver_edits(mapped: MappedField) -> bool:
+    return mapped.owner is FieldOwner.HUMAN and not _is_intake(mapped)
+
+
+def _success_edits(mapped: MappedField) -> bool:
+    return _is_intake(mapped)
+
+
+def _connector_edits(mapped: MappedField) -> bool:
+    return mapped.owner in WRITERS
+
+
+def _is_intake(mapped: MappedField) -> bool:
+    return mapped.path in INTAKE or mapped.name.startswith("intake_")
+
+
+def _bypass() -> Component:
+    body = (leaf("description", _BYPASS_WHY), leaf("label", "Handoff: pass the gate"))
+    return Component("CustomPermission", BYPASS, body, why=_BYPASS_WHY)
+
+
+def _bypass_set() -> Component:
+    held: Tree = (("customPermissions", (leaf("enabled", True), leaf("name", BYPASS))),)
+    return _set(BYPASS, "Handoff: pass the gate", _BYPASS_WHY, held)
+
+
+def _people(name: str, label: str, why: str, wanted: Iterable[Place], may_edit: _MayEdit) -> Component:
+    return _set(name, label, why, tuple(_field_rows(wanted, may_edit)))
+
+
+def _integration(crm_map: CrmMap, options: Options, wanted: tuple[Place, ...]) -> Component:
+    why = "Least rights for the connector's own user. It never holds the permission to pass the gate."
+    rows: Tree = (
+        *_field_rows(wanted, _connector_edits),
+        *_standard_rows(crm_map, options),
+        *_ledger_rows(options),
+        *_objects(crm_map, options),
+        *(("userPermissions", (leaf("enabled", True), leaf("name", name))) for name in _user_permissions(options)),
+    )
+    return _set(INTEGRATION, "Handoff: connector", why, rows)
+
+
+def _set(name: str, label: str, why: str, rows: Tree) -> Component:
+    body = (leaf("description", why), *rows, leaf("hasActivationRequired", False), leaf("label", label))
+    return Component("PermissionSet", name, tuple(sorted(body, key=_by_tag)), why=why)
+
+
+def _by_tag(item: tuple[str, str | Tree]) -> str:
+    return item[0]
+
+
+def _field_rows(wanted: Iterable[Place], may_edit: _MayEdit) -> Iterator[tuple[str, Tree]]:
+    rows: dict[str, bool] = {}
+    for place in wanted:
+        # Task and Event share one right per Activity field: granted on one alone, it alters the other (facts: §3.4).
+        homes = ("Task", "Event") if place.object == ACTIVITY else (place.object,)
+        for home in homes:
+            rows[f"{home}.{place.mapped.field}"] = may_edit(place.mapped)
+    for name, editable in sorted(rows.items()):
+        yield _field_row(name, editable=editable)
+
+
+def _field_row(name: str, *, editable: bool) -> tuple[str, Tree]:
+    return "fieldPermissions", (leaf("editable", editable), leaf("field", name), leaf("readable", True))
+
+
+def _standard_rows(crm_map: CrmMap, options: Options) -> Iterator[tuple[str, Tree]]:
+    rows: dict[str, bool] = {}
+    for mapped in crm_map.fields.values():
+        if mapped.field.endswith(fields.CUSTOM) or "." in mapped.field:
+            continue
+        home = object_of(crm_map, mapped.kind)
+        # The parts of an address share the right of the whole.
+        whole = _PARTS_OF_ADDRESS.sub(r"\1Address", mapped.field)
+        name = f"{home}.{whole}"
+        if not options.permissionable.isdisjoint({name, f"{home}.{mapped.field}"}):
+            rows[name] = rows.get(name, False) or mapped.owner in WRITERS
+    for name, editable in sorted(rows.items()):
+        yield _field_row(name, editable=editable)
+
+
+def _ledger_rows(options: Options) -> Iterator[tuple[str, Tree]]:
+    if options.ledger:
+        for field in sorted((fields.LEDGER_KEY, fields.LEDGER_RECORD, fields.LEDGER_CONTENT)):
+            yield _field_row(f"{LEDGER}.{field}", editable=True)
+
+
+def _objects(crm_map: CrmMap, options: Options) -> Iterator[tuple[str, Tree]]:
+    """Deals and accounts are seen whole: polling with sharing in the way would miss wins in silence (facts: §7)."""
+    deal, account = object_of(crm_map, Kind.DEAL), object_of(crm_map, Kind.ACCOUNT)
+    writes_accounts = any(mapped.owner in WRITERS for mapped in crm_map.of(Kind.ACCOUNT))
+    rows = {
+        deal: _object_row(deal, edit=True, view_all=True),
+        account: _object_row(account, edit=writes_accounts or options.writes_owner, view_all=True),
+        "Contact": _object_row("Contact", edit=False, view_all=False),
+    }
+    if options.ledger:
+        rows[LEDGER] = _object_row(LEDGER, edit=True, view_all=True, create=True)
+    for name in sorted(rows):
+        yield "objectPermissions", rows[name]
+
+
+def _object_row(name: str, *, edit: bool, view_all: bool, create: bool = False) -> Tree:
+    return (
+        leaf("allowCreate", create),
+        leaf("allowDelete", False),
+        leaf("allowEdit", edit),
+        leaf("allowRead", True),
+        leaf("modifyAllRecords", False),
+        leaf("object", name),
+        leaf("viewAllRecords", view_all),
+    )
+
+
+def _user_permissions(options: Options) -> list[str]:
+    """What the user may do besides; activities have no object rights but these two (specs: PermissionSet)."""
+    wanted = {"ApiEnabled": True, "EditTask": True, "EditEvent": True}
+    wanted["SendCustomNotifications"] = options.notifications
+    wanted["TransferAnyEntity"] = options.writes_owner
+    wanted["ViewAllData"] = options.activity_events and options.channel is not Channel.OFF
+    return sorted(name for name, held in wanted.items() if held)
+
+
+def _by_hand(crm_map: CrmMap, options: Options) -> Iterator[ByHand]:
+    yield ByHand(
+        "PermissionSetAssignment",
+        "Assign the permission sets",
+        f"{INTEGRATION} to the connector's user; {SALES} to reps; {APPROVER} to the managers who may approve; "
+        f"{SUCCESS} to CSMs; {BYPASS} only to admins while they load data, never to the connector's user.",
+        "Who works in which team is not in the mapping.",
+    )
+    missing = sorted(
+        f"{object_of(crm_map, mapped.kind)}.{mapped.field}"
+        for mapped in crm_map.fields.values()
+        if not mapped.field.endswith(fields.CUSTOM) and mapped.kind in (Kind.DEAL, Kind.ACCOUNT)
+    )
+    if missing and not options.permissionable:
+        yield ByHand(
+            "PermissionSet",
+            "Standard fields",
+            f"Let the connector's user read {', '.join(missing)}; its profile may do so already.",
+            "Which standard fields a permission set may name only the org itself can say.",
+        )
