@@ -39,6 +39,12 @@ class Missing(Exception):
         self.deleted = deleted
 
 
+class Refused(Exception):
+    """The system's own rules do not let a write through. `reasons` are (words, the vendor's field or "")."""
+
+    reasons: tuple[tuple[str, str], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One change of one tracked field."""
@@ -142,8 +148,9 @@ class Table:
     # writing
 
     def insert(self, values: dict[str, Any], *, by: str, id: str | None = None, at: datetime | None = None) -> Row:
-        """Add a row; `at` backdates it. Raises NotUnique."""
+        """Add a row; `at` backdates it. Raises NotUnique, Refused."""
         given = self.before_write(None, dict(values)) if self.before_write else dict(values)
+        self.world.check(self, None, given, by=by)
         self._check_unique(None, given)
         moment = self.world.round(at or self.world.clock.now())
         row = Row(
@@ -164,9 +171,10 @@ class Table:
         return row
 
     def update(self, id: str, changes: dict[str, Any], *, by: str, touch: bool = True) -> Row:
-        """Change a live row; None clears a field, `touch=False` leaves the stamp. Raises Missing, NotUnique."""
+        """Change a live row; None clears a field, `touch=False` leaves the stamp. Raises Missing and as `insert`."""
         row = self._live(id)
         given = self.before_write(row, dict(changes)) if self.before_write else dict(changes)
+        self.world.check(self, row, given, by=by)
         self._check_unique(id, given)
         self._note(id, row)
         before = dict(row.values)

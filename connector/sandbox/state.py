@@ -15,7 +15,7 @@ from connector.sandbox.faults import Faults
 from connector.sandbox.journal import Journal
 from connector.sandbox.keep import Keeper
 from connector.sandbox.messages import Message
-from connector.sandbox.rows import Change, Missing, NotUnique, Row, Table, Version
+from connector.sandbox.rows import Change, Missing, NotUnique, Refused, Row, Table, Version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +26,7 @@ __all__ = [
     "Message",
     "Missing",
     "NotUnique",
+    "Refused",
     "Row",
     "SandboxClock",
     "Table",
@@ -79,7 +80,8 @@ class World:
     `make_id(table, n)` shapes ids; `resolution` is the granularity of stamps (Salesforce: one second, facts:
     Salesforce §1.1). `settings` holds e.g. late_commit_ms, index_lag_s, daily_limit, latency_ms; what is set is kept
     and, read back at a start, handed to `on_load` too. `scratch` does not outlive a reset; `parts` are what a vendor
-    keeps beside the rows, such as its schema. `lock` guards against a test thread writing while a request is served.
+    keeps beside the rows, such as its schema, and its `rules` may refuse a write (raise Refused). `lock` guards
+    against a test thread writing while a request is served.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class World:
         self.scratch: dict[str, Any] = {}
         self.parts: dict[str, Any] = {}
         self.on_load: Callable[[str, Any], None] | None = None
+        self.rules: Callable[[Table, Row | None, dict[str, Any], str], None] | None = None
         self.lock = threading.RLock()
         self.extra_lag = timedelta()
         self.counters: Counter[str] = Counter()
@@ -130,6 +133,20 @@ class World:
         """A fresh id in the vendor's shape."""
         self.counters[table] += 1
         return self._make_id(table, self.counters[table])
+
+    def check(self, table: Table, row: Row | None, given: dict[str, Any], *, by: str) -> None:
+        """Let the vendor's `rules` look at a write before it is done. Raises Refused."""
+        if self.rules:
+            self.rules(table, row, given, by)
+
+    @contextlib.contextmanager
+    def history(self) -> Iterator[None]:
+        """What is written inside happened before there were rules: nothing of it is refused."""
+        rules, self.rules = self.rules, None
+        try:
+            yield
+        finally:
+            self.rules = rules
 
     def round(self, moment: datetime) -> datetime:
         """The instant at the world's stamp resolution, rounded down."""

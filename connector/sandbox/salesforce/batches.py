@@ -167,7 +167,7 @@ def _outcome(do: Callable[[], Result], planted: ApiError | None, record_id: str 
 
 def _failed(error: ApiError, record_id: str | None) -> Result:
     named = {"id": record_id} if record_id else {}
-    return {**named, "success": False, "errors": [error.row()]}
+    return {**named, "success": False, "errors": error.rows()}
 
 
 def _records(ask: Ask) -> list[Result]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from connector.sandbox.rows import Refused
+
 STATUS = {
     "INVALID_SESSION_ID": 401,
     "REQUEST_LIMIT_EXCEEDED": 403,
@@ -45,6 +47,27 @@ class ApiError(Exception):
     def row(self) -> dict[str, Any]:
         """The error inside one row's result: `statusCode`, not `errorCode`."""
         return {"statusCode": self.code, "message": self.message, "fields": list(self.fields)}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every error inside one row's result."""
+        return [self.row()]
+
+
+class RuleViolation(ApiError, Refused):
+    """Validation rules that do not let a record through, each with its own words (facts: Salesforce §3.3)."""
+
+    def __init__(self, errors: tuple[ApiError, ...]) -> None:
+        super().__init__(errors[0].code, errors[0].message, errors[0].fields)
+        self.errors = errors
+        self.reasons = tuple((each.message, next(iter(each.fields), "")) for each in errors)
+
+    def body(self) -> list[dict[str, Any]]:
+        """One entry for each rule; `fields` is always there, and empty for a message at the top of the page."""
+        return [{"message": e.message, "errorCode": e.code, "fields": list(e.fields)} for e in self.errors]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One entry for each rule."""
+        return [each.row() for each in self.errors]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from connector.sandbox.salesforce import bulk
+from connector.sandbox.salesforce import bulk, rules
 from connector.sandbox.salesforce.catalog import PART, Catalog, catalog
 from connector.sandbox.salesforce.objects import STAGES
 from connector.sandbox.state import World
@@ -35,6 +35,7 @@ def create_world(clock: SandboxClock, *, bare: bool = False) -> World:
     )
     world.parts[PART] = Catalog(world, bare=bare)
     world.on_load = world.parts[PART].load
+    world.rules = rules.enforce
     bulk.add_tables(world)
     return world
 
