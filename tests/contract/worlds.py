@@ -25,7 +25,7 @@ TOMAS = "tomas.reyes@seller.example"
 LENA_WHO_LEFT = "lena.frost@seller.example"
 ELENA_AE = "elena.marchetti@seller.example"
 
-WRITES = r"batch/(upsert|update|create)|PATCH .*composite/sobjects|POST .*composite/sobjects(\?|$)"
+WRITES = r"batch/(upsert|update|create)|PATCH .*composite/sobjects|POST .*composite/(sobjects|graph)(\?|$)"
 """Requests of either vendor that change records."""
 
 

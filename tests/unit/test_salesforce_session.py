@@ -257,6 +257,7 @@ def test_an_org_without_composite_is_read_by_plain_queries(mock: responses.Reque
         return 200, {"Date": DATE}, json.dumps(found)
 
     mock.add_callback(responses.GET, QUERY, callback=answer)
+    mock.add_callback(responses.GET, DATA + "queryAll/", callback=answer)
     facts = rig.crm.fetch([DEAL])[DEAL]
     assert (facts.stage.id, facts.stage.label) == ("Proposal", "Offer")
     rig.crm.fetch([DEAL])

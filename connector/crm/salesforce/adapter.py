@@ -15,15 +15,20 @@ from connector.crm.port import (
     ChangePage,
     DailyCalls,
     DealFacts,
+    Jobs,
+    LiveFeed,
     ObjectSchema,
     Operation,
     Write,
     WriteOutcome,
 )
 from connector.crm.retry import ReadRetry
-from connector.crm.salesforce import feeds, lookups
+from connector.crm.salesforce import bulk, feeds, lookups, pubsub
 from connector.crm.salesforce.fields import STAGE_CHANGED, Names
+from connector.crm.salesforce.keys import LEDGER_OBJECT, KeyMode, mode_of, said
 from connector.crm.salesforce.login import SalesforceLogin
+from connector.crm.salesforce.pubsub.feed import SalesforceLive
+from connector.crm.salesforce.pubsub.topics import LiveOptions
 from connector.crm.salesforce.reads import DealReader
 from connector.crm.salesforce.session import OnCall, SalesforceSession
 from connector.crm.salesforce.soql import PAGE
@@ -54,6 +59,8 @@ class SalesforceCRM:
         lookback: timedelta = feeds.LOOKBACK,
         page_size: int = PAGE,
         bulk_reads: bool = True,
+        live: LiveOptions | None = None,
+        bulk_threshold: int = bulk.THRESHOLD,
     ) -> None:
         self._system = system
         self._session = session
@@ -61,6 +68,8 @@ class SalesforceCRM:
         self._lookback = lookback
         self._page_size = page_size
         self._bulk_reads = bulk_reads
+        self._live = live
+        self._bulk = bulk.offered(bulk_threshold)
         session.bundle = bulk_reads
         self._stages: dict[str, Stage] = {}
         self._schemas: dict[Kind, ObjectSchema] = {}
@@ -74,12 +83,18 @@ class SalesforceCRM:
 
     @property
     def capabilities(self) -> Capabilities:
-        """200 rows per call for all; tasks and meetings can be upserted by key."""
+        """200 rows per call for all; whether tasks and meetings are made once by their key was probed."""
         return Capabilities(
             max_batch=dict.fromkeys(OPERATIONS, BATCH),
-            native_upsert=KEYED,
+            native_upsert=KEYED if self._names.key_mode is not KeyMode.MARKER else frozenset(),
             change_lag=self._lookback.total_seconds(),
+            bulk=self._bulk,
         )
+
+    @property
+    def jobs(self) -> Jobs | None:
+        """Bulk API 2.0, unless it was switched off."""
+        return bulk.BulkJobs(self._session, self._names) if self._bulk else None
 
     @property
     def session(self) -> SalesforceSession:
@@ -109,12 +124,22 @@ class SalesforceCRM:
         for kind in (Kind.DEAL, Kind.ACCOUNT, Kind.TASK):
             also = (STAGE_CHANGED,) if kind is Kind.DEAL else ()
             problems += self._names.learn(self.describe(kind), also=also)
-        if self._names.column(Kind.TASK, "key") is None:
-            message = "no field carries the key of a task, so no task can be created without the risk of a double"
-            problems.append(Problem(where="the CRM", key="task.key", message=message))
+        problems += self._probe_keys()
         if self._bulk_reads:
             self._reader.probe()
+        problems += self._live_problems()
         return tuple(problems)
+
+    def _probe_keys(self) -> tuple[Problem, ...]:
+        """Find out how tasks can carry their key here; the ledger object is asked for only where it would be needed."""
+        mapped = self._names.field(Kind.TASK, "key")
+        key = self.describe(Kind.TASK).fields.get(mapped.field) if mapped else None
+        mode = mode_of(key, None)
+        if mode is not KeyMode.UPSERT:
+            mode = mode_of(key, lookups.describe_object(self._session, LEDGER_OBJECT))
+        self._names.key_mode = mode
+        path = mapped.path if mapped else "task.key"
+        return said(mode, path)
 
     def server_time(self) -> datetime:
         """The org's clock as of its last answer."""
@@ -138,6 +163,26 @@ class SalesforceCRM:
             cursor,
             lookback=self._lookback,
             page_size=self._page_size,
+        )
+
+    def live(self) -> LiveFeed | None:
+        """The event bus; None where it is switched off or its libraries are missing."""
+        if self._live is None or not pubsub.installed():
+            return None
+        return SalesforceLive(self._session, self._names, self._live)
+
+    def _live_problems(self) -> tuple[Problem, ...]:
+        """What keeps from listening, where listening was asked for."""
+        if self._live is None or not self._live.required:
+            return ()
+        feed = self.live()
+        if feed is None:
+            message = f"the libraries for change events are missing: {pubsub.INSTALL}. Changes are polled"
+            return (Problem(where="the CRM", key="change_events", message=message),)
+        return tuple(
+            Problem(where="the CRM", key="change_events", message=f"{line.name}: {line.why}. It is polled instead")
+            for line in feed.probe()
+            if not line.live
         )
 
     def fetch(self, deal_ids: Sequence[str]) -> Mapping[str, DealFacts]:
@@ -199,12 +244,14 @@ def connect_salesforce(
     page_size: int = PAGE,
     bulk_reads: bool = True,
     allow_duplicates: bool = False,
+    live: LiveOptions | None = None,
+    bulk_threshold: int = bulk.THRESHOLD,
 ) -> SalesforceCRM:
     """The adapter for one org; no request is made before `connect`. Raises `CrmError` for a plain-http address.
 
     ``on_call`` is told the kind of every HTTP request; ``timeouts`` are seconds to connect and to wait for bytes.
     ``bulk_reads`` False keeps to plain queries where Composite and Collections retrieve would need fewer calls.
-    ``allow_duplicates`` True saves although a duplicate rule warns.
+    ``allow_duplicates`` True saves although a duplicate rule warns. ``live`` says how to listen; None polls alone.
     """
     clock = clock or SystemClock()
     session = SalesforceSession(
@@ -222,4 +269,6 @@ def connect_salesforce(
         lookback=lookback,
         page_size=page_size,
         bulk_reads=bulk_reads,
+        live=live,
+        bulk_threshold=bulk_threshold,
     )

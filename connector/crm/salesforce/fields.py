@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from connector.crm.port import ObjectSchema
+from connector.crm.salesforce.keys import KeyMode
 from connector.errors import Problem
 from connector.handoff.model import Kind
 from connector.handoff.rulebook import FieldOwner, FieldType
 from connector.policy.crmmap import CrmMap, MappedField, path_of
+
+ACTIVITIES = frozenset({Kind.TASK, Kind.MEETING})
+"""What a custom field of Activity belongs to (facts: Salesforce §3.4)."""
 
 DEAL_PREFIX = "006"
 """Every Opportunity's id begins so, in every org."""
@@ -72,6 +76,7 @@ class Names:
     def __init__(self, crm_map: CrmMap) -> None:
         self._map = crm_map
         self._absent: set[tuple[Kind, str]] = set()
+        self.key_mode = KeyMode.UPSERT
 
     def object(self, kind: Kind) -> str:
         """The vendor's object type."""
@@ -102,6 +107,12 @@ class Names:
         """The vendor's field name, or None."""
         mapped = self.field(kind, name)
         return mapped.field if mapped else None
+
+    def marks(self, kind: Kind) -> bool:
+        """Whether the key of a record stands in the last line of its text, for want of a field."""
+        if kind is Kind.NOTE:
+            return True
+        return self.key_mode is KeyMode.MARKER and kind in ACTIVITIES and self.column(kind, "key") is None
 
     def has(self, kind: Kind, field: str) -> bool:
         """Whether a vendor's field was not found absent."""

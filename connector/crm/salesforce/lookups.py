@@ -5,17 +5,18 @@ Not here: deals with all that hangs on them (``reads``) and changes (``feeds``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any
 
 from connector.crm.port import FieldSchema, ObjectSchema
-from connector.crm.salesforce.fields import STAGE_CHANGED, Names
+from connector.crm.salesforce.fields import ACTIVITIES, STAGE_CHANGED, Names
+from connector.crm.salesforce.keys import LEDGER_KEY, LEDGER_OBJECT, LEDGER_RECORD, KeyMode
 from connector.crm.salesforce.reads import read_notes
 from connector.crm.salesforce.session import SalesforceSession
-from connector.crm.salesforce.soql import day, in_lists, moment, select
-from connector.crm.salesforce.wire import Row, moment_of, text_of
-from connector.errors import CrmError, Fault, FaultCode
+from connector.crm.salesforce.soql import ALIVE, day, in_lists, moment, select
+from connector.crm.salesforce.wire import Row, mark_in, moment_of, text_of
+from connector.errors import Advice, CrmError, Fault, FaultCode
 from connector.handoff.model import Kind, Person, Stage
 
 
@@ -83,17 +84,49 @@ def find(session: SalesforceSession, names: Names, kind: Kind, keys: Mapping[str
     if kind is Kind.NOTE:
         notes = read_notes(session, names, tuple(dict.fromkeys(keys.values())))
         return {note.key: note.id for note in notes if note.key in keys}
-    field = names.column(kind, "key") if kind in (Kind.TASK, Kind.MEETING) else None
-    if field is None:
+    if kind not in ACTIVITIES:
         return {}
-    soql = select(["Id", field], of=names.object(kind), where=f"{field} IN ")
+    if names.key_mode is KeyMode.LEDGER:
+        return _by_key(session, LEDGER_OBJECT, LEDGER_KEY, LEDGER_RECORD, keys)
+    if names.marks(kind):
+        return _by_mark(session, names, kind, keys)
+    field = names.column(kind, "key")
+    return _by_key(session, names.object(kind), field, "Id", keys) if field else {}
+
+
+def _by_key(session: SalesforceSession, of: str, field: str, holds_id: str, keys: Iterable[str]) -> dict[str, str]:
+    soql = select([holds_id, field], of=of, where=f"{ALIVE} AND {field} IN ")
     rows = session.read_all([soql + part for part in in_lists(list(keys), around=soql)])
-    return {str(row[field]): str(row["Id"]) for _, row in rows}
+    return {str(row[field]): str(row[holds_id]) for _, row in rows}
+
+
+def _by_mark(session: SalesforceSession, names: Names, kind: Kind, keys: Mapping[str, str]) -> dict[str, str]:
+    """Texts cannot be filtered by, so the deals' own tasks are read and looked through (facts: Salesforce §6.8)."""
+    deal, body = names.column(kind, "deal"), names.column(kind, "body")
+    if deal is None or body is None:
+        return {}
+    soql = select(["Id", body], of=names.object(kind), where=f"{ALIVE} AND {deal} IN ")
+    rows = session.read_all([soql + part for part in in_lists(sorted(set(keys.values())), around=soql)])
+    marked = ((mark_in(text_of(row, body)), str(row["Id"])) for _, row in rows)
+    return {key: record_id for key, record_id in marked if key in keys}
 
 
 def describe(session: SalesforceSession, names: Names, kind: Kind) -> ObjectSchema:
     """The object's fields as this login sees them."""
-    name = names.object(kind)
+    return _described(session, names.object(kind), kind)
+
+
+def describe_object(session: SalesforceSession, name: str) -> ObjectSchema | None:
+    """An object beside those the map names; None when it is not there or this login may not see it."""
+    try:
+        return _described(session, name, Kind.TASK)
+    except CrmError as error:
+        if error.fault.advice in (Advice.REREAD, Advice.PARK):
+            return None
+        raise
+
+
+def _described(session: SalesforceSession, name: str, kind: Kind) -> ObjectSchema:
     answer = session.read("describe", f"sobjects/{name}/describe")
     if not isinstance(answer, Mapping) or not isinstance(answer.get("fields"), list):
         raise CrmError(Fault(FaultCode.UNAVAILABLE, "UNREADABLE_ANSWER", f"{name} was described without fields"))
@@ -109,6 +142,8 @@ def _field(told: Mapping[str, Any]) -> FieldSchema:
         writable=bool(told.get("updateable") or told.get("createable")),
         max_length=int(told.get("length") or 0),
         choices=tuple(str(each["value"]) for each in told.get("picklistValues") or () if each.get("active", True)),
+        external_id=bool(told.get("externalId")),
+        unique=bool(told.get("unique")),
     )
 
 

@@ -15,9 +15,10 @@ from typing import TypeVar
 from connector.crm.batch import chunks
 from connector.crm.port import DealFacts
 from connector.crm.salesforce.fields import STAGE_CHANGED, Names
+from connector.crm.salesforce.keys import LEDGER_DEAL, LEDGER_KEY, LEDGER_OBJECT, LEDGER_RECORD, KeyMode
 from connector.crm.salesforce.session import SalesforceSession
-from connector.crm.salesforce.soql import in_lists, select
-from connector.crm.salesforce.wire import Row, day_of, dig, moment_of, note_of, record_of, text_of
+from connector.crm.salesforce.soql import ALIVE, in_lists, select
+from connector.crm.salesforce.wire import Row, day_of, dig, mark_in, moment_of, note_of, record_of, text_of
 from connector.errors import Advice, CrmError
 from connector.handoff.model import CrmNote, CrmTask, Kind, Record, Stage, Touch, TouchKind
 
@@ -45,6 +46,8 @@ class Surroundings:
     notes: dict[str, dict[str, CrmNote]] = field(default_factory=lambda: defaultdict(dict))
     touches: dict[str, dict[str, Touch]] = field(default_factory=lambda: defaultdict(dict))
     history: dict[str, list[tuple[datetime, str]]] = field(default_factory=lambda: defaultdict(list))
+    keys: dict[str, str] = field(default_factory=dict)
+    """Keys that stand in the ledger object, by the id of the record they belong to."""
 
 
 class DealReader:
@@ -82,7 +85,7 @@ class DealReader:
     def _queried(self, ids: Sequence[str]) -> dict[str, Row]:
         names = self._names
         below = [f"{ACCOUNT}.{each}" for each in self._account_columns()]
-        soql = select([*self._deal_columns(), *below], of=names.object(Kind.DEAL), where="Id IN ")
+        soql = select([*self._deal_columns(), *below], of=names.object(Kind.DEAL), where=f"{ALIVE} AND Id IN ")
         statements = [soql + part for part in in_lists(ids, around=soql)]
         return {str(row["Id"]): row for _, row in self._session.read_all(statements)}
 
@@ -126,6 +129,8 @@ class DealReader:
         """All of it together, so that statements can share calls."""
         names = self._names
         note_fields = names.column(Kind.NOTE, "deal"), names.column(Kind.NOTE, "body")
+        if names.key_mode is KeyMode.LEDGER:
+            around.keys.update(read_ledger(self._session, ids))
         asked: tuple[tuple[str, Sequence[str], Callable[[Row], None]], ...] = (
             (self._about_tasks(), ids, lambda row: self._take_task(row, around)),
             (_about(names, Kind.NOTE, note_fields), ids, lambda row: self._take_note(row, around)),
@@ -137,7 +142,8 @@ class DealReader:
             statements[place][1](row)
 
     def _about_tasks(self) -> str:
-        own = (self._names.column(Kind.TASK, each) for each in ("deal", "key", "subject", "owner", "due"))
+        read = ("deal", "key", "subject", "owner", "due", *(("body",) if self._names.marks(Kind.TASK) else ()))
+        own = (self._names.column(Kind.TASK, each) for each in read)
         fixed = ("IsClosed", "CompletedDateTime", "CreatedDate", "TaskSubtype")
         return _about(self._names, Kind.TASK, (*own, *fixed))
 
@@ -149,7 +155,7 @@ class DealReader:
         names = self._names
         deal_id = text_of(row, names.column(Kind.TASK, "deal")) or ""
         owner = text_of(row, names.column(Kind.TASK, "owner"))
-        key = text_of(row, names.column(Kind.TASK, "key"))
+        key = self._key_of(row, around)
         done_at = moment_of(row.get("CompletedDateTime"))
         touch = TOUCH_SUBTYPES.get(str(row.get("TaskSubtype")))
         if touch is not None and key is None:
@@ -167,6 +173,12 @@ class DealReader:
             due=day_of(dig(row, due)) if due else None,
             done_at=done_at,
         )
+
+    def _key_of(self, row: Row, around: Surroundings) -> str | None:
+        names = self._names
+        if names.marks(Kind.TASK):
+            return mark_in(text_of(row, names.column(Kind.TASK, "body")))
+        return around.keys.get(str(row["Id"])) or text_of(row, names.column(Kind.TASK, "key"))
 
     def _take_note(self, row: Row, around: Surroundings) -> None:
         note = note_of(row, self._names)
@@ -255,7 +267,7 @@ def _sorted_by_id(found: Mapping[str, T]) -> tuple[T, ...]:
 
 def _about(names: Names, kind: Kind, fields: Iterable[str | None]) -> str:
     """A statement that asks for what hangs on deals, open for the list of their ids."""
-    where = f"{names.column(kind, 'deal')} IN "
+    where = f"{ALIVE} AND {names.column(kind, 'deal')} IN "
     return select(["Id", *filter(None, fields)], of=names.object(kind), where=where)
 
 
@@ -271,3 +283,10 @@ def read_notes(session: SalesforceSession, names: Names, ids: Sequence[str]) -> 
         note = note_of(row, names)
         if note is not None:
             yield note
+
+
+def read_ledger(session: SalesforceSession, deal_ids: Sequence[str]) -> dict[str, str]:
+    """The keys of these deals' tasks and meetings in the ledger object, by record id."""
+    soql = select([LEDGER_KEY, LEDGER_RECORD], of=LEDGER_OBJECT, where=f"{ALIVE} AND {LEDGER_DEAL} IN ")
+    rows = session.read_all([soql + part for part in in_lists(deal_ids, around=soql)])
+    return {str(row[LEDGER_RECORD]): str(row[LEDGER_KEY]) for _, row in rows}

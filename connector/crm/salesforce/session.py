@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 from simple_salesforce.api import Salesforce
+from simple_salesforce.util import exception_handler
 
 from connector.clock import Clock
 from connector.crm.retry import ReadRetry
@@ -35,6 +36,7 @@ statement by statement from then on."""
 VERSIONS_PATH = "/services/data"
 
 OnCall = Callable[[str], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +118,15 @@ class SalesforceSession:
         """The pages of a query's records. Each page is one call; a short page is not the end (facts: §1.1)."""
         yield from self._pages(self.query_page(soql))
 
-    def query_page(self, soql: str) -> dict[str, Any]:
-        """The first page of a query, as the vendor answers it."""
-        return _checked(self.read("query", query_path(soql)))
+    def query_page(self, soql: str, *, all_rows: bool = False) -> dict[str, Any]:
+        """The first page of a query, as the vendor answers it; ``all_rows`` shows archived and deleted rows too."""
+        return _checked(self.read("queryAll" if all_rows else "query", query_path(soql, all_rows=all_rows)))
 
     def read_all(self, statements: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        """Every row of several queries, each with its statement's place; five statements share one call if they may."""
+        """Every row of several queries, each with its statement's place; five statements share one call if they may.
+
+        Archived rows are among them, and deleted ones too unless the statement says `soql.ALIVE`.
+        """
         for start in range(0, len(statements), HEAVY_PER_COMPOSITE):
             group = statements[start : start + HEAVY_PER_COMPOSITE]
             for offset, first in enumerate(self._first_pages(group)):
@@ -131,6 +136,16 @@ class SalesforceSession:
     def write(self, label: str, path: str, *, method: str, body: Any) -> Any:
         """Send one write, once. OUTCOME_UNKNOWN when the answer is lost."""
         return self._call(label, path, method=method, body=body, write=True)
+
+    def text(self, label: str, path: str) -> str:
+        """The text of one GET whose answer is no JSON, such as CSV; tried again briefly while the fault is transient."""
+        return self._retry(
+            lambda: self._renewing(lambda line: self._send_text(line, label, path, method="GET", body=None))
+        )
+
+    def put_csv(self, label: str, path: str, body: bytes) -> None:
+        """Send CSV, once. OUTCOME_UNKNOWN when the answer is lost."""
+        self._renewing(lambda line: self._send_text(line, label, path, method="PUT", body=body))
 
     def _pages(self, answer: dict[str, Any]) -> Iterator[list[Mapping[str, Any]]]:
         while True:
@@ -142,10 +157,10 @@ class SalesforceSession:
 
     def _first_pages(self, statements: Sequence[str]) -> list[dict[str, Any]]:
         if len(statements) == 1 or not self.bundle:
-            return [self.query_page(each) for each in statements]
+            return [self.query_page(each, all_rows=True) for each in statements]
         data_root = f"/services/data/v{self._login.api_version}/"
         parts = [
-            {"method": "GET", "url": data_root + query_path(each), "referenceId": f"q{number}"}
+            {"method": "GET", "url": data_root + query_path(each, all_rows=True), "referenceId": f"q{number}"}
             for number, each in enumerate(statements)
         ]
         try:
@@ -159,12 +174,15 @@ class SalesforceSession:
         pages = [_page_in(each) for each in told or ()]
         pages += [None] * (len(statements) - len(pages))
         # A statement that failed inside is asked alone: that gives its own error, or its own second try.
-        return [page or self.query_page(each) for page, each in zip(pages, statements, strict=True)]
+        return [page or self.query_page(each, all_rows=True) for page, each in zip(pages, statements, strict=True)]
 
     def _call(self, label: str, path: str, *, method: str, body: Any, write: bool) -> Any:
+        return self._renewing(lambda line: self._send(line, label, path, method=method, body=body, write=write))
+
+    def _renewing(self, send: Callable[[_Line], T]) -> T:
         line = self._open()
         try:
-            return self._send(line, label, path, method=method, body=body, write=write)
+            return send(line)
         except CrmError as error:
             if is_version(error):
                 raise CrmError(self._version_refused()) from error
@@ -172,13 +190,25 @@ class SalesforceSession:
                 raise
         # Nothing was done: the vendor looks at the token first. One fresh token, one more try.
         self.renew(line.token.access)
-        return self._send(self._open(), label, path, method=method, body=body, write=write)
+        return send(self._open())
 
     def _send(self, line: _Line, label: str, path: str, *, method: str, body: Any, write: bool) -> Any:
         data = None if body is None else json.dumps(body, allow_nan=False)
         self._on_call(label)
         with translated(write=write, usage=lambda: self._usage, now=self._clock.now):
             return line.sdk.restful(path, method=method, data=data, allow_redirects=False)
+
+    def _send_text(self, line: _Line, label: str, path: str, *, method: str, body: bytes | None) -> str:
+        headers = {"Authorization": f"Bearer {line.token.access}", "Accept": "*/*"}
+        if body is not None:
+            headers["Content-Type"] = "text/csv; charset=UTF-8"
+        self._on_call(label)
+        with translated(write=body is not None, usage=lambda: self._usage, now=self._clock.now):
+            url = line.sdk.base_url + path
+            reply = self._http.request(method, url, data=body, headers=headers, allow_redirects=False)
+            if reply.status_code >= requests.codes.multiple_choices:
+                exception_handler(reply, name=path)
+            return reply.content.decode("utf-8")
 
     def _open(self) -> _Line:
         line = self._line

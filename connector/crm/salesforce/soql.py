@@ -29,9 +29,14 @@ UNQUOTED = "',():=!*"
 ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
-def query_path(soql: str) -> str:
-    """The path of a query below the data root, encoded."""
-    return "query/?q=" + encoded(soql)
+ALIVE = "IsDeleted = FALSE"
+"""For statements sent to ``queryAll``, which alone shows archived tasks and events but shows the recycle bin as well
+(facts: Salesforce §1.1)."""
+
+
+def query_path(soql: str, *, all_rows: bool = False) -> str:
+    """The path of a query below the data root, encoded; ``all_rows`` shows archived and deleted rows too."""
+    return ("queryAll/?q=" if all_rows else "query/?q=") + encoded(soql)
 
 
 def encoded(text: str) -> str:

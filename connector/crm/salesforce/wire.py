@@ -19,8 +19,8 @@ from connector.policy.crmmap import MappedField
 
 Row = Mapping[str, Any]
 
-NOTE_MARK = "Handoff reference: "
-"""Classic notes have no field of ours, so the key stands in the last line of the body."""
+MARK = "Handoff reference: "
+"""What has no field for the key (classic notes never have) carries it in the last line of its text."""
 
 ID_LENGTH = 18
 
@@ -107,9 +107,9 @@ def fields_of(write: Write, names: Names) -> dict[str, Any]:
         sent[mapped.field if mapped else name] = to_wire(mapped, value) if mapped else value
     if write.kind is Kind.TASK:
         _task_details(write, names, sent)
-    body = names.column(Kind.NOTE, "body") if write.kind is Kind.NOTE else None
-    if body and write.key and sent.get(body) is not None:
-        sent[body] = marked(str(sent[body]), write.key)
+    body = names.column(write.kind, "body") if names.marks(write.kind) else None
+    if body and write.key and (sent.get(body) is not None or write.record_id is None):
+        sent[body] = marked(str(sent.get(body) or ""), write.key)
     return sent
 
 
@@ -123,15 +123,21 @@ def _task_details(write: Write, names: Names, sent: dict[str, Any]) -> None:
 
 
 def marked(body: str, key: str) -> str:
-    """A note's body with our key as its last line; a body that ends so already stays as it is."""
-    line = NOTE_MARK + key
-    return body if body.rstrip().endswith(line) else f"{body.rstrip()}\n\n{line}"
+    """A text with our key as its last line; one that ends so already stays as it is."""
+    line = MARK + key
+    if body.rstrip().endswith(line):
+        return body
+    return f"{body.rstrip()}\n\n{line}" if body.strip() else line
+
+
+def mark_in(body: str | None) -> str | None:
+    """The key in the last line of a text; None when there is none."""
+    last = (body or "").replace("\r\n", "\n").rstrip().rpartition("\n")[2]
+    return last.removeprefix(MARK).strip() if last.startswith(MARK) else None
 
 
 def note_of(row: Row, names: Names) -> CrmNote | None:
     """Our note in a row, its body as it stands, the key's line included; None for anybody else's note."""
     body = (text_of(row, names.column(Kind.NOTE, "body")) or "").replace("\r\n", "\n").rstrip()
-    last = body.rpartition("\n")[2]
-    if not last.startswith(NOTE_MARK):
-        return None
-    return CrmNote(id=str(row["Id"]), key=last.removeprefix(NOTE_MARK).strip(), body=body)
+    key = mark_in(body)
+    return CrmNote(id=str(row["Id"]), key=key, body=body) if key is not None else None

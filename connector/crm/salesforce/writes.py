@@ -1,11 +1,12 @@
 """Sending rows by sObject Collections, 200 at a time, with one outcome per row.
 
-Not here: what to send and when (``engine``). Rows with a record id are updated by it; rows without are upserted by our
-key where the object can carry one, and created where it cannot: a note must have been looked for before.
+Not here: what to send and when (``engine``). Rows with a record id are updated by it; rows without are made by our key
+in the way the org allows (``keys``). A note is created: it must have been looked for before.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,8 +14,10 @@ from typing import Any
 
 from connector.crm.batch import chunks, waves
 from connector.crm.port import Applied, Refused, Unknown, Write, WriteOutcome
+from connector.crm.salesforce import lookups, pairs
 from connector.crm.salesforce.faults import odd_answer, of_row
-from connector.crm.salesforce.fields import Names
+from connector.crm.salesforce.fields import ACTIVITIES, Names
+from connector.crm.salesforce.keys import KeyMode
 from connector.crm.salesforce.session import SalesforceSession
 from connector.crm.salesforce.wire import fields_of
 from connector.errors import Advice, CrmError, Fault, FaultCode
@@ -23,20 +26,26 @@ from connector.handoff.model import Kind
 BATCH = 200
 """Records of one Collections call (facts: Salesforce §3.1)."""
 
-KEYED = frozenset({Kind.TASK, Kind.MEETING})
+KEYED = ACTIVITIES
 """Objects whose custom external id makes an upsert possible (facts: Salesforce §3.4)."""
 
 COLLECTIONS = "composite/sobjects"
 
 
 class Verb(StrEnum):
-    """The three Collections calls."""
+    """The three Collections calls, and the one that makes a row and its key's row together."""
 
     UPDATE = "collections.update"
     UPSERT = "collections.upsert"
     CREATE = "collections.create"
+    PAIR = "composite.graph"
 
 
+MAKING: Mapping[KeyMode, Verb] = {
+    KeyMode.UPSERT: Verb.UPSERT,
+    KeyMode.LEDGER: Verb.PAIR,
+    KeyMode.MARKER: Verb.CREATE,
+}
 METHODS: Mapping[Verb, str] = {Verb.UPDATE: "PATCH", Verb.UPSERT: "PATCH", Verb.CREATE: "POST"}
 
 
@@ -59,11 +68,14 @@ class Writer:
     def apply(self, writes: Sequence[Write]) -> tuple[WriteOutcome, ...]:
         """One outcome per row, in order. Raises `CrmError` only when nothing at all was sent."""
         rows: dict[Verb, list[_Row]] = {}
-        for place, write in enumerate(writes):
+        for place, write in enumerate(self._looked_for(writes)):
             verb = self._verb(write)
             rows.setdefault(verb, []).append(_Row(place=place, write=write, sent=self._sent(write, verb)))
         outcomes: dict[int, WriteOutcome] = {}
         for verb, group in rows.items():
+            if verb is Verb.PAIR:
+                self._send_pairs(group, outcomes)
+                continue
             # Rows of one account side by side: fewer lock conflicts (facts: Salesforce §3.1).
             group.sort(key=lambda row: (_account_of(row.write), row.write.record_id or "", row.place))
             for wave in waves(group, identity=_identity):
@@ -74,7 +86,66 @@ class Writer:
     def _verb(self, write: Write) -> Verb:
         if write.record_id:
             return Verb.UPDATE
-        return Verb.UPSERT if write.kind in KEYED and self._key_field(write.kind) else Verb.CREATE
+        if write.kind not in KEYED:
+            return Verb.CREATE
+        return MAKING[self._names.key_mode]
+
+    def _looked_for(self, writes: Sequence[Write]) -> list[Write]:
+        """Where nothing but this writer keeps a key from being used twice, what is there already is updated."""
+        if self._names.key_mode is not KeyMode.MARKER:
+            return list(writes)
+        found: dict[tuple[Kind, str], str] = {}
+        for kind in KEYED:
+            keys = {
+                write.key: write.parents[0].id
+                for write in writes
+                if write.kind is kind and write.key and write.parents and not write.record_id
+            }
+            if keys:
+                told = lookups.find(self._session, self._names, kind, keys)
+                found.update({(kind, key): record_id for key, record_id in told.items()})
+        return [
+            dataclasses.replace(write, record_id=found[write.kind, write.key])
+            if not write.record_id and write.key and (write.kind, write.key) in found
+            else write
+            for write in writes
+        ]
+
+    def _send_pairs(self, rows: Sequence[_Row], outcomes: dict[int, WriteOutcome]) -> None:
+        """Make what is not there yet; what turns out to be there is brought up to date, as an upsert would."""
+        made = pairs.make(self._session, [self._pair(row) for row in rows])
+        outcomes.update(zip((row.place for row in rows), made, strict=True))
+        there = [
+            row
+            for row, outcome in zip(rows, made, strict=True)
+            if isinstance(outcome, Refused) and outcome.fault.code is FaultCode.DUPLICATE
+        ]
+        if not there:
+            return
+        keys = {row.write.key or "": row.write.parents[0].id for row in there}
+        try:
+            known = lookups.find(self._session, self._names, there[0].write.kind, keys)
+        except CrmError:
+            return  # refused as duplicates, which has the deals read again: nothing is lost but time
+        writes = [
+            (row.place, dataclasses.replace(row.write, record_id=known.get(row.write.key or ""))) for row in there
+        ]
+        updates = [
+            _Row(place=place, write=write, sent=self._sent(write, Verb.UPDATE))
+            for place, write in writes
+            if write.record_id
+        ]
+        for part in chunks(updates, size=BATCH):
+            self._send(Verb.UPDATE, part, outcomes)
+
+    def _pair(self, row: _Row) -> pairs.Pair:
+        write = row.write
+        return pairs.Pair(
+            object_name=self._names.object(write.kind),
+            values=row.sent,
+            key=write.key or "",
+            deal_id=write.parents[0].id if write.parents else "",
+        )
 
     def _sent(self, write: Write, verb: Verb) -> dict[str, Any]:
         names = self._names

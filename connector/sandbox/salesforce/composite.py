@@ -1,6 +1,6 @@
 """`POST /composite`: up to 25 subrequests in one call, later ones referring to the results of earlier ones.
 
-Not Composite Graph and not sObject Tree.
+Also `POST /composite/graph`: up to 75 such lists, each a transaction of its own. Not sObject Tree.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_SUBREQUESTS = 25
+MAX_GRAPHS, MAX_NODES, MAX_FAILED = 75, 500, 14
+"""Of a graph payload (facts: Salesforce §3.1)."""
 MAX_HEAVY = 5
 """Subrequests that are queries or collections (facts: Salesforce §3.1)."""
 
@@ -45,6 +47,44 @@ def composite(ask: Ask, dispatch: Callable[[Ask], Reply]) -> Reply:
             if reply.status < 300:
                 done[part["referenceId"]] = reply.body
     return Reply(200, {"compositeResponse": replies})
+
+
+def graph(ask: Ask, dispatch: Callable[[Ask], Reply]) -> Reply:
+    """Run each graph as a whole or not at all; after the 14th that fails the rest is not tried (facts: §3.1)."""
+    graphs = ask.fields_of().get("graphs")
+    if not isinstance(graphs, list) or not graphs or not all(isinstance(g, dict) for g in graphs):
+        raise ApiError("JSON_PARSER_ERROR", "graphs must be a list of objects")
+    nodes = sum(len(g.get("compositeRequest") or ()) for g in graphs)
+    if len(graphs) > MAX_GRAPHS or nodes > MAX_NODES:
+        raise ApiError(
+            "LIMIT_EXCEEDED", f"{len(graphs)} graphs of {nodes} nodes: at most {MAX_GRAPHS} of {MAX_NODES}"
+        )
+    failed = 0
+    told: list[dict[str, Any]] = []
+    for each in graphs:
+        parts = each.get("compositeRequest") or []
+        replies = [_shown(p, _halted()) for p in parts] if failed >= MAX_FAILED else _transaction(ask, parts, dispatch)
+        done = all(r["httpStatusCode"] < 300 for r in replies)
+        failed += not done
+        told.append(
+            {"graphId": each.get("graphId"), "graphResponse": {"compositeResponse": replies}, "isSuccessful": done}
+        )
+    return Reply(200, {"graphs": told})
+
+
+def _transaction(ask: Ask, parts: list[dict[str, Any]], dispatch: Callable[[Ask], Reply]) -> list[dict[str, Any]]:
+    done: dict[str, Any] = {}
+    replies: list[dict[str, Any]] = []
+    with ask.world.transaction() as roll_back:
+        for part in parts:
+            reply = _one(ask, part, done, dispatch)
+            replies.append(_shown(part, reply))
+            if reply.status >= 300:
+                roll_back()
+                replies = [r if r["httpStatusCode"] >= 300 else _shown(r, _halted()) for r in replies]
+                return replies + [_shown(p, _halted()) for p in parts[len(replies) :]]
+            done[part["referenceId"]] = reply.body
+    return replies
 
 
 def _check_limits(parts: list[dict[str, Any]]) -> None:
