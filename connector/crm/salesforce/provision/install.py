@@ -1,0 +1,120 @@
+"""Installing into one org, and taking out again: look, plan, and carry the plan out, in one place for the command.
+
+Not here: what is printed and asked (``cli``), and any part's own work (``desired``, ``org``, ``compare``, ``apply``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from connector.crm.salesforce.provision.apply import Outcome, Progress, deploy, settle_grants
+from connector.crm.salesforce.provision.compare import compare
+from connector.crm.salesforce.provision.component import Component
+from connector.crm.salesforce.provision.conflicts import Danger, dangers
+from connector.crm.salesforce.provision.desired import Desired, desired
+from connector.crm.salesforce.provision.items import Grant, ProvisionPlan
+from connector.crm.salesforce.provision.marks import marked
+from connector.crm.salesforce.provision.metadata import MetadataLine
+from connector.crm.salesforce.provision.options import Options
+from connector.crm.salesforce.provision.org import OrgState, describe_org, read_org
+from connector.crm.salesforce.provision.permissions import INTEGRATION
+from connector.crm.salesforce.provision.remove import holdings, removal
+from connector.crm.salesforce.provision.render import deploy_zip
+from connector.handoff.rulebook import Policy
+from connector.policy.crmmap import CrmMap
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an admin wants of one org. ``integration_user`` is the id of the daemon's own user, empty if unknown."""
+
+    crm_map: CrmMap
+    policy: Policy
+    options: Options = field(default_factory=Options)
+    integration_user: str = ""
+    remove: bool = False
+    with_fields: bool = False
+    even_with_data: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One org as it stands, and what there is to do."""
+
+    api_version: str
+    desired: Desired
+    org: OrgState
+    plan: ProvisionPlan
+    dangers: tuple[Danger, ...] = ()
+
+    @property
+    def exported(self) -> tuple[Component, ...]:
+        """The whole installation as it would stand in this org: what is there already joined with what is to be."""
+        changed = {one.key: one for one in self.plan.to_deploy}
+        wanted = (marked(one) for one in self.desired.components)
+        kept = (changed.get(one.key) or self.org.get(*one.key) or one for one in wanted)
+        layouts = (one for one in self.plan.to_deploy if one.type == "Layout")
+        return (*kept, *layouts)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """How carrying out a plan ended. ``check`` failed: nothing was changed. ``refused``: grants the org refused."""
+
+    check: Outcome | None = None
+    done: Outcome | None = None
+    refused: tuple[tuple[Grant, str], ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything was done."""
+        return all(one is None or one.ok for one in (self.check, self.done)) and not self.refused
+
+
+def look(line: MetadataLine, wish: Wish) -> Look:
+    """Read the org and plan. Writes nothing. Raises `CrmError`."""
+    described = describe_org(line)
+    options = dataclasses.replace(
+        wish.options, api_version=line.session.api_version, permissionable=described.permissionable
+    )
+    wanted = desired(wish.crm_map, wish.policy, options)
+    org = read_org(line, (one.key for one in wanted.components), described=described)
+    if wish.remove:
+        held = holdings(line, org)
+        plan = removal(wanted, org, held, with_fields=wish.with_fields, even_with_data=wish.even_with_data)
+        return Look(options.api_version, wanted, org, plan)
+    plan = compare(wanted, org, integration_user=wish.integration_user, holds=INTEGRATION)
+    return Look(options.api_version, wanted, org, plan, dangers(org, wish.crm_map, wish.policy))
+
+
+def carry_out(
+    line: MetadataLine,
+    plan: ProvisionPlan,
+    *,
+    told: Callable[[Progress], None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> Applied:
+    """Do what the plan says: first checked by the org without saving, then deployed whole or not at all.
+
+    A permission set that people hold cannot be deleted, so they lose it first, and get it back if the check fails.
+    Raises `CrmError` and `apply.LeftRunning`.
+    """
+    taken = [grant for grant in plan.grants if grant.take]
+    refused = _refused(line, taken)
+    if refused:
+        return Applied(refused=refused)
+    check = done = None
+    if plan.to_deploy or plan.to_remove:
+        archive = deploy_zip(plan.to_deploy, api_version=line.session.api_version, destructive=plan.to_remove)
+        check = deploy(line, archive, check_only=True, told=told, sleep=sleep)
+        done = deploy(line, archive, check_only=False, told=told, sleep=sleep) if check.ok else None
+    if (check is not None and not check.ok) or (done is not None and not done.ok):
+        return Applied(check, done, _refused(line, [dataclasses.replace(grant, take=False) for grant in taken]))
+    return Applied(check, done, _refused(line, [grant for grant in plan.grants if not grant.take]))
+
+
+def _refused(line: MetadataLine, grants: list[Grant]) -> tuple[tuple[Grant, str], ...]:
+    return tuple((grant, words) for grant, words in settle_grants(line, grants) if words)

@@ -1,0 +1,268 @@
+"""What stands in one org now, read in few calls: fields, rules, layouts, permissions, channels, and what fights writes.
+
+Not here: what should stand there (``desired``), the difference (``compare``) and the dangers (``conflicts``). What this
+login may not read is told in ``unread`` and not taken for absent.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from connector.crm.salesforce.provision.component import Component, Key, Tree, read, text_of
+from connector.crm.salesforce.provision.metadata import Listed, MetadataLine, each
+from connector.crm.salesforce.soql import in_lists
+from connector.errors import Advice, CrmError, Fault, FaultCode
+
+OBJECTS = ("Opportunity", "Account", "Activity", "Task", "Event")
+"""Objects whose fields and rules matter; a custom field of tasks and events stands on Activity (facts: §3.4)."""
+
+WRITTEN = ("Opportunity", "Account", "Task", "Event", "Note")
+"""Objects the connector writes, as records name them."""
+
+LISTED = ("Layout", "FlexiPage", "DuplicateRule")
+"""Types that are asked for by the names the org lists: a wildcard would bring those of every object."""
+
+FILES: Mapping[str, str] = {
+    "layouts": "Layout",
+    "permissionsets": "PermissionSet",
+    "customPermissions": "CustomPermission",
+    "platformEventChannelMembers": "PlatformEventChannelMember",
+    "platformEventChannels": "PlatformEventChannel",
+    "notificationtypes": "CustomNotificationType",
+    "duplicateRules": "DuplicateRule",
+    "flexipages": "FlexiPage",
+    "reports": "Report",
+    "dashboards": "Dashboard",
+}
+"""Folder in a package -> the type of what lies there (facts: Salesforce §5.4)."""
+
+PARTS: Mapping[str, str] = {"fields": "CustomField", "validationRules": "ValidationRule", "recordTypes": "RecordType"}
+"""Elements of an object's file that are components of their own."""
+
+_OURS = tuple(f"{name}{sign}" for name in OBJECTS for sign in "-.")
+"""How the names of layouts (``Account-…``) and duplicate rules (``Account.…``) of our objects begin."""
+
+FOLDERS = ("Report", "Dashboard")
+"""Types that lie in folders; the folder itself is a component of the type with ``Folder`` behind its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Automation:
+    """Something of the org's own that runs or decides when a record is saved."""
+
+    kind: str
+    name: str
+    object: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldLook:
+    """One field as describe shows it to the login that provisions."""
+
+    name: str
+    type: str
+    required: bool
+    custom: bool
+    unique: bool
+    has_default: bool
+    permissionable: bool
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrgState:
+    """One org as it was found. ``assigned`` maps a permission set to the ids of users who hold it."""
+
+    org_id: str
+    is_sandbox: bool
+    components: Mapping[Key, Component]
+    fields: Mapping[str, Mapping[str, FieldLook]] = field(default_factory=dict)
+    automations: tuple[Automation, ...] = ()
+    assigned: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
+
+    def of(self, type: str) -> tuple[Component, ...]:
+        """The components of one type."""
+        return tuple(one for (kind, _), one in self.components.items() if kind == type)
+
+    def get(self, type: str, name: str) -> Component | None:
+        """One component, or None."""
+        return self.components.get((type, name))
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """The fields of the objects the connector writes, and what could not be read of them."""
+
+    fields: Mapping[str, Mapping[str, FieldLook]]
+    unread: tuple[str, ...] = ()
+
+    @property
+    def permissionable(self) -> frozenset[str]:
+        """The fields that may stand in a permission set, as ``Opportunity.Amount``."""
+        return frozenset(
+            f"{name}.{look.name}"
+            for name, looks in self.fields.items()
+            for look in looks.values()
+            if look.permissionable
+        )
+
+
+def describe_org(line: MetadataLine) -> Described:
+    """What describe shows this login. Raises `CrmError`."""
+    unread: list[str] = []
+    fields = {name: _describe(line, name, unread) for name in WRITTEN}
+    return Described(fields, tuple(unread))
+
+
+def read_org(line: MetadataLine, wanted: Iterable[Key], *, described: Described) -> OrgState:
+    """The org's state, as far as it bears on the components ``wanted``. Raises `CrmError`."""
+    unread = list(described.unread)
+    keys = tuple(wanted)
+    listed = tuple(line.listed(LISTED))
+    retrieved = line.retrieve(_members(keys, listed))
+    sets = tuple(name for kind, name in keys if kind == "PermissionSet")
+    return OrgState(
+        org_id=line.session.identity.org_id,
+        is_sandbox=_is_sandbox(line, unread),
+        components={one.key: one for one in components_of(retrieved.archive)},
+        fields=described.fields,
+        automations=(*_flows(line, unread), *_triggers(line, unread)),
+        assigned=_assigned(line, sets, unread),
+        unread=tuple(unread),
+    )
+
+
+def components_of(archive: bytes) -> Iterator[Component]:
+    """The components in a retrieved package. Raises `CrmError` for a package that cannot be read."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(archive)) as package:
+            for entry in package.infolist():
+                path = entry.filename.removeprefix("unpackaged/")
+                if not entry.is_dir() and "/" in path:
+                    yield from _of_file(path, package.read(entry))
+    except (zipfile.BadZipFile, ValueError) as error:
+        words = f"what the org sent as a package cannot be read: {error}"
+        raise CrmError(Fault(FaultCode.UNAVAILABLE, "UNREADABLE_ANSWER", words)) from error
+
+
+def rows(line: MetadataLine, soql: str) -> Iterator[Mapping[str, Any]]:
+    """Every row of a query."""
+    for page in line.session.query(soql):
+        yield from page
+
+
+def _of_file(path: str, data: bytes) -> Iterator[Component]:
+    folder, _, rest = path.partition("/")
+    _, body = read(data)
+    if folder == "objects":
+        yield from _of_object(rest.removesuffix(".object"), body)
+    elif folder in FILES:
+        kind, stem = FILES[folder], rest.removesuffix("-meta.xml")
+        is_folder = kind in FOLDERS and "/" not in rest
+        if is_folder:
+            kind, stem = f"{kind}Folder", stem.removesuffix(f".{folder.removesuffix('s')}Folder")
+        name = stem if is_folder else stem.rpartition(".")[0]
+        yield Component(kind, name, body)
+
+
+def _of_object(name: str, body: Tree) -> Iterator[Component]:
+    if name.endswith("__c"):
+        yield Component("CustomObject", name, tuple(child for child in body if child[0] not in PARTS))
+    for tag, kind in PARTS.items():
+        for part in each(body, tag):
+            yield Component(kind, f"{name}.{text_of(part, 'fullName')}", part)
+
+
+def _members(keys: Sequence[Key], listed: Sequence[Listed]) -> dict[str, list[str]]:
+    """What to retrieve: the objects whole, the named components, and those listed that belong to our objects."""
+    members: dict[str, list[str]] = {"CustomObject": list(OBJECTS), "PlatformEventChannelMember": ["*"]}
+    for kind, name in keys:
+        if kind in PARTS.values() or kind in ("Layout", "PlatformEventChannelMember"):
+            continue
+        members.setdefault(kind.removesuffix("Folder"), []).append(name)
+    for one in listed:
+        if one.type == "FlexiPage" or one.name.startswith(_OURS):
+            members.setdefault(one.type, []).append(one.name)
+    return members
+
+
+def _describe(line: MetadataLine, name: str, unread: list[str]) -> dict[str, FieldLook]:
+    with _readable(unread, f"the fields of {name}"):
+        answer = line.session.read("describe", f"sobjects/{name}/describe")
+        return {str(told["name"]): _look(told) for told in answer.get("fields") or ()}
+    return {}
+
+
+def _look(told: Mapping[str, Any]) -> FieldLook:
+    default = bool(told.get("defaultedOnCreate")) or told.get("defaultValue") not in (None, False)
+    return FieldLook(
+        name=str(told["name"]),
+        type=str(told.get("type") or ""),
+        required=not told.get("nillable", True) and bool(told.get("createable")) and not told.get("defaultedOnCreate"),
+        custom=bool(told.get("custom", str(told["name"]).endswith("__c"))),
+        unique=bool(told.get("unique")),
+        has_default=default or bool(told.get("defaultValueFormula")),
+        permissionable=bool(told.get("permissionable")),
+        choices=tuple(str(one["value"]) for one in told.get("picklistValues") or () if one.get("active", True)),
+    )
+
+
+def _flows(line: MetadataLine, unread: list[str]) -> Iterator[Automation]:
+    soql = (
+        "SELECT ApiName, Label, TriggerType, RecordTriggerType, TriggerObjectOrEvent.QualifiedApiName "
+        "FROM FlowDefinitionView WHERE IsActive = true AND TriggerObjectOrEvent.QualifiedApiName IN "
+    )
+    with _readable(unread, "record-triggered flows"):
+        for row in rows(line, soql + next(in_lists(WRITTEN, around=soql))):
+            target = row.get("TriggerObjectOrEvent")
+            yield Automation(
+                kind="flow",
+                name=str(row.get("Label") or row.get("ApiName")),
+                object=str(target.get("QualifiedApiName")) if isinstance(target, Mapping) else "",
+                detail=" ".join(str(row.get(key) or "") for key in ("TriggerType", "RecordTriggerType")).strip(),
+            )
+
+
+def _triggers(line: MetadataLine, unread: list[str]) -> Iterator[Automation]:
+    soql = "SELECT Name, TableEnumOrId FROM ApexTrigger WHERE Status = 'Active' AND TableEnumOrId IN "
+    with _readable(unread, "Apex triggers"):
+        for row in rows(line, soql + next(in_lists(WRITTEN, around=soql))):
+            yield Automation(kind="trigger", name=str(row["Name"]), object=str(row["TableEnumOrId"]))
+
+
+def _assigned(line: MetadataLine, sets: Sequence[str], unread: list[str]) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {name: set() for name in sets}
+    soql = "SELECT AssigneeId, PermissionSet.Name FROM PermissionSetAssignment WHERE PermissionSet.Name IN "
+    with _readable(unread, "who holds the permission sets"):
+        for part in in_lists(sets, around=soql) if sets else ():
+            for row in rows(line, soql + part):
+                found.setdefault(str(row["PermissionSet"]["Name"]), set()).add(str(row["AssigneeId"]))
+    return {name: frozenset(holders) for name, holders in found.items()}
+
+
+def _is_sandbox(line: MetadataLine, unread: list[str]) -> bool:
+    with _readable(unread, "whether this org is a sandbox"):
+        return any(row.get("IsSandbox") for row in rows(line, "SELECT IsSandbox FROM Organization"))
+    return False
+
+
+class _readable:
+    """Lets a read that this login or edition is refused be noted instead of ending everything."""
+
+    def __init__(self, unread: list[str], what: str) -> None:
+        self._unread, self._what = unread, what
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, CrmError) or error.fault.advice not in (Advice.PARK, Advice.REREAD):
+            return False
+        self._unread.append(f"{self._what} ({error.fault.vendor_code}: {error.fault.message})")
+        return True
