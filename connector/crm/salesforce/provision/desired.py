@@ -47,7 +47,7 @@ def desired(crm_map: CrmMap, policy: Policy, options: Options) -> Desired:
         (
             fields,
             permissions(crm_map, options, made=made),
-            validation_rules(crm_map, policy),
+            validation_rules(crm_map, policy, options),
             channel(crm_map, options),
             notification(options),
             reports(crm_map, options, made=made),

@@ -6,7 +6,7 @@ Not here: what follows from the choices (``desired`` and the parts beside it).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,8 +34,10 @@ class Options:
     """The choices. Each default is the least that the whole handoff needs.
 
     ``activity_events`` also selects Task and Event; subscribing to those needs View All Data (facts: §2.5).
-    ``ledger`` adds the object for orgs where Activity may get no external id. ``permissionable`` names the standard
-    fields (``Opportunity.Amount``) that the org's describe marks as such; others cannot stand in a permission set.
+    ``ledger`` adds the object for orgs where Activity may get no external id. Two come from the org's own describe:
+    ``permissionable`` names the standard fields (``Opportunity.Amount``) it marks as such, others cannot stand in a
+    permission set; ``described`` has the vendor's type of each field that is there (``picklist``, ``percent``), by
+    full name, since a formula asks a picklist differently from a text.
     """
 
     api_version: str = API_VERSION
@@ -47,6 +49,7 @@ class Options:
     reports: bool = True
     track_history: bool = True
     permissionable: frozenset[str] = frozenset()
+    described: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

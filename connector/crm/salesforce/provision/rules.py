@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from connector.crm.salesforce.provision.component import Component, leaf
 from connector.crm.salesforce.provision.formula import (
     FALSE,
+    TRUE,
     Atom,
     Expr,
     all_of,
@@ -23,7 +24,7 @@ from connector.crm.salesforce.provision.formula import (
     split,
     text,
 )
-from connector.crm.salesforce.provision.options import BYPASS, PREFIX, ByHand, Part
+from connector.crm.salesforce.provision.options import BYPASS, PREFIX, ByHand, Options, Part
 from connector.crm.salesforce.provision.translate import (
     NotNativeError,
     Reference,
@@ -62,26 +63,29 @@ class _Demand:
     asks: tuple[Requirement, ...]
 
 
-def validation_rules(crm_map: CrmMap, policy: Policy) -> Part:
+def validation_rules(crm_map: CrmMap, policy: Policy, options: Options) -> Part:
     """The rules a policy's gate asks for, one for each required field, and what no rule can say."""
     if crm_map.objects.get(Kind.DEAL, OBJECT) != OBJECT:
         why = f"only {OBJECT} knows whether a stage is won"
         return Part(by_hand=(_left("The native gate", why),))
-    translator = Translator(policy, crm_map)
+    translator = Translator(policy, crm_map, options.described)
     try:
         asked = _asked(translator)
     except NotNativeError as error:
         return Part(by_hand=(_left("The native gate", str(error)),))
     if asked == FALSE:
         return Part(by_hand=tuple(_silent(policy)))
-    excuse = override(translator)
+    excuse = (override(translator), override(translator, anybody=True))
     return Part.of(
         _rules(translator, demand, name=name, asked=asked, excuse=excuse) for name, demand in _named(policy).items()
     )
 
 
-def override(translator: Translator) -> Expr:
-    """True when a valid override stands on the deal, as near to ``handoff.override`` as a formula comes."""
+def override(translator: Translator, *, anybody: bool = False) -> Expr:
+    """True when a valid override stands on the deal, as near to ``handoff.override`` as a formula comes.
+
+    With ``anybody`` the approver may be any active person, for lists that are too long for a formula.
+    """
     policy = translator.policy.override
     found = {name: translator.crm_map.get(Kind.DEAL, f"override_{name}") for name in _OVERRIDE}
     if not policy.approvers or any(mapped is None for mapped in found.values()):
@@ -95,10 +99,11 @@ def override(translator: Translator) -> Expr:
     emails = tuple(sorted({email.strip().lower() for email in policy.approvers}))
     return all_of(
         negated(blank(requested)),
+        negated(blank(reason)),
         _long_enough(reason, policy.min_reason_chars),
         negated(blank(approver)),
         Atom(f"{through}.IsActive"),
-        among_texts(f"LOWER({through}.Email)", emails),
+        TRUE if anybody else among_texts(f"LOWER({through}.Email)", emails),
         negated(blank(expires)),
         Atom(f"{day} >= TODAY()"),
         Atom(f"{day} <= TODAY() + {policy.max_days}"),
@@ -110,9 +115,7 @@ _OVERRIDE = ("requested", "reason", "approver", "expires")
 
 def _long_enough(reason: Reference, least: int) -> Expr:
     # LEN of a long text is documented nowhere (facts: Salesforce §5.3), so there any reason does.
-    if reason.type is FieldType.LONG_TEXT:
-        return negated(blank(reason))
-    return Atom(f"LEN(TRIM({reason.text})) >= {least}")
+    return TRUE if reason.type is FieldType.LONG_TEXT else Atom(f"LEN(TRIM({reason.text})) >= {least}")
 
 
 def _asked(translator: Translator) -> Expr:
@@ -146,28 +149,34 @@ def _plain(field: str) -> str:
     return f"{PREFIX}Req_{'_'.join(words)}"
 
 
-def _rules(translator: Translator, demand: _Demand, *, name: str, asked: Expr, excuse: Expr) -> Part:
+def _rules(translator: Translator, demand: _Demand, *, name: str, asked: Expr, excuse: tuple[Expr, Expr]) -> Part:
     label = _label(translator, demand.field)
     try:
         found = translator.reference(demand.field)
         when = any_of(*(translator.condition(one.when) for one in demand.asks))
     except NotNativeError as error:
         return Part(by_hand=(_left(f"Native gate for {label}", str(error)),))
-    whole = all_of(*_TRANSITION, _NO_BYPASS, asked, when, negated(excuse), blank(found))
-    if whole == FALSE:
+    needed = (*_TRANSITION, _NO_BYPASS, asked, when)
+    wholes = [all_of(*needed, negated(one), blank(found)) for one in excuse]
+    if FALSE in wholes:
         return Part()
-    formulas = split(whole)
-    if not formulas:
+    formulas, lenient = split(wholes[0]), split(wholes[1])
+    if not lenient:
         why = "its conditions make a formula too long for an org, and cannot be cut into several rules"
         return Part(by_hand=(_left(f"Native gate for {label}", why),))
-    message = _message(translator, label, demand, excuse=excuse)
-    names = [name, *(f"{name}_{number}" for number in range(2, len(formulas) + 1))]
+    message = _message(translator, label, demand, excuse=excuse[0])
+    chosen = formulas or lenient
+    names = [name, *(f"{name}_{number}" for number in range(2, len(chosen) + 1))]
     return Part(
         components=tuple(
-            _component(one, formula, found=found, message=message, label=label, part=(number, len(formulas)))
-            for number, (one, formula) in enumerate(zip(names, formulas, strict=True), 1)
-        )
+            _component(one, formula, found=found, message=message, label=label, part=(number, len(chosen)))
+            for number, (one, formula) in enumerate(zip(names, chosen, strict=True), 1)
+        ),
+        by_hand=() if formulas else (_left(f"The approver's name for {label}", _MANY_APPROVERS),),
     )
+
+
+_MANY_APPROVERS = "the list of approvers is too long for a formula, so the native rule takes any active person's name"
 
 
 def _component(

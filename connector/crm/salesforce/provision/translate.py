@@ -7,13 +7,23 @@ apart by ``LOWER`` here and by Unicode folding there; they differ for a few lett
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from connector.crm.salesforce.fields import STANDARD
-from connector.crm.salesforce.provision.formula import TRUE, Always, Atom, Expr, all_of, any_of, negated
+from connector.crm.salesforce.fields import OBJECTS, STANDARD
+from connector.crm.salesforce.provision.formula import (
+    TRUE,
+    Always,
+    Atom,
+    Expr,
+    again,
+    all_of,
+    any_of,
+    negated,
+)
 from connector.handoff.conditions import holds
 from connector.handoff.model import DealType, Kind
 from connector.handoff.rulebook import Condition, FieldOwner, FieldType, Op, Operand, Policy, Test
@@ -34,6 +44,7 @@ class Reference:
     text: str
     type: FieldType
     mapped: MappedField
+    percent: bool = False
 
     @property
     def foreign(self) -> bool:
@@ -47,20 +58,30 @@ class Translator:
 
     policy: Policy
     crm_map: CrmMap
+    described: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def reference(self, path: str) -> Reference:
         """The field behind a path. Raises NotNativeError when a rule on the deal cannot name it."""
         mapped = self.crm_map.fields.get(path) or _standard(path)
         if mapped is None:
             raise NotNativeError(f"{path} is not mapped")
+        theirs = self._described(mapped)
+        type = _AS_FORMULAS_SEE_IT.get((mapped.type, theirs), mapped.type)
+        if theirs in _UNSPEAKABLE:
+            raise NotNativeError(f"{mapped.label or path} is a {_UNSPEAKABLE[theirs]}")
         if mapped.kind is Kind.DEAL:
-            found = Reference(mapped.field, mapped.type, mapped)
+            name = mapped.field
         else:
             account = self.crm_map.get(Kind.DEAL, "account") or _standard("account")
-            found = Reference(f"{relation(account.field if account else '')}.{mapped.field}", mapped.type, mapped)
+            name = f"{relation(account.field if account else '')}.{mapped.field}"
+        found = Reference(name, type, mapped, percent=theirs == "percent")
         if found.foreign and found.type is FieldType.LONG_TEXT:
             raise NotNativeError(f"{mapped.label or path} is a long text of another record, which no formula reaches")
         return found
+
+    def _described(self, mapped: MappedField) -> str:
+        name = f"{self.crm_map.objects.get(mapped.kind, OBJECTS[mapped.kind])}.{mapped.field}"
+        return self.described.get(name, _STANDARD_TYPES.get(name, ""))
 
     def condition(self, when: Condition) -> Expr:
         """True when all tests hold, as the core would say. Raises NotNativeError."""
@@ -104,6 +125,21 @@ class Translator:
         return among if inside else negated(among)
 
 
+_STANDARD_TYPES: Mapping[str, str] = {"Opportunity.Probability": "percent"}
+_AS_FORMULAS_SEE_IT: Mapping[tuple[FieldType, str], FieldType] = {
+    (FieldType.TEXT, "picklist"): FieldType.CHOICE,
+    (FieldType.TEXT, "textarea"): FieldType.LONG_TEXT,
+    (FieldType.CHOICE, "string"): FieldType.TEXT,
+    (FieldType.LONG_TEXT, "string"): FieldType.TEXT,
+    (FieldType.DATE, "datetime"): FieldType.DATETIME,
+}
+"""Where the map's word and the field's own type differ, though both can hold the value (``policy.check.FITS``)."""
+_UNSPEAKABLE: Mapping[str, str] = {
+    "multipicklist": "multi-select picklist, of which a formula cannot ask that",
+    "encryptedstring": "encrypted field, which no formula reads",
+}
+
+
 def blank(found: Reference) -> Expr:
     """True when the field is empty, by the test that suits its type (facts: Salesforce §5.3)."""
     if found.type is FieldType.BOOL:
@@ -138,7 +174,7 @@ def _case(subject: str, wanted: tuple[str, ...]) -> Atom:
     if len(wanted) == 1:
         return Atom(f"{subject} = {literal(wanted[0])}")
     pairs = ", ".join(f"{literal(one)}, 1" for one in wanted)
-    return Atom(f"CASE({subject}, {pairs}, 0) = 1")
+    return Atom(f"CASE({subject}, {pairs}, 0) = 1", again(subject, len(wanted)))
 
 
 def _standard(path: str) -> MappedField | None:
@@ -155,21 +191,28 @@ def _among(test: Test, value: str) -> bool:
 
 def _exactly(found: Reference, value: str) -> Atom:
     if found.type is FieldType.CHOICE:
-        return Atom(f"ISPICKVAL({found.text}, {literal(value)})")
+        return Atom(f"ISPICKVAL({found.text}, {literal(value)})", again(found.text, 1))
     return Atom(f"{found.text} = {literal(value)}")
 
 
 def _same_text(found: Reference, operand: Operand) -> Expr:
     words = operand if isinstance(operand, tuple) else (str(operand),)
-    theirs = [found.mapped.to_vendor(word) if found.type is FieldType.CHOICE else word for word in words]
+    theirs = [found.mapped.to_vendor(word) if found.mapped.type is FieldType.CHOICE else word for word in words]
     wanted = tuple(dict.fromkeys(word.strip().lower() for word in theirs if word.strip()))
-    subject = f"TEXT({found.text})" if found.type is FieldType.CHOICE else f"TRIM({found.text})"
-    return among_texts(f"LOWER({subject})", wanted)
+    return among_texts(f"LOWER(TRIM({_words(found)}))", wanted)
+
+
+def _words(found: Reference) -> str:
+    return f"TEXT({found.text})" if found.type is FieldType.CHOICE else found.text
 
 
 def _contains(found: Reference, operand: Operand) -> Expr:
     word = str(operand).strip().lower()
-    return Atom(f"CONTAINS(LOWER({found.text}), {literal(word)})") if word else negated(blank(found))
+    filled = negated(blank(found))
+    if not word:
+        return filled
+    subject = f"LOWER({_words(found)})"
+    return all_of(filled, Atom(f"CONTAINS({subject}, {literal(word)})", again(subject, 1)))
 
 
 def _is_ticked(found: Reference, operand: Operand) -> Expr:
@@ -188,6 +231,8 @@ def _compared(sign: str) -> Callable[[Reference, Operand], Expr]:
     def row(found: Reference, operand: Operand) -> Expr:
         # The day of a moment is that of UTC, in formulas as in the core.
         subject = f"DATEVALUE({found.text})" if found.type is FieldType.DATETIME else found.text
+        # 50 % is 0.5 to a formula and 50 to the API.
+        subject = f"{subject} * 100" if found.percent else subject
         return all_of(negated(blank(found)), Atom(f"{subject} {sign} {_constant(operand)}"))
 
     return row
@@ -210,7 +255,7 @@ _AMOUNTS = {
 
 _BY_TYPE: Mapping[FieldType, Mapping[Op, _Row]] = {
     FieldType.TEXT: {**_WORDS, Op.CONTAINS: _contains},
-    FieldType.CHOICE: _WORDS,
+    FieldType.CHOICE: {**_WORDS, Op.CONTAINS: _contains},
     FieldType.NUMBER: _AMOUNTS,
     FieldType.DATE: _AMOUNTS,
     FieldType.DATETIME: {op: _compared(sign) for op, sign in _ORDER.items()},
