@@ -200,3 +200,41 @@ def test_a_second_call_that_is_throttled_is_refused_for_its_rows_alone(mock: res
 
 def test_no_code_stands_for_doubt_because_a_row_always_has_an_answer() -> None:
     assert FaultCode.OUTCOME_UNKNOWN not in CODES.values()
+
+
+def test_an_amount_that_products_overrule_is_told_though_the_save_succeeded(mock: responses.RequestsMock) -> None:
+    other = "006000000000002AAA"
+    echo(mock, COLLECTIONS)
+    kept = {"records": [{"Id": DEAL, "Amount": 900.0}, {"Id": other, "Amount": 250.5}], "done": True}
+    mock.add(responses.GET, DATA + "queryAll/", json=kept)
+    writes = [
+        Write(Kind.DEAL, Operation.UPDATE, {"amount": Decimal("250.50")}, record_id=each) for each in (DEAL, other)
+    ]
+    first, second = a_rig(mock).crm.apply(writes)
+    assert isinstance(first, Refused)
+    assert (first.fault.vendor_code, first.fault.advice) == ("VALUE_NOT_KEPT", Advice.PARK)
+    assert "kept 900.0" in first.fault.message
+    assert second == Applied(other)
+
+
+@pytest.mark.parametrize(
+    ("code", "fields", "hint"),
+    [
+        ("INVALID_FIELD_FOR_INSERT_UPDATE", ["Handoff_Risks__c"], "field-level security"),
+        ("INVALID_FIELD_FOR_INSERT_UPDATE", ["Name"], "person account"),
+        ("INACTIVE_OWNER_OR_USER", ["OwnerId"], "no longer works"),
+        ("INVALID_CROSS_REFERENCE_KEY", ["RecordTypeId"], "record type"),
+        ("INSUFFICIENT_ACCESS_OR_READONLY", [], "not shared"),
+        ("DUPLICATES_DETECTED", [], "duplicate_rules"),
+        ("FIELD_CUSTOM_VALIDATION_EXCEPTION", [], "validation rules"),
+    ],
+)
+def test_a_refusal_keeps_the_vendors_words_and_says_what_to_do(
+    mock: responses.RequestsMock, code: str, fields: list[str], hint: str
+) -> None:
+    errors = [{"statusCode": code, "message": "Their words", "fields": fields}]
+    mock.add(responses.PATCH, COLLECTIONS, json=[{"success": False, "errors": errors}])
+    (outcome,) = a_rig(mock).crm.apply([Write(Kind.DEAL, Operation.UPDATE, {"risks": "x"}, record_id=DEAL)])
+    assert isinstance(outcome, Refused)
+    assert outcome.fault.message.startswith("Their words")
+    assert hint in outcome.fault.message.partition("What to do: ")[2]

@@ -15,6 +15,7 @@ import requests
 from simple_salesforce.exceptions import SalesforceError
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
+from connector.crm.salesforce.hints import hint
 from connector.errors import CrmError, Fault, FaultCode
 
 MESSAGE_LIMIT = 2000
@@ -23,6 +24,8 @@ MESSAGE_LIMIT = 2000
 QUOTA_CODE = "REQUEST_LIMIT_EXCEEDED"
 EXPIRED_CODE = "INVALID_SESSION_ID"
 DUPLICATE_CODE = "DUPLICATE_VALUE"
+INVALID_JOB_STATE = "INVALIDJOBSTATE"
+"""A Bulk job cannot go from its state to the one that was asked for."""
 VERSION_CODE = "UNSUPPORTED_API_VERSION"
 GONE = 410
 """The status of every path below a retired version (facts: Salesforce §3.3, §4.4)."""
@@ -96,7 +99,9 @@ def of_row(errors: Sequence[Mapping[str, Any]], *, key_field: str | None) -> Fau
         code = FaultCode.REJECTED
     words = "; ".join(str(each.get("message", "")) for each in errors) or "the row failed without a reason"
     named = f" (fields: {', '.join(fields)})" if fields else ""
-    return Fault(code=code, vendor_code=vendor_code, message=(words + named)[:MESSAGE_LIMIT])
+    advice = hint(vendor_code, fields)
+    told = (words + named)[:MESSAGE_LIMIT] + (f". What to do: {advice}" if advice else "")
+    return Fault(code=code, vendor_code=vendor_code, message=told)
 
 
 def of_token(status: int, body: Any) -> Fault:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +20,7 @@ from connector.crm.salesforce.faults import odd_answer, of_row
 from connector.crm.salesforce.fields import ACTIVITIES, Names
 from connector.crm.salesforce.keys import KeyMode
 from connector.crm.salesforce.session import SalesforceSession
+from connector.crm.salesforce.soql import ALIVE, in_lists, select
 from connector.crm.salesforce.wire import fields_of
 from connector.errors import Advice, CrmError, Fault, FaultCode
 from connector.handoff.model import Kind
@@ -30,6 +32,12 @@ KEYED = ACTIVITIES
 """Objects whose custom external id makes an upsert possible (facts: Salesforce §3.4)."""
 
 COLLECTIONS = "composite/sobjects"
+
+
+SILENT = "Amount"
+"""Of an opportunity with products: a write of it succeeds and changes nothing (facts: Salesforce §7)."""
+
+CENT = Decimal("0.01")
 
 
 class Verb(StrEnum):
@@ -81,6 +89,7 @@ class Writer:
             for wave in waves(group, identity=_identity):
                 for part in chunks(wave, size=BATCH):
                     self._send(verb, part, outcomes)
+            self._read_back(group, outcomes)
         return tuple(outcomes[place] for place in range(len(writes)))
 
     def _verb(self, write: Write) -> Verb:
@@ -180,6 +189,29 @@ class Writer:
         for row, result in zip(rows, answer, strict=True):
             outcomes[row.place] = _outcome(row, result, key_field=key_field)
 
+    def _read_back(self, rows: Sequence[_Row], outcomes: dict[int, WriteOutcome]) -> None:
+        """Ask again for fields that Salesforce may pass over in silence, and only for those."""
+        doubtful = [
+            row for row in rows if SILENT in row.sent and "id" in row.sent and isinstance(outcomes[row.place], Applied)
+        ]
+        if not doubtful:
+            return
+        ids = sorted({str(row.sent["id"]) for row in doubtful})
+        soql = select(["Id", SILENT], of=self._names.object(Kind.DEAL), where=f"{ALIVE} AND Id IN ")
+        try:
+            told = list(self._session.read_all([soql + part for part in in_lists(ids, around=soql)]))
+        except CrmError:
+            return  # the rows are done as far as the vendor says; the next look reads them again
+        kept = {str(row["Id"]): row.get(SILENT) for _, row in told}
+        for row in doubtful:
+            asked, now = row.sent[SILENT], kept.get(str(row.sent["id"]), row.sent[SILENT])
+            if not _same_amount(asked, now):
+                words = (
+                    f"Salesforce accepted {SILENT} = {asked} and kept {now}: an opportunity with products takes its "
+                )
+                words += "amount from them. What to do: take the amount out of what the connector writes"
+                outcomes[row.place] = Refused(Fault(FaultCode.REJECTED, "VALUE_NOT_KEPT", words))
+
     def _failed(self, verb: Verb, rows: Sequence[_Row], outcomes: dict[int, WriteOutcome], error: CrmError) -> None:
         """A whole call failed: lost is unknown; refused for what it held is tried in halves; else nothing was done."""
         fault = error.fault
@@ -204,6 +236,12 @@ def _outcome(row: _Row, result: Any, *, key_field: str | None) -> WriteOutcome:
         return Applied(record_id) if record_id else Unknown(odd_answer("a row succeeded without an id"))
     fault: Fault = of_row(result.get("errors") or (), key_field=key_field)
     return Refused(fault)
+
+
+def _same_amount(asked: Any, kept: Any) -> bool:
+    if asked is None or kept is None:
+        return asked is kept
+    return abs(Decimal(str(asked)) - Decimal(str(kept))) <= CENT
 
 
 def _identity(row: _Row) -> str:
