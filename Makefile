@@ -6,7 +6,7 @@ ARGS ?=
 export ARGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fast lint types contracts unit e2e bench lock schemas clean
+.PHONY: help demo test check fast lint types contracts unit e2e bench lock schemas stubs clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -56,6 +56,10 @@ bench: $(VENV)/.runtime ## calls, latency, memory and CPU, printed and kept in b
 
 schemas: $(VENV)/.runtime ## write the JSON Schemas that editors use beside the mappings
 	@$(BIN)/python -m connector check --write-schemas mappings/schemas
+
+STUBS := connector/crm/salesforce/pubsub
+stubs: $(VENV)/.dev ## make the stubs of the event bus anew from their .proto
+	@$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. $(STUBS)/eventbus.proto
 
 lock: ## resolve the hash-locked requirements anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --extra postgres --extra pubsub -o requirements/runtime.txt pyproject.toml

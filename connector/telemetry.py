@@ -56,6 +56,8 @@ class Telemetry:
         self.calls_left = self._gauge("calls_left", "Calls of the vendor's day that are left to everybody", "system")
         self.paused = self._gauge("paused", "1 while a system is paused", "system")
         self.last_pass = self._gauge("last_pass_timestamp_seconds", "When a pass last went through", "system")
+        self.live_lines = self._gauge("live_lines", "Live lines on which changes are heard as they happen", "system")
+        self.hints = self._counter("hints", "Records that a live line told of", "system")
         peak = self._gauge("peak_memory_bytes", "The most memory this process ever held")
         peak.set_function(peak_memory)
         self.last_poll = self._gauge("last_poll_timestamp_seconds", "When a poll last went through", "system")

@@ -25,6 +25,8 @@ from connector.crm.port import (
     DealFacts,
     ObjectSchema,
     Operation,
+    Jobs,
+    LiveFeed,
     Refused,
     Unknown,
     Write,
@@ -171,6 +173,10 @@ class MemoryCRM:
         self._called("account_counts")
         held = (row.values.get("csm") for row in self._rows.values() if row.kind is Kind.ACCOUNT)
         return dict(Counter(str(each) for each in held if each))
+    def live(self) -> LiveFeed | None:
+        """Nothing is pushed."""
+        return None
+
 
     def stages(self) -> tuple[Stage, ...]:
         """Every stage."""

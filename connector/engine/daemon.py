@@ -13,6 +13,7 @@ from types import FrameType
 import structlog
 
 from connector.engine.failpoints import Failpoint, passing
+from connector.engine.listener import Listener
 from connector.engine.onepass import let_go
 from connector.engine.parts import Shared, System
 from connector.engine.scheduler import Ticks
@@ -44,12 +45,18 @@ def run_daemon(
         # A restart is how a person says that the cause is mended; if it is not, one call halts the system again.
         shared.store.resume(system.name)
     ticks.start()
+    listeners = [Listener(shared, system, wake=ticks.wake) for system in systems]
+    for listener in listeners:
+        listener.start()
     log.info(DAEMON_STARTED, systems=[system.name for system in systems], poll_seconds=poll_seconds)
     try:
         arrived.wait()
     finally:
         passing(Failpoint.IN_SHUTDOWN)
+        shared.stopping.set()
         ticks.stop()
+        for listener in listeners:
+            listener.join()
         if stop_web:
             stop_web()
         for system in systems:

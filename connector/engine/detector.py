@@ -6,6 +6,7 @@ nothing but latency, because every look re-reads the deal.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -22,14 +23,14 @@ FEED_FAILED = "feed.failed"
 log = structlog.get_logger()
 
 
-def detect(shared: Shared, system: System) -> int:
-    """Read every feed to its end. Returns how many looks were asked for.
+def detect(shared: Shared, system: System, feeds: Sequence[str]) -> int:
+    """Read these feeds to their ends. Returns how many looks were asked for.
 
     A feed that fails does not keep the others from being read; its `CrmError` is raised when all were tried.
     """
     asked = 0
     failed: CrmError | None = None
-    for feed in system.crm.feeds():
+    for feed in feeds:
         try:
             asked += _drain(shared, system, feed)
         except CrmError as error:
@@ -50,7 +51,7 @@ def _drain(shared: Shared, system: System, feed: str) -> int:
     while not shared.stopping.is_set():
         page = system.crm.changes(feed, cursor)
         passing(Failpoint.PAGE_READ)
-        looks = _looks(shared, system, page.changes, feed)
+        looks = looks_for(shared, system, page.changes, feed)
         if looks or page.cursor != cursor:
             shared.store.enqueue(system.name, looks, cursor=(feed, page.cursor))
             passing(Failpoint.INBOX_COMMITTED)
@@ -63,7 +64,7 @@ def _drain(shared: Shared, system: System, feed: str) -> int:
     return asked
 
 
-def _looks(shared: Shared, system: System, changes: tuple[Change, ...], feed: str) -> list[Look]:
+def looks_for(shared: Shared, system: System, changes: Sequence[Change], feed: str) -> list[Look]:
     """One look per deal. Our own echo is looked at later rather than never: a person may have edited in between."""
     if not changes:
         return []

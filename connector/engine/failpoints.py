@@ -19,6 +19,8 @@ class Failpoint(StrEnum):
 
     PAGE_READ = "page-read"
     INBOX_COMMITTED = "inbox-committed"
+    HINT_READ = "hint-read"
+    HINT_COMMITTED = "hint-committed"
     DECIDED = "decided"
     RECORDED = "recorded"
     BEFORE_CALL = "before-call"

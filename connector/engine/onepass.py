@@ -7,9 +7,10 @@ nothing: what was stored is taken up by the next one.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 import structlog
 
@@ -44,6 +45,13 @@ ROUNDS = 25
 log = structlog.get_logger()
 
 
+class Occasion(StrEnum):
+    """Why a pass runs: because it is time, or because something was heard and waits in the inbox."""
+
+    TICK = "tick"
+    WOKEN = "woken"
+
+
 @dataclass(frozen=True, slots=True)
 class PassResult:
     """What one pass did; ``idle`` means the system was another replica's or is paused."""
@@ -54,16 +62,16 @@ class PassResult:
     error: str = ""
 
 
-def run_pass(shared: Shared, system: System) -> PassResult:
+def run_pass(shared: Shared, system: System, *, occasion: Occasion = Occasion.TICK) -> PassResult:
     """Run one pass; never raises for a CRM's failure, which is told in the result, the log and the page."""
     with system.lock:
         if shared.store.paused(system.name) is not None:
             return PassResult(idle=True)
-        if not _hold(shared, system):
+        if not hold(shared, system):
             return PassResult(idle=True)
         began = time.monotonic()
         try:
-            result = _steps(shared, system)
+            result = _steps(shared, system, occasion)
         except CrmError as error:
             if error.fault.advice is Advice.HALT:
                 halt(shared, system, error.fault)
@@ -100,7 +108,8 @@ def let_go(shared: Shared, system: System) -> None:
     shared.store.release(_pass_of(system), _holder(shared))
 
 
-def _hold(shared: Shared, system: System) -> bool:
+def hold(shared: Shared, system: System) -> bool:
+    """Take or renew this process's hold on a system: who holds it works on it, and listens for it."""
     return shared.store.lease(_pass_of(system), owner=_holder(shared), ttl=PASS_LEASE)
 
 
@@ -114,17 +123,18 @@ def _pass_of(system: System) -> str:
     return f"pass:{system.name}"
 
 
-def _steps(shared: Shared, system: System) -> PassResult:
+def _steps(shared: Shared, system: System, occasion: Occasion) -> PassResult:
     if not system.connected:
         connect(shared, system)
-    failed = [error for step in FINDING if (error := _attempt(step, shared, system))]
-    shared.telemetry.last_poll.labels(system=system.name).set(shared.clock.now().timestamp())
+    failed = [error for step in FINDING[occasion] if (error := _attempt(step, shared, system))]
+    if occasion is Occasion.TICK:
+        shared.telemetry.last_poll.labels(system=system.name).set(shared.clock.now().timestamp())
     looked = applied = 0
     for _ in range(ROUNDS):
         seen = reconcile(shared, system)
         sent = dispatch(shared, system)
         looked, applied = looked + seen, applied + sent
-        _hold(shared, system)
+        hold(shared, system)
         if seen == 0 or shared.stopping.is_set():
             break
     if looked or applied:
@@ -147,14 +157,50 @@ def _attempt(step: Callable[[Shared, System], int], shared: Shared, system: Syst
 
 
 def _sweep_if_due(shared: Shared, system: System) -> int:
-    return sweep(shared, system) if not system.sparing and _sweep_due(shared, system) else 0
+    if system.sparing:
+        return 0
+    asked_for = system.live.take_sweep()
+    if not asked_for and not _sweep_due(shared, system):
+        return 0
+    try:
+        return sweep(shared, system)
+    except CrmError:
+        system.live.want((), sweep=asked_for)
+        raise
 
 
 def _detect_if_due(shared: Shared, system: System) -> int:
-    return detect(shared, system) if poll_due(shared, system) else 0
+    """Poll at a tick: what nobody listens to, and now and then, for safety, the rest too."""
+    if not poll_due(shared, system):
+        return 0
+    safety = timedelta(seconds=system.safety_poll)
+    return _poll(shared, system, system.live.due(system.crm.feeds(), now=shared.clock.now(), safety=safety))
 
 
-FINDING: tuple[Callable[[Shared, System], int], ...] = (rescue, verify, _sweep_if_due, _detect_if_due)
+def _detect_missed(shared: Shared, system: System) -> int:
+    """Poll between ticks: only what the listener says may have been missed."""
+    if system.sparing:
+        return 0
+    wanted = system.live.wanted()
+    return _poll(shared, system, tuple(feed for feed in system.crm.feeds() if feed in wanted))
+
+
+def _poll(shared: Shared, system: System, feeds: tuple[str, ...]) -> int:
+    began = shared.clock.now()
+    system.live.begin_poll(feeds)
+    try:
+        asked = detect(shared, system, feeds)
+    except CrmError:
+        system.live.want(feeds)
+        raise
+    system.live.polled(feeds, at=began)
+    return asked
+
+
+FINDING: Mapping[Occasion, tuple[Callable[[Shared, System], int], ...]] = {
+    Occasion.TICK: (rescue, verify, _sweep_if_due, _detect_if_due),
+    Occasion.WOKEN: (rescue, verify, _detect_missed),
+}
 """The steps that find work, in order; after them come the rounds of look and send."""
 
 

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from connector.clock import Clock
 from connector.crm.port import CRM
+from connector.engine.live import LiveState
 from connector.handoff.model import Person, Stage, SystemName
 from connector.handoff.plan import Notify
 from connector.handoff.rulebook import Policy
@@ -54,6 +55,7 @@ class System:
     """One org or portal under this daemon, with what is remembered between two passes of the same process.
 
     ``reserve`` is the share of the day's calls left to others; ``sparing`` is True while no more than that is left.
+    ``safety_poll`` is how many seconds lie between polls of a feed that a live line stands in for.
     """
 
     name: SystemName
@@ -63,6 +65,7 @@ class System:
     first_run_since: datetime | None = None
     reserve: float = 0.2
     sparing: bool = False
+    safety_poll: float = 300.0
     connected: bool = False
     last_sweep: datetime | None = None
     last_pass: datetime | None = None
@@ -71,6 +74,7 @@ class System:
     people_read: datetime | None = None
     people: Mapping[str, Person] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
+    live: LiveState = field(default_factory=LiveState)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 

@@ -1,4 +1,4 @@
-"""The ticks: APScheduler runs one pass per system at a time, from memory, in this process only.
+"""The ticks: APScheduler runs one pass per system at a time, from memory, in this process only; and sooner when woken.
 
 Not here: sharing work between processes (leases and row locks in the store do that). A job store shared between
 processes would run every job in each of them.
@@ -6,17 +6,22 @@ processes would run every job in each of them.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from connector.engine.onepass import run_pass
+from connector.engine.onepass import Occasion, run_pass
 from connector.engine.parts import Shared, System
 
 TICK_CRASHED = "tick.crashed"
+
+GATHER = timedelta(milliseconds=150)
+"""How long a woken pass waits for more of the same, counted from the first: a burst goes out in full batches, and one
+win is not kept waiting by those behind it."""
 
 log = structlog.get_logger()
 
@@ -26,26 +31,49 @@ class Ticks:
 
     def __init__(self, shared: Shared, systems: Sequence[System], *, seconds: float) -> None:
         self._shared = shared
+        self._lock = threading.Lock()
+        self._woken: set[str] = set()
+        self._attending: set[str] = set()
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(max(1, len(systems)))},
+            # One thread a system for its ticks, one for when it is woken in between.
+            executors={"default": ThreadPoolExecutor(max(1, 2 * len(systems)))},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )
         for system in systems:
             self._scheduler.add_job(
-                self._tick,
+                self._run,
                 "interval",
                 seconds=seconds,
-                args=(system,),
+                args=(system, Occasion.TICK),
                 id=f"pass:{system.name}",
                 next_run_time=datetime.now(UTC),
             )
 
-    def _tick(self, system: System) -> None:
+    def wake(self, system: System) -> None:
+        """Run a pass soon, and after the one that is running, if one is. Callable from any thread."""
+        with self._lock:
+            self._woken.add(system.name)
+            if system.name in self._attending or self._shared.stopping.is_set():
+                return
+            self._attending.add(system.name)
+        self._scheduler.add_job(self._attend, "date", run_date=datetime.now(UTC) + GATHER, args=(system,))
+
+    def _attend(self, system: System) -> None:
+        """Passes until nothing came in meanwhile. What comes in during a pass has gathered enough when it ends."""
+        while True:
+            with self._lock:
+                if system.name not in self._woken:
+                    self._attending.discard(system.name)
+                    return
+                self._woken.discard(system.name)
+            self._run(system, Occasion.WOKEN)
+
+    def _run(self, system: System, occasion: Occasion) -> None:
         if self._shared.stopping.is_set():
             return
         try:
-            run_pass(self._shared, system)
+            run_pass(self._shared, system, occasion=occasion)
         except Exception:
             # A bug in one pass must not end the ticks of all systems; it is loud, and readiness turns red.
             system.trouble = "the last pass crashed; see the log"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from connector.settings.load import Read, load_settings, read_settings
 from connector.settings.model import (
+    SAFETY_POLL,
     AccessToken,
     ChatSettings,
     ClientCredentials,
@@ -24,6 +25,7 @@ from connector.settings.model import (
 )
 
 __all__ = [
+    "SAFETY_POLL",
     "AccessToken",
     "ChatSettings",
     "ClientCredentials",

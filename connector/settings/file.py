@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from connector.settings.model import FirstRun, Mode, Vendor
+from connector.settings.model import ChangeEvents, FirstRun, Mode, Vendor
 
 ENV_NAME = re.compile(r"^[A-Z_][A-Z0-9_]*$")
 SYSTEM_NAME = re.compile(r"^[a-z][a-z0-9-]{0,30}$")
+HOST_AND_PORT = re.compile(r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")
+CHANNEL = re.compile(r"^[A-Za-z][A-Za-z0-9_]*__chn$")
 API_VERSION = re.compile(r"^(\d{2,3}\.0|20\d{2}-\d{2}(-beta)?)$")
 
 
@@ -71,6 +73,18 @@ def _system_name(value: str) -> str:
 def _api_version(value: str) -> str:
     if not API_VERSION.match(value):
         raise ValueError(f'{value!r} is no API version; write "67.0" for Salesforce, "2026-09" for HubSpot')
+    return value
+
+
+def _host_and_port(value: str) -> str:
+    if not HOST_AND_PORT.match(value):
+        raise ValueError(f'{value!r} is no address of the event bus; write "host:port" without https://')
+    return value
+
+
+def _channel(value: str) -> str:
+    if not CHANNEL.match(value):
+        raise ValueError(f'{value!r} is no custom channel; write its API name, which ends in "__chn"')
     return value
 
 
@@ -130,6 +144,10 @@ class SystemSpec(FileSpec):
     access_token_file: Text | None = None
     duplicate_rules: Literal["respect", "allow"] | None = None
     reserve_percent: Annotated[int, Field(ge=0, le=90)] = 20
+    change_events: Annotated[ChangeEvents, EnumOf] | None = None
+    pubsub_address: Annotated[str, AfterValidator(_host_and_port)] | None = None
+    change_channel: Annotated[str, AfterValidator(_channel)] | None = None
+    safety_poll_seconds: Poll | None = None
     first_run: Annotated[FirstRun, EnumOf] = FirstRun.OBSERVE_OLD
     act_since: date | None = None
 

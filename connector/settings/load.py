@@ -10,17 +10,28 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from connector.errors import Problem, UserError
-from connector.settings.file import STORE_ADVICE, ConfigSpec, DaemonSpec, NotifySpec, SystemSpec, is_store_url
+from connector.settings.file import (
+    STORE_ADVICE,
+    ConfigSpec,
+    DaemonSpec,
+    NotifySpec,
+    SystemSpec,
+    is_loopback,
+    is_store_url,
+)
 from connector.settings.mistakes import validated
 from connector.settings.model import (
     HUBSPOT_API_VERSION,
     HUBSPOT_BASE_URL,
+    SAFETY_POLL,
     SALESFORCE_API_VERSION,
     AccessToken,
+    ChangeEvents,
     ChatSettings,
     ClientCredentials,
     Credentials,
@@ -28,6 +39,7 @@ from connector.settings.model import (
     EmailSettings,
     FirstRun,
     JwtBearer,
+    LiveSettings,
     LogSettings,
     NotifySettings,
     Settings,
@@ -177,6 +189,7 @@ class _Desk:
             credentials=credentials,
             reserve=spec.reserve_percent / 100,
             allow_duplicates=spec.duplicate_rules == "allow",
+            live=_live(spec, base_url) if spec.vendor is Vendor.SALESFORCE else None,
             act_since=spec.act_since,
         )
 
@@ -223,6 +236,20 @@ def _salesforce(desk: _Desk, spec: SystemSpec, at: KeyPath) -> Credentials | Non
     return None
 
 
+def _live(spec: SystemSpec, base_url: str) -> LiveSettings | None:
+    """How to listen. An org on this machine has its event bus there too, or none: the vendor's knows nothing of it."""
+    wanted = spec.change_events or ChangeEvents.AUTO
+    nowhere = spec.pubsub_address is None and is_loopback(urlsplit(base_url).hostname or "")
+    if wanted is ChangeEvents.OFF or (nowhere and wanted is ChangeEvents.AUTO):
+        return None
+    return LiveSettings(
+        address=spec.pubsub_address or "",
+        channel=spec.change_channel or "",
+        required=wanted is ChangeEvents.ON,
+        safety_poll=spec.safety_poll_seconds or SAFETY_POLL,
+    )
+
+
 def _hubspot(desk: _Desk, spec: SystemSpec, at: KeyPath) -> Credentials | None:
     foreign: tuple[str, ...] = (
         "client_id_env",
@@ -232,6 +259,7 @@ def _hubspot(desk: _Desk, spec: SystemSpec, at: KeyPath) -> Credentials | None:
         "username",
     )
     foreign += ("private_key_env", "private_key_file", "login_url", "duplicate_rules")
+    foreign += ("change_events", "pubsub_address", "change_channel", "safety_poll_seconds")
     _refuse_keys(desk, spec, at, foreign, "belongs to Salesforce; take it out")
     token = desk.needed("access_token", spec, at, suggested=f"{_prefix(spec)}_ACCESS_TOKEN")
     return AccessToken(access_token=token) if token else None

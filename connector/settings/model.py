@@ -18,6 +18,8 @@ SALESFORCE_API_VERSION = "67.0"
 HUBSPOT_API_VERSION = "2026-09"
 """The dated paths on which HubSpot checks required fields (facts: HubSpot §0.3)."""
 HUBSPOT_BASE_URL = "https://api.hubapi.com"
+SAFETY_POLL = 300.0
+"""Seconds between polls of what is listened to as well."""
 
 
 class Vendor(StrEnum):
@@ -32,6 +34,14 @@ class Mode(StrEnum):
 
     OBSERVE = "observe"
     ACT = "act"
+
+
+class ChangeEvents(StrEnum):
+    """Whether changes are listened to: where it can be had, as a must (its lack is a problem), or not at all."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
 
 
 class FirstRun(StrEnum):
@@ -74,11 +84,22 @@ class AccessToken(Frozen):
 Credentials = ClientCredentials | JwtBearer | AccessToken
 
 
+class LiveSettings(Frozen):
+    """How changes are listened to. ``address`` is host:port, ``channel`` a custom channel's name; empty for the
+    vendor's own. ``required``: that it cannot be had is a problem. ``safety_poll`` is seconds between polls meanwhile.
+    """
+
+    address: str
+    channel: str
+    required: bool
+    safety_poll: float
+
+
 class SystemSettings(Frozen):
     """One org or portal. ``act_since`` is set when old wins are to be acted on; URLs have no slash at the end.
 
     ``reserve`` is the share (0 to 1) of the day's calls that is left to people and other programs.
-    ``allow_duplicates`` saves although a Salesforce duplicate rule warns.
+    ``allow_duplicates`` saves although a Salesforce duplicate rule warns. ``live`` None polls alone.
     """
 
     name: str
@@ -89,6 +110,7 @@ class SystemSettings(Frozen):
     credentials: Credentials
     reserve: float = 0.2
     allow_duplicates: bool = False
+    live: LiveSettings | None = None
     act_since: date | None = None
 
 

@@ -5,6 +5,7 @@ are its own affair, apart from ``codec`` (actions and plans as JSON).
 """
 
 from connector.store.audit import AuditKind
+from connector.store.livenote import LIVE_CURSOR, LIVE_NOTE, LiveNote
 from connector.store.outbox import RANKS
 from connector.store.rows import (
     CALLS,
@@ -37,6 +38,8 @@ __all__ = [
     "LAST_TROUBLE",
     "RANKS",
     "SPARING",
+    "LIVE_CURSOR",
+    "LIVE_NOTE",
     "Applied",
     "AppliedLike",
     "AuditKind",
@@ -49,6 +52,7 @@ __all__ = [
     "Look",
     "Mode",
     "OutboxRow",
+    "LiveNote",
     "Park",
     "Reread",
     "Result",

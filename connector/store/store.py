@@ -31,6 +31,7 @@ from connector.store.record import Recorder
 from connector.store.settle import Settling
 from connector.store.views import Views
 
+from connector.store.whereabouts import Whereabouts
 
 class Mode(StrEnum):
     """What a store is opened for."""
@@ -45,7 +46,7 @@ class Mode(StrEnum):
     """To look; writes fail."""
 
 
-class Store(Inbox, Ledger, Recorder, Outbox, Settling, Leases, Views):
+class Store(Inbox, Ledger, Recorder, Outbox, Settling, Leases, Views, Whereabouts):
     """Inbox, ledger, outbox, audit and leases of all systems, in one database. Thread-safe."""
 
     def __init__(self, database: Database, *, lock: FileLock | None = None, keepsake: Keepsake | None = None) -> None:

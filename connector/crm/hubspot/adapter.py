@@ -31,6 +31,8 @@ from connector.crm.port import (
     ChangePage,
     DailyCalls,
     DealFacts,
+    Jobs,
+    LiveFeed,
     ObjectSchema,
     Operation,
     Write,
@@ -160,6 +162,10 @@ class HubSpotCRM:
         if not deal_ids:
             return {}
         return self._reader.deals(
+    def live(self) -> LiveFeed | None:
+        """Changes are polled."""
+        return None
+
             deal_ids, stages=self._portal.stage, times=self._portal.stage_times(), now=self.server_time()
         )
 

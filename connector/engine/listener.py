@@ -1,0 +1,196 @@
+"""Listen: one thread per system that has a live feed; what it hears goes into the inbox and wakes the system's pass.
+
+Not here: reading deals (``reconciler``) and streams (each adapter's ``live``). A hint says only which deal. It is
+stored with the place on the stream in one transaction, so a process that dies hears the rest again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+import structlog
+
+from connector.crm.port import Change, Hints, Line, LiveFeed, Sighting
+from connector.engine.detector import looks_for
+from connector.engine.failpoints import Failpoint, passing
+from connector.engine.onepass import hold
+from connector.engine.parts import Shared, System
+from connector.errors import CrmError
+from connector.handoff.model import Kind, Ref
+from connector.store import LIVE_CURSOR, LIVE_NOTE, LiveNote
+from connector.store.livenote import RENEW
+
+LIVE_OPENED = "live.opened"
+LIVE_LOST = "live.lost"
+LIVE_MISSED = "live.missed"
+LIVE_CRASHED = "live.crashed"
+HINTS_READ = "hints.read"
+HINTS_UNRESOLVED = "hints.unresolved"
+
+HOLD_EVERY = 15.0
+"""Seconds between two looks at whether this process may still listen: a quarter of a lease."""
+
+WAIT = 1.0
+"""Seconds between two looks at whether it may begin."""
+
+AFTER_CRASH = 10.0
+STOP_SECONDS = 1.0
+
+Wake = Callable[[System], None]
+
+log = structlog.get_logger()
+
+
+class Listener:
+    """The thread of one system. ``wake`` is called when something waits that should not wait for the next tick."""
+
+    def __init__(self, shared: Shared, system: System, *, wake: Wake) -> None:
+        self._shared = shared
+        self._system = system
+        self._wake = wake
+        self._noted_at = 0.0
+        self._held_at = 0.0
+        self._thread = threading.Thread(target=self.run, name=f"listener:{system.name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to listen as soon as the system is connected."""
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait for the end; ``shared.stopping`` must be set. A call that hangs is left behind after a second."""
+        self._thread.join(STOP_SECONDS)
+
+    def run(self) -> None:
+        """Listen until the process stops. Returns at once where there is nothing to listen to."""
+        stopping = self._shared.stopping
+        while not stopping.is_set():
+            if not self._may_listen():
+                stopping.wait(WAIT)
+                continue
+            feed = self._system.crm.live()
+            if feed is None:
+                self._shared.store.set_cursor(self._system.name, LIVE_NOTE, "")
+                return
+            try:
+                self.listen(feed)
+            except Exception:
+                # What was heard is stored or will be heard again; polling goes on as if there were no listener.
+                log.exception(LIVE_CRASHED, system=self._system.name)
+                stopping.wait(AFTER_CRASH)
+
+    def listen(self, feed: LiveFeed) -> None:
+        """Take what the feed says until the process stops or the system is another's."""
+        shared, system = self._shared, self._system
+        cursor = shared.store.cursor(system.name, LIVE_CURSOR)
+        try:
+            with closing(feed.listen(cursor, shared.stopping)) as heard:
+                for hints in heard:
+                    if shared.stopping.is_set() or not self._may_go_on():
+                        return
+                    self.take(feed, hints)
+        finally:
+            system.live.drop()
+            shared.telemetry.live_lines.labels(system=system.name).set(0)
+
+    def take(self, feed: LiveFeed, hints: Hints) -> None:
+        """Store what was heard, then act on how the lines stand, then wake whoever is needed."""
+        shared, system = self._shared, self._system
+        urgent = False
+        if hints.sightings or hints.cursor:
+            passing(Failpoint.HINT_READ)
+            looks = looks_for(shared, system, self._changes(feed, hints.sightings), "the live feed")
+            cursor = (LIVE_CURSOR, hints.cursor) if hints.cursor else None
+            shared.store.enqueue(system.name, looks, cursor=cursor)
+            passing(Failpoint.HINT_COMMITTED)
+            urgent = any(look.due_at <= shared.clock.now() for look in looks)
+        if hints.sightings:
+            system.live.last_event = shared.clock.now()
+            shared.telemetry.hints.labels(system=system.name).inc(len(hints.sightings))
+            log.debug(HINTS_READ, system=system.name, records=len(hints.sightings))
+        if hints.missed or hints.sweep:
+            log.info(LIVE_MISSED, system=system.name, feeds=sorted(hints.missed), why=hints.sweep)
+        system.live.want(hints.missed, sweep=bool(hints.sweep))
+        self._tell(hints.lines)
+        self._leave_note(changed=bool(hints.lines))
+        if urgent or hints.missed:
+            self._wake(system)
+
+    def _changes(self, feed: LiveFeed, sightings: Sequence[Sighting]) -> list[Change]:
+        """The deals behind what was seen: from the event, else from the ledger, else asked of the CRM in one call."""
+        found: list[Change] = []
+        blank = [each for each in sightings if not each.deal_ids]
+        known = self._known({each.ref for each in blank})
+        unknown = sorted({each.ref for each in blank if each.ask and each.ref not in known}, key=lambda ref: ref.id)
+        if unknown:
+            known |= self._asked(feed, unknown)
+        for each in sightings:
+            deals = each.deal_ids or known.get(each.ref, ())
+            found += [Change(deal, each.modified_at, by_self=each.by_self) for deal in deals]
+        return found
+
+    def _known(self, refs: set[Ref]) -> dict[Ref, tuple[str, ...]]:
+        if not refs:
+            return {}
+        store, name = self._shared.store, self._system.name
+        accounts = store.deals_of_accounts(name, {ref.id for ref in refs if ref.kind is Kind.ACCOUNT})
+        records = store.deals_of_records(name, {ref.id for ref in refs if ref.kind is not Kind.ACCOUNT})
+        found = {Ref(Kind.ACCOUNT, account): deals for account, deals in accounts.items()}
+        return found | {ref: (records[ref.id],) for ref in refs if ref.kind is not Kind.ACCOUNT and ref.id in records}
+
+    def _asked(self, feed: LiveFeed, refs: Sequence[Ref]) -> dict[Ref, tuple[str, ...]]:
+        """What the CRM says these belong to; of an account only the deals whose handoff is under way."""
+        system = self._system
+        try:
+            told = feed.deals_of(refs)
+        except CrmError as error:
+            feeds = frozenset().union(*(line.feeds for line in system.live.lines().values()))
+            log.warning(HINTS_UNRESOLVED, system=system.name, records=len(refs), vendor_code=error.fault.vendor_code)
+            system.live.want(feeds, sweep=True)
+            return {}
+        of_accounts = [deal for ref, deals in told.items() if ref.kind is Kind.ACCOUNT for deal in deals]
+        busy = self._shared.store.under_way(system.name, of_accounts) if of_accounts else frozenset()
+        return {
+            ref: tuple(deal for deal in deals if ref.kind is not Kind.ACCOUNT or deal in busy)
+            for ref, deals in told.items()
+        }
+
+    # whether, and how it stands
+
+    def _may_listen(self) -> bool:
+        """Connected, not halted, and nobody else's: who listens is who works on the system."""
+        system = self._system
+        if not system.connected or self._shared.store.paused(system.name) is not None:
+            return False
+        self._held_at = time.monotonic()
+        return hold(self._shared, system)
+
+    def _may_go_on(self) -> bool:
+        if not self._system.connected:
+            return False
+        return time.monotonic() - self._held_at < HOLD_EVERY or self._may_listen()
+
+    def _tell(self, lines: Sequence[Line]) -> None:
+        system = self._system
+        before = system.live.lines()
+        for line in lines:
+            was = before.get(line.name)
+            if line.live and not (was and was.live):
+                log.info(LIVE_OPENED, system=system.name, line=line.name)
+            elif line.why and (was is None or was.live or was.why != line.why):
+                log.warning(LIVE_LOST, system=system.name, line=line.name, why=line.why, next="polled meanwhile")
+        system.live.take(lines)
+        up = sum(line.live for line in system.live.lines().values())
+        self._shared.telemetry.live_lines.labels(system=system.name).set(up)
+
+    def _leave_note(self, *, changed: bool) -> None:
+        """For the status page: when something changed, and often enough to be believed."""
+        if not changed and time.monotonic() - self._noted_at < RENEW:
+            return
+        self._noted_at = time.monotonic()
+        live, now = self._system.live, self._shared.clock.now()
+        lines = {line.name: "" if line.live else line.why or "not open yet" for line in live.lines().values()}
+        note = LiveNote(at=now, last_event=live.last_event, lines=lines)
+        self._shared.store.set_cursor(self._system.name, LIVE_NOTE, note.dump())
