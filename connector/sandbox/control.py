@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from connector.sandbox.rows import Missing, NotUnique
+from connector.sandbox.salesforce.pubsub.desk import ACTIONS, Desk
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -81,6 +82,8 @@ class _Control:
             ("GET", "/people", self.people),
             ("POST", "/settings", self.settings),
             ("POST", "/token", self.token),
+            ("GET", "/pubsub", self.pubsub),
+            ("POST", "/pubsub", self.do_pubsub),
             ("GET", "/record", self.record),
             ("GET", "/records", self.records),
             ("POST", "/record", self.write_record),
@@ -213,6 +216,25 @@ class _Control:
     async def play(self, _request: Request) -> Any:
         """How far the sales period is."""
         return await _settled(import_module("connector.sandbox.scenarios").progress(self._worlds))
+
+    # change events
+
+    async def pubsub(self, _request: Request) -> Any:
+        """What is selected for change events, how many streams there are, and what is planted."""
+        return Desk(self._worlds["sf"]).state()
+
+    async def do_pubsub(self, request: Request) -> Any:
+        """Make trouble with change events: {do, and what that takes}, as `salesforce/pubsub/desk.py` lists it."""
+        body = await _json(request)
+        name = _need(body, "do")
+        if name not in ACTIONS:
+            raise HTTPException(400, f"nothing to do called {name!r}: choose one of {', '.join(sorted(ACTIONS))}")
+        desk = Desk(self._worlds["sf"])
+        try:
+            getattr(desk, name)(**{key: value for key, value in body.items() if key != "do"})
+        except (KeyError, TypeError, ValueError) as error:
+            raise HTTPException(400, str(error)) from error
+        return desk.state()
 
     # raw rows
 

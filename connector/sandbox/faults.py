@@ -8,6 +8,10 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 WIRE_KINDS = frozenset(
     {
@@ -93,13 +97,13 @@ class Faults:
         """Remove every fault."""
         self._faults.clear()
 
-    def take(self, system: str, method: str, path: str) -> Fault | None:
-        """The fault that hits this request, used up by one; None when none does."""
+    def take(self, system: str, method: str, path: str, *, kinds: Container[str] = KINDS) -> Fault | None:
+        """The fault of one of these kinds that hits this request, used up by one; None when none does."""
         if not self._faults:
             return None
         line = f"{method} {path}"
         for fault in self._faults:
-            if fault.system not in ("*", system) or not re.search(fault.match, line):
+            if fault.kind not in kinds or fault.system not in ("*", system) or not re.search(fault.match, line):
                 continue
             if fault.skip > 0:
                 fault.skip -= 1

@@ -170,6 +170,7 @@ class Table:
             self.after_write(row, {})
         return row
 
+        self._tell(row, {}, "CREATE")
     def update(self, id: str, changes: dict[str, Any], *, by: str, touch: bool = True) -> Row:
         """Change a live row; None clears a field, `touch=False` leaves the stamp. Raises Missing and as `insert`."""
         row = self._live(id)
@@ -197,6 +198,8 @@ class Table:
             self.after_write(row, before)
         return row
 
+        if touch:
+            self._tell(row, before, "UPDATE")
     def delete(self, id: str, *, by: str) -> Row:
         """Move a live row to the recycle bin. Raises Missing."""
         row = self._live(id)
@@ -211,6 +214,7 @@ class Table:
 
     def restore(self, id: str, *, by: str) -> Row:
         """Bring a deleted row back. Raises Missing when it is not in the recycle bin, NotUnique."""
+        self._tell(row, row.values, "DELETE")
         row = self.rows.get(id)
         if row is None or row.deleted_at is None:
             raise Missing(id)
@@ -224,6 +228,7 @@ class Table:
 
     def add_unique(self, field: str) -> None:
         """Make a field unique from now on; the rows already there are indexed by it."""
+        self._tell(row, row.values, "UNDELETE")
         if field in self.unique:
             return
         self.unique = (*self.unique, field)
@@ -273,6 +278,8 @@ class Table:
     def clear(self) -> None:
         """Forget every row."""
         self.rows.clear()
+        if self.world.watch:
+            self.world.watch.undid(self, id)
         self.pending.clear()
         self._stamps.clear()
         for index in self._hash.values():
@@ -356,6 +363,10 @@ class Table:
     def _note(self, id: str, row: Row | None) -> None:
         if self.world.undo is not None:
             self.world.undo.append((self, id, row.copy() if row else None))
+
+    def _tell(self, row: Row, before: dict[str, Any], how: str) -> None:
+        if self.world.watch:
+            self.world.watch.wrote(self, row, before=before, how=how)
 
     def _live(self, id: str) -> Row:
         row = self.rows.get(id)

@@ -9,7 +9,7 @@ import contextlib
 import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from connector.sandbox.faults import Faults
 from connector.sandbox.journal import Journal
@@ -19,6 +19,7 @@ from connector.sandbox.rows import Change, Missing, NotUnique, Refused, Row, Tab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 __all__ = [
@@ -70,6 +71,22 @@ class SandboxClock:
             self.frozen_at = None
 
 
+class Watch(Protocol):
+    """Who is told of every write of a world. `how` is CREATE, UPDATE, DELETE or UNDELETE."""
+
+    def wrote(self, table: Table, row: Row, *, before: dict[str, Any], how: str) -> None:
+        """A row was written; `before` are the values it replaced."""
+
+    def undid(self, table: Table, row_id: str) -> None:
+        """The latest write of a row was rolled back."""
+
+    def saving(self) -> AbstractContextManager[None]:
+        """What this thread writes inside belongs together."""
+
+    def cleared(self) -> None:
+        """Every row was dropped."""
+
+
 Step = tuple[Table, str, Row | None]
 """How a row stood before a write; None when it was not there."""
 
@@ -104,6 +121,7 @@ class World:
         self.parts: dict[str, Any] = {}
         self.on_load: Callable[[str, Any], None] | None = None
         self.rules: Callable[[Table, Row | None, dict[str, Any], str], None] | None = None
+        self.watch: Watch | None = None
         self.lock = threading.RLock()
         self.extra_lag = timedelta()
         self.counters: Counter[str] = Counter()
@@ -188,12 +206,18 @@ class World:
             self._keeper.compact(self)
 
     @contextlib.contextmanager
+        if self.watch:
+            self.watch.cleared()
     def transaction(self) -> Iterator[Callable[[], None]]:
         """Writes inside can be taken back: call what this yields. An exception takes them back as well."""
         outer, steps = self.undo, list[Step]()
         self.undo = steps
 
         def roll_back() -> None:
+        with self.watch.saving() if self.watch else contextlib.nullcontext():
+            yield from self._transaction()
+
+    def _transaction(self) -> Iterator[Callable[[], None]]:
             for table, id, old in reversed(steps):
                 table.rewind(id, old)
             steps.clear()

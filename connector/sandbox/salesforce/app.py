@@ -26,6 +26,7 @@ from connector.sandbox.salesforce import (
 )
 from connector.sandbox.salesforce.ask import Ask, Reply
 from connector.sandbox.salesforce.errors import ApiError, OAuthError, not_found
+from connector.sandbox.salesforce.pubsub.capture import capture
 from connector.sandbox.wire import Vendor, trace_of
 
 if TYPE_CHECKING:
@@ -175,7 +176,9 @@ class _Endpoint:
         if parts[:3] == ["services", "oauth2", "userinfo"] or parts[0] == "id":
             trace_of(request).kind = "identity"
             return Reply(200, auth.identity(self._world, user, base))
-        return dispatch(await self._ask(request, user, parts, base))
+        ask = await self._ask(request, user, parts, base)
+        with capture(self._world).saving(_origin(ask)):
+            return dispatch(ask)
 
     def _caller(self, request: Request) -> Any:
         user = auth.caller(self._world, request.headers.get("authorization", ""))
@@ -214,6 +217,12 @@ def _parsed(raw: bytes, content_type: str) -> Any:
         return None
     try:
         return json.loads(raw)
+def _origin(ask: Ask) -> str:
+    """What change events say of who wrote, after the client that the call named (facts: Salesforce §2.4)."""
+    client = _CLIENT.search(ask.headers.get("sforce-call-options", ""))
+    return f"com/salesforce/api/rest/{ask.version}" + (f";{client[0]}" if client else "")
+
+
     except ValueError as error:
         raise ApiError("JSON_PARSER_ERROR", f"Unexpected character in the request body: {error}") from error
 

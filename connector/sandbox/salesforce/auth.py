@@ -53,6 +53,11 @@ def new_token(world: World, user: Row) -> str:
     return access
 
 
+def end_sessions(world: World) -> None:
+    """Make every token given out so far worthless."""
+    _sessions(world).clear()
+
+
 def caller(world: World, authorization: str) -> Row:
     """The user a request's token stands for. Raises ApiError INVALID_SESSION_ID."""
     scheme, _, given = authorization.partition(" ")

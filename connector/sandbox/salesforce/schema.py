@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from connector.sandbox.salesforce import bulk, rules
 from connector.sandbox.salesforce.catalog import PART, Catalog, catalog
 from connector.sandbox.salesforce.objects import STAGES
+from connector.sandbox.salesforce.pubsub import capture
 from connector.sandbox.state import World
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def create_world(clock: SandboxClock, *, bare: bool = False) -> World:
 
 def furnish(world: World) -> None:
     """Add what every org has and this one lacks."""
+    capture.install(world)
     if not world.table("User").find_unique("Username", INTEGRATION_USERNAME):
         _user(world, INTEGRATION_USERNAME, first="Handoff", last="Integration", title="Integration user")
     if not world.table("User").find_unique("Username", ADMIN_USERNAME):
