@@ -25,6 +25,7 @@ Key: TypeAlias = tuple[str, str]
 """What names a component in an org: its type and its full name."""
 
 _INDENT = "    "
+_QUOTES = {'"': "&quot;", "'": "&apos;"}
 # Characters XML 1.0 cannot carry, however they are escaped.
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -102,9 +103,9 @@ def _lines(tree: Tree, *, depth: int) -> Iterator[str]:
         if tag.startswith(ATTRIBUTE):
             continue
         if isinstance(inner, str):
-            yield f"{pad}{escape(_clean(inner))}\n" if tag == TEXT else f"{pad}<{tag}>{escape(_clean(inner))}</{tag}>\n"
+            yield f"{pad}{_escaped(inner)}\n" if tag == TEXT else f"{pad}<{tag}>{_escaped(inner)}</{tag}>\n"
         elif only := _only_text(inner):
-            yield f"{pad}<{tag}{_attributes(inner)}>{escape(_clean(only))}</{tag}>\n"
+            yield f"{pad}<{tag}{_attributes(inner)}>{_escaped(only)}</{tag}>\n"
         elif all(name.startswith(ATTRIBUTE) for name, _ in inner):
             yield f"{pad}<{tag}{_attributes(inner)}/>\n"
         else:
@@ -122,6 +123,11 @@ def _attributes(tree: Tree) -> str:
         for tag, inner in tree
         if tag.startswith(ATTRIBUTE) and isinstance(inner, str)
     )
+
+
+def _escaped(text: str) -> str:
+    # Quotes too, as the vendor's own files have it: an export and what is retrieved later then differ in nothing.
+    return escape(_clean(text), _QUOTES)
 
 
 def _clean(text: str) -> str:

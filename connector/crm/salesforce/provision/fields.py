@@ -205,7 +205,7 @@ def _reference(ask: _Ask) -> Tree | ByHand:
 def _lookup(place: Place, target: str) -> Tree:
     stem = place.mapped.field.removesuffix(CUSTOM)
     # One name per field in the whole org: two lookups to the same object may not share theirs.
-    name = f"{stem}_{place.object.removesuffix(CUSTOM).replace('__', '_')}s"
+    name = f"{stem}_on_{place.object.removesuffix(CUSTOM).replace('__', '_')}"
     return (
         leaf("type", "Lookup"),
         leaf("referenceTo", target),
