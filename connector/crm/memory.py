@@ -15,18 +15,20 @@ from datetime import date, datetime, timedelta
 
 from connector.clock import Clock
 from connector.crm.memory_fields import FIELDS, NOT_WRITABLE, Refusal, kept, schema
+from connector.crm.memory_jobs import MemoryJobs
 from connector.crm.memory_rows import Row, record_of, task_of
 from connector.crm.port import (
     Applied,
+    Bulk,
     Capabilities,
     Change,
     ChangePage,
     DailyCalls,
     DealFacts,
-    ObjectSchema,
-    Operation,
     Jobs,
     LiveFeed,
+    ObjectSchema,
+    Operation,
     Refused,
     Unknown,
     Write,
@@ -66,7 +68,10 @@ class _Entry:
 
 
 class MemoryCRM:
-    """Implements `connector.crm.port.CRM`. ``notes_have_keys`` False makes notes as forgetful as Salesforce's."""
+    """Implements `connector.crm.port.CRM`. ``notes_have_keys`` False makes notes as forgetful as Salesforce's.
+
+    With ``bulk`` it takes updates of deals as jobs; ``made_jobs`` are they.
+    """
 
     def __init__(
         self,
@@ -79,6 +84,7 @@ class MemoryCRM:
         notes_have_keys: bool = False,
         home: str = "memory",
         on_call: Callable[[str], None] = lambda label: None,  # noqa: ARG005
+        bulk: Bulk | None = None,
     ) -> None:
         self._system = system
         self._clock = clock
@@ -99,6 +105,8 @@ class MemoryCRM:
         self._lost_answers = 0
         self._failures: list[Fault] = []
         self._refusals: list[Fault] = []
+        self._bulk = {(Kind.DEAL, Operation.UPDATE): bulk} if bulk else {}
+        self.made_jobs = MemoryJobs(self._apply_row, called=self._called)
 
     # the port
 
@@ -113,8 +121,16 @@ class MemoryCRM:
         operations = [(kind, Operation.UPSERT) for kind in (Kind.TASK, Kind.NOTE, Kind.MEETING)]
         operations += [(kind, Operation.UPDATE) for kind in (Kind.DEAL, Kind.ACCOUNT)]
         return Capabilities(
-            max_batch=dict.fromkeys(operations, BATCH), native_upsert=self._native, change_lag=LAG_SECONDS
+            max_batch=dict.fromkeys(operations, BATCH),
+            native_upsert=self._native,
+            change_lag=LAG_SECONDS,
+            bulk=self._bulk,
         )
+
+    @property
+    def jobs(self) -> Jobs | None:
+        """Jobs, where it was given any."""
+        return self.made_jobs if self._bulk else None
 
     @property
     def home(self) -> str:
@@ -157,6 +173,10 @@ class MemoryCRM:
         changes = tuple(Change(each.deal_id, each.modified_at, by_self=each.by_self) for each in told)
         return ChangePage(changes=changes, cursor=cursor, more=len(told) == self._page_size)
 
+    def live(self) -> LiveFeed | None:
+        """Nothing is pushed."""
+        return None
+
     def fetch(self, deal_ids: Sequence[str]) -> Mapping[str, DealFacts]:
         """Deals as they stand."""
         self._called("fetch")
@@ -173,10 +193,6 @@ class MemoryCRM:
         self._called("account_counts")
         held = (row.values.get("csm") for row in self._rows.values() if row.kind is Kind.ACCOUNT)
         return dict(Counter(str(each) for each in held if each))
-    def live(self) -> LiveFeed | None:
-        """Nothing is pushed."""
-        return None
-
 
     def stages(self) -> tuple[Stage, ...]:
         """Every stage."""

@@ -27,7 +27,8 @@ class Order(StrEnum):
     """When an action may go out. A row waits until all rows of its deal in earlier orders are settled.
 
     A revert must not wait; the account's CSM is written before any task so that losing the ledger in between cannot
-    assign a second CSM; the deal's own fields come last, so a status on the deal means the rest is in place.
+    assign a second CSM; the deal's own fields come last, so a status on the deal means the rest is in place. What old
+    deals are filled with comes after everything that somebody waits for.
     """
 
     REVERT = "0-revert"
@@ -35,6 +36,7 @@ class Order(StrEnum):
     CREATE = "2-create"
     DEAL = "3-deal"
     NOTIFY = "4-notify"
+    BACKFILL = "5-backfill"
 
 
 @dataclass(frozen=True, slots=True)

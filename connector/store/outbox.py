@@ -5,11 +5,11 @@ Not here: putting rows in (``record``) and booking how they ended (``settle``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, text, update
 
 from connector.errors import Fault, FaultCode
 from connector.handoff.model import SystemName
@@ -18,7 +18,7 @@ from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
 from connector.store.inbox import want_looks
-from connector.store.rows import Claimed, Lane, Look, OutboxRow
+from connector.store.rows import Claimed, Lane, Look, OutboxRow, Turn
 from connector.store.schema import handoff, outbox
 from connector.store.states import OPEN, State, arrive, state_in
 
@@ -44,34 +44,53 @@ class Outbox(Part):
     """Rows on their way to a CRM or a person."""
 
     def claim(
-        self, system: SystemName, *, owner: str, batch: Callable[[Lane], int], lease_seconds: float
+        self,
+        system: SystemName,
+        *,
+        owner: str,
+        batch: Callable[[Lane], int],
+        lease_seconds: float,
+        orders: Collection[Order] = tuple(Order),
     ) -> Claimed | None:
         """Take rows of one lane and order that may be sent now, earliest order first; None when there are none.
 
         None too when other replicas hold whatever is next: the caller's next tick finds what they leave.
-        ``batch`` says how many rows a lane takes at once. Rows that aim at the same record never share a claim. A
-        row is claimable when its time has come and no earlier order of its deal is open.
+        ``batch`` says how many rows a lane takes at once; only ``orders`` are looked at. Rows that aim at the same
+        record never share a claim. A row is claimable when its time has come and no earlier order of its deal is open.
         """
         for _ in range(CLAIM_TRIES):
-            now = self._db.now()
-            with self._db.read() as connection:
-                head = connection.execute(
-                    _claimable(select(outbox.c.rank, outbox.c.kind, outbox.c.operation), system, now).limit(1)
-                )
-                first = head.one_or_none()
-            if first is None:
+            turn = self.next_turn(system, orders=orders)
+            if turn is None:
                 return None
-            lane = Lane(system=system, kind=first.kind, operation=first.operation)
+            lane = turn.lane
             size = batch(lane)
             if size < 1:
                 raise ValueError(f"a batch of {size} rows for lane {lane.kind} {lane.operation}")
+            now = self._db.now()
             until = now + timedelta(seconds=lease_seconds)
             with self._db.write() as connection:
-                ids = _choose(connection, lane, rank=first.rank, now=now, size=size)
-                rows = _take(connection, ids, owner=owner, now=now, until=until)
+                ids = choose(connection, turn, now=now, size=size)
+                rows = take(connection, ids, now=now, lease_owner=owner, lease_until=until)
             if rows:
                 return Claimed(lane=lane, rows=rows, lease_until=until)
         return None
+
+    def next_turn(self, system: SystemName, *, orders: Collection[Order] = tuple(Order)) -> Turn | None:
+        """The lane and order of the row that may be sent first, of these orders; None when there is none."""
+        query = _claimable(select(outbox.c.rank, outbox.c.kind, outbox.c.operation), system, self._db.now())
+        if len(orders) < len(Order):
+            query = query.where(outbox.c.rank.in_(sorted(RANKS[order] for order in orders)))
+        with self._db.read() as connection:
+            first = connection.execute(query.limit(1)).one_or_none()
+        if first is None:
+            return None
+        return Turn(Lane(system=system, kind=first.kind, operation=first.operation), _ORDERS[first.rank])
+
+    def claimable(self, turn: Turn, *, limit: int) -> int:
+        """How many rows of a lane and order may be sent now, counted up to ``limit``."""
+        query = _claimable(select(outbox.c.id), turn.lane.system, self._db.now()).where(_of(turn)).limit(limit)
+        with self._db.read() as connection:
+            return connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
 
     def unknown_rows(self, system: SystemName, limit: int) -> tuple[OutboxRow, ...]:
         """Rows of which nobody knows whether they were done, oldest first."""
@@ -141,8 +160,9 @@ class Outbox(Part):
         return dropped
 
     def waiting(self, system: SystemName) -> tuple[str, ...]:
-        """The deals that have rows waiting to be sent."""
-        query = select(outbox.c.deal_id).distinct().where(outbox.c.system == system, _IS_PENDING)
+        """The deals that have rows waiting to be sent, apart from what old deals are filled with."""
+        live = outbox.c.rank < RANKS[Order.BACKFILL]
+        query = select(outbox.c.deal_id).distinct().where(outbox.c.system == system, _IS_PENDING, live)
         with self._db.read() as connection:
             return tuple(connection.execute(query.order_by(outbox.c.deal_id)).scalars())
 
@@ -221,20 +241,28 @@ def _claimable(query: Select[Any], system: SystemName, now: datetime) -> Select[
     ).order_by(outbox.c.rank, outbox.c.id)
 
 
-def _choose(connection: Connection, lane: Lane, *, rank: int, now: datetime, size: int) -> list[int]:
-    query = _claimable(select(outbox.c.id, outbox.c.target), lane.system, now).where(
-        outbox.c.rank == rank, outbox.c.kind == lane.kind, outbox.c.operation == lane.operation
-    )
+def _of(turn: Turn) -> ColumnElement[bool]:
+    lane = turn.lane
+    return and_(outbox.c.rank == RANKS[turn.order], outbox.c.kind == lane.kind, outbox.c.operation == lane.operation)
+
+
+def choose(connection: Connection, turn: Turn, *, now: datetime, size: int, chars: int | None = None) -> list[int]:
+    """Ids of rows that may share a call or job, locked: at most ``size``, and ``chars`` of actions; at least one."""
+    columns = [outbox.c.id, outbox.c.target, func.length(outbox.c.action)]
+    query = _claimable(select(*columns), turn.lane.system, now).where(_of(turn))
     query = query.limit(size).with_for_update(of=outbox, skip_locked=True)
     first: dict[str, int] = {}
-    for row_id, target in connection.execute(query):
+    held = 0
+    for row_id, target, length in connection.execute(query):
+        held += length
+        if first and chars is not None and held > chars:
+            break
         first.setdefault(target, row_id)
     return list(first.values())
 
 
-def _take(
-    connection: Connection, ids: Sequence[int], *, owner: str, now: datetime, until: datetime
-) -> tuple[OutboxRow, ...]:
+def take(connection: Connection, ids: Sequence[int], *, now: datetime, **holder: Any) -> tuple[OutboxRow, ...]:
+    """Move these rows to ``sending``; ``holder`` are the columns that say who has them."""
     taken: list[Row[Any]] = []
     for part in chunks(ids):
         taken += connection.execute(
@@ -243,9 +271,8 @@ def _take(
             .values(
                 state=arrive(State.PENDING, (State.SENDING,)),
                 attempt=outbox.c.attempt + 1,
-                lease_owner=owner,
-                lease_until=until,
                 claimed_at=now,
+                **holder,
             )
             .returning(outbox)
         ).all()

@@ -31,6 +31,9 @@ from connector.store.states import OPEN, State, arrive, state_in
 LOOK_AGAIN = timedelta(seconds=5)
 """When to look again at a deal whose earlier write is still under way and is not what this decision wants."""
 
+LOOK_AGAIN_IN_JOB = timedelta(minutes=1)
+"""The same when that write travels in a job, which takes its time."""
+
 _UNFINISHED = text(state_in((*OPEN, State.PARKED), "outbox.state"))
 _IN_FLIGHT = (State.SENDING, State.UNKNOWN)
 _SET_ONCE = ("system", "deal_id", "created_at")
@@ -57,6 +60,7 @@ class _Changes:
     handoffs: list[dict[str, Any]] = field(default_factory=list)
     assigned: list[str] = field(default_factory=list)
     soon: set[str] = field(default_factory=set)
+    in_job: set[str] = field(default_factory=set)
     audit: list[Entry] = field(default_factory=list)
 
 
@@ -138,7 +142,8 @@ class Recorder(Part):
             if one.next_look is not None:
                 looks.append(Look(deal_id=deal_id, due_at=one.next_look, reason="the last decision asked for it"))
             if deal_id in changes.soon:
-                looks.append(Look(deal_id=deal_id, due_at=now + LOOK_AGAIN, reason="an earlier write was under way"))
+                wait = LOOK_AGAIN_IN_JOB if deal_id in changes.in_job else LOOK_AGAIN
+                looks.append(Look(deal_id=deal_id, due_at=now + wait, reason="an earlier write was under way"))
         want_looks(self._db, connection, system, looks)
 
 
@@ -205,6 +210,8 @@ def _compare_actions(one: Decided, before: _Before, changes: _Changes, *, now: d
     waiting: dict[str, list[Row[Any]]] = {}
     for row in before.rows.get(deal_id, ()):
         waiting.setdefault(row.step, []).append(row)
+        if row.job_id is not None:
+            changes.in_job.add(deal_id)
     for action in one.plan.actions:
         new = _outbox_row(one, action, now)
         rows = waiting.pop(action.step, [])
@@ -267,7 +274,7 @@ def _outbox_row(one: Decided, action: Action, now: datetime) -> dict[str, Any]:
         "reason": action.reason,
         "state": State.PENDING.value,
         "attempt": 0,
-        "available_at": now,
+        "available_at": one.not_before or now,
         "created_at": now,
     }
 
@@ -301,7 +308,7 @@ def _handoff_row(one: Decided, before: _Before, *, act: bool, now: datetime) -> 
         "stage_before_win": remember.stage_before_win,
         "adopted": remember.adopted,
         "done_signals": signals_text(remember.done_signals),
-        "account_id": next((ref.id for ref in refs if ref.kind is Kind.ACCOUNT), None),
+        "account_id": next((ref.id for ref in refs if ref.kind is Kind.ACCOUNT), one.account_id),
         "phase": plan.phase.value,
         "mode": "act" if act else "observe",
         "verdict": plan.gate.value if plan.gate else None,

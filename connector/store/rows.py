@@ -57,11 +57,16 @@ class ChangeLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A plan to record. ``look_version`` is the `Look` it answers, None when nothing in the inbox asked for it."""
+    """A plan to record. ``look_version`` is the `Look` it answers, None when nothing in the inbox asked for it.
+
+    ``account_id`` is the deal's account where the plan does not name it; ``not_before``: its rows wait until then.
+    """
 
     plan: Plan
     look_version: int | None = None
     next_look: datetime | None = None
+    account_id: str | None = None
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,10 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """One action on its way. ``attempt`` counts claims and fences settlements; ``error`` is the last failure."""
+    """One action on its way. ``attempt`` counts claims and fences settlements; ``error`` is the last failure.
+
+    ``account_id`` is known for rows of a job, so that those of one account can stand together.
+    """
 
     id: int
     system: SystemName
@@ -95,11 +103,38 @@ class OutboxRow:
     settled_at: datetime | None
     claimed_at: datetime | None = None
     record_id: str | None = None
+    account_id: str | None = None
 
     @property
     def lane(self) -> Lane:
         """The lane this row travels in."""
         return Lane(system=self.system, kind=self.kind, operation=self.operation)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What would be sent next: a lane, and the order in which its rows stand."""
+
+    lane: Lane
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Rows handed to the receiver under its own ``id``, of which nobody knows yet what became of them.
+
+    ``loaded``: it is known to have been closed. ``asked``: how often it was; ``due_at``: when it is to be next.
+    """
+
+    system: SystemName
+    id: str
+    kind: str
+    operation: str
+    rows: int
+    loaded: bool
+    asked: int
+    opened_at: datetime
+    due_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,6 +183,8 @@ outbox = Table(
     Column("available_at", Utc, nullable=False),
     Column("lease_owner", String),
     Column("lease_until", Utc),
+    # The receiver's job the row travels in; such a row has no lease, the job says what became of it.
+    Column("job_id", String),
     Column("claimed_at", Utc),
     Column("record_id", String),
     Column("modified_at", Utc),
@@ -195,6 +197,7 @@ outbox = Table(
     sqlite_autoincrement=True,
 )
 _OPEN = text(state_in(OPEN))
+_IN_JOB = text("job_id IS NOT NULL")
 _PENDING = text(state_in((State.PENDING,)))
 Index("outbox_claim", outbox.c.system, outbox.c.rank, outbox.c.id, sqlite_where=_PENDING, postgresql_where=_PENDING)
 Index(
@@ -209,6 +212,23 @@ Index(
 Index("outbox_wait", outbox.c.system, outbox.c.deal_id, outbox.c.rank, sqlite_where=_OPEN, postgresql_where=_OPEN)
 Index("outbox_state", outbox.c.system, outbox.c.state, outbox.c.settled_at)
 Index("outbox_deal", outbox.c.system, outbox.c.deal_id, outbox.c.id)
+Index("outbox_job", outbox.c.system, outbox.c.job_id, sqlite_where=_IN_JOB, postgresql_where=_IN_JOB)
+
+job = Table(
+    "job",
+    metadata,
+    Column("system", String, primary_key=True),
+    # The receiver's own id.
+    Column("job_id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("operation", String, nullable=False),
+    Column("rows", Integer, nullable=False),
+    # Whether it is known to have been closed with all its rows in it.
+    Column("loaded", Boolean, nullable=False),
+    Column("asked", Integer, nullable=False),
+    Column("opened_at", Utc, nullable=False),
+    Column("due_at", Utc, nullable=False),
+)
 
 audit = Table(
     "audit",

@@ -107,13 +107,13 @@ class Settling(Part):
             return bool(rows)
 
     def rescue(self, system: SystemName, *, all_mine: bool) -> int:
-        """Rows whose lease ran out become unknown; returns how many.
+        """Rows whose lease ran out become unknown; returns how many. Rows of a job are not among them.
 
         ``all_mine`` takes every row in ``sending``: right at the start of the only process. On PostgreSQL other
         replicas may be sending, so there it changes nothing.
         """
         now = self._db.now()
-        where = [outbox.c.system == system, outbox.c.state == State.SENDING]
+        where = [outbox.c.system == system, outbox.c.state == State.SENDING, outbox.c.job_id.is_(None)]
         if not (all_mine and self._db.is_sqlite):
             where.append(or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now))
         with self._db.write() as connection:
@@ -226,6 +226,7 @@ def _changes(ending: _Ending, now: datetime) -> dict[str, Any]:
         "available_at": result.at if isinstance(result, Retry) else ending.row.available_at,
         "lease_owner": None,
         "lease_until": None,
+        "job_id": None,
         "record_id": _record_id(ending) if isinstance(result, AppliedLike) else ending.row.record_id,
         "modified_at": result.modified_at if isinstance(result, AppliedLike) else None,
         "fault_code": fault.code.value if fault else None,

@@ -1,7 +1,7 @@
 """The store as one object, and how one is opened.
 
 Not here: what its methods do; each is in the part that names it (``inbox``, ``ledger``, ``record``, ``outbox``,
-``settle``, ``lease``, ``views``).
+``jobs``, ``settle``, ``lease``, ``views``).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from connector.store import upgrade
 from connector.store.database import Database, journal_mode
 from connector.store.filelock import FileLock, second_process
 from connector.store.inbox import Inbox
+from connector.store.jobs import JobBook
 from connector.store.keepsake import Keepsake
 from connector.store.lease import Leases
 from connector.store.ledger import Ledger
@@ -30,8 +31,8 @@ from connector.store.outbox import Outbox
 from connector.store.record import Recorder
 from connector.store.settle import Settling
 from connector.store.views import Views
-
 from connector.store.whereabouts import Whereabouts
+
 
 class Mode(StrEnum):
     """What a store is opened for."""
@@ -46,7 +47,7 @@ class Mode(StrEnum):
     """To look; writes fail."""
 
 
-class Store(Inbox, Ledger, Recorder, Outbox, Settling, Leases, Views, Whereabouts):
+class Store(Inbox, Ledger, Recorder, Outbox, JobBook, Settling, Leases, Views, Whereabouts):
     """Inbox, ledger, outbox, audit and leases of all systems, in one database. Thread-safe."""
 
     def __init__(self, database: Database, *, lock: FileLock | None = None, keepsake: Keepsake | None = None) -> None:

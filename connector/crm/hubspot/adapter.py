@@ -107,6 +107,11 @@ class HubSpotCRM:
         return None
 
     @property
+    def jobs(self) -> Jobs | None:
+        """There is no such thing here."""
+        return None
+
+    @property
     def capabilities(self) -> Capabilities:
         """Rows per `apply`; which kinds the portal keeps unique by key."""
         made = {(kind, Operation.UPSERT): MADE_PER_CALL for kind in KEYED}
@@ -157,15 +162,15 @@ class HubSpotCRM:
         step = search.step(self._session, self._feeds[feed], Cursor.parse(cursor), lookback=self._lookback, now=now)
         return ChangePage(changes=self._changes(feed, step), cursor=step.cursor.text(), more=step.more)
 
+    def live(self) -> LiveFeed | None:
+        """Changes are polled."""
+        return None
+
     def fetch(self, deal_ids: Sequence[str]) -> Mapping[str, DealFacts]:
         """Re-read deals and all that hangs on them. Cheapest in portions of 1,000."""
         if not deal_ids:
             return {}
         return self._reader.deals(
-    def live(self) -> LiveFeed | None:
-        """Changes are polled."""
-        return None
-
             deal_ids, stages=self._portal.stage, times=self._portal.stage_times(), now=self.server_time()
         )
 

@@ -138,7 +138,7 @@ class SalesforceSession:
         return self._call(label, path, method=method, body=body, write=True)
 
     def text(self, label: str, path: str) -> str:
-        """The text of one GET whose answer is no JSON, such as CSV; tried again briefly while the fault is transient."""
+        """The text of one GET whose answer is no JSON but CSV; tried again briefly while the fault is transient."""
         return self._retry(
             lambda: self._renewing(lambda line: self._send_text(line, label, path, method="GET", body=None))
         )
