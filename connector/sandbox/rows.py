@@ -118,9 +118,10 @@ class Table:
     """All rows of one object type.
 
     `unique` and `indexed` fields are looked up by hash, strings without regard to case. `tracked` fields leave a
-    `Change` in the row's history ("*" tracks every field). A vendor may set `before_write` (receives the row or
-    None and the changes, returns the changes with derived fields added) and `after_write` (receives the row and
-    the values before).
+    `Change` in the row's history ("*" tracks every field). A `lasting` table keeps its rows when the world is
+    cleared; `writes` counts what was written, so that whoever derives something knows when it is stale. A vendor
+    may set `before_write` (receives the row or None and the changes, returns the changes with derived fields added)
+    and `after_write` (receives the row and the values before).
     """
 
     def __init__(
@@ -131,12 +132,15 @@ class Table:
         unique: tuple[str, ...] = (),
         indexed: tuple[str, ...] = (),
         tracked: tuple[str, ...] = (),
+        lasting: bool = False,
     ) -> None:
         self.name = name
         self.world = world
         self.unique = unique
         self.indexed = indexed
         self.tracked = frozenset(tracked)
+        self.lasting = lasting
+        self.writes = 0
         self.rows: dict[str, Row] = {}
         self.pending: set[str] = set()
         self.before_write: Callable[[Row | None, dict[str, Any]], dict[str, Any]] | None = None
@@ -166,11 +170,11 @@ class Table:
         self._note(row.id, None)
         self.put(row)
         self.world.record(self, row, changes=len(row.history))
+        self._tell(row, {}, "CREATE")
         if self.after_write:
             self.after_write(row, {})
         return row
 
-        self._tell(row, {}, "CREATE")
     def update(self, id: str, changes: dict[str, Any], *, by: str, touch: bool = True) -> Row:
         """Change a live row; None clears a field, `touch=False` leaves the stamp. Raises Missing and as `insert`."""
         row = self._live(id)
@@ -194,12 +198,12 @@ class Table:
         if touch:
             self._stamp(row, now, by)
         self.world.record(self, row, changes=len(row.history) - known)
+        if touch:
+            self._tell(row, before, "UPDATE")
         if self.after_write:
             self.after_write(row, before)
         return row
 
-        if touch:
-            self._tell(row, before, "UPDATE")
     def delete(self, id: str, *, by: str) -> Row:
         """Move a live row to the recycle bin. Raises Missing."""
         row = self._live(id)
@@ -210,11 +214,11 @@ class Table:
         row.deleted_at = self.world.round(now)
         self._stamp(row, now, by)
         self.world.record(self, row)
+        self._tell(row, row.values, "DELETE")
         return row
 
     def restore(self, id: str, *, by: str) -> Row:
         """Bring a deleted row back. Raises Missing when it is not in the recycle bin, NotUnique."""
-        self._tell(row, row.values, "DELETE")
         row = self.rows.get(id)
         if row is None or row.deleted_at is None:
             raise Missing(id)
@@ -224,11 +228,11 @@ class Table:
         self._index(row, self._hash)
         self._stamp(row, self.world.clock.now(), by)
         self.world.record(self, row)
+        self._tell(row, row.values, "UNDELETE")
         return row
 
     def add_unique(self, field: str) -> None:
         """Make a field unique from now on; the rows already there are indexed by it."""
-        self._tell(row, row.values, "UNDELETE")
         if field in self.unique:
             return
         self.unique = (*self.unique, field)
@@ -274,12 +278,12 @@ class Table:
         if old is not None:
             self.put(old)
         self.world.record(self, old or row, changes=len((old or row).history), gone=old is None)
+        if self.world.watch:
+            self.world.watch.undid(self, id)
 
     def clear(self) -> None:
         """Forget every row."""
         self.rows.clear()
-        if self.world.watch:
-            self.world.watch.undid(self, id)
         self.pending.clear()
         self._stamps.clear()
         for index in self._hash.values():
@@ -360,13 +364,13 @@ class Table:
 
     # inside
 
-    def _note(self, id: str, row: Row | None) -> None:
-        if self.world.undo is not None:
-            self.world.undo.append((self, id, row.copy() if row else None))
-
     def _tell(self, row: Row, before: dict[str, Any], how: str) -> None:
         if self.world.watch:
             self.world.watch.wrote(self, row, before=before, how=how)
+
+    def _note(self, id: str, row: Row | None) -> None:
+        if self.world.undo is not None:
+            self.world.undo.append((self, id, row.copy() if row else None))
 
     def _live(self, id: str) -> Row:
         row = self.rows.get(id)

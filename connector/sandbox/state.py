@@ -137,9 +137,10 @@ class World:
         unique: tuple[str, ...] = (),
         indexed: tuple[str, ...] = (),
         tracked: tuple[str, ...] = (),
+        lasting: bool = False,
     ) -> Table:
-        """Create a table of this world and return it."""
-        table = Table(name, world=self, unique=unique, indexed=indexed, tracked=tracked)
+        """Create a table of this world and return it; a lasting one keeps its rows when the world is cleared."""
+        table = Table(name, world=self, unique=unique, indexed=indexed, tracked=tracked, lasting=lasting)
         self.tables[name] = table
         return table
 
@@ -197,27 +198,30 @@ class World:
         return message
 
     def clear(self) -> None:
-        """Drop every row and counter; schema, settings and messages stay."""
+        """Drop every row and counter but those of lasting tables; schema, settings and messages stay."""
+        lasting = {table.name for table in self.tables.values() if table.lasting}
         for table in self.tables.values():
-            table.clear()
-        self.counters.clear()
+            if table.name not in lasting:
+                table.clear()
+        for name in self.counters.keys() - lasting:
+            del self.counters[name]
         self.scratch.clear()
+        if self.watch:
+            self.watch.cleared()
         if self._keeper:
             self._keeper.compact(self)
 
     @contextlib.contextmanager
-        if self.watch:
-            self.watch.cleared()
     def transaction(self) -> Iterator[Callable[[], None]]:
         """Writes inside can be taken back: call what this yields. An exception takes them back as well."""
-        outer, steps = self.undo, list[Step]()
-        self.undo = steps
-
-        def roll_back() -> None:
         with self.watch.saving() if self.watch else contextlib.nullcontext():
             yield from self._transaction()
 
     def _transaction(self) -> Iterator[Callable[[], None]]:
+        outer, steps = self.undo, list[Step]()
+        self.undo = steps
+
+        def roll_back() -> None:
             for table, id, old in reversed(steps):
                 table.rewind(id, old)
             steps.clear()
@@ -235,7 +239,8 @@ class World:
     # persistence
 
     def record(self, table: Table, row: Row, *, changes: int = 0, gone: bool = False) -> None:
-        """Note a row write (or that a row is gone) for the state file; a no-op in a world without a folder."""
+        """Count a row write (or that a row is gone), and note it for the state file of a world with a folder."""
+        table.writes += 1
         if self._keeper and gone:
             self._keeper.gone(table, row)
         elif self._keeper:

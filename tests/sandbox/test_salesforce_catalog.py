@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 import requests
+from sandbox.org import logged_in
 from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceError, SalesforceMalformedRequest
 
-from connector.sandbox.salesforce import auth
+from connector.sandbox.salesforce import auth, granting
 from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.fields import Field, ObjectType
-from connector.sandbox.salesforce.schema import ADMIN_USERNAME, admin_user
+from connector.sandbox.salesforce.schema import admin_user
+from connector.sandbox.salesforce.setup_objects import OBJECT_RIGHTS
 from connector.sandbox.server import Sandbox, create_worlds
 from connector.sandbox.state import World
 
@@ -25,18 +27,6 @@ EFFECT = ObjectType(
     (Field("Name", "string", 80), KEY, Field("Deal__c", "reference", 18, to=("Opportunity",))),
 )
 WHOLE_DEAL = {"Name": "n", "StageName": "Prospecting", "CloseDate": "2026-12-01"}
-
-
-def logged_in(sandbox: Sandbox, user_name: str = ADMIN_USERNAME) -> Salesforce:
-    """A client that holds a token of this user."""
-    answer = requests.post(f"{sandbox.control_url}/token", json={"username": user_name}, timeout=10)
-    assert answer.status_code == 200
-    session = requests.Session()
-    from sandbox.conftest import ToLoopback
-
-    session.mount("https://", ToLoopback(sandbox.sf_url))
-    token = answer.json()["access_token"]
-    return Salesforce(session_id=token, instance="seller.my.salesforce.com", session=session, version="66.0")
 
 
 def test_a_bare_org_has_no_handoff_field_and_the_default_one_has() -> None:
@@ -134,8 +124,8 @@ def test_the_schema_and_its_rows_are_there_after_a_restart(tmp_path: Path, *, cl
         assert catalog(org).object(kind.name) == kind
     assert org.table("Effect__c").find_unique("Ext_Key__c", "K").id == row.id
     assert org.table("Task").unique == ("Ext_Key__c",)
-    assert catalog(org).added("opportunity", "seats__c")
-    assert not catalog(org).added("Opportunity", "Amount")
+    assert catalog(org).gated("opportunity", "seats__c")
+    assert not catalog(org).gated("Opportunity", "Amount")
 
 
 def test_the_admin_logs_in_with_credentials_of_their_own(running: Sandbox, session: requests.Session) -> None:
@@ -153,4 +143,11 @@ def test_the_admin_logs_in_with_credentials_of_their_own(running: Sandbox, sessi
 
 
 def admin_sees_all(org: World) -> None:
-    """Nothing yet stands between the admin and a new field."""
+    """Give the admin every field and object that was added: nobody sees them before."""
+    granted = granting.put_set(org, "All")
+    for kind in catalog(org).objects():
+        if kind.custom:
+            granting.grant_objects(org, granted, {kind.name: OBJECT_RIGHTS})
+        added = [f"{kind.name}.{f.name}" for f in kind.own if catalog(org).gated(kind.name, f.name)]
+        granting.grant_fields(org, granted, dict.fromkeys(added, (True, True)))
+    granting.assign(org, admin_user(org).id, granted)

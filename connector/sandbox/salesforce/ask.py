@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.errors import ApiError, not_found
+from connector.sandbox.salesforce.permissions import Sight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,11 +38,23 @@ class Ask:
     base_url: str = ""
 
     def object_type(self, name: str) -> ObjectType:
-        """The object type a path names, in any case. Raises ApiError NOT_FOUND."""
+        """The whole object type a path names, in any case. Raises ApiError NOT_FOUND, also when it is hidden."""
         kind = catalog(self.world).object(name)
+        if kind is None or self.sight.object(name) is None:
+            raise not_found()
+        return kind
+
+    def seen_type(self, name: str) -> ObjectType:
+        """The object type a path names without what the user may not see. Raises ApiError NOT_FOUND."""
+        kind = self.sight.object(name)
         if kind is None:
             raise not_found()
         return kind
+
+    @property
+    def sight(self) -> Sight:
+        """The org as the calling user sees it."""
+        return Sight(self.world, self.user.id)
 
     def fields_of(self, kind: str = "object") -> dict[str, Any]:
         """The body as a JSON object. Raises ApiError JSON_PARSER_ERROR when it is none."""

@@ -50,7 +50,7 @@ def update(ask: Ask) -> Reply:
 def upsert(ask: Ask) -> Reply:
     """PATCH /composite/sobjects/X/ExternalId__c."""
     kind = ask.object_type(ask.path[2])
-    key = writes.external_key(kind, ask.path[3])
+    key = writes.external_key(ask.seen_type(kind.name), ask.path[3])
     records = _records(ask)
     for record in records:
         if _typed(ask, record)[0].name != kind.name:
@@ -79,17 +79,19 @@ def retrieve(ask: Ask) -> Reply:
         raise ApiError("MISSING_ARGUMENT", "ids and fields must both be given")
     if len(ids) > MAX_RETRIEVED:
         raise ApiError("EXCEEDED_ID_LIMIT", f"record limit reached. cannot submit more than {MAX_RETRIEVED} ids")
-    columns = soql.bind_all(ask.world, kind, [*names, "Id"])
+    sight = ask.sight
+    columns = soql.bind_all(sight, ask.seen_type(kind.name), [*names, "Id"])
     show = soql.shower(kind, columns, version=ask.version)
     table = ask.world.table(kind.name)
     rows = [table.get(canonical(str(i)) or "") for i in ids]
     ask.count(len(rows))
-    return Reply(200, [show(row) if row is not None else None for row in rows])
+    shown = [row if row is not None and sight.sees(kind.name, row) else None for row in rows]
+    return Reply(200, [show(row) if row is not None else None for row in shown])
 
 
 def _creation(ask: Ask, kind: ObjectType, record: Result) -> Step:
     def do() -> Result:
-        found = writes.prepare(ask.world, kind, record, creating=True)
+        found = writes.prepare(ask.world, kind, record, creating=True, by=ask.user.id)
         return {"id": writes.create(ask.world, kind, found, by=ask.user.id).id}
 
     _check_json(ask, kind, record, creating=True)
@@ -105,7 +107,7 @@ def _change(ask: Ask, kind: ObjectType, record: Result, doubled: set[str]) -> St
         if canonical(str(record_id)) in doubled:
             raise ApiError("DUPLICATE_VALUE", f"duplicate id in list: {record_id}")
         row = writes.live(ask.world, kind, record_id)
-        found = writes.prepare(ask.world, kind, record, creating=False)
+        found = writes.prepare(ask.world, kind, record, creating=False, by=ask.user.id)
         return {"id": writes.update(ask.world, kind, row.id, found, by=ask.user.id).id}
 
     _check_json(ask, kind, record, creating=False)
@@ -122,7 +124,7 @@ def _upsertion(ask: Ask, kind: ObjectType, key: Field, record: Result, doubled: 
             raise ApiError("DUPLICATE_VALUE", f"Duplicate external id specified: {value}", (key.name,))
         data = {n: v for n, v in record.items() if n.lower() != key.name.lower()}
         exists = ask.world.table(kind.name).find_unique(key.name, value) is not None
-        found = writes.prepare(ask.world, kind, data, creating=not exists)
+        found = writes.prepare(ask.world, kind, data, creating=not exists, by=ask.user.id)
         row, created = writes.upsert(ask.world, kind, key, value, found, by=ask.user.id)
         return {"id": row.id, "created": created}
 
@@ -175,6 +177,9 @@ def _records(ask: Ask) -> list[Result]:
     if not isinstance(records, list) or not all(isinstance(r, dict) for r in records):
         raise ApiError("JSON_PARSER_ERROR", "records must be a list of objects")
     _check_size(len(records))
+    if len({_typed(ask, r)[0].setup for r in records}) > 1:
+        # Facts: Salesforce §3.1: no mixing with setup objects.
+        raise ApiError("MIXED_DML_OPERATION", "DML operation on setup object is not permitted with other objects")
     chunks = sum(1 for _ in itertools.groupby(_typed(ask, r)[0].name for r in records))
     if chunks > MAX_CHUNKS:
         raise ApiError(
@@ -195,7 +200,7 @@ def _check_size(count: int) -> None:
 def _typed(ask: Ask, record: Result) -> tuple[ObjectType, Result]:
     name = record.get("attributes", {}).get("type") if isinstance(record.get("attributes"), dict) else None
     kind = catalog(ask.world).object(name) if isinstance(name, str) else None
-    if kind is None:
+    if kind is None or ask.sight.object(kind.name) is None:
         raise ApiError("INVALID_TYPE", f"sObject type '{name}' is not supported: every record needs attributes.type")
     return kind, record
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.errors import ApiError, no_such_column
 from connector.sandbox.salesforce.fields import NUMBER, Field, ObjectType
 from connector.sandbox.salesforce.values import wire_datetime
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from connector.sandbox.rows import Row, Version
-    from connector.sandbox.state import World
+    from connector.sandbox.salesforce.permissions import Sight
 
     Seen = Row | Version
     Getter = Callable[[Seen], Any]
@@ -67,17 +66,17 @@ def getter(field: Field) -> Getter:
     return lambda r: r.values.get(name)
 
 
-def bind(world: World, kind: ObjectType, path: str) -> Bound:
-    """Bind a dotted path. Raises ApiError INVALID_FIELD for a name that does not exist."""
+def bind(sight: Sight, kind: ObjectType, path: str) -> Bound:
+    """Bind a dotted path. Raises ApiError INVALID_FIELD for a name that does not exist, or is hidden from the user."""
     *hops, last = path.split(".")
     if hops and hops[0].lower() == kind.name.lower() and hops[0].lower() not in kind.hops:
         hops = hops[1:]
     if len(hops) > MAX_HOPS:
         raise ApiError("INVALID_FIELD", f"{path}: more than {MAX_HOPS} relationships")
-    return _bind(world, kind, hops, last)
+    return _bind(sight, kind, hops, last)
 
 
-def _bind(world: World, kind: ObjectType, hops: list[str], last: str) -> Bound:
+def _bind(sight: Sight, kind: ObjectType, hops: list[str], last: str) -> Bound:
     if not hops:
         field = kind.find(last)
         if field is None:
@@ -89,12 +88,12 @@ def _bind(world: World, kind: ObjectType, hops: list[str], last: str) -> Bound:
             "INVALID_FIELD", f"Didn't understand relationship '{hops[0]}' in field path, on entity '{kind.name}'."
         )
     if len(reference.to) > 1:
-        return _bind_name(world, reference, hops, last)
-    target = catalog(world).object(reference.to[0])
+        return _bind_name(sight, reference, hops, last)
+    target = sight.object(reference.to[0])
     if target is None:
         raise no_such_column(last, kind.name)
-    inner = _bind(world, target, hops[1:], last)
-    table, own, deeper = world.table(target.name), getter(reference), inner.get
+    inner = _bind(sight, target, hops[1:], last)
+    table, own, deeper = sight.world.table(target.name), getter(reference), inner.get
 
     def get(row: Seen) -> Any:
         parent = table.get(own(row) or "", deleted=True)
@@ -103,15 +102,15 @@ def _bind(world: World, kind: ObjectType, hops: list[str], last: str) -> Bound:
     return Bound((reference.hop, *inner.parts), inner.field, get)
 
 
-def _bind_name(world: World, reference: Field, hops: list[str], last: str) -> Bound:
+def _bind_name(sight: Sight, reference: Field, hops: list[str], last: str) -> Bound:
     field = NAME_FIELDS.get(last.lower())
     if field is None or len(hops) > 1:
         raise no_such_column(last, "Name")
-    own, name, org = getter(reference), field.name, catalog(world)
+    own, name = getter(reference), field.name
 
     def get(row: Seen) -> Any:
-        kind = org.object_of(own(row) or "")
-        parent = world.table(kind).get(own(row)) if kind else None
+        kind = sight.object_of(own(row) or "")
+        parent = sight.world.table(kind).get(own(row)) if kind else None
         if parent is None:
             return None
         return {"Id": parent.id, "Type": kind}.get(name) or parent.values.get("Name")

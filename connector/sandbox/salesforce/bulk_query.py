@@ -92,7 +92,8 @@ def results(ask: Ask) -> Reply:
 def _result(ask: Ask, job: Row) -> tuple[list[str], list[list[str]]]:
     """Column names and rows of a job's query as the org stands now."""
     statement = parse(job.values["query"])
-    selection = soql.run(ask.world, statement, version=ask.version, deleted=job.values["operation"] == "queryAll")
+    deleted = job.values["operation"] == "queryAll"
+    selection = soql.run(ask.world, statement, version=ask.version, deleted=deleted, user_id=ask.user.id)
     columns = [column.alias or column.path for column in statement.columns]
     rows = ({name.lower(): value for name, value in _flat(selection.show(row)).items()} for row in selection.rows)
     return columns, [[_text(row.get(name.lower())) for name in columns] for row in rows]

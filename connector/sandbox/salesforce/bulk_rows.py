@@ -140,16 +140,16 @@ class Work:
             if not record_id:
                 raise ApiError("MISSING_ARGUMENT", "Id not specified in an update call")
             target = writes.live(world, kind, record_id)
-            found = writes.prepare(world, kind, values, creating=False)
+            found = writes.prepare(world, kind, values, creating=False, by=by)
             return writes.update(world, kind, target.id, found, by=by).id, False
         if self.operation == "insert" or self.key is None:
-            found = writes.prepare(world, kind, values, creating=True)
+            found = writes.prepare(world, kind, values, creating=True, by=by)
             return writes.create(world, kind, found, by=by).id, True
         value = values.pop(self.key.name, None)
         if not value:
             raise ApiError("MISSING_ARGUMENT", f"{self.key.name} not specified")
         exists = world.table(kind.name).find_unique(self.key.name, value) is not None
-        found = writes.prepare(world, kind, values, creating=not exists)
+        found = writes.prepare(world, kind, values, creating=not exists, by=by)
         saved, created = writes.upsert(world, kind, self.key, value, found, by=by)
         return saved.id, created
 

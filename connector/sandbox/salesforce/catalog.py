@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.salesforce.fields import Field, ObjectType
 from connector.sandbox.salesforce.ids import custom_prefix, make_id
-from connector.sandbox.salesforce.objects import OWNER, SYSTEM, objects_at_first
+from connector.sandbox.salesforce.objects import objects_at_first
+from connector.sandbox.salesforce.setup_objects import ACTIVITIES
+from connector.sandbox.salesforce.shapes import OWNER, SYSTEM
 from connector.sandbox.salesforce.tables import index, make_table
 
 if TYPE_CHECKING:
@@ -19,14 +21,14 @@ if TYPE_CHECKING:
 
     from connector.sandbox.state import World
 
+__all__ = ["ACTIVITIES", "ACTIVITY", "BARE", "PART", "Catalog", "catalog"]
+
 PART = "catalog"
 BARE = "bare"
 KEPT = "schema:"
 """Settings: whether the org began bare, and per object what was added to it or dropped from it since."""
 
 ACTIVITY = "Activity"
-ACTIVITIES = ("Task", "Event")
-"""A custom field of tasks and events is defined on Activity and stands on both (facts: Salesforce §3.4)."""
 
 
 def catalog(world: World) -> Catalog:
@@ -44,6 +46,8 @@ class Catalog:
         self._by_prefix: dict[str, str] = {}
         self._kept: dict[str, dict[str, Any]] = {}
         self._hanging: dict[str, tuple[tuple[str, str], ...]] = {}
+        # Counts every change of the schema, so that what is derived from it knows when it is stale.
+        self.changes = 0
         self._begin(bare=bare)
 
     # reading
@@ -76,10 +80,11 @@ class Catalog:
             )
         return found
 
-    def added(self, object_name: str, field_name: str) -> bool:
-        """Whether the field was added while the org ran: visible to nobody until granted (facts: Salesforce §5.1)."""
+    def gated(self, object_name: str, field_name: str) -> bool:
+        """Whether the field is visible to nobody until granted, as one made by API is (facts: Salesforce §5.1)."""
         kept = self._kept.get(object_name.lower())
-        return kept is not None and field_name.lower() in kept["fields"]
+        low = field_name.lower()
+        return kept is not None and (low in kept["fields"] or low in kept["hidden"])
 
     # changing
 
@@ -107,19 +112,28 @@ class Catalog:
         self._save(kind.name)
         self._unset(kind)
 
-    def put_field(self, object_name: str, field: Field) -> None:
+    def put_field(self, object_name: str, field: Field, *, visible: bool = False) -> None:
         """Add a custom field, or replace it; on Activity it lands on Task and Event. Raises KeyError: no such object.
 
-        A field that the org began with keeps its visibility when it is replaced.
+        A new field is visible to nobody until granted, except with `visible`, as for a field that a feature of the
+        org brings along. One that is replaced keeps its visibility.
         """
         for name in ACTIVITIES if object_name.lower() == ACTIVITY.lower() else (object_name,):
             kind = self._types[name.lower()]
             kept = self._keeping(kind.name)
-            fresh = kind.find(field.name) is None
-            place = kept["fields"] if fresh or self.added(kind.name, field.name) else kept["over"]
+            closed = field.name.lower() in kept["fields"] or (kind.find(field.name) is None and not visible)
+            place = kept["fields"] if closed else kept["over"]
             place[field.name.lower()] = _field_to_json(field)
             self._set(kind.with_fields((field,)))
             self._save(kind.name)
+
+    def hide_field(self, object_name: str, field_name: str) -> None:
+        """Make a field visible to nobody until granted, though it was there from the start. Raises KeyError."""
+        kind = self._types[object_name.lower()]
+        kept = self._keeping(kind.name)
+        kept["hidden"] = sorted({*kept["hidden"], field_name.lower()})
+        self._set(kind)
+        self._save(kind.name)
 
     def drop_field(self, object_name: str, field_name: str) -> None:
         """Remove a field and what records hold in it; unknown names are no fault."""
@@ -166,6 +180,7 @@ class Catalog:
         self._set(kind.with_fields(more, without=frozenset(kept["gone"])))
 
     def _set(self, kind: ObjectType) -> None:
+        self.changes += 1
         before = self.object(kind.name)
         self._types[kind.name.lower()] = kind
         self._by_prefix[kind.prefix] = kind.name
@@ -181,6 +196,7 @@ class Catalog:
             index(table, field)
 
     def _unset(self, kind: ObjectType) -> None:
+        self.changes += 1
         del self._types[kind.name.lower()]
         self._by_prefix.pop(kind.prefix, None)
         self._hanging.clear()
@@ -191,8 +207,9 @@ class Catalog:
         return kind.defaults if kind else {}
 
     def _keeping(self, name: str) -> dict[str, Any]:
-        # "fields" were added since the start, "over" replaces fields of the start, "gone" names those dropped.
-        empty: dict[str, Any] = {"name": name, "object": None, "fields": {}, "over": {}, "gone": [], "dropped": False}
+        # "fields" were added since the start, "over" replaces fields of the start or needs no grant; "gone" names
+        # those dropped, "hidden" those that need a grant though they were there.
+        empty: dict[str, Any] = {"object": None, "fields": {}, "over": {}, "gone": [], "hidden": [], "dropped": False}
         return self._kept.setdefault(name.lower(), empty)
 
     def _save(self, name: str) -> None:

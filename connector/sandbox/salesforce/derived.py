@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from connector.sandbox.salesforce import granting
 from connector.sandbox.salesforce.values import parse_datetime, plain, wire_datetime
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ def hook(table: Table, defaults: Callable[[], Mapping[str, Any]]) -> None:
         return derive(table.world, row, given) if derive else given
 
     table.before_write = before
-    if table.name == "Opportunity":
-        table.after_write = _keeper(table.world)
+    after = _AFTER.get(table.name)
+    if after is not None:
+        table.after_write = after(table.world)
 
 
 def _opportunity(world: World, row: Row | None, given: Values) -> Values:
@@ -88,6 +90,13 @@ def _event(world: World, row: Row | None, given: Values) -> Values:
     return given
 
 
+def _user(world: World, row: Row | None, given: Values) -> Values:
+    given = _full_name(world, row, given)
+    if row is None and (profile := granting.profile_of(world, given)):
+        given["ProfileId"] = profile
+    return given
+
+
 def _full_name(_world: World, row: Row | None, given: Values) -> Values:
     now = {**(row.values if row else {}), **given}
     parts = [now[part] for part in ("FirstName", "LastName") if now.get(part)]
@@ -108,10 +117,21 @@ def _keeper(world: World) -> Callable[[Row, Values], None]:
     return keep
 
 
+def _twins(world: World) -> Callable[[Row, Values], None]:
+    def keep(row: Row, _before: Values) -> None:
+        granting.mirror(world, row.values, by=row.modified_by)
+
+    return keep
+
+
+_AFTER: dict[str, Callable[[World], Callable[[Row, Values], None]]] = {
+    "Opportunity": _keeper,
+    "FieldPermissions": _twins,
+}
 _DERIVE: dict[str, Callable[[World, Row | None, Values], Values]] = {
     "Opportunity": _opportunity,
     "Task": _task,
     "Event": _event,
-    "User": _full_name,
+    "User": _user,
     "Contact": _full_name,
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from connector.sandbox.salesforce import permissions
 from connector.sandbox.salesforce.ask import Ask, Reply
 from connector.sandbox.salesforce.auth import identity_url
 from connector.sandbox.salesforce.catalog import catalog
@@ -50,23 +51,25 @@ def index(ask: Ask) -> Reply:
 
 def every(ask: Ask) -> Reply:
     """GET /sobjects: all object types, without fields."""
-    shown = [_head(kind, ask.version) for kind in catalog(ask.world).objects()]
+    sight = ask.sight
+    shown = [_head(kind, ask) for kind in catalog(ask.world).objects() if sight.object(kind.name)]
     return Reply(200, {"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": shown})
 
 
 def basic(ask: Ask) -> Reply:
     """GET /sobjects/X: its head and the records touched last."""
     kind = ask.object_type(ask.path[1])
-    recent = list(ask.world.table(kind.name).live())[-3:]
+    sight = ask.sight
+    recent = [row for row in ask.world.table(kind.name).live() if sight.sees(kind.name, row)][-3:]
     items = [{"attributes": attributes(kind.name, r.id, ask.version), "Id": r.id} for r in recent]
-    return Reply(200, {"objectDescribe": _head(kind, ask.version), "recentItems": items})
+    return Reply(200, {"objectDescribe": _head(kind, ask), "recentItems": items})
 
 
 def one(ask: Ask) -> Reply:
     """GET /sobjects/X/describe: everything about one object type."""
-    kind = ask.object_type(ask.path[1])
-    fields = [_field(kind, field) for field in kind.fields.values()]
-    return Reply(200, {**_head(kind, ask.version), "fields": fields, "childRelationships": [], "recordTypeInfos": []})
+    kind = ask.seen_type(ask.path[1])
+    fields = [_field(ask, kind, field) for field in kind.fields.values()]
+    return Reply(200, {**_head(kind, ask), "fields": fields, "childRelationships": [], "recordTypeInfos": []})
 
 
 def limits(ask: Ask) -> Reply:
@@ -95,17 +98,18 @@ def use_one(world: World) -> None:
     world.scratch["api_used"] = (world.clock.now().date().isoformat(), usage(world)[1] + 1)
 
 
-def _head(kind: ObjectType, version: str) -> dict[str, Any]:
-    base = f"/services/data/v{version}/sobjects/{kind.name}"
+def _head(kind: ObjectType, ask: Ask) -> dict[str, Any]:
+    base = f"/services/data/v{ask.version}/sobjects/{kind.name}"
+    given = permissions.rights(ask.world, ask.user.id, kind.name)
     return {
         "name": kind.name,
         "label": kind.label,
         "labelPlural": f"{kind.label}s",
         "keyPrefix": kind.prefix,
         "custom": kind.custom,
-        "createable": kind.writable,
-        "updateable": kind.writable,
-        "deletable": kind.writable,
+        "createable": kind.writable and "Create" in given,
+        "updateable": kind.writable and "Edit" in given,
+        "deletable": kind.writable and "Delete" in given,
         "queryable": True,
         "retrieveable": True,
         "replicateable": True,
@@ -114,8 +118,8 @@ def _head(kind: ObjectType, version: str) -> dict[str, Any]:
     }
 
 
-def _field(kind: ObjectType, field: Field) -> dict[str, Any]:
-    writable = kind.writable and not field.read_only
+def _field(ask: Ask, kind: ObjectType, field: Field) -> dict[str, Any]:
+    writable = kind.writable and not field.read_only and permissions.opens(ask.world, ask.user.id, kind, field)
     return {
         "name": field.name,
         "label": field.label or field.name,

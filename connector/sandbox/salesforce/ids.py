@@ -21,6 +21,19 @@ PREFIXES = {
     "Task": "00T",
     "Event": "00U",
     "OpportunityStage": "01J",
+    "OpportunityLineItem": "00k",
+    "OpportunityTeamMember": "00q",
+    "AccountTeamMember": "01M",
+    "CurrencyType": "01L",
+    "Profile": "00e",
+    "PermissionSet": "0PS",
+    "PermissionSetAssignment": "0Pa",
+    "FieldPermissions": "01k",
+    "ObjectPermissions": "110",
+    "CustomPermission": "0CP",
+    "SetupEntityAccess": "0J0",
+    "RecordType": "012",
+    "CustomNotificationType": "0ML",
 }
 CUSTOM_PREFIXES = "a"
 """Ids of custom objects begin with a letter a, and two characters that are the org's own."""

@@ -1,15 +1,17 @@
 """The objects an org begins with and their fields: standard ones as far as the product touches them.
 
-Not a full Salesforce schema, not the records that every org has (`schema.py`), and not what an admin adds later
-(`catalog.py`). `PROVISIONED` are the handoff fields: an org that is not bare has them from the start.
+Not a full Salesforce schema, not the objects of setup (`setup_objects.py`), not the records that every org has
+(`schema.py`), and not what an admin adds later (`catalog.py`). `PROVISIONED` are the handoff fields: an org that is
+not bare has them from the start.
 """
 
 from __future__ import annotations
 
 from connector.sandbox.salesforce.fields import Field, ObjectType
-from connector.sandbox.salesforce.ids import PREFIXES
+from connector.sandbox.salesforce.sales_objects import SALES_OBJECTS
+from connector.sandbox.salesforce.setup_objects import SETUP_OBJECTS
+from connector.sandbox.salesforce.shapes import OWNER, a_object, long_text, number, text, to_user
 
-LONG = 32_768
 SUMMARY_LENGTH = 131_072
 
 STAGES: tuple[tuple[str, bool, bool, int], ...] = (
@@ -27,103 +29,58 @@ TASK_STATUSES = ("Not Started", "In Progress", "Completed", "Waiting on someone 
 HANDOFF_STATUSES = ("1 Preparation", "2 Welcome", "3 Alignment", "4 Implementation", "5 Review")
 GATES = ("Held", "Released", "Overridden", "Warned", "Not checked")
 
-SYSTEM = (
-    Field("Id", "id", 18, read_only=True),
-    Field("IsDeleted", "boolean", read_only=True),
-    Field("CreatedDate", "datetime", read_only=True),
-    Field("CreatedById", "reference", 18, read_only=True, to=("User",)),
-    Field("LastModifiedDate", "datetime", read_only=True),
-    Field("LastModifiedById", "reference", 18, read_only=True, to=("User",)),
-    Field("SystemModstamp", "datetime", read_only=True),
-)
-OWNER = Field("OwnerId", "reference", 18, to=("User",))
-
-
-def _text(name: str, label: str, length: int = 255) -> Field:
-    return Field(name, "string", length, label)
-
-
-def _long(name: str, label: str, length: int = LONG) -> Field:
-    return Field(name, "textarea", length, label)
-
-
-def _user(name: str, label: str) -> Field:
-    return Field(name, "reference", 18, label, to=("User",))
-
-
-def _number(name: str, label: str, precision: int, scale: int) -> Field:
-    return Field(name, "double", label=label, precision=precision, scale=scale)
-
-
-def _object(
-    name: str,
-    *own: Field,
-    label: str = "",
-    indexed: tuple[str, ...] = (),
-    parents: tuple[str, ...] = (),
-    writable: bool = True,
-) -> ObjectType:
-    return ObjectType(
-        name,
-        label or name,
-        PREFIXES[name],
-        own,
-        writable=writable,
-        indexed=indexed,
-        parents=parents,
-        system=SYSTEM,
-    )
-
-
 HANDOFF_FIELDS = (
-    _text("Handoff_Product__c", "Product", 120),
-    _long("Handoff_Why_Bought__c", "Why they bought"),
-    _long("Handoff_Use_Case__c", "Use case"),
-    _long("Handoff_Commitments__c", "Commitments made"),
-    _long("Handoff_Success_Criteria__c", "Success criteria"),
-    _long("Handoff_Risks__c", "Known risks"),
-    _long("Handoff_Competition__c", "Competition and tools"),
-    _long("Handoff_Champion_Stake__c", "Champion's stake"),
-    _long("Handoff_Stakeholders__c", "Stakeholders"),
-    _long("Handoff_Special_Terms__c", "Special terms"),
-    _text("Handoff_Champion__c", "Champion"),
-    _text("Handoff_Economic_Buyer__c", "Economic buyer"),
+    text("Handoff_Product__c", "Product", 120),
+    long_text("Handoff_Why_Bought__c", "Why they bought"),
+    long_text("Handoff_Use_Case__c", "Use case"),
+    long_text("Handoff_Commitments__c", "Commitments made"),
+    long_text("Handoff_Success_Criteria__c", "Success criteria"),
+    long_text("Handoff_Risks__c", "Known risks"),
+    long_text("Handoff_Competition__c", "Competition and tools"),
+    long_text("Handoff_Champion_Stake__c", "Champion's stake"),
+    long_text("Handoff_Stakeholders__c", "Stakeholders"),
+    long_text("Handoff_Special_Terms__c", "Special terms"),
+    text("Handoff_Champion__c", "Champion"),
+    text("Handoff_Economic_Buyer__c", "Economic buyer"),
     Field("Handoff_Go_Live_Date__c", "date", label="Go-live date"),
     Field("Handoff_Override__c", "boolean", label="Override requested", default=False),
-    _text("Handoff_Override_Reason__c", "Override reason"),
-    _user("Handoff_Override_Approver__c", "Override approver"),
+    text("Handoff_Override_Reason__c", "Override reason"),
+    to_user("Handoff_Override_Approver__c", "Override approver"),
     Field("Handoff_Override_Expires__c", "date", label="Override expires"),
     Field("Handoff_Status__c", "picklist", 255, "Handoff status", values=HANDOFF_STATUSES),
     Field("Handoff_Gate__c", "picklist", 255, "Handoff gate", values=GATES),
-    _number("Handoff_Percent__c", "Handoff percent", 3, 0),
-    _long("Handoff_Missing__c", "Handoff: what is missing"),
-    _user("Handoff_CSM__c", "CSM"),
+    number("Handoff_Percent__c", "Handoff percent", 3, 0),
+    long_text("Handoff_Missing__c", "Handoff: what is missing"),
+    to_user("Handoff_CSM__c", "CSM"),
     Field("Handoff_Started_At__c", "datetime", label="Handoff started"),
     Field("Handoff_First_Touch_At__c", "datetime", label="First touch"),
-    _long("Handoff_Summary__c", "Handoff summary", SUMMARY_LENGTH),
-    _number("Handoff_Completion__c", "Handoff completion", 8, 2),
-    _number("Handoff_Assign_Minutes__c", "Minutes to assignment", 8, 2),
-    _number("Handoff_TTFT_Hours__c", "Hours to first touch", 8, 2),
+    long_text("Handoff_Summary__c", "Handoff summary", SUMMARY_LENGTH),
+    number("Handoff_Completion__c", "Handoff completion", 8, 2),
+    number("Handoff_Assign_Minutes__c", "Minutes to assignment", 8, 2),
+    number("Handoff_TTFT_Hours__c", "Hours to first touch", 8, 2),
 )
 
 # A custom field for Task and Event belongs to Activity; it may be an external id and unique (facts: Salesforce §3.4).
 ACTIVITY_KEY = Field("Handoff_Key__c", "string", 255, "Handoff key", external_id=True, unique=True)
+# Archived activities hide from a plain query (facts: Salesforce §1.1).
+ARCHIVED = Field("IsArchived", "boolean", read_only=True, default=False)
+MASTER_RECORD = Field("MasterRecordId", "reference", 18, read_only=True, to=("Account",), relationship="MasterRecord")
 WHAT = Field("WhatId", "reference", 18, "Related To", to=("Account", "Opportunity"))
 WHO = Field("WhoId", "reference", 18, "Name", to=("Contact",))
 ACTIVITY_ACCOUNT = Field("AccountId", "reference", 18, read_only=True, to=("Account",))
 
 OBJECTS: tuple[ObjectType, ...] = (
-    _object(
+    a_object(
         "Organization",
-        _text("Name", "Name", 80),
+        text("Name", "Name", 80),
         Field("IsSandbox", "boolean", read_only=True, default=True),
-        _text("OrganizationType", "Edition", 40),
-        _text("DefaultLocaleSidKey", "Locale", 40),
-        _text("TimeZoneSidKey", "Time zone", 40),
+        text("OrganizationType", "Edition", 40),
+        text("DefaultLocaleSidKey", "Locale", 40),
+        text("TimeZoneSidKey", "Time zone", 40),
         writable=False,
     ),
-    _object("UserRole", Field("Name", "string", 80, required=True), _text("DeveloperName", "Developer name", 80)),
-    _object(
+    a_object("UserRole", Field("Name", "string", 80, required=True), text("DeveloperName", "Developer name", 80)),
+    a_object(
         "User",
         Field("Username", "string", 80, required=True, unique=True),
         Field("FirstName", "string", 40),
@@ -137,23 +94,24 @@ OBJECTS: tuple[ObjectType, ...] = (
         Field("UserRoleId", "reference", 18, to=("UserRole",)),
         Field("ManagerId", "reference", 18, to=("User",)),
         Field("TimeZoneSidKey", "string", 40),
+        Field("ProfileId", "reference", 18, to=("Profile",)),
         indexed=("Email",),
     ),
-    _object(
+    a_object(
         "OpportunityStage",
-        _text("ApiName", "API name"),
-        _text("MasterLabel", "Label"),
+        text("ApiName", "API name"),
+        text("MasterLabel", "Label"),
         Field("IsActive", "boolean"),
         Field("IsClosed", "boolean"),
         Field("IsWon", "boolean"),
         Field("SortOrder", "int"),
         Field("DefaultProbability", "percent", precision=3, scale=0),
-        _text("ForecastCategoryName", "Forecast category"),
+        text("ForecastCategoryName", "Forecast category"),
         label="Opportunity Stage",
         indexed=("ApiName",),
         writable=False,
     ),
-    _object(
+    a_object(
         "Account",
         Field("Name", "string", 255, "Account Name", required=True),
         Field("Type", "picklist", 255, values=("Customer", "Prospect", "Partner")),
@@ -166,11 +124,12 @@ OBJECTS: tuple[ObjectType, ...] = (
         Field("Phone", "phone", 40),
         Field("Description", "textarea", 32_000),
         Field("ParentId", "reference", 18, to=("Account",)),
+        MASTER_RECORD,
         Field("Site_Code__c", "string", 40, "Site code", external_id=True),
         OWNER,
         indexed=("OwnerId", "Site_Code__c", "Name"),
     ),
-    _object(
+    a_object(
         "Contact",
         Field("AccountId", "reference", 18, to=("Account",)),
         Field("FirstName", "string", 40),
@@ -183,7 +142,7 @@ OBJECTS: tuple[ObjectType, ...] = (
         indexed=("AccountId", "Email"),
         parents=("AccountId",),
     ),
-    _object(
+    a_object(
         "Opportunity",
         Field("AccountId", "reference", 18, "Account", to=("Account",)),
         Field("Name", "string", 120, "Opportunity Name", required=True),
@@ -198,11 +157,12 @@ OBJECTS: tuple[ObjectType, ...] = (
         Field("IsClosed", "boolean", read_only=True),
         Field("IsWon", "boolean", read_only=True),
         Field("LastStageChangeDate", "datetime", read_only=True),
+        Field("HasOpportunityLineItem", "boolean", read_only=True, default=False),
         OWNER,
         indexed=("AccountId", "OwnerId", "Name"),
         parents=("AccountId",),
     ),
-    _object(
+    a_object(
         "OpportunityHistory",
         Field("OpportunityId", "reference", 18, read_only=True, to=("Opportunity",)),
         Field("StageName", "picklist", 255, read_only=True),
@@ -214,7 +174,7 @@ OBJECTS: tuple[ObjectType, ...] = (
         parents=("OpportunityId",),
         writable=False,
     ),
-    _object(
+    a_object(
         "OpportunityContactRole",
         Field("OpportunityId", "reference", 18, required=True, create_only=True, to=("Opportunity",)),
         Field("ContactId", "reference", 18, required=True, to=("Contact",)),
@@ -224,7 +184,7 @@ OBJECTS: tuple[ObjectType, ...] = (
         indexed=("OpportunityId", "ContactId"),
         parents=("OpportunityId", "ContactId"),
     ),
-    _object(
+    a_object(
         "Task",
         WHO,
         WHAT,
@@ -235,6 +195,7 @@ OBJECTS: tuple[ObjectType, ...] = (
         Field("TaskSubtype", "picklist", 40, create_only=True, values=("Task", "Call", "Email"), default="Task"),
         Field("Description", "textarea", 32_000, "Comments"),
         ACTIVITY_ACCOUNT,
+        ARCHIVED,
         Field("IsClosed", "boolean", read_only=True),
         Field("CompletedDateTime", "datetime", read_only=True),
         Field("ReminderDateTime", "datetime"),
@@ -243,7 +204,7 @@ OBJECTS: tuple[ObjectType, ...] = (
         indexed=("WhatId", "AccountId", "OwnerId"),
         parents=("WhatId",),
     ),
-    _object(
+    a_object(
         "Event",
         WHO,
         WHAT,
@@ -255,11 +216,12 @@ OBJECTS: tuple[ObjectType, ...] = (
         Field("ActivityDate", "date", read_only=True),
         Field("Description", "textarea", 32_000),
         ACTIVITY_ACCOUNT,
+        ARCHIVED,
         OWNER,
         indexed=("WhatId", "AccountId", "OwnerId"),
         parents=("WhatId",),
     ),
-    _object(
+    a_object(
         "Note",
         Field("ParentId", "reference", 18, required=True, create_only=True, to=("Account", "Opportunity", "Contact")),
         Field("Title", "string", 80, required=True),
@@ -269,9 +231,11 @@ OBJECTS: tuple[ObjectType, ...] = (
         indexed=("ParentId",),
         parents=("ParentId",),
     ),
+    *SALES_OBJECTS,
+    *SETUP_OBJECTS,
 )
 PROVISIONED: dict[str, tuple[Field, ...]] = {
-    "Account": (_user("Handoff_CSM__c", "CSM"),),
+    "Account": (to_user("Handoff_CSM__c", "CSM"),),
     "Opportunity": HANDOFF_FIELDS,
     "Task": (ACTIVITY_KEY,),
     "Event": (ACTIVITY_KEY,),

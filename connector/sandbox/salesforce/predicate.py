@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from connector.sandbox.salesforce.binding import Seen
-    from connector.sandbox.state import World
+    from connector.sandbox.salesforce.permissions import Sight
 
     Test = Callable[[Seen], bool]
 
@@ -45,35 +45,35 @@ _OPS: dict[str, Callable[[Any, Any, Any], bool]] = {
 }
 
 
-def compile_test(world: World, kind: ObjectType, where: Condition) -> Test:
+def compile_test(sight: Sight, kind: ObjectType, where: Condition) -> Test:
     """A test for one row. Raises ApiError for unknown fields, long text, and literals of the wrong type."""
     match where:
         case AllOf(parts):
-            tests = [compile_test(world, kind, p) for p in parts]
+            tests = [compile_test(sight, kind, p) for p in parts]
             return lambda row: all(t(row) for t in tests)
         case AnyOf(parts):
-            tests = [compile_test(world, kind, p) for p in parts]
+            tests = [compile_test(sight, kind, p) for p in parts]
             return lambda row: any(t(row) for t in tests)
         case Not(of):
-            inner = compile_test(world, kind, of)
+            inner = compile_test(sight, kind, of)
             return lambda row: not inner(row)
         case Compare():
-            return _compare(world, filterable(world, kind, where.path), where)
+            return _compare(sight, filterable(sight, kind, where.path), where)
         case Among():
-            return _among(world, filterable(world, kind, where.path), where)
+            return _among(sight, filterable(sight, kind, where.path), where)
         case Like():
-            return _like(filterable(world, kind, where.path), where)
+            return _like(filterable(sight, kind, where.path), where)
 
 
-def filterable(world: World, kind: ObjectType, path: str) -> Bound:
+def filterable(sight: Sight, kind: ObjectType, path: str) -> Bound:
     """Bind a path that WHERE names. Raises ApiError INVALID_FIELD when it cannot be filtered."""
-    bound = bind(world, kind, path)
+    bound = bind(sight, kind, path)
     if not bound.field.filterable:
         raise ApiError("INVALID_FIELD", f"field '{path}' can not be filtered in a query call")
     return bound
 
 
-def limits(world: World, field: Field, value: Value) -> tuple[Any, Any]:
+def limits(sight: Sight, field: Field, value: Value) -> tuple[Any, Any]:
     """The range that a literal stands for, in the form `folded` gives values. Raises ApiError for a wrong literal."""
     if value.kind not in LITERALS[field.type]:
         raise ApiError(
@@ -82,7 +82,7 @@ def limits(world: World, field: Field, value: Value) -> tuple[Any, Any]:
             f"and should {'not ' if value.kind == 'string' else ''}be enclosed in quotes",
         )
     if value.kind == "dateword":
-        return _day_limits(world, field, value.value)
+        return _day_limits(sight, field, value.value)
     found = _literal(field, value)
     return found, found
 
@@ -111,20 +111,20 @@ def _literal(field: Field, value: Value) -> Any:
     return text
 
 
-def _day_limits(world: World, field: Field, word: str) -> tuple[str, str]:
-    day = (world.clock.now() + timedelta(days=DATEWORDS[word])).date().isoformat()
+def _day_limits(sight: Sight, field: Field, word: str) -> tuple[str, str]:
+    day = (sight.world.clock.now() + timedelta(days=DATEWORDS[word])).date().isoformat()
     if field.type == "date":
         return day, day
     return f"{day}T00:00:00.000+0000", f"{day}T23:59:59.999+0000"
 
 
-def _compare(world: World, bound: Bound, where: Compare) -> Test:
+def _compare(sight: Sight, bound: Bound, where: Compare) -> Test:
     get, op = bound.get, where.op
     if where.value.value is None or (where.value.value == "" and op in ("=", "!=")):
         if op not in ("=", "!="):
             raise ApiError("MALFORMED_QUERY", f"operator {op} does not go with null")
         return (lambda row: get(row) is None) if op == "=" else (lambda row: get(row) is not None)
-    low, high = limits(world, bound.field, where.value)
+    low, high = limits(sight, bound.field, where.value)
     fold = folded(bound.field)
     if op == "!=":
         return lambda row: (v := get(row)) is None or not low <= fold(v) <= high
@@ -132,9 +132,9 @@ def _compare(world: World, bound: Bound, where: Compare) -> Test:
     return lambda row: (v := get(row)) is not None and test(fold(v), low, high)
 
 
-def _among(world: World, bound: Bound, where: Among) -> Test:
+def _among(sight: Sight, bound: Bound, where: Among) -> Test:
     get, fold = bound.get, folded(bound.field)
-    wanted = {None if v.value is None else limits(world, bound.field, v)[0] for v in where.values}
+    wanted = {None if v.value is None else limits(sight, bound.field, v)[0] for v in where.values}
     if where.negated:
         return lambda row: (None if (v := get(row)) is None else fold(v)) not in wanted
     return lambda row: (None if (v := get(row)) is None else fold(v)) in wanted

@@ -45,7 +45,8 @@ def query(ask: Ask) -> Reply:
     text = ask.query.get("q")
     if not text:
         raise ApiError("MALFORMED_QUERY", "A query is missing: the parameter q")
-    selection = soql.run(ask.world, parse(text), version=ask.version, deleted=ask.path[0].lower() == "queryall")
+    deleted = ask.path[0].lower() == "queryall"
+    selection = soql.run(ask.world, parse(text), version=ask.version, deleted=deleted, user_id=ask.user.id)
     asked = _BATCH.search(ask.headers.get("sforce-query-options", ""))
     wanted = max(MIN_BATCH, int(asked[1])) if asked else soql.PAGE_ROWS
     page_rows = min(wanted, selection.page_rows)

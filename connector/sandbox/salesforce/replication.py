@@ -24,7 +24,8 @@ TICK = timedelta(microseconds=1)
 def updated(ask: Ask) -> Reply:
     """Ids of records created or changed in the window, and how far the answer can be trusted."""
     table, low, high = _window(ask, LOOKBACK)
-    ids = [row.id for row in _seen(table, low, high) if row.deleted_at is None]
+    sight = ask.sight
+    ids = [r.id for r in _seen(table, low, high) if r.deleted_at is None and sight.sees(table.name, r)]
     if len(ids) > MAX_IDS:
         raise ApiError("EXCEEDED_ID_LIMIT", f"more than {MAX_IDS} ids")
     ask.count(len(ids))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from connector.sandbox.salesforce import bulk, rules
+from connector.sandbox.salesforce import bulk, profiles, rules
 from connector.sandbox.salesforce.catalog import PART, Catalog, catalog
 from connector.sandbox.salesforce.objects import STAGES
 from connector.sandbox.salesforce.pubsub import capture
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 INTEGRATION_USERNAME = "integration@handoff.sandbox"
 INTEGRATION_NAME = "Handoff Integration"
 ADMIN_USERNAME = "admin@handoff.sandbox"
+OWN_USERS = (
+    (INTEGRATION_USERNAME, profiles.INTEGRATION_PROFILE, "Handoff", "Integration", "Integration user"),
+    (ADMIN_USERNAME, profiles.ADMIN_PROFILE, "Org", "Admin", "System administrator"),
+)
+"""The users an org has before anybody works there: username, profile, first and last name, title."""
+
 DAILY_LIMIT = 100_000
 """API requests in 24 hours of an Enterprise org (facts: Salesforce §3.1)."""
 
@@ -37,17 +43,16 @@ def create_world(clock: SandboxClock, *, bare: bool = False) -> World:
     world.parts[PART] = Catalog(world, bare=bare)
     world.on_load = world.parts[PART].load
     world.rules = rules.enforce
+    capture.install(world)
     bulk.add_tables(world)
     return world
 
 
 def furnish(world: World) -> None:
     """Add what every org has and this one lacks."""
-    capture.install(world)
-    if not world.table("User").find_unique("Username", INTEGRATION_USERNAME):
-        _user(world, INTEGRATION_USERNAME, first="Handoff", last="Integration", title="Integration user")
-    if not world.table("User").find_unique("Username", ADMIN_USERNAME):
-        _user(world, ADMIN_USERNAME, first="Org", last="Admin", title="System administrator")
+    profiles.furnish(world)
+    for username, profile, first, last, title in OWN_USERS:
+        _user(world, username, profile=profile, first=first, last=last, title=title)
     by = integration_user(world).id
     if not world.table("Organization").rows:
         world.table("Organization").insert(
@@ -93,8 +98,13 @@ def _named_user(world: World, username: str) -> Row:
     return found
 
 
-def _user(world: World, username: str, *, first: str, last: str, title: str) -> None:
+def _user(world: World, username: str, *, profile: str, first: str, last: str, title: str) -> None:
+    known = world.table("User").find_unique("Username", username)
+    if known is not None:
+        profiles.give(world, known.id, profile)
+        return
     user_id = world.next_id("User")
+    held = world.table("Profile").find_unique("Name", profile)
     world.table("User").insert(
         {
             "Username": username,
@@ -103,6 +113,7 @@ def _user(world: World, username: str, *, first: str, last: str, title: str) -> 
             "Email": f"{first}.{last}@seller.example".lower(),
             "Title": title,
             "IsActive": True,
+            "ProfileId": held.id if held else None,
         },
         by=user_id,
         id=user_id,

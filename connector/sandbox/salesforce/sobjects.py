@@ -26,7 +26,7 @@ def create(ask: Ask) -> Reply:
     """POST /sobjects/X."""
     kind = ask.object_type(ask.path[1])
     _struck(ask)
-    found = writes.prepare(ask.world, kind, ask.fields_of(), creating=True)
+    found = writes.prepare(ask.world, kind, ask.fields_of(), creating=True, by=ask.user.id)
     row = writes.create(ask.world, kind, found, by=ask.user.id)
     ask.count(1, write=True)
     return Reply(201, {"id": row.id, **CREATED})
@@ -51,7 +51,7 @@ def update(ask: Ask) -> Reply:
     kind = ask.object_type(ask.path[1])
     row = _one(ask, kind, ask.path[2])
     _struck(ask)
-    found = writes.prepare(ask.world, kind, ask.fields_of(), creating=False)
+    found = writes.prepare(ask.world, kind, ask.fields_of(), creating=False, by=ask.user.id)
     writes.update(ask.world, kind, row.id, found, by=ask.user.id)
     ask.count(1, write=True)
     return Reply(204)
@@ -77,7 +77,7 @@ def upsert_by_key(ask: Ask) -> Reply:
     if len(matches) > 1:
         return _choices(ask, kind, matches)
     _struck(ask)
-    found = writes.prepare(ask.world, kind, body, creating=not matches)
+    found = writes.prepare(ask.world, kind, body, creating=not matches, by=ask.user.id)
     row, created = writes.upsert(ask.world, kind, key, ask.path[3], found, by=ask.user.id)
     ask.count(1, write=True)
     if not created and float(ask.version) < BODY_SINCE:
@@ -97,14 +97,14 @@ def delete_by_key(ask: Ask) -> Reply:
 
 def _matches(ask: Ask) -> tuple[ObjectType, list[Row]]:
     kind = ask.object_type(ask.path[1])
-    key = writes.external_key(kind, ask.path[2])
+    key = writes.external_key(ask.seen_type(kind.name), ask.path[2])
     return kind, list(ask.world.table(kind.name).where(key.name, [ask.path[3]]))
 
 
 def _one(ask: Ask, kind: ObjectType, record_id: str) -> Row:
     found = canonical(record_id)
     row = ask.world.table(kind.name).get(found, deleted=True) if found else None
-    if row is None:
+    if row is None or not ask.sight.sees(kind.name, row):
         raise not_found()
     if row.deleted_at is not None:
         raise ApiError("ENTITY_IS_DELETED", "entity is deleted")
@@ -112,10 +112,10 @@ def _one(ask: Ask, kind: ObjectType, record_id: str) -> Row:
 
 
 def _show(ask: Ask, kind: ObjectType, row: Row) -> Reply:
-    names = ask.query.get("fields")
-    columns = soql.bind_all(ask.world, kind, names.split(",") if names else [f.name for f in kind.fields.values()])
+    names, sight, seen = ask.query.get("fields"), ask.sight, ask.seen_type(kind.name)
+    columns = soql.bind_all(sight, seen, names.split(",") if names else [f.name for f in seen.fields.values()])
     if names:
-        columns = list({c.parts: c for c in (*columns, *soql.bind_all(ask.world, kind, ["Id"]))}.values())
+        columns = list({c.parts: c for c in (*columns, *soql.bind_all(sight, seen, ["Id"]))}.values())
     ask.count(1)
     return Reply(200, soql.shower(kind, columns, version=ask.version)(row))
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.salesforce import plan
 from connector.sandbox.salesforce.binding import Bound, bind
-from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.errors import ApiError, no_such_type
 from connector.sandbox.salesforce.grammar import Column, Order, Query
+from connector.sandbox.salesforce.permissions import Sight
 from connector.sandbox.salesforce.predicate import compile_test, folded
 
 if TYPE_CHECKING:
@@ -49,18 +49,22 @@ class Selection:
     page_rows: int = PAGE_ROWS
 
 
-def run(world: World, query: Query, *, version: str, deleted: bool = False) -> Selection:
-    """Run a query. Raises ApiError INVALID_TYPE, INVALID_FIELD, MALFORMED_QUERY and others."""
-    kind = catalog(world).object(query.source)
+def run(world: World, query: Query, *, version: str, deleted: bool = False, user_id: str | None = None) -> Selection:
+    """Run a query as this user sees the org, or as one who sees everything.
+
+    Raises ApiError INVALID_TYPE, INVALID_FIELD, MALFORMED_QUERY and others.
+    """
+    sight = Sight(world, user_id)
+    kind = sight.object(query.source)
     if kind is None:
         raise no_such_type(query.source)
     if query.offset > MAX_OFFSET:
         raise ApiError("NUMBER_OUTSIDE_VALID_RANGE", f"Maximum SOQL offset allowed is {MAX_OFFSET}")
     if query.groups or any(c.function for c in query.columns):
-        return _aggregate(world, kind, query, deleted=deleted)
-    columns = _columns(world, kind, query.columns)
-    orders = [(_sortable(world, kind, o), o) for o in query.orders]
-    rows = _ordered(_matching(world, kind, query, deleted=deleted), orders)
+        return _aggregate(sight, kind, query, deleted=deleted)
+    columns = _columns(sight, kind, query.columns)
+    orders = [(_sortable(sight, kind, o), o) for o in query.orders]
+    rows = _ordered(_matching(sight, kind, query, deleted=deleted), orders)
     end = None if query.limit is None else query.offset + query.limit
     rows = rows[query.offset : end]
     long = sum(c.field.is_long for c in columns)
@@ -89,9 +93,9 @@ def attributes(kind: str, row_id: str, version: str) -> dict[str, str]:
     return {"type": kind, "url": f"/services/data/v{version}/sobjects/{kind}/{row_id}"}
 
 
-def bind_all(world: World, kind: ObjectType, names: Iterable[str]) -> list[Bound]:
+def bind_all(sight: Sight, kind: ObjectType, names: Iterable[str]) -> list[Bound]:
     """Bind field names for a retrieve call; a name given twice counts once."""
-    return list({b.parts: b for b in (bind(world, kind, name) for name in names)}.values())
+    return list({b.parts: b for b in (bind(sight, kind, name) for name in names)}.values())
 
 
 def _parent(kind: ObjectType, columns: Sequence[Bound], row: Seen, *, depth: int) -> dict[str, Any] | None:
@@ -110,32 +114,34 @@ def _parent(kind: ObjectType, columns: Sequence[Bound], row: Seen, *, depth: int
     return record
 
 
-def _columns(world: World, kind: ObjectType, selected: Sequence[Column]) -> list[Bound]:
+def _columns(sight: Sight, kind: ObjectType, selected: Sequence[Column]) -> list[Bound]:
     found: dict[tuple[str, ...], Bound] = {}
     for column in selected:
-        bound = bind(world, kind, column.path)
+        bound = bind(sight, kind, column.path)
         if bound.parts in found:
             raise ApiError("INVALID_FIELD", f"duplicate field selected: {column.path}")
         found[bound.parts] = bound
     return list(found.values())
 
 
-def _sortable(world: World, kind: ObjectType, order: Order) -> Bound:
-    bound = bind(world, kind, order.path)
+def _sortable(sight: Sight, kind: ObjectType, order: Order) -> Bound:
+    bound = bind(sight, kind, order.path)
     if bound.field.is_long:
         raise ApiError("MALFORMED_QUERY", f"field '{order.path}' can not be sorted in a query call")
     return bound
 
 
-def _matching(world: World, kind: ObjectType, query: Query, *, deleted: bool) -> list[Seen]:
-    table, now = world.table(kind.name), world.clock.now()
-    test = compile_test(world, kind, query.where) if query.where else None
+def _matching(sight: Sight, kind: ObjectType, query: Query, *, deleted: bool) -> list[Seen]:
+    table, now = sight.world.table(kind.name), sight.world.clock.now()
+    test = compile_test(sight, kind, query.where) if query.where else None
     found = plan.candidates(table, kind, query.where, deleted=deleted)
     held = table.not_yet_visible(now)
     rows: Iterable[Any] = found.rows
     if held:
         rows = {row.id: row for row in itertools.chain(found.rows, held)}.values()
     seen = (r for row in rows if (r := row.as_of(now)) is not None and (deleted or r.deleted_at is None))
+    if sight.keeps_rows_back(kind.name):
+        seen = (row for row in seen if sight.sees(kind.name, row))
     matches = (row for row in seen if test(row)) if test else seen
     if found.by_stamp and not held and query.limit is not None and _follows_stamps(query.orders):
         return list(itertools.islice(matches, query.offset + query.limit))
@@ -157,15 +163,15 @@ def _ordered(rows: list[Seen], orders: Sequence[tuple[Bound, Order]]) -> list[Se
     return rows
 
 
-def _aggregate(world: World, kind: ObjectType, query: Query, *, deleted: bool) -> Selection:
+def _aggregate(sight: Sight, kind: ObjectType, query: Query, *, deleted: bool) -> Selection:
     if [c for c in query.columns if c.function == "COUNT" and not c.path]:
         if len(query.columns) > 1 or query.groups:
             raise ApiError("MALFORMED_QUERY", "COUNT() must be the only element of the SELECT list")
-        return Selection(len(_matching(world, kind, query, deleted=deleted)), (), dict)
-    groups = [bind(world, kind, path) for path in query.groups]
-    named = _aggregate_columns(world, kind, query.columns, {g.parts for g in groups})
+        return Selection(len(_matching(sight, kind, query, deleted=deleted)), (), dict)
+    groups = [bind(sight, kind, path) for path in query.groups]
+    named = _aggregate_columns(sight, kind, query.columns, {g.parts for g in groups})
     buckets: dict[tuple[Any, ...], list[Seen]] = {} if groups else {(): []}
-    for row in _matching(world, kind, query, deleted=deleted):
+    for row in _matching(sight, kind, query, deleted=deleted):
         buckets.setdefault(tuple(g.get(row) for g in groups), []).append(row)
     if len(buckets) > MAX_GROUPS:
         raise ApiError("EXCEEDED_ID_LIMIT", "Aggregate query does not support queryMore()")
@@ -176,12 +182,12 @@ def _aggregate(world: World, kind: ObjectType, query: Query, *, deleted: bool) -
 
 
 def _aggregate_columns(
-    world: World, kind: ObjectType, columns: Sequence[Column], grouped: set[tuple[str, ...]]
+    sight: Sight, kind: ObjectType, columns: Sequence[Column], grouped: set[tuple[str, ...]]
 ) -> list[tuple[str, Callable[[list[Seen]], Any]]]:
     named: list[tuple[str, Callable[[list[Seen]], Any]]] = []
     numbers = itertools.count()
     for column in columns:
-        bound = bind(world, kind, column.path)
+        bound = bind(sight, kind, column.path)
         if not column.function:
             if bound.parts not in grouped:
                 raise ApiError("MALFORMED_QUERY", f"Field must be grouped or aggregated: {column.path}")

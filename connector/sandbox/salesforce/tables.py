@@ -24,6 +24,7 @@ def make_table(world: World, kind: ObjectType, *, defaults: Callable[[], Mapping
         kind.name,
         unique=tuple(f.name for f in kind.own if f.unique),
         indexed=kind.indexed,
+        lasting=kind.setup,
     )
     for field in kind.own:
         index(table, field)

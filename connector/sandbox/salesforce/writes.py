@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.rows import Missing, NotUnique
-from connector.sandbox.salesforce import values
+from connector.sandbox.salesforce import guards, values
 from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.errors import ApiError, no_such_column
 from connector.sandbox.salesforce.fields import Field, ObjectType
@@ -26,8 +26,9 @@ NOT_DATA = frozenset({"attributes", "id"})
 EVENT_NEEDS = ("DurationInMinutes", "EndDateTime")
 
 
-def prepare(world: World, kind: ObjectType, body: Mapping[str, Any], *, creating: bool) -> dict[str, Any]:
-    """The stored values that a JSON body means, checked. Raises ApiError."""
+def prepare(world: World, kind: ObjectType, body: Mapping[str, Any], *, creating: bool, by: str = "") -> dict[str, Any]:
+    """The stored values that a JSON body means, checked; `by` is the user whose permissions count. Raises ApiError."""
+    guards.check_object(world, kind, "Create" if creating else "Edit", by=by)
     if not kind.writable:
         raise ApiError("INSUFFICIENT_ACCESS_OR_READONLY", f"entity type {kind.name} cannot be written by API")
     found: dict[str, Any] = {}
@@ -43,16 +44,19 @@ def prepare(world: World, kind: ObjectType, body: Mapping[str, Any], *, creating
                 f"Unable to create/update fields: {field.name}. The field is read-only for this user or object.",
                 (field.name,),
             )
+        guards.check_field(world, kind, field, by=by)
         found[field.name] = values.parse(field, value)
     _require(kind, found, creating=creating)
     for name, value in found.items():
         if value is not None and (field := kind.find(name)) and field.to:
             _check_reference(world, kind, field, value)
+            guards.check_named_row(world, field, value, by=by)
     return found
 
 
 def create(world: World, kind: ObjectType, found: dict[str, Any], *, by: str) -> Row:
     """Insert prepared values. Raises ApiError DUPLICATE_VALUE and others."""
+    guards.check_object(world, kind, "Create", by=by)
     given = dict(found)
     if kind.find("OwnerId") and given.get("OwnerId") is None:
         given["OwnerId"] = by
@@ -67,8 +71,10 @@ def create(world: World, kind: ObjectType, found: dict[str, Any], *, by: str) ->
 def update(world: World, kind: ObjectType, record_id: str, found: dict[str, Any], *, by: str) -> Row:
     """Change a record by prepared values. Raises ApiError; a missing record is INVALID_CROSS_REFERENCE_KEY."""
     row = live(world, kind, record_id)
+    guards.check_row(world, kind, row, "Edit", by=by)
     owner = found.get("OwnerId")
     if owner is not None and owner != row.values.get("OwnerId"):
+        guards.check_transfer(world, kind, row, by=by)
         _check_owner(world, kind, owner)
     try:
         return world.table(kind.name).update(row.id, found, by=by)
@@ -78,8 +84,9 @@ def update(world: World, kind: ObjectType, record_id: str, found: dict[str, Any]
 
 def delete(world: World, kind: ObjectType, record_id: str, *, by: str) -> None:
     """Move a record, and the records that hang on it, to the recycle bin. Raises ApiError."""
-    org = catalog(world)
-    todo = deque([(kind.name, live(world, kind, record_id))])
+    org, first = catalog(world), live(world, kind, record_id)
+    guards.check_row(world, kind, first, "Delete", by=by)
+    todo = deque([(kind.name, first)])
     while todo:
         name, row = todo.popleft()
         for child, parent in org.hanging(name):
