@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+from contextlib import ExitStack
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from connector.sandbox.rows import Missing, NotUnique
+from connector.sandbox.rows import Missing, NotUnique, Refused
 from connector.sandbox.salesforce.pubsub.desk import ACTIONS, Desk
 
 if TYPE_CHECKING:
@@ -42,12 +43,16 @@ def furnish_people(worlds: Worlds) -> None:
 
 def fill(worlds: Worlds, *, seed: int, deals: int) -> Any:
     """Give both systems a believable book of business."""
-    return import_module("connector.sandbox.seed").fill(worlds, seed, deals)
+    with ExitStack() as past:
+        for world in worlds.values():
+            past.enter_context(world.history())
+        return import_module("connector.sandbox.seed").fill(worlds, seed, deals)
 
 
 def load(world: World, folder: Path) -> Any:
     """Load a folder of CSV files into one system and report it."""
-    return import_module("connector.sandbox.load").load_folder(world, folder)
+    with world.history():
+        return import_module("connector.sandbox.load").load_folder(world, folder)
 
 
 def app(worlds: Worlds, *, keep_clock: Callable[[], None]) -> Starlette:
@@ -264,6 +269,8 @@ class _Control:
             raise HTTPException(404, f"no {body['object']} {error}") from error
         except NotUnique as error:
             raise HTTPException(409, str(error)) from error
+        except Refused as error:
+            raise HTTPException(422, " ".join(words for words, _ in error.reasons)) from error
 
     # the chat sink
 

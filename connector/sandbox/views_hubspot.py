@@ -248,12 +248,19 @@ class HubSpotView:
         """Change canonical fields of a deal."""
         self.world.table("deals").update(deal_id, self._named(changes), by=by)
 
-    def move_deal(self, deal_id: str, stage: str, *, by: str) -> None:
-        """Put a deal into another stage; winning or losing sets the close date to now, as the CRM does."""
+    def move_deal(self, deal_id: str, stage: str, *, by: str, also: Mapping[str, Any] | None = None) -> None:
+        """Put a deal into another stage, and change other fields in the same save.
+
+        Winning or losing sets the close date to now, as the CRM does.
+        """
         changes: dict[str, Any] = {"dealstage": stage, "pipeline": PIPELINE_OF[stage].id}
         if _STAGES[stage].closed:
             changes["closedate"] = self.world.clock.now()
-        self.world.table("deals").update(deal_id, changes, by=by)
+        self.world.table("deals").update(deal_id, {**changes, **self._named(also or {})}, by=by)
+
+    def canonical(self, field: str) -> str:
+        """The canonical name of a deal's property; the portal's own when it has none."""
+        return _CANONICAL.get(field, field)
 
     def add_task(self, deal_id: str, *, subject: str, due: datetime, owner: str, by: str) -> str:
         """Add a task of a person's own."""

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox import views
+from connector.sandbox.rows import Refused
 
 if TYPE_CHECKING:
     from connector.sandbox.state import World
@@ -27,8 +28,19 @@ class Unfit(ValueError):
     """A value that the screen does not take; the message is what the person reads."""
 
 
+class Refusal(Unfit):
+    """What the CRM's own rules do not let through. `reasons` are (words, canonical field or "")."""
+
+    def __init__(self, reasons: tuple[tuple[str, str], ...]) -> None:
+        super().__init__(" ".join(words for words, _ in reasons))
+        self.reasons = reasons
+
+
 class Actions:
-    """A person's hands on one world. `by` is the acting user's id; unknown ids raise KeyError."""
+    """A person's hands on one world. `by` is the acting user's id.
+
+    Unknown ids raise KeyError; whatever writes may raise Refusal, and then nothing was written.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -36,21 +48,25 @@ class Actions:
 
     def move_stage(self, deal_id: str, stage: str, *, by: str) -> None:
         """Drag a deal to another stage. Raises Unfit for a stage that is not of the deal's pipeline."""
-        with self._writing():
-            deal = self.view.deal(deal_id)
-            if stage not in {s.id for s in self.view.stages() if s.pipeline == deal.stage.pipeline}:
-                raise Unfit("This pipeline has no such stage.")
-            if stage != deal.stage.id:
-                self.view.move_deal(deal_id, stage, by=by)
+        self.set_fields(deal_id, {}, by=by, stage=stage)
 
-    def set_fields(self, deal_id: str, changes: Mapping[str, Any], *, by: str) -> None:
-        """Fill or clear handoff fields; only what differs is written. Raises Unfit for a value of the wrong kind."""
+    def set_fields(self, deal_id: str, changes: Mapping[str, Any], *, by: str, stage: str | None = None) -> None:
+        """Fill or clear handoff fields, and move the deal, in one save; only what differs is written.
+
+        Raises Unfit for a value of the wrong kind, or a stage that is not of the deal's pipeline.
+        """
         with self._writing():
             deal = self.view.deal(deal_id)
+            if stage is not None and stage not in {
+                s.id for s in self.view.stages() if s.pipeline == deal.stage.pipeline
+            }:
+                raise Unfit("This pipeline has no such stage.")
             fitted = {name: _fit(name, value) for name, value in changes.items()}
             known = dict(deal.fields) | {"amount": deal.amount, "close_date": deal.close_date}
             different = {name: value for name, value in fitted.items() if not _same(value, known.get(name))}
-            if different:
+            if stage is not None and stage != deal.stage.id:
+                self.view.move_deal(deal_id, stage, by=by, also=different)
+            elif different:
                 self.view.set_deal(deal_id, different, by=by)
 
     def complete_task(self, task_id: str, *, by: str) -> None:
@@ -89,7 +105,10 @@ class Actions:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         with self.world.lock:
-            yield
+            try:
+                yield
+            except Refused as error:
+                raise Refusal(tuple((words, self.view.canonical(field)) for words, field in error.reasons)) from error
             self.world.flush()
 
 

@@ -6,12 +6,12 @@ speak to the world through `Actions` and `pages`; nothing here is part of a vend
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 
 from connector.sandbox import agreed, people
 from connector.sandbox.screens import pages
-from connector.sandbox.screens.actions import Actions, Unfit
+from connector.sandbox.screens.actions import Actions, Refusal, Unfit
 from connector.sandbox.views import UserView
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ TOKEN_SLACK = timedelta(seconds=1)
 COOKIE_DAYS = 30
 TASKS_SHOWN = 60
 NOT_CHANGED = 204
+_NOTE = ("kind", "subject", "body")
 
 _WORDS = {
     "sf": {
@@ -129,18 +130,15 @@ class _Screens:
 
     async def tasks(self, request: Request) -> Response:
         """The tasks of the acting person."""
+        return self._page(request, "tasks.html", here="tasks", **self._tasks(request))
+
+    def _tasks(self, request: Request) -> dict[str, Any]:
         me = self._me(request)
         mine = [t for t in self._crm.tasks() if t.owner == me.id]
         mine.sort(key=lambda t: t.due or t.created_at)
         items = pages.titled(mine, {me.id: me.name})
         done = [t for t in items if t.done]
-        return self._page(
-            request,
-            "tasks.html",
-            here="tasks",
-            open=[t for t in items if not t.done][:TASKS_SHOWN],
-            done=done[-TASKS_SHOWN:][::-1],
-        )
+        return {"open": [t for t in items if not t.done][:TASKS_SHOWN], "done": done[-TASKS_SHOWN:][::-1]}
 
     # what the buttons do
 
@@ -153,12 +151,10 @@ class _Screens:
     async def save(self, request: Request) -> Response:
         """Save the handoff form."""
         form = await request.form()
-        named = [*agreed.HANDOFF_FIELDS, *agreed.OVERRIDE_FIELDS, "amount", "close_date"]
-        # An unticked box is not sent at all, so every box of the form is read, sent or not.
-        boxes = [name for name, (_, kind) in agreed.OVERRIDE_FIELDS.items() if kind == "checkbox"]
-        changes = {name: _text(form, name) for name in named if name in form or name in boxes}
-        deal_id = request.path_params["id"]
-        self._do.set_fields(deal_id, changes, by=self._me(request).id)
+        deal_id, stage = request.path_params["id"], _text(form, "stage")
+        # Only a stage that the person chose: the deal may have moved while the form was open.
+        chosen = stage if stage and stage != _text(form, "stage_was") else None
+        self._do.set_fields(deal_id, _typed(form), by=self._me(request).id, stage=chosen)
         return RedirectResponse(f"{BASE}/deals/{deal_id}", status_code=303)
 
     async def log(self, request: Request) -> Response:
@@ -195,18 +191,32 @@ class _Screens:
             except KeyError:
                 return self._page(request, "lost.html", here="", status=404)
             except Unfit as error:
-                return self._unfit(request, str(error))
+                return self._unfit(request, await request.form(), error)
 
         return endpoint
 
-    def _unfit(self, request: Request, words: str) -> Response:
-        if LIVE_HEADER in request.headers or "id" not in request.path_params:
-            return PlainTextResponse(words, status_code=422)
-        context = self._deal(request)
-        return self._page(request, "deal.html", here="board", status=422, notice=f"Not saved. {words}", **context)
+    def _unfit(self, request: Request, form: FormData, error: Unfit) -> Response:
+        """What was asked again, with the reasons and with what the person typed: nothing has to be typed twice."""
+        reasons = error.reasons if isinstance(error, Refusal) else ((str(error), ""),)
+        deal_id = request.path_params["id"]
+        if not request.url.path.startswith(f"{BASE}/deals/"):
+            return self._page(
+                request, "tasks.html", here="tasks", status=422, **_notice(reasons), **self._tasks(request)
+            )
+        if LIVE_HEADER in request.headers:
+            link = f"{BASE}/deals/{quote(deal_id)}?edit=1&stage={quote(_text(form, 'stage'))}#handoff"
+            return self._page(request, "_refused.html", here="board", status=422, reasons=reasons, link=link)
+        page = pages.deal_page(self._crm, deal_id)
+        typed = _typed(form) if request.url.path == f"{BASE}/deals/{deal_id}" else {}
+        page, top = pages.retyped(page, typed, stage=_text(form, "stage"), reasons=reasons)
+        note = {name: _text(form, name) for name in _NOTE}
+        context = {"page": page, "editing": "subject" not in form, "note": note}
+        return self._page(request, "deal.html", here="board", status=422, **_notice((w, "") for w in top), **context)
 
     def _page(self, request: Request, template: str, *, here: str, status: int = 200, **context: Any) -> Response:
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        if request.method == "POST":
+            path = _readable(request.url.path)
         common = {
             "words": _WORDS[self._skin],
             "skin": self._skin,
@@ -216,6 +226,7 @@ class _Screens:
             "me": self._me(request),
             "staff": self._staff(),
             "notice": "",
+            "reasons": (),
         }
         html = self._templates.get_template(template).render(common | context)
         token = context.get("token", "")
@@ -240,7 +251,9 @@ class _Screens:
 
     def _deal(self, request: Request) -> dict[str, Any]:
         page = pages.deal_page(self._crm, request.path_params["id"])
-        return {"page": page, "editing": "edit" in request.query_params or request.method == "POST"}
+        wanted = request.query_params.get("stage", "")
+        page, _ = pages.retyped(page, {}, stage=wanted, reasons=())
+        return {"page": page, "editing": "edit" in request.query_params, "note": dict.fromkeys(_NOTE, "")}
 
     def _unchanged(self, request: Request) -> bool:
         try:
@@ -307,6 +320,27 @@ def _ago(value: datetime, now: datetime) -> str:
 def _text(form: FormData, name: str) -> str:
     value = form.get(name, "")
     return value if isinstance(value, str) else ""
+
+
+def _typed(form: FormData) -> dict[str, Any]:
+    """What the handoff form holds, by field."""
+    named = [*agreed.HANDOFF_FIELDS, *agreed.OVERRIDE_FIELDS, "amount", "close_date"]
+    # An unticked box is not sent at all, so every box of the form is read, sent or not.
+    boxes = [name for name, (_, kind) in agreed.OVERRIDE_FIELDS.items() if kind == "checkbox"]
+    texts: dict[str, Any] = {name: _text(form, name) for name in named if name in form}
+    return texts | {name: name in form for name in boxes}
+
+
+def _notice(reasons: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """What stands at the top of a page that was not saved."""
+    found = tuple(reasons)
+    return {"notice": "Not saved." if found else "Not saved: see below what is missing or wrong.", "reasons": found}
+
+
+def _readable(path: str) -> str:
+    """The page to show again for the path a form was sent to."""
+    parts = path.removeprefix(f"{BASE}/").split("/")
+    return f"{BASE}/deals/{parts[1]}" if parts[0] == "deals" and len(parts) > 1 else f"{BASE}/{parts[0]}"
 
 
 def _back(form: FormData) -> Response:

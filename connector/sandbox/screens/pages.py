@@ -6,7 +6,7 @@ Reads one world through its view. No HTML here and no writing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -134,7 +134,10 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class FieldRow:
-    """One field on a record page: `value` for reading, `raw` for the form, `asked` if the handoff needs it."""
+    """One field on a record page: `value` for reading, `raw` for the form, `asked` if the handoff needs it.
+
+    `faults` are what the CRM's rules say against the value that was typed.
+    """
 
     name: str
     label: str
@@ -142,6 +145,7 @@ class FieldRow:
     value: str
     raw: Any
     asked: bool
+    faults: tuple[str, ...] = ()
 
     @property
     def long(self) -> bool:
@@ -193,6 +197,9 @@ class DealPage:
     contacts: tuple[ContactView, ...]
     history: tuple[Line, ...]
     users: tuple[UserView, ...]
+    wanted: str = ""
+    """The stage that the form names: where the deal stands, or where the person tried to put it."""
+    stage_faults: tuple[str, ...] = ()
 
     @property
     def open_tasks(self) -> int:
@@ -265,7 +272,27 @@ def deal_page(crm: CrmView, deal_id: str) -> DealPage:
         contacts=tuple(crm.contacts_of(deal.account)) if deal.account else (),
         history=tuple(_history(crm, deal_id, names)),
         users=tuple(sorted((u for u in users if u.active), key=lambda u: u.name)),
+        wanted=deal.stage.id,
     )
+
+
+def retyped(
+    page: DealPage, typed: Mapping[str, Any], *, stage: str, reasons: Iterable[tuple[str, str]]
+) -> tuple[DealPage, tuple[str, ...]]:
+    """The page with what the person typed and chose, each reason beside its field; and the reasons without one."""
+    found = tuple(reasons)
+
+    def faults(name: str) -> tuple[str, ...]:
+        return tuple(words for words, field in found if field == name)
+
+    def rows(known: tuple[FieldRow, ...]) -> tuple[FieldRow, ...]:
+        return tuple(replace(row, raw=typed.get(row.name, row.raw), faults=faults(row.name)) for row in known)
+
+    terms, handoff, override = (rows(part) for part in (page.terms, page.handoff, page.override))
+    beside = {"stage", *(row.name for row in (*terms, *handoff, *override))}
+    wanted = stage if any(stage == each.id for each in page.stages) else page.wanted
+    shown = replace(page, terms=terms, handoff=handoff, override=override, wanted=wanted, stage_faults=faults("stage"))
+    return shown, tuple(words for words, field in found if field not in beside)
 
 
 def titled(items: Iterable[TaskView | NoteView | ActivityView], names: Mapping[str, str]) -> tuple[Titled, ...]:

@@ -3,6 +3,7 @@ import { live } from "./live.js";
 
 const board = document.querySelector("[data-live-source]");
 const toast = document.querySelector("#toast");
+const refused = document.querySelector("#refused");
 let dragging = null;
 
 const refresh = live(board, { paused: () => dragging !== null });
@@ -59,9 +60,21 @@ async function move(deal, stage, words) {
     headers: { "X-Live": "1" },
     body: new URLSearchParams({ stage }),
   });
-  say(reply.ok ? words : await reply.text(), reply.ok);
+  if (reply.ok) say(words, true);
+  tell(reply.ok ? "" : await reply.text());
   await refresh({ force: true });
 }
+
+// What the CRM's rules say against a move stays until it is closed or the next move goes through.
+function tell(html) {
+  refused.innerHTML = html;
+  refused.hidden = !html;
+  if (html) refused.focus();
+}
+
+refused.addEventListener("click", (event) => {
+  if (event.target.closest("[data-close]")) tell("");
+});
 
 function say(words, ok) {
   toast.textContent = words;
