@@ -50,42 +50,42 @@ class Atom:
 class Not:
     """The opposite."""
 
-    inner: Atom | All | Any
+    inner: Atom | And | Or
 
 
 @dataclass(frozen=True, slots=True)
-class All:
+class And:
     """Every part holds."""
 
     parts: tuple[Expr, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Any:
+class Or:
     """At least one part holds."""
 
     parts: tuple[Expr, ...]
 
 
-Expr: TypeAlias = "Always | Atom | Not | All | Any"
+Expr: TypeAlias = "Always | Atom | Not | And | Or"
 
 TRUE, FALSE = Always(True), Always(False)
 
 
 def all_of(*parts: Expr) -> Expr:
     """Every one of them, in their order; what needs no looking is left out."""
-    flat = _flat(parts, All)
+    flat = _flat(parts, And)
     if FALSE in flat:
         return FALSE
-    return _joined([part for part in flat if part != TRUE], All, empty=TRUE)
+    return _joined([part for part in flat if part != TRUE], And, empty=TRUE)
 
 
 def any_of(*parts: Expr) -> Expr:
     """At least one of them; what needs no looking is left out."""
-    flat = _flat(parts, Any)
+    flat = _flat(parts, Or)
     if TRUE in flat:
         return TRUE
-    return _joined([part for part in flat if part != FALSE], Any, empty=FALSE)
+    return _joined([part for part in flat if part != FALSE], Or, empty=FALSE)
 
 
 def negated(expr: Expr) -> Expr:
@@ -104,9 +104,9 @@ def text(expr: Expr) -> str:
             return test
         case Not(inner):
             return f"NOT({text(inner)})"
-        case All(parts):
+        case And(parts):
             return f"AND({', '.join(text(part) for part in parts)})"
-        case Any(parts):
+        case Or(parts):
             return f"OR({', '.join(text(part) for part in parts)})"
 
 
@@ -143,12 +143,12 @@ def split(expr: Expr) -> tuple[Expr, ...]:
 
 def _halves(expr: Expr) -> tuple[Expr, Expr] | None:
     """The formula cut in two at its longest or; None when there is none to cut."""
-    if isinstance(expr, Any):
+    if isinstance(expr, Or):
         middle = len(expr.parts) // 2
         return any_of(*expr.parts[:middle]), any_of(*expr.parts[middle:])
-    if not isinstance(expr, All):
+    if not isinstance(expr, And):
         return None
-    ors = [(len(text(part)), index) for index, part in enumerate(expr.parts) if isinstance(part, Any)]
+    ors = [(len(text(part)), index) for index, part in enumerate(expr.parts) if isinstance(part, Or)]
     for _, index in sorted(ors, reverse=True):
         cut = _halves(expr.parts[index])
         if cut is not None:
@@ -160,13 +160,13 @@ def _halves(expr: Expr) -> tuple[Expr, Expr] | None:
 def _inward(expr: Expr) -> Expr:
     """The same with every not moved down to a single test, so that hidden ors come to light."""
     match expr:
-        case Not(All(parts)):
+        case Not(And(parts)):
             return any_of(*(_inward(negated(part)) for part in parts))
-        case Not(Any(parts)):
+        case Not(Or(parts)):
             return all_of(*(_inward(negated(part)) for part in parts))
-        case All(parts):
+        case And(parts):
             return all_of(*(_inward(part) for part in parts))
-        case Any(parts):
+        case Or(parts):
             return any_of(*(_inward(part) for part in parts))
         case _:
             return expr
@@ -184,13 +184,13 @@ def _again(expr: Expr) -> int:
             return more
         case Not(inner):
             return _again(inner)
-        case All(parts) | Any(parts):
+        case And(parts) | Or(parts):
             return sum(_again(part) for part in parts)
         case _:
             return 0
 
 
-def _flat(parts: tuple[Expr, ...], kind: type[All] | type[Any]) -> list[Expr]:
+def _flat(parts: tuple[Expr, ...], kind: type[And] | type[Or]) -> list[Expr]:
     found: list[Expr] = []
     for part in parts:
         inner = part.parts if isinstance(part, kind) else (part,)
@@ -198,7 +198,7 @@ def _flat(parts: tuple[Expr, ...], kind: type[All] | type[Any]) -> list[Expr]:
     return found
 
 
-def _joined(parts: list[Expr], kind: type[All] | type[Any], *, empty: Expr) -> Expr:
+def _joined(parts: list[Expr], kind: type[And] | type[Or], *, empty: Expr) -> Expr:
     if len(parts) > 1:
         return kind(tuple(parts))
     return parts[0] if parts else empty
