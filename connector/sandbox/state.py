@@ -160,12 +160,13 @@ class World:
 
     @contextlib.contextmanager
     def history(self) -> Iterator[None]:
-        """What is written inside happened before there were rules: nothing of it is refused."""
-        rules, self.rules = self.rules, None
-        try:
-            yield
-        finally:
-            self.rules = rules
+        """What is written inside happened before there were rules: nothing of it is refused. Holds the lock."""
+        with self.lock:
+            rules, self.rules = self.rules, None
+            try:
+                yield
+            finally:
+                self.rules = rules
 
     def round(self, moment: datetime) -> datetime:
         """The instant at the world's stamp resolution, rounded down."""

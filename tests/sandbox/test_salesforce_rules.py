@@ -23,6 +23,7 @@ from connector.sandbox.screens.app import routes
 from connector.sandbox.server import Sandbox, create_worlds
 from connector.sandbox.state import World
 
+BYPASS = "Handoff_Bypass"
 ON_WIN = "IsWon, OR(ISNEW(), ISCHANGED(StageName)), NOT($Permission.Handoff_Bypass)"
 GO_LIVE = "Handoff_Go_Live_Date__c"
 CHAMPION = "Handoff_Champion__c"
@@ -32,6 +33,9 @@ VIOLATION = "FIELD_CUSTOM_VALIDATION_EXCEPTION"
 def plant(org: World, field: str = GO_LIVE, *, name: str = "", active: bool = True) -> str:
     """A rule that wants the field at a win; its message."""
     words = f"Fill {field} before the deal is won."
+    org.parts[rules.ON_LAYOUT] = lambda _object, _field: True
+    if not org.table("CustomPermission").find_unique("DeveloperName", BYPASS):
+        org.table("CustomPermission").insert({"DeveloperName": BYPASS, "MasterLabel": "Bypass"}, by="setup")
     rules.put(
         org, "Opportunity", name or f"Needs_{field[8:-3]}", active, f"AND({ON_WIN}, ISBLANK({field}))", field, words
     )
@@ -181,6 +185,25 @@ def test_a_rule_the_org_does_not_save(changes: dict[str, Any], words: str) -> No
     with pytest.raises(FormulaError, match="does not exist"):
         rules.put(org, **(good | {"formula": "Nope__c = 1"}))
     assert len(rules.all(org)) == 1
+
+
+def test_whoever_holds_the_bypass_permission_is_let_through(sf: Salesforce, org: World, deal: str) -> None:
+    words = plant(org)
+    with pytest.raises(SalesforceMalformedRequest, match=re.escape(words)):
+        sf.Opportunity.update(deal, {"StageName": "Closed Won"})
+    permission = org.table("CustomPermission").find_unique("DeveloperName", BYPASS)
+    holder = next(org.table("User").where("Username", ["integration@handoff.sandbox"]))
+    given = org.table("PermissionSet").insert({"Name": "Bypass", "Label": "Bypass"}, by="setup")
+    assert permission is not None
+    org.table("SetupEntityAccess").insert({"ParentId": given.id, "SetupEntityId": permission.id}, by="setup")
+    org.table("PermissionSetAssignment").insert({"AssigneeId": holder.id, "PermissionSetId": given.id}, by="setup")
+    sf.Opportunity.update(deal, {"StageName": "Closed Won"})
+    assert stage(org, deal) == "Closed Won"
+
+
+def test_a_rule_may_not_name_a_permission_that_does_not_exist(org: World) -> None:
+    with pytest.raises(FormulaError, match=r"Field \$Permission.Nope does not exist"):
+        rules.put(org, "Opportunity", "R", True, "$Permission.Nope", "", "m")
 
 
 def test_the_record_the_user_and_the_account_are_looked_up(sf: Salesforce, org: World, deal: str) -> None:

@@ -54,12 +54,16 @@ class ApiError(Exception):
 
 
 class RuleViolation(ApiError, Refused):
-    """Validation rules that do not let a record through, each with its own words (facts: Salesforce §3.3)."""
+    """Validation rules that do not let a record through, each with its own words (facts: Salesforce §3.3).
 
-    def __init__(self, errors: tuple[ApiError, ...]) -> None:
+    The API names a rule's field only when a layout shows it; `reasons` name it in any case, for the sandbox's own
+    screens, which have a layout of their own.
+    """
+
+    def __init__(self, errors: tuple[ApiError, ...], reasons: tuple[tuple[str, str], ...]) -> None:
         super().__init__(errors[0].code, errors[0].message, errors[0].fields)
         self.errors = errors
-        self.reasons = tuple((each.message, next(iter(each.fields), "")) for each in errors)
+        self.reasons = reasons
 
     def body(self) -> list[dict[str, Any]]:
         """One entry for each rule; `fields` is always there, and empty for a message at the top of the page."""

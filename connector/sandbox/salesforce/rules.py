@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from connector.sandbox.salesforce import permissions
 from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.errors import ApiError, RuleViolation
 from connector.sandbox.salesforce.formula import Formula, FormulaError, RuntimeFault, Surroundings, parse
@@ -26,10 +27,8 @@ if TYPE_CHECKING:
 KEPT = "rules"
 """Setting: object name -> rules as plain data."""
 COMPILED = "rules"
-HOLDS = "rules.holds"
-"""Part of a world: (user id, custom permission) -> whether the user holds it; without one nobody holds any."""
 PERMITTED = "rules.permitted"
-"""Part of a world: custom permission -> whether it exists; without one every name is taken."""
+"""Part of a world: custom permission -> whether it exists; without one its table is asked."""
 ON_LAYOUT = "rules.on_layout"
 """Part of a world: (object, field) -> whether a layout shows it; without one every field counts as shown."""
 
@@ -76,9 +75,8 @@ def put(world: World, object: str, name: str, active: bool, formula: str, field:
     if kind is None:
         raise RuleError(f"Entity Enumeration Or ID: bad value for restricted picklist field: {object}")
     _check(kind, name, field, message)
-    compiled = _compiled(world, kind, formula)
-    if isinstance(compiled, FormulaError):
-        raise compiled
+    permitted = world.parts.get(PERMITTED, lambda permission: _exists(world, permission))
+    parse(formula, kind, find=catalog(world).object, permitted=permitted)
     shown = kind.find(field) if field else None
     rule = Rule(kind.name, name, active, formula, shown.name if shown else "", message)
     kept = {each.name.lower(): each for each in all(world, kind.name)} | {name.lower(): rule}
@@ -114,10 +112,11 @@ def enforce(table: Table, row: Row | None, given: dict[str, Any], by: str) -> No
     prior = None if row is None else _seen(row)
     record = {**(prior or {}), **given}
     around = _around(world, by)
-    found = (_verdict(world, rule, formula, (record, prior), around) for rule, formula in ready.rules)
-    errors = tuple(error for error in found if error is not None)
+    found = [(rule, _verdict(world, rule, formula, (record, prior), around)) for rule, formula in ready.rules]
+    errors = [(rule, error) for rule, error in found if error is not None]
     if errors:
-        raise RuleViolation(errors)
+        reasons = tuple((error.message, rule.field) for rule, error in errors)
+        raise RuleViolation(tuple(error for _, error in errors), reasons)
 
 
 def _verdict(
@@ -175,9 +174,9 @@ def _ready(world: World, object: str) -> _Ready | None:
 
 
 def _compiled(world: World, kind: ObjectType, text: str) -> Formula | FormulaError:
-    permitted = world.parts.get(PERMITTED, lambda _name: True)
+    # A permission that is gone since is held by nobody; that it can go while a rule names it is unconfirmed.
     try:
-        return parse(text, kind, find=catalog(world).object, permitted=permitted)
+        return parse(text, kind, find=catalog(world).object)
     except FormulaError as error:
         return error
 
@@ -188,13 +187,16 @@ def _around(world: World, by: str) -> Surroundings:
         row = table.get(id) if table else None
         return None if row is None else _seen(row)
 
-    holds = world.parts.get(HOLDS)
     return Surroundings(
         user=look("User", by) or {},
         look=look,
-        holds=lambda permission: bool(holds and holds(by, permission)),
+        holds=lambda permission: permissions.holds(world, by, permission),
         now=world.clock.now(),
     )
+
+
+def _exists(world: World, permission: str) -> bool:
+    return world.table("CustomPermission").find_unique("DeveloperName", permission) is not None
 
 
 def _seen(row: Row) -> dict[str, Any]:
