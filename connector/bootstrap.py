@@ -5,12 +5,13 @@ Not here: what any part does. Which vendor is behind a system is decided here, o
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from connector import logs
 from connector.clock import Clock, SystemClock
@@ -18,16 +19,31 @@ from connector.crm.port import CRM
 from connector.engine.daemon import Stop
 from connector.engine.notifier import Channel, ChatWebhook, Email, send_through
 from connector.engine.parts import Shared, System, Timing, process_name
-from connector.errors import Problem, UserError
+from connector.errors import CrmError, Problem, UserError
 from connector.handoff.model import SystemName
+from connector.handoff.rulebook import Policy
 from connector.policy.crmmap import CrmMap
 from connector.policy.load import Loaded, load_all
-from connector.settings import AccessToken, ClientCredentials, JwtBearer, Mode, Settings, SystemSettings, Vendor
+from connector.settings import (
+    SAFETY_POLL,
+    AccessToken,
+    ClientCredentials,
+    JwtBearer,
+    Mode,
+    Settings,
+    SystemSettings,
+    Vendor,
+)
 from connector.store import Mode as StoreMode
 from connector.store import Store, open_store
 from connector.store.upgrade import head as newest_schema
 from connector.telemetry import Telemetry
 from connector.web.status import Status, Watched, read_status
+
+if TYPE_CHECKING:
+    from connector.crm.salesforce.login import SalesforceLogin
+    from connector.crm.salesforce.provision.metadata import MetadataLine
+    from connector.crm.salesforce.provision.options import Channel as ChannelChoice
 
 StoreUse = Literal["daemon", "tool", "read"]
 LIMBO = "sqlite://"
@@ -58,6 +74,22 @@ class OpenedStore:
     store: Store
     clock: Clock
     watched: tuple[Watched, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedOrg:
+    """One Salesforce org to install into. ``login_problem``: why the daemon's own login does not work, if so.
+
+    ``channel`` is where the daemon is told to listen for changes.
+    """
+
+    name: SystemName
+    crm_map: CrmMap
+    policy: Policy
+    line: MetadataLine
+    integration_user: str
+    login_problem: str
+    channel: ChannelChoice
 
 
 def open_runtime(config: Path, *, mode: StoreUse, console_logs: bool = False) -> Runtime:
@@ -101,6 +133,48 @@ def build_crm(settings: SystemSettings, crm_map: CrmMap, *, on_call: OnCall) -> 
     return ADAPTERS[settings.vendor](settings, crm_map, on_call)
 
 
+def open_org(config: Path, name: str, *, token: str = "") -> OpenedOrg:
+    """The org to install into. ``name`` is a system's, or ``salesforce`` when there is one alone.
+
+    ``token``: an admin's access token to work with; without one the daemon's own login does it. Raises `UserError` for
+    a system that is no Salesforce, and `CrmError` for a token that is refused or belongs to another org.
+    """
+    from connector.crm.retry import ReadRetry
+    from connector.crm.salesforce.provision.metadata import MetadataLine
+    from connector.crm.salesforce.provision.options import Channel as ChannelChoice
+    from connector.crm.salesforce.session import SalesforceSession
+
+    settings, loaded = load_all(config)
+    set_up_logs(settings, console=True)
+    system = _org_named(settings, name)
+    own = _salesforce_login(system)
+    clock = SystemClock()
+
+    def session(login: SalesforceLogin) -> SalesforceSession:
+        return SalesforceSession(login, on_call=lambda _: None, clock=clock, retry=ReadRetry(clock=clock))
+
+    daemons = session(own)
+    try:
+        identity, words = daemons.identity, ""
+    except CrmError as error:
+        if not token:
+            raise
+        identity, words = None, f"{error.fault.message} ({error.fault.vendor_code})"
+    works = daemons
+    if token:
+        works = session(dataclasses.replace(own, access_token=token, org_id=identity.org_id if identity else ""))
+    system_name = SystemName(system.name)
+    return OpenedOrg(
+        name=system_name,
+        crm_map=loaded.maps[system_name],
+        policy=loaded.policies[system_name],
+        line=MetadataLine(works, now=clock.now),
+        integration_user=identity.user_id if identity else "",
+        login_problem=words,
+        channel=ChannelChoice.CUSTOM if system.live and system.live.channel else ChannelChoice.STANDARD,
+    )
+
+
 def start_web(runtime: Runtime) -> Stop | None:
     """Serve the status page in a thread; returns what stops it. Raises `UserError` when the port is taken."""
     if not runtime.settings.web.enabled:
@@ -131,20 +205,50 @@ def pick(systems: Sequence[System], name: str) -> tuple[System, ...]:
     return chosen
 
 
+def _org_named(settings: Settings, name: str) -> SystemSettings:
+    found = [each for each in settings.systems if each.name == name]
+    found = found or [each for each in settings.systems if each.vendor.value == name]
+    if len(found) != 1:
+        known = ", ".join(each.name for each in settings.systems)
+        which = "several systems are" if found else "no system is"
+        raise UserError([Problem("", "SYSTEM", f"{which} called {name!r}; config.toml has {known}")])
+    if found[0].vendor is not Vendor.SALESFORCE:
+        message = (
+            f"{found[0].name} is a {found[0].vendor.value} portal, and so far only Salesforce can be provisioned. "
+            "What to click in HubSpot stands in the admin guide, section 3 (Create the fields); then: handoff check"
+        )
+        raise UserError([Problem("", "SYSTEM", message)])
+    return found[0]
+
+
 def _salesforce(settings: SystemSettings, crm_map: CrmMap, on_call: OnCall) -> CRM:
     from connector.crm.salesforce.adapter import connect_salesforce
+    from connector.crm.salesforce.pubsub.topics import ADDRESS, LiveOptions
+
+    live = settings.live
+    return connect_salesforce(
+        system=SystemName(settings.name),
+        map=crm_map,
+        login=_salesforce_login(settings),
+        on_call=on_call,
+        allow_duplicates=settings.allow_duplicates,
+        live=LiveOptions(live.address or ADDRESS, live.channel, required=live.required) if live else None,
+    )
+
+
+def _salesforce_login(settings: SystemSettings) -> SalesforceLogin:
     from connector.crm.salesforce.login import SalesforceLogin
 
     match settings.credentials:
         case ClientCredentials(client_id=client_id, client_secret=secret):
-            login = SalesforceLogin(
+            return SalesforceLogin(
                 base_url=settings.base_url,
                 client_id=client_id,
                 client_secret=secret.get_secret_value(),
                 api_version=settings.api_version,
             )
         case JwtBearer(client_id=client_id, username=username, private_key=key):
-            login = SalesforceLogin(
+            return SalesforceLogin(
                 base_url=settings.base_url,
                 client_id=client_id,
                 username=username,
@@ -154,13 +258,6 @@ def _salesforce(settings: SystemSettings, crm_map: CrmMap, on_call: OnCall) -> C
             )
         case AccessToken():
             raise _wrong_credentials(settings)
-    return connect_salesforce(
-        system=SystemName(settings.name),
-        map=crm_map,
-        login=login,
-        on_call=on_call,
-        allow_duplicates=settings.allow_duplicates,
-    )
 
 
 def _hubspot(settings: SystemSettings, crm_map: CrmMap, on_call: OnCall) -> CRM:
@@ -200,6 +297,7 @@ def _system(settings: SystemSettings, everything: Settings, loaded: Loaded, *, t
         crm=build_crm(settings, loaded.maps[name], on_call=count),
         policy=loaded.policies[name],
         act=everything.daemon.mode is Mode.ACT,
+        safety_poll=settings.live.safety_poll if settings.live else SAFETY_POLL,
         reserve=settings.reserve,
         first_run_since=datetime.combine(settings.act_since, time.min, tzinfo=UTC) if settings.act_since else None,
     )

@@ -26,6 +26,7 @@ COMMANDS = {
     "plan": "connector.cli.plan",
     "explain": "connector.cli.explain",
     "check": "connector.cli.check",
+    "provision": "connector.cli.provision",
     "status": "connector.cli.status",
     "retry": "connector.cli.retry",
     "migrate": "connector.cli.migrate",

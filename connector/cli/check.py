@@ -15,6 +15,7 @@ from connector import bootstrap
 from connector.cli.app import EXIT_FOUND
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
 from connector.cli.show import console
+from connector.crm.port import Examination
 from connector.engine.parts import Shared
 from connector.engine.parts import System as EngineSystem
 from connector.errors import CrmError, Problem
@@ -56,12 +57,12 @@ def command(
     runtime = bootstrap.open_runtime(config, mode="read")
     found = {each.name: check_system(runtime.shared, each, runtime.loaded) for each in runtime.chosen(system)}
     _tell({str(name): each for name, each in found.items()}, as_json=as_json)
-    if any(found.values()):
+    if any(each.problems for each in found.values()):
         raise typer.Exit(EXIT_FOUND)
 
 
-def check_system(shared: Shared, system: EngineSystem, loaded: Loaded) -> tuple[Problem, ...]:
-    """Everything that would go wrong with one CRM; a CRM that cannot be reached is one problem, not an exception."""
+def check_system(shared: Shared, system: EngineSystem, loaded: Loaded) -> Examination:
+    """Everything that would go wrong with one CRM, and what it told; one that cannot be reached is one problem."""
     crm = system.crm
     try:
         problems = list(crm.connect())
@@ -69,15 +70,18 @@ def check_system(shared: Shared, system: EngineSystem, loaded: Loaded) -> tuple[
         problems += check(
             system.policy, loaded.maps[system.name], schemas=schemas, stages=crm.stages(), people=crm.people()
         )
+        examined = crm.examine()
         skew = abs(crm.server_time() - shared.clock.now())
     except CrmError as error:
         fault = error.fault
         message = f"{fault.message} ({fault.vendor_code}); {ADVICE[fault.advice.value]}"
-        return (Problem(system.name, fault.code.value, message),)
+        return Examination((Problem(system.name, fault.code.value, message),))
+    problems += examined.problems
     if skew > SKEW_ALLOWED:
         message = f"this machine's clock differs by {skew.total_seconds():.0f} s; set it by NTP"
         problems.append(Problem(system.name, "clock", message))
-    return tuple(problems)
+    clock = f"clock {skew.total_seconds():.0f} s apart"
+    return Examination(tuple(dict.fromkeys(problems)), (*examined.notes, clock))
 
 
 ADVICE = {
@@ -89,20 +93,21 @@ ADVICE = {
 }
 
 
-def _tell(found: Mapping[str, tuple[Problem, ...]], *, as_json: bool) -> None:
+def _tell(found: Mapping[str, Examination], *, as_json: bool) -> None:
     if as_json:
         data = {
-            name: [{"where": each.where, "key": each.key, "message": each.message} for each in problems]
-            for name, problems in found.items()
+            name: [{"where": each.where, "key": each.key, "message": each.message} for each in one.problems]
+            for name, one in found.items()
         }
-        sys.stdout.write(json.dumps({"ok": not any(found.values()), "systems": data}, indent=2) + "\n")
+        notes = {name: list(one.notes) for name, one in found.items()}
+        ok = not any(one.problems for one in found.values())
+        sys.stdout.write(json.dumps({"ok": ok, "systems": data, "notes": notes}, indent=2) + "\n")
         return
     out = console()
     out.print("Files: all well.")
-    for name, problems in found.items():
-        if not problems:
-            out.print(f"{name}: all well.")
-            continue
-        out.print(f"{name}: {len(problems)} to mend")
-        for problem in problems:
+    for name, one in found.items():
+        out.print(f"{name}: {len(one.problems)} to mend" if one.problems else f"{name}: all well.")
+        for problem in one.problems:
             out.print(f"  {problem}", markup=False)
+        for note in one.notes:
+            out.print(f"  {note}", markup=False, style="dim", highlight=False, soft_wrap=True)

@@ -27,6 +27,7 @@ from connector.handoff.model import (
     Touch,
     Value,
 )
+from connector.handoff.plan import Notify
 
 
 class Operation(StrEnum):
@@ -268,6 +269,7 @@ class FieldSchema:
     """One field as the CRM describes it; ``type`` is the vendor's word. ``max_length`` 0 means none.
 
     ``external_id`` and ``unique`` are as the admin made the field, False where the vendor knows no such thing.
+    ``createable`` and ``updateable`` tell apart what ``writable`` joins, where the vendor does.
     """
 
     name: str
@@ -278,6 +280,8 @@ class FieldSchema:
     choices: tuple[str, ...]
     external_id: bool = False
     unique: bool = False
+    createable: bool = True
+    updateable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +291,14 @@ class ObjectSchema:
     kind: Kind
     object_name: str
     fields: Mapping[str, FieldSchema]
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What one vendor can tell besides its fields: problems, each with its fix, and plain facts for an admin."""
+
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class CRM(Protocol):
@@ -367,6 +379,13 @@ class CRM(Protocol):
         """
         ...
 
+    def tell(self, notice: Notify) -> None:
+        """Tell one of the CRM's users inside the CRM, by ``notice.way``; raises where the CRM has no such way.
+
+        Nothing can be looked up afterwards: OUTCOME_UNKNOWN when the answer was lost.
+        """
+        ...
+
     def find(self, kind: Kind, keys: Mapping[str, str]) -> Mapping[str, str]:
         """Which of these natural keys (key -> deal id it hangs on) exist, as key -> record id."""
         ...
@@ -381,4 +400,8 @@ class CRM(Protocol):
 
     def describe(self, kind: Kind) -> ObjectSchema:
         """The object's fields as this login may see them."""
+        ...
+
+    def examine(self) -> Examination:
+        """What `handoff check` should tell that only this vendor has: rights, limits, switches. After `connect`."""
         ...

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from connector.errors import Problem
 from connector.handoff.model import Kind, Person, Stage
-from connector.handoff.rulebook import Condition, FieldType, Op, Policy
+from connector.handoff.rulebook import Condition, FieldOwner, FieldType, Op, Policy
 from connector.policy.crmmap import CrmMap, MappedField
 from connector.policy.known import CHOICES, WRITERS
 
@@ -57,6 +57,16 @@ class FieldLike(Protocol):
     @property
     def writable(self) -> bool:
         """Whether this login may write it."""
+        ...
+
+    @property
+    def createable(self) -> bool:
+        """Whether this login may fill it when it makes a record."""
+        ...
+
+    @property
+    def updateable(self) -> bool:
+        """Whether this login may change it later."""
         ...
 
     @property
@@ -126,12 +136,19 @@ def _field(mapped: MappedField, schema: SchemaLike, *, policy: Policy, vendor: s
         yield Problem(
             where, key, f'{name} is of type "{actual.type}", which cannot hold a {kind}; map another field or set type'
         )
-    if mapped.owner in WRITERS and not actual.writable:
+    if mapped.owner in WRITERS and not _may_write(mapped, actual):
         yield Problem(
             where, key, f'{name} cannot be written by this login; grant edit access to it, or set owner = "human"'
         )
     yield from _length(mapped, actual, name=name, policy=policy, where=where, key=key)
     yield from _choices(mapped, actual, name=name, where=where, key=key)
+
+
+def _may_write(mapped: MappedField, actual: FieldLike) -> bool:
+    """By what the owner does: fields that are only set when a record is made need no right to change them."""
+    if mapped.owner is FieldOwner.CREATE_ONLY:
+        return actual.writable and actual.createable
+    return actual.writable and actual.updateable
 
 
 def _length(

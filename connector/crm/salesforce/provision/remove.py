@@ -121,7 +121,8 @@ def _layouts(desired: Desired, org: OrgState) -> Iterator[Item]:
 
 def _holders(one: Component, org: OrgState) -> str:
     count = len(org.assigned.get(one.name, frozenset())) if one.type == "PermissionSet" else 0
-    return f"{count} people hold it and would lose it" if count else ""
+    who = "1 person holds it" if count == 1 else f"{count} people hold it"
+    return f"{who} and would lose it" if count else ""
 
 
 def _rank(type: str) -> int:

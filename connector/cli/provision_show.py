@@ -1,0 +1,285 @@
+"""A plan for an org as people read it in a terminal, and as plain data for ``--json``.
+
+Not here: planning and doing (``crm.salesforce.provision``), and what follows for the exit code (``provision``).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import typer
+from rich.progress import Progress as Bar
+
+from connector.cli.show import console, progress_console
+from connector.crm.salesforce.provision.apply import Failure, LeftRunning, Outcome, Progress
+from connector.crm.salesforce.provision.conflicts import Danger
+from connector.crm.salesforce.provision.install import Applied, Look
+from connector.crm.salesforce.provision.items import Difference, Do, Item
+
+SIGNS: Mapping[Do, tuple[str, str]] = {
+    Do.CREATE: ("+", "green"),
+    Do.CHANGE: ("~", "yellow"),
+    Do.REMOVE: ("-", "red"),
+    Do.CONFLICT: ("!", "bold red"),
+    Do.BY_HAND: ("?", "cyan"),
+    Do.KEEP: ("=", "dim"),
+}
+"""The mark of each kind of line and its colour, in the order they are printed."""
+
+HEADS: Mapping[Do, str] = {
+    Do.CREATE: "To be made",
+    Do.CHANGE: "To be changed",
+    Do.REMOVE: "To be taken out",
+    Do.CONFLICT: "In conflict",
+    Do.BY_HAND: "By hand",
+    Do.KEEP: "Kept",
+}
+CUT = 400
+"""Characters of a long value (a formula) that the terminal shows; ``--json`` has all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is told of one org."""
+
+    system: str
+    look: Look
+    login_problem: str
+    removing: bool
+
+    @property
+    def org(self) -> str:
+        """Which org this is, so that nobody applies to the wrong one."""
+        kind = "a sandbox org" if self.look.org.is_sandbox else "a PRODUCTION org"
+        return f"{self.look.org.org_id or 'an org'}, {kind}"
+
+
+def tell_plan(page: Page) -> None:
+    """The plan, the dangers, and what could not be read."""
+    out = console()
+    out.rule(f"{page.system}: {'the way back' if page.removing else 'the plan'} for {page.org}")
+    for do in SIGNS:
+        _tell_items(do, page.look.plan.of(do))
+    for grant in page.look.plan.grants:
+        what = "is taken from" if grant.take else "is given to the connector's user"
+        out.print(f"  ~ PermissionSet {grant.permission_set} {what} {grant.user_id}", markup=False)
+    _tell_dangers(page.look.dangers)
+    for problem in page.look.desired.problems:
+        out.print(f"[bold red]To mend first[/]: {problem}", soft_wrap=True)
+    for words in page.look.org.unread:
+        out.print(f"Could not be read with this login: {words}", markup=False, soft_wrap=True)
+    if page.login_problem and not page.removing:
+        words = "so its permission set must be assigned by hand"
+        out.print(
+            f"The daemon's own login does not work yet, {words}: {page.login_problem}", markup=False, soft_wrap=True
+        )
+
+
+def tell_next(page: Page, *, applying: bool) -> None:
+    """The last lines of a plan that was not carried out: the counts, and what to do."""
+    out, plan = console(), page.look.plan
+    counts = ", ".join(f"{len(plan.of(do))} {HEADS[do].lower()}" for do in SIGNS if do is not Do.KEEP and plan.of(do))
+    if plan.blocked or page.look.desired.problems:
+        out.print(f"{counts}. Nothing can be applied before the conflicts are solved.", markup=False)
+    elif plan.is_empty:
+        out.print("Nothing to do: the org has everything." if not page.removing else "Nothing to take out.")
+    elif applying:
+        out.print("Nothing was written.")
+    else:
+        again = "--remove --apply" if page.removing else "--apply"
+        out.print(f"{counts}. Nothing was written. To do it: handoff provision {page.system} {again}", markup=False)
+
+
+def tell_applied(page: Page, *, applied: Applied, left: Look | None) -> None:
+    """How it went, and what the second reading says."""
+    out = console()
+    for what, outcome in (("The check", applied.check), ("The deploy", applied.done)):
+        if outcome is not None and not outcome.ok:
+            out.print(f"{what} {outcome.job} was refused, so nothing was changed: {outcome.words}", markup=False)
+            for failure in outcome.failures:
+                out.print(f"  ! {_failure_line(failure)}", markup=False, soft_wrap=True)
+    for grant, words in applied.refused:
+        verb = "taken from" if grant.take else "given to"
+        out.print(f"  ! {grant.permission_set} could not be {verb} {grant.user_id}: {words}", markup=False)
+    if not applied.ok or left is None:
+        return
+    if applied.done is not None:
+        out.print(f"Done: deploy {applied.done.job}.")
+    if left.plan.is_empty:
+        tail = "" if page.removing else " Next: what is listed under By hand, then handoff check."
+        out.print(f"Read again: nothing is left to do.{tail}", markup=False)
+    else:
+        out.print("Read again: the org does not yet show everything. What is left:")
+        for do in (Do.CREATE, Do.CHANGE, Do.REMOVE):
+            _tell_items(do, left.plan.of(do))
+
+
+def tell_json(page: Page, *, applied: Applied | None, left: Look | None) -> None:
+    """Everything as one JSON object."""
+    look = page.look
+    data = {
+        "system": page.system,
+        "org": look.org.org_id,
+        "sandbox": look.org.is_sandbox,
+        "empty": look.plan.is_empty,
+        "blocked": bool(look.plan.blocked or look.desired.problems),
+        "items": [_item_data(item) for item in look.plan.items],
+        "grants": [
+            {"permission_set": one.permission_set, "user": one.user_id, "take": one.take} for one in look.plan.grants
+        ],
+        "dangers": [
+            {"weight": one.weight.value, "what": one.what, "effect": one.effect, "remedy": one.remedy}
+            for one in look.dangers
+        ],
+        "problems": [str(one) for one in look.desired.problems],
+        "unread": list(look.org.unread),
+        "login_problem": page.login_problem,
+        "applied": None if applied is None else _applied_data(applied),
+        "left": None if left is None else [_item_data(one) for one in left.plan.items if one.component is not None],
+    }
+    sys.stdout.write(json.dumps(data, indent=2) + "\n")
+
+
+def tell_export(folder: Path, written: Sequence[Path], *, as_json: bool) -> None:
+    """What was written, and how it gets into an org without us."""
+    commands = (
+        f"sf project deploy start --source-dir {folder}/force-app --target-org ORG --dry-run",
+        f"sf project deploy start --source-dir {folder}/force-app --target-org ORG",
+    )
+    if as_json:
+        data = {"folder": str(folder), "files": [str(path) for path in written], "deploy_with": list(commands)}
+        sys.stdout.write(json.dumps(data, indent=2) + "\n")
+        return
+    out = console()
+    out.print(f"{len(written)} files written to {folder}. Nothing was changed in the org.", markup=False)
+    out.print("Check it, then deploy it, with the Salesforce CLI:")
+    for each in commands:
+        out.print(f"  {each}", markup=False, soft_wrap=True)
+
+
+def asked_to_apply(system: str, look: Look) -> bool:
+    """Whether the person at the terminal says yes; no is the default."""
+    page = Page(system, look, "", removing=False)
+    return typer.confirm(f"Write this to {page.org}?", default=False)
+
+
+def left_running(left: LeftRunning, *, system: str) -> str:
+    """What to know after Ctrl-C."""
+    if left.check_only:
+        return f"the check {left.job} goes on in the org and changes nothing; nothing was deployed"
+    return (
+        f"the deploy {left.job} goes on in the org: Setup > Deployment Status shows it and can cancel it. "
+        f"What is left to do afterwards: handoff provision {system}"
+    )
+
+
+@contextmanager
+def watching(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """Shows how far a deploy is, on standard error, while the block runs."""
+    with Bar(transient=True, disable=quiet or not sys.stderr.isatty(), console=progress_console()) as bar:
+        rows: dict[str, Any] = {}
+
+        def told(progress: Progress) -> None:
+            if progress.job not in rows:
+                rows[progress.job] = bar.add_task("", total=None)
+            what = "checking" if progress.check_only else "deploying"
+            bar.update(
+                rows[progress.job],
+                description=f"{what} {progress.job} {progress.state}",
+                total=progress.total or None,
+                completed=progress.done,
+            )
+
+        yield told
+
+
+def _tell_items(do: Do, items: Sequence[Item]) -> None:
+    if not items:
+        return
+    out = console()
+    sign, colour = SIGNS[do]
+    quiet = [item for item in items if do is Do.KEEP and not item.detail]
+    out.print(f"[{colour}]{HEADS[do]}[/] ({len(items)})")
+    for item in items:
+        if item in quiet:
+            continue
+        out.print(f"  {sign} {item.type} {unquote(item.name)}{f': {item.detail}' if item.detail else ''}", **_PLAIN)
+        for one in item.differences:
+            out.print(f"      {_difference_line(one)}", **_PLAIN)
+        if item.why and do is not Do.KEEP:
+            out.print(f"      {item.why}", style="dim", **_PLAIN)
+    if quiet:
+        out.print(f"  {sign} {len(quiet)} more, as wanted", **_PLAIN)
+
+
+_PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
+
+
+def _tell_dangers(dangers: Sequence[Danger]) -> None:
+    if not dangers:
+        return
+    out = console()
+    out.print(f"[bold yellow]The org's own, which may fight with this[/] ({len(dangers)})")
+    for one in dangers:
+        out.print(f"  {one.weight.value}: {one.what} {one.effect}", **_PLAIN)
+        out.print(f"      {one.remedy}", style="dim", **_PLAIN)
+
+
+def _difference_line(one: Difference) -> str:
+    return f"{one.attribute}: {_cut(one.before) or '(none)'} -> {_cut(one.after)}"
+
+
+def _failure_line(failure: Failure) -> str:
+    where = f"{failure.file}:{failure.line}" if failure.line else failure.file
+    return " ".join(part for part in (failure.type, failure.name, f"({where}):", failure.problem) if part)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= CUT else text[: CUT - 1] + "…"
+
+
+def _item_data(item: Item) -> dict[str, Any]:
+    return {
+        "do": item.do.value,
+        "type": item.type,
+        "name": item.name,
+        "detail": item.detail,
+        "why": item.why,
+        "blocks": item.blocks,
+        "differences": [
+            {"attribute": one.attribute, "before": one.before, "after": one.after} for one in item.differences
+        ],
+    }
+
+
+def _applied_data(applied: Applied) -> dict[str, Any]:
+    return {
+        "ok": applied.ok,
+        "check": _outcome_data(applied.check),
+        "deploy": _outcome_data(applied.done),
+        "refused": [
+            {"permission_set": grant.permission_set, "user": grant.user_id, "words": words}
+            for grant, words in applied.refused
+        ],
+    }
+
+
+def _outcome_data(outcome: Outcome | None) -> dict[str, Any] | None:
+    if outcome is None:
+        return None
+    return {
+        "id": outcome.job,
+        "ok": outcome.ok,
+        "words": outcome.words,
+        "failures": [
+            {"type": one.type, "name": one.name, "file": one.file, "line": one.line, "problem": one.problem}
+            for one in outcome.failures
+        ],
+    }
