@@ -26,6 +26,8 @@ from connector.sandbox.salesforce import (
 )
 from connector.sandbox.salesforce.ask import Ask, Reply
 from connector.sandbox.salesforce.errors import ApiError, OAuthError, not_found
+from connector.sandbox.salesforce.metadata import hooks, soap
+from connector.sandbox.salesforce.metadata.routes import ROUTES, settle_before
 from connector.sandbox.salesforce.pubsub.capture import capture
 from connector.sandbox.wire import Vendor, trace_of
 
@@ -49,6 +51,7 @@ _CLIENT = re.compile(r"client=([^;,\s]+)")
 
 def routes(world: World) -> list[Route]:
     """The vendor API as Starlette routes."""
+    hooks.install(world)
     endpoint = _Endpoint(world)
     return [
         Route("/services/{path:path}", endpoint.serve, methods=METHODS),
@@ -79,6 +82,12 @@ def _composite(ask: Ask) -> Reply:
     return reply
 
 
+def _graph(ask: Ask) -> Reply:
+    reply = composite.graph(ask, dispatch)
+    ask.trace.kind = "composite.graph"
+    return reply
+
+
 # Path pattern -> method -> (kind in the journal, handler). "*" stands for one segment.
 TABLE: dict[tuple[str, ...], Handlers] = {
     (): {"GET": ("index", describe.index)},
@@ -103,6 +112,7 @@ TABLE: dict[tuple[str, ...], Handlers] = {
         "DELETE": ("sobject.delete", sobjects.delete_by_key),
     },
     ("composite",): {"POST": ("composite", _composite)},
+    ("composite", "graph"): {"POST": ("composite.graph", _graph)},
     ("composite", "sobjects"): {
         "POST": ("collections.create", batches.create),
         "PATCH": ("collections.update", batches.update),
@@ -130,6 +140,7 @@ TABLE: dict[tuple[str, ...], Handlers] = {
         "DELETE": ("bulkquery.delete", bulk_query.delete),
     },
     ("jobs", "query", "*", "results"): {"GET": ("bulkquery.results", bulk_query.results)},
+    **ROUTES,
 }
 
 
@@ -172,11 +183,16 @@ class _Endpoint:
         if parts == ["services", "data"]:
             trace_of(request).kind = "versions"
             return Reply(200, describe.versions())
+        if parts[:3] == ["services", "Soap", "m"]:
+            # The session stands in the envelope; the reply is XML whatever happens.
+            status, xml = soap.serve(self._world, tuple(parts[3:]), await request.body(), trace_of(request))
+            return Reply(status, xml, {"content-type": soap.CONTENT_TYPE})
         user = self._caller(request)
         if parts[:3] == ["services", "oauth2", "userinfo"] or parts[0] == "id":
             trace_of(request).kind = "identity"
             return Reply(200, auth.identity(self._world, user, base))
         ask = await self._ask(request, user, parts, base)
+        settle_before(ask)
         with capture(self._world).saving(_origin(ask)):
             return dispatch(ask)
 
@@ -210,6 +226,12 @@ class _Endpoint:
         )
 
 
+def _origin(ask: Ask) -> str:
+    """What change events say of who wrote, after the client that the call named (facts: Salesforce §2.4)."""
+    client = _CLIENT.search(ask.headers.get("sforce-call-options", ""))
+    return f"com/salesforce/api/rest/{ask.version}" + (f";{client[0]}" if client else "")
+
+
 def _parsed(raw: bytes, content_type: str) -> Any:
     if content_type.lower().startswith(NOT_JSON):
         return raw
@@ -217,12 +239,6 @@ def _parsed(raw: bytes, content_type: str) -> Any:
         return None
     try:
         return json.loads(raw)
-def _origin(ask: Ask) -> str:
-    """What change events say of who wrote, after the client that the call named (facts: Salesforce §2.4)."""
-    client = _CLIENT.search(ask.headers.get("sforce-call-options", ""))
-    return f"com/salesforce/api/rest/{ask.version}" + (f";{client[0]}" if client else "")
-
-
     except ValueError as error:
         raise ApiError("JSON_PARSER_ERROR", f"Unexpected character in the request body: {error}") from error
 

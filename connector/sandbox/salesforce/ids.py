@@ -9,6 +9,7 @@ import re
 import string
 
 PREFIXES = {
+    "DuplicateRule": "0Bm",
     "Account": "001",
     "Note": "002",
     "Contact": "003",

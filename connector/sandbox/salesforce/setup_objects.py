@@ -118,4 +118,15 @@ SETUP_OBJECTS = (
         label="Custom Notification Type",
         setup=True,
     ),
+    a_object(
+        "DuplicateRule",
+        Field("SobjectType", "string", 80, required=True, create_only=True),
+        Field("DeveloperName", "string", 80, required=True),
+        Field("MasterLabel", "string", 80, required=True),
+        flag("IsActive"),
+        label="Duplicate Rule",
+        indexed=("SobjectType",),
+        writable=False,
+        setup=True,
+    ),
 )
