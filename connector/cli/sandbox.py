@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from connector.sandbox.state import World
 
 SystemChoice = Literal["sf", "hs"]
+USUAL_SF, USUAL_PUBSUB = 8701, 8703
+NO_PUBSUB = "off: it needs the extra handoff-connector[pubsub]"
 PORT_HELP = "0 takes a free port."
 
 
@@ -50,8 +52,14 @@ def command(
         bool, typer.Option("--bare", help="A Salesforce org as on day one: no handoff field, nothing granted.")
     ] = False,
     port_control: Annotated[int, typer.Option("--port-control", help=f"Port of the control API. {PORT_HELP}")] = 8700,
-    port_sf: Annotated[int, typer.Option("--port-sf", help=f"Port of the Salesforce org. {PORT_HELP}")] = 8701,
+    port_sf: Annotated[int, typer.Option("--port-sf", help=f"Port of the Salesforce org. {PORT_HELP}")] = USUAL_SF,
     port_hs: Annotated[int, typer.Option("--port-hs", help=f"Port of the HubSpot portal. {PORT_HELP}")] = 8702,
+    port_pubsub: Annotated[
+        int | None,
+        typer.Option(
+            "--port-pubsub", help="Port of the org's Pub/Sub API: 8703 while --port-sf is 8701, else a free one."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Start a Salesforce org and a HubSpot portal on this machine, and keep them until Ctrl-C.
@@ -81,7 +89,8 @@ def command(
     from connector.sandbox.server import Ports, serve
 
     _check(load, into)
-    ports = Ports(control=port_control, sf=port_sf, hs=port_hs)
+    usual = USUAL_PUBSUB if port_sf == USUAL_SF else 0
+    ports = Ports(control=port_control, sf=port_sf, hs=port_hs, pubsub=usual if port_pubsub is None else port_pubsub)
     reports: dict[str, Any] = {}
     try:
         serve(
@@ -144,6 +153,7 @@ def _announce(addresses: Addresses, folder: Path, reports: dict[str, Any], *, as
             f"Salesforce org   {addresses.sf}/ui/\n"
             f"HubSpot portal   {addresses.hs}/ui/\n"
             f"Control API      {addresses.control}/\n"
+            f"Pub/Sub API      {addresses.pubsub or NO_PUBSUB}\n"
             f"Records in {folder}. Ctrl-C stops.\n"
         )
     sys.stdout.flush()

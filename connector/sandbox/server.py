@@ -1,4 +1,4 @@
-"""The sandbox as a process: three loopback ports in one event loop, or the same in a thread for tests.
+"""The sandbox as a process: three loopback ports in one event loop and a gRPC port, or the same in a thread for tests.
 
 Not a vendor and not a screen: it only puts worlds, vendor apps and the control API together.
 """
@@ -14,7 +14,7 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import uvicorn
 from starlette.applications import Starlette
@@ -25,6 +25,7 @@ from connector.sandbox import control
 from connector.sandbox.control import PACKAGES
 from connector.sandbox.faults import Faults
 from connector.sandbox.journal import Journal
+from connector.sandbox.salesforce.pubsub.desk import Desk
 from connector.sandbox.state import Message, SandboxClock, World
 from connector.sandbox.wire import Wire
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 VENDORS = {name: f"connector.sandbox.{package}" for name, package in PACKAGES.items()}
+PUBSUB_LIBRARIES = ("grpc", "google", "fastavro")
 CLOCK_FILE = "clock.json"
 DRAIN_S = 1
 START_WAIT_S = 30.0
@@ -50,15 +52,20 @@ class Ports:
     control: int = 8700
     sf: int = 8701
     hs: int = 8702
+    pubsub: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the sandbox listens, as base URLs without a trailing slash."""
+    """Where the sandbox listens, as base URLs without a trailing slash.
+
+    `pubsub` is host and port of the Salesforce org's Pub/Sub API, empty without the libraries of the extra `pubsub`.
+    """
 
     control: str
     sf: str
     hs: str
+    pubsub: str = ""
 
 
 def create_worlds(
@@ -213,6 +220,16 @@ class Sandbox:
         return self.addresses.control
 
     @property
+    def pubsub_address(self) -> str:
+        """Host and port of the org's Pub/Sub API, empty without the extra `pubsub`."""
+        return self.addresses.pubsub
+
+    @property
+    def pubsub(self) -> Desk:
+        """What a test may do to the org's change events."""
+        return Desk(self.sf)
+
+    @property
     def sf(self) -> World:
         """The Salesforce org's rows."""
         return self.worlds["sf"]
@@ -271,6 +288,16 @@ class _Running:
     async def until_stopped(self, on_ready: Callable[[Addresses], None]) -> None:
         """Serve until `stop`."""
         sockets = {name: _listen(getattr(self._ports, name)) for name in self._servers}
+        pubsub = _pubsub(self._worlds["sf"], port=self._ports.pubsub, org_port=sockets["sf"].getsockname()[1])
+        try:
+            await self._serve(sockets, f"{HOST}:{pubsub.port}" if pubsub else "", on_ready)
+        finally:
+            if pubsub:
+                pubsub.stop()
+
+    async def _serve(
+        self, sockets: dict[str, socket.socket], pubsub: str, on_ready: Callable[[Addresses], None]
+    ) -> None:
         tasks = [asyncio.create_task(s.serve(sockets=[sockets[n]])) for n, s in self._servers.items()]
         while not all(server.started for server in self._servers.values()):
             await asyncio.sleep(0.01)
@@ -278,8 +305,21 @@ class _Running:
                 break
         else:
             urls = {name: f"http://{HOST}:{sock.getsockname()[1]}" for name, sock in sockets.items()}
-            on_ready(Addresses(**urls))
+            on_ready(Addresses(**urls, pubsub=pubsub))
         await asyncio.gather(*tasks)
+
+
+def _pubsub(world: World, *, port: int, org_port: int) -> Any:
+    # Three libraries that nobody needs who only polls: without them the sandbox has one port less.
+    try:
+        module = import_module("connector.sandbox.salesforce.pubsub.server")
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] not in PUBSUB_LIBRARIES:
+            raise
+        return None
+    server = module.Server(world, port=port, org_port=org_port)
+    server.start()
+    return server
 
 
 def load_clock(clock: SandboxClock, folder: Path) -> None:

@@ -121,9 +121,20 @@ class Client:
         """A schema as the org gives it, not yet parsed."""
         return json.loads(self.call("GetSchema", {1: schema_id})[1][0])
 
-    def subscribe(self, topic: str, *, count: int = 100, preset: int = LATEST, replay_id: bytes = b"") -> Subscription:
-        """Open a stream and ask for events."""
-        return Subscription(self, topic, count=count, preset=preset, replay_id=replay_id)
+    def subscribe(
+        self,
+        topic: str,
+        *,
+        count: int = 100,
+        preset: int = LATEST,
+        replay_id: bytes = b"",
+        timeout_s: float = TIMEOUT_S,
+    ) -> Subscription:
+        """Open a stream and ask for events; returns once it is open, or refused."""
+        first = encode({1: topic, 2: preset, 3: replay_id, 4: count})
+        found = Subscription(self, topic, first, timeout_s=timeout_s)
+        found.call.initial_metadata()
+        return found
 
     def read(self, event: Received) -> dict[str, Any]:
         """An event's record, its bitmaps as names."""
@@ -141,12 +152,12 @@ class Client:
 class Subscription:
     """One stream, read response by response."""
 
-    def __init__(self, client: Client, topic: str, *, count: int, preset: int, replay_id: bytes) -> None:
+    def __init__(self, client: Client, topic: str, first: bytes, *, timeout_s: float) -> None:
         self._requests: queue.Queue[bytes | None] = queue.Queue()
         self._topic = topic
-        self._requests.put(encode({1: topic, 2: preset, 3: replay_id, 4: count}))
+        self._requests.put(first)
         opened = client.channel.stream_stream(SERVICE + "Subscribe")
-        self.call: Any = opened(self._outgoing(), metadata=client.metadata, timeout=TIMEOUT_S)
+        self.call: Any = opened(self._outgoing(), metadata=client.metadata, timeout=timeout_s)
 
     def more(self, count: int, *, topic: str | None = None) -> None:
         """Ask for more events."""

@@ -113,7 +113,8 @@ class Server:
             line = self._org.capture.line
             if line.streams >= MAX_STREAMS:
                 raise refusals.TOO_MANY
-            stream = Stream(self._org, user, rpc_id)
+            # Headers go out as soon as the stream is open, so that a client can tell.
+            stream = Stream(self._org, user, rpc_id, on_open=lambda: context.send_initial_metadata(()))
             context.add_callback(stream.end)
             threading.Thread(target=_read, args=(requests, stream), name="pubsub-requests", daemon=True).start()
             line.streams += 1

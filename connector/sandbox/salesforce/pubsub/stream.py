@@ -16,7 +16,7 @@ from connector.sandbox.salesforce.pubsub.log import Corrupted
 from connector.sandbox.salesforce.pubsub.refusals import CODES, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from connector.sandbox.salesforce.pubsub.channels import Topic
     from connector.sandbox.salesforce.pubsub.events import Event
@@ -37,10 +37,14 @@ LONGEST_WAIT_S = 1.0
 
 
 class Stream:
-    """The state of one call. `ask` and `end` are called by the thread that reads requests."""
+    """The state of one call. `ask` and `end` are called by the thread that reads requests.
 
-    def __init__(self, org: Org, user_id: str, rpc_id: str) -> None:
+    `on_open` is called once the stream has its place in the log: what is committed later is told.
+    """
+
+    def __init__(self, org: Org, user_id: str, rpc_id: str, *, on_open: Callable[[], None]) -> None:
         self._org = org
+        self._on_open = on_open
         self._log = org.capture.log
         self._planted = org.capture.line.planted
         self._user = user_id
@@ -116,6 +120,7 @@ class Stream:
             else:
                 self._cursor = self._log.last if preset == messages.LATEST else self._log.first - 1
         self._topic = topic
+        self._on_open()
 
     # events
 
