@@ -25,6 +25,7 @@ from connector.crm.port import (
     ChangePage,
     DailyCalls,
     DealFacts,
+    Examination,
     Jobs,
     LiveFeed,
     ObjectSchema,
@@ -46,6 +47,7 @@ from connector.handoff.model import (
     TouchKind,
     Value,
 )
+from connector.handoff.plan import Notify
 
 SELF = "connector"
 """Who writes through the port."""
@@ -91,9 +93,10 @@ class MemoryCRM:
         self._people = {person.id: person for person in people}
         self._stages = {stage.id: stage for stage in stages}
         self._page_size = page_size
-        self._native = frozenset({Kind.TASK, Kind.MEETING, *([Kind.NOTE] if notes_have_keys else [])})
+        self._native = frozenset({Kind.TASK, Kind.MEETING, Kind.MEMBER, *([Kind.NOTE] if notes_have_keys else [])})
         self._on_call = on_call
         self.home_id = home
+        self.bells: list[Notify] = []
         self.calls_today: DailyCalls | None = None
         self._rows: dict[str, Row] = {}
         self._hanging: dict[str, list[str]] = defaultdict(list)
@@ -118,7 +121,7 @@ class MemoryCRM:
     @property
     def capabilities(self) -> Capabilities:
         """200 rows per call."""
-        operations = [(kind, Operation.UPSERT) for kind in (Kind.TASK, Kind.NOTE, Kind.MEETING)]
+        operations = [(kind, Operation.UPSERT) for kind in (Kind.TASK, Kind.NOTE, Kind.MEETING, Kind.MEMBER)]
         operations += [(kind, Operation.UPDATE) for kind in (Kind.DEAL, Kind.ACCOUNT)]
         return Capabilities(
             max_batch=dict.fromkeys(operations, BATCH),
@@ -208,6 +211,11 @@ class MemoryCRM:
             return tuple(Unknown(LOST) for _ in writes)
         return outcomes
 
+    def tell(self, notice: Notify) -> None:
+        """Keep it where tests can read it."""
+        self._called("tell")
+        self.bells.append(notice)
+
     def find(self, kind: Kind, keys: Mapping[str, str]) -> Mapping[str, str]:
         """Which keys exist."""
         self._called("find")
@@ -231,6 +239,10 @@ class MemoryCRM:
         """The fields it checks."""
         self._called("describe")
         return schema(kind)
+
+    def examine(self) -> Examination:
+        """Nothing besides its fields."""
+        return Examination()
 
     # what people and fate do
 

@@ -45,6 +45,7 @@ FIELDS: Mapping[Kind, Mapping[str, FieldType]] = {
     Kind.TASK: {"subject": TEXT, "body": LONG, "due": DAY, "owner": PERSON, "status": CHOICE, "remind_at": MOMENT},
     Kind.NOTE: {"title": TEXT, "body": LONG, "owner": PERSON},
     Kind.MEETING: {"subject": TEXT, "body": LONG, "owner": PERSON, "start": MOMENT, "end": MOMENT},
+    Kind.MEMBER: {"on": TEXT, "person": PERSON, "role": TEXT},
 }
 
 NOT_WRITABLE = frozenset({(Kind.DEAL, "account")})

@@ -14,7 +14,7 @@ from connector.engine.parts import Shared, System
 from connector.store import CALLS, SPARING
 
 RESERVE_REACHED = "reserve.reached"
-RESERVE_LEFT = "reserve.left"
+RESERVE_OVER = "reserve.ended"
 
 SPARING_POLL = timedelta(minutes=5)
 """How often feeds are polled while the daemon keeps to essentials: a win is still handled within this time."""
@@ -52,4 +52,4 @@ def take_stock(shared: Shared, system: System) -> None:
             next="wins, gates and tasks go on, polled every 5 minutes; sweeps wait. Find who uses the calls up",
         )
     else:
-        log.info(RESERVE_LEFT, system=system.name, left=calls.left, reserve=kept)
+        log.info(RESERVE_OVER, system=system.name, left=calls.left, reserve=kept)

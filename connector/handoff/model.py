@@ -28,6 +28,8 @@ class Kind(StrEnum):
     TASK = "task"
     NOTE = "note"
     MEETING = "meeting"
+    MEMBER = "member"
+    """Somebody's place on the team of a deal or an account."""
 
 
 class DealType(StrEnum):

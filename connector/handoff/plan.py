@@ -72,7 +72,11 @@ class Upsert:
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Tell a person outside the CRM record, by email or chat. ``key`` travels along so that receivers can dedupe."""
+    """Tell a person outside the CRM record. ``key`` travels along so that receivers can dedupe.
+
+    ``way`` is empty for email and chat of our own; ``bell`` and ``mail`` are the CRM's, to its user ``to_id``, about
+    the deal ``deal_id``.
+    """
 
     step: str
     order: Order
@@ -83,6 +87,9 @@ class Notify:
     text: str
     fingerprint: str
     reason: str
+    way: str = ""
+    to_id: str = ""
+    deal_id: str = ""
 
 
 Action = Patch | Upsert | Notify

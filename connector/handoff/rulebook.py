@@ -281,10 +281,23 @@ class NotifyPolicy:
     """Which moments are told by email or chat (``csm_assigned``, ``deal_held``, ``nobody_eligible``).
 
     ``texts`` holds one Jinja text per moment, over the same words as a task's; the subject is the core's.
+    ``in_crm`` are the ways in which the CRM itself tells its users as well (``bell``, ``mail``).
     """
 
     moments: frozenset[str]
     texts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    in_crm: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Teams:
+    """The roles in which the CSM joins the deal's and the account's team; empty where the CSM does not."""
+
+    deal: str = ""
+    account: str = ""
+
+
+NO_TEAMS = Teams()
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,3 +342,4 @@ class Policy:
     targets: Targets
     rewin_window: timedelta
     deal_types: tuple[DealType, ...] = (DealType.NEW, DealType.RENEWAL, DealType.UPSELL)
+    teams: Teams = NO_TEAMS

@@ -38,6 +38,7 @@ from connector.handoff.rulebook import (
 )
 from connector.policy import calendars
 from connector.policy.conditions import Scope, Vocabulary, condition
+from connector.policy.crmmap import CrmMap
 from connector.policy.known import KNOWN
 from connector.policy.lists import first_match
 from connector.policy.maps import VendorMap
@@ -146,11 +147,16 @@ def policy(rules: Rules, book: Book, vendor: VendorMap) -> Policy:
         calendar=rules.calendar,
         playbooks=book.playbooks,
         summary=summary,
-        notify=rules.notify,
+        notify=dataclasses.replace(rules.notify, in_crm=_ways(vendor.map)),
+        teams=vendor.map.teams,
         targets=rules.targets,
         rewin_window=rules.rewin_window,
     )
     return dataclasses.replace(made, version=digest(made))
+
+
+def _ways(crm_map: CrmMap) -> tuple[str, ...]:
+    return tuple(way for way, chosen in (("bell", crm_map.bell), ("mail", crm_map.mail)) if chosen)
 
 
 def digest(made: Policy) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connector.handoff.model import DealType, Kind
-from connector.handoff.rulebook import FieldOwner, FieldType
+from connector.handoff.rulebook import NO_TEAMS, FieldOwner, FieldType, Teams
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ class CrmMap:
     """One CRM's names. ``fields`` is keyed by canonical path; ``objects`` names the vendor's object per kind.
 
     ``deal_types`` maps vendor values; any other value, or none, is ``other_deal_type``. ``pipelines`` empty means all.
+    ``team_access`` is what a place on the team of a ``deal`` or ``account`` allows. ``bell`` names the vendor's kind of
+    notification, empty for none; ``mail`` lets the CRM send mails.
     """
 
     vendor: str
@@ -58,6 +60,10 @@ class CrmMap:
     deal_types: Mapping[str, DealType] = dataclasses.field(default_factory=dict)
     other_deal_type: DealType = DealType.NEW
     pipelines: tuple[str, ...] = ()
+    teams: Teams = NO_TEAMS
+    team_access: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    bell: str = ""
+    mail: bool = False
 
     def of(self, kind: Kind) -> tuple[MappedField, ...]:
         """The mapped fields of one kind of record, in the order of the mapping file."""

@@ -104,7 +104,7 @@ KNOWN: Mapping[Kind, Mapping[str, KnownField]] = {
 OPEN_KINDS = frozenset({Kind.DEAL, Kind.ACCOUNT})
 """The kinds of record a company may map fields of its own on."""
 
-RESERVED_STEPS = ("summary", "patch-deal", "patch-account", "patch-revert")
+RESERVED_STEPS = ("summary", "patch-deal", "patch-account", "patch-revert", "team-deal", "team-account")
 """Steps the core names itself; ``notify-…`` too."""
 
 CHOICES: Mapping[str, tuple[str, ...]] = {

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from connector.errors import Problem
 from connector.handoff.model import DealType, Kind
-from connector.handoff.rulebook import FieldOwner, FieldType
+from connector.handoff.rulebook import FieldOwner, FieldType, Teams
 from connector.policy.crmmap import CrmMap, MappedField, path_of
 from connector.policy.known import CHOICES, KNOWN, OPEN_KINDS, WRITERS
 from connector.policy.model import CrmSpec, FieldSpec
 from connector.settings.mistakes import closest, did_you_mean
 from connector.settings.spans import KeyPath, Source
+
+MAPPED_KINDS = tuple(kind for kind in Kind if kind is not Kind.MEMBER)
+"""A place on a team has no fields of its own to map."""
+
+HAVE_TEAMS_AND_BELLS = frozenset({"salesforce"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class VendorMap:
 def mapping(spec: CrmSpec, *, vendor: str, source: Source, problems: list[Problem]) -> VendorMap:
     """The map a file describes; what is wrong with it is added to ``problems``."""
     fields: dict[str, MappedField] = {}
-    for kind in Kind:
+    for kind in MAPPED_KINDS:
         given: Mapping[str, FieldSpec] = getattr(spec.fields, kind.value)
         _judge_names(given, kind=kind, source=source, problems=problems)
         _judge_twice(given, kind=kind, source=source, problems=problems)
@@ -48,15 +54,31 @@ def mapping(spec: CrmSpec, *, vendor: str, source: Source, problems: list[Proble
         file=source.file,
         map=CrmMap(
             vendor=vendor,
-            objects={kind: getattr(spec.objects, kind.value) for kind in Kind},
+            objects={kind: getattr(spec.objects, kind.value) for kind in MAPPED_KINDS},
             fields=fields,
             deal_types=_deal_types(spec, source=source, problems=problems),
             other_deal_type=spec.deal_types.otherwise,
             pipelines=spec.stages.pipelines,
+            **_in_crm(spec, vendor=vendor, source=source, problems=problems),
         ),
         revert_to={"": revert_to} if isinstance(revert_to, str) else revert_to,
         source=source,
     )
+
+
+def _in_crm(spec: CrmSpec, *, vendor: str, source: Source, problems: list[Problem]) -> dict[str, Any]:
+    """Teams and the CRM's own notifications, where there are such things."""
+    for name, given in (("teams", spec.teams), ("tell", spec.tell)):
+        if given is not None and vendor not in HAVE_TEAMS_AND_BELLS:
+            message = f"{vendor} has nothing like it that the connector can use; take [{name}] out of this file"
+            problems.append(source.problem((name,), message, of_key=True))
+    teams, tell = spec.teams, spec.tell
+    return {
+        "teams": Teams(deal=teams.deal or "", account=teams.account or "") if teams else Teams(),
+        "team_access": {"deal": teams.deal_access, "account": teams.account_access} if teams else {},
+        "bell": (tell.bell or "") if tell else "",
+        "mail": tell.mail if tell else False,
+    }
 
 
 def _mapped(spec: FieldSpec, *, kind: Kind, name: str) -> MappedField:

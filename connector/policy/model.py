@@ -135,6 +135,22 @@ class FieldsSpec(Spec):
     meeting: dict[FieldName, FieldSpec] = Field(default_factory=dict)
 
 
+class TeamsSpec(Spec):
+    """The roles in which the CSM joins the teams of deal and account; Salesforce has such teams."""
+
+    deal: Text | None = None
+    account: Text | None = None
+    deal_access: Literal["Read", "Edit"] = "Edit"
+    account_access: Literal["Read", "Edit"] = "Edit"
+
+
+class TellSpec(Spec):
+    """How the CRM itself tells its users at the moments of process.toml, beside email and chat of our own."""
+
+    bell: Text | None = None
+    mail: bool = False
+
+
 class CrmSpec(Spec):
     """salesforce.toml, hubspot.toml."""
 
@@ -142,6 +158,8 @@ class CrmSpec(Spec):
     stages: StagesSpec
     deal_types: DealTypesSpec
     fields: FieldsSpec
+    teams: TeamsSpec | None = None
+    tell: TellSpec | None = None
 
 
 # --- process.toml ----------------------------------------------------------------------------------------------------

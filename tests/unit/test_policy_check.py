@@ -49,7 +49,7 @@ PEOPLE = tuple(Person(f"005{n}", email, email.split("@")[0]) for n, email in enu
 
 def _fitting(crm_map: CrmMap) -> dict[Kind, ObjectSchema]:
     schemas = {}
-    for kind in Kind:
+    for kind in crm_map.objects:
         fields = {}
         for mapped in crm_map.of(kind):
             choices = tuple(mapped.to_vendor(one) for one in CHOICES.get(mapped.path, ()))

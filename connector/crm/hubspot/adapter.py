@@ -31,6 +31,7 @@ from connector.crm.port import (
     ChangePage,
     DailyCalls,
     DealFacts,
+    Examination,
     Jobs,
     LiveFeed,
     ObjectSchema,
@@ -38,8 +39,9 @@ from connector.crm.port import (
     Write,
     WriteOutcome,
 )
-from connector.errors import Problem
+from connector.errors import CrmError, Fault, FaultCode, Problem
 from connector.handoff.model import Kind, Person, Stage, SystemName
+from connector.handoff.plan import Notify
 from connector.policy.crmmap import CrmMap
 
 LOOKBACK_SECONDS = 600.0
@@ -211,6 +213,11 @@ class HubSpotCRM:
         """Send one batch; rows are judged by what the answer says of each."""
         return self._writer.apply(writes) if writes else ()
 
+    def tell(self, notice: Notify) -> None:
+        """The mapping refuses such ways for this vendor, so this is never asked."""
+        words = f"HubSpot has no {notice.way} that the connector could ring"
+        raise CrmError(Fault(FaultCode.NOT_PERMITTED, "NO_SUCH_WAY", words))
+
     def find(self, kind: Kind, keys: Mapping[str, str]) -> Mapping[str, str]:
         """Tasks or notes by key, each hanging on its deal: links that a lost call left open are made here."""
         return self._writer.find(kind, keys)
@@ -247,6 +254,10 @@ class HubSpotCRM:
     def describe(self, kind: Kind) -> ObjectSchema:
         """The properties of an object type, read anew."""
         return self._portal.describe(kind)
+
+    def examine(self) -> Examination:
+        """Nothing beyond what `connect` found: a token tells its scopes only by what it is refused."""
+        return Examination()
 
     def _watched(self) -> tuple[Feed, ...]:
         key = self._fields.key(Kind.TASK)

@@ -15,6 +15,7 @@ from connector.crm.port import (
     ChangePage,
     DailyCalls,
     DealFacts,
+    Examination,
     Jobs,
     LiveFeed,
     ObjectSchema,
@@ -24,6 +25,8 @@ from connector.crm.port import (
 )
 from connector.crm.retry import ReadRetry
 from connector.crm.salesforce import bulk, feeds, lookups, pubsub
+from connector.crm.salesforce.bell import Bell
+from connector.crm.salesforce.examine import examine
 from connector.crm.salesforce.fields import STAGE_CHANGED, Names
 from connector.crm.salesforce.keys import LEDGER_OBJECT, KeyMode, mode_of, said
 from connector.crm.salesforce.login import SalesforceLogin
@@ -36,6 +39,7 @@ from connector.crm.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT
 from connector.crm.salesforce.writes import BATCH, KEYED, Writer
 from connector.errors import Problem
 from connector.handoff.model import Kind, Person, Stage, SystemName
+from connector.handoff.plan import Notify
 from connector.policy.crmmap import CrmMap
 
 OPERATIONS: tuple[tuple[Kind, Operation], ...] = (
@@ -44,7 +48,12 @@ OPERATIONS: tuple[tuple[Kind, Operation], ...] = (
     (Kind.TASK, Operation.UPSERT),
     (Kind.NOTE, Operation.UPSERT),
     (Kind.MEETING, Operation.UPSERT),
+    (Kind.MEMBER, Operation.UPSERT),
 )
+
+
+TEAMS = frozenset({Kind.MEMBER})
+"""A place on a team can be asked for twice and is there once."""
 
 
 class SalesforceCRM:
@@ -75,6 +84,7 @@ class SalesforceCRM:
         self._schemas: dict[Kind, ObjectSchema] = {}
         self._reader = DealReader(session, self._names, stage_of=self._stage)
         self._writer = Writer(session, self._names)
+        self._bell = Bell(session, notification=map.bell)
 
     @property
     def system(self) -> SystemName:
@@ -86,7 +96,7 @@ class SalesforceCRM:
         """200 rows per call for all; whether tasks and meetings are made once by their key was probed."""
         return Capabilities(
             max_batch=dict.fromkeys(OPERATIONS, BATCH),
-            native_upsert=KEYED if self._names.key_mode is not KeyMode.MARKER else frozenset(),
+            native_upsert=KEYED | TEAMS if self._names.key_mode is not KeyMode.MARKER else TEAMS,
             change_lag=self._lookback.total_seconds(),
             bulk=self._bulk,
         )
@@ -207,6 +217,10 @@ class SalesforceCRM:
         """Send one batch; one outcome per row."""
         return self._writer.apply(writes)
 
+    def tell(self, notice: Notify) -> None:
+        """Notify a user inside Salesforce."""
+        self._bell.tell(notice)
+
     def find(self, kind: Kind, keys: Mapping[str, str]) -> Mapping[str, str]:
         """Which keys exist."""
         return lookups.find(self._session, self._names, kind, keys)
@@ -224,6 +238,10 @@ class SalesforceCRM:
         if kind not in self._schemas:
             self._schemas[kind] = lookups.describe(self._session, self._names, kind)
         return self._schemas[kind]
+
+    def examine(self) -> Examination:
+        """Rights on objects, the gate's bypass, limits left."""
+        return examine(self._session, self._names)
 
     def _stage(self, name: str) -> Stage | None:
         if not self._stages:

@@ -26,6 +26,7 @@ OBJECTS: Mapping[Kind, str] = {
     Kind.TASK: "Task",
     Kind.NOTE: "Note",
     Kind.MEETING: "Event",
+    Kind.MEMBER: "OpportunityTeamMember",
 }
 
 STANDARD: Mapping[Kind, Mapping[str, tuple[str, FieldType]]] = {
@@ -52,6 +53,7 @@ STANDARD: Mapping[Kind, Mapping[str, tuple[str, FieldType]]] = {
         "owner": ("OwnerId", FieldType.PERSON),
         "deal": ("ParentId", FieldType.REFERENCE),
     },
+    Kind.MEMBER: {},
     Kind.MEETING: {
         "subject": ("Subject", FieldType.TEXT),
         "body": ("Description", FieldType.LONG_TEXT),

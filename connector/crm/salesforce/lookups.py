@@ -108,7 +108,7 @@ def _by_mark(session: SalesforceSession, names: Names, kind: Kind, keys: Mapping
     soql = select(["Id", body], of=names.object(kind), where=f"{ALIVE} AND {deal} IN ")
     rows = session.read_all([soql + part for part in in_lists(sorted(set(keys.values())), around=soql)])
     marked = ((mark_in(text_of(row, body)), str(row["Id"])) for _, row in rows)
-    return {key: record_id for key, record_id in marked if key in keys}
+    return {key: record_id for key, record_id in marked if key is not None and key in keys}
 
 
 def describe(session: SalesforceSession, names: Names, kind: Kind) -> ObjectSchema:
@@ -144,6 +144,8 @@ def _field(told: Mapping[str, Any]) -> FieldSchema:
         choices=tuple(str(each["value"]) for each in told.get("picklistValues") or () if each.get("active", True)),
         external_id=bool(told.get("externalId")),
         unique=bool(told.get("unique")),
+        createable=bool(told.get("createable")),
+        updateable=bool(told.get("updateable")),
     )
 
 

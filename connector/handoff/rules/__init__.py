@@ -10,13 +10,14 @@ from collections.abc import Callable
 
 from connector.handoff.case import Case
 from connector.handoff.plan import Finding
-from connector.handoff.rules import assignment, gate, metrics, notify, playbook, summarise
+from connector.handoff.rules import assignment, gate, metrics, notify, playbook, summarise, teams
 
 Rule = Callable[[Case], Finding | None]
 
 RULES: tuple[Rule, ...] = (
     gate.find,
     assignment.find,
+    teams.find,
     playbook.find,
     summarise.find,
     metrics.find,

@@ -1,12 +1,13 @@
 """Tells people at the moments the policy names: a CSM was assigned, a deal was held, nobody was eligible.
 
-Not here: email and chat (``engine``). A moment is the difference between what the ledger remembers and what was just
-decided, so it comes once, and switching a moment on tells nobody of the past.
+Not here: email and chat (``engine``) and the CRM's own notifications (its adapter). A moment is the difference between
+what the ledger remembers and what was just decided, so it comes once, and switching a moment on tells nobody of the
+past.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from connector.handoff.case import Case, fingerprint
@@ -16,6 +17,7 @@ from connector.handoff.rules.assignment import FALLBACK
 from connector.handoff.text import names, one_line, render
 
 NAME = "notify"
+OUTSIDE = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +39,28 @@ def find(case: Case) -> Finding | None:
     if not happened:
         return None
     try:
-        told = [(moment, _message(case, moment)) for moment in happened]
+        told = [(moment, message) for moment in happened for message in _messages(case, moment)]
     except ValueError as error:
         return Finding(NAME, Verdict.BLOCKED, f"A message could not be written: {error}.")
     actions = tuple(message for _, message in told if message)
-    unreached = [moment.name for moment, message in told if message is None]
-    reason = " ".join(message.reason for message in actions)
+    reached = {moment.name for moment, message in told if message}
+    unreached = [moment.name for moment in happened if moment.name not in reached]
+    reason = " ".join(dict.fromkeys(message.reason for message in actions))
     if unreached:
         reason = f"{reason} Nobody new to tell of: {', '.join(unreached)}.".strip()
     return Finding(NAME, Verdict.ACT if actions else Verdict.IN_SYNC, reason, actions=actions)
 
 
-def _message(case: Case, moment: Moment) -> Notify | None:
+def _messages(case: Case, moment: Moment) -> Iterator[Notify | None]:
+    """Outside the CRM, and inside it in each way the policy names: a way that fails holds up no other."""
+    yield _message(case, moment, way=OUTSIDE)
+    for way in case.policy.notify.in_crm:
+        yield _message(case, moment, way=way)
+
+
+def _message(case: Case, moment: Moment, *, way: str) -> Notify | None:
     """The message, or None when its person is not known, not active or was told already."""
-    step = f"notify-{moment.name}"
+    step = f"notify-{moment.name}" + (f"-{way}" if way else "")
     person = moment.to(case)
     told = case.ledger.effects.get(step)
     if person is None or not person.active or not person.email:
@@ -69,6 +79,9 @@ def _message(case: Case, moment: Moment) -> Notify | None:
         text=render(case.policy.notify.texts.get(moment.name, moment.text), context).strip(),
         fingerprint=said,
         reason=f"{one_line(person.name)} is told {moment.news}.",
+        way=way,
+        to_id=person.id,
+        deal_id=case.snapshot.deal.ref.id,
     )
 
 

@@ -1,0 +1,62 @@
+"""Places on the teams of opportunities and accounts, as rows to send.
+
+Not here: sending (``writes``). On an opportunity's team a second row for the same person updates the first, so nothing
+can be doubled; on an account's team nobody promises that, so its rows are looked for (facts: Salesforce §6.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from connector.crm.port import Write
+from connector.crm.salesforce.session import SalesforceSession
+from connector.crm.salesforce.soql import in_lists, select
+from connector.handoff.model import Kind
+from connector.policy.crmmap import CrmMap
+
+DEAL_TEAM, ACCOUNT_TEAM = "OpportunityTeamMember", "AccountTeamMember"
+READ = "Read"
+
+Place = tuple[str, str]
+"""An account and a person."""
+
+
+def sent(write: Write, crm_map: CrmMap, *, known: Mapping[Place, str]) -> dict[str, Any]:
+    """The row of one place. One with an ``id`` is there already; accounts, persons and deals never change in it."""
+    role, person = write.values["role"], write.values["person"]
+    access = crm_map.team_access.get(str(write.values["on"]), READ)
+    if write.values["on"] == "deal":
+        return {
+            "attributes": {"type": DEAL_TEAM},
+            "OpportunityId": write.parents[0].id,
+            "UserId": person,
+            "TeamMemberRole": role,
+            "OpportunityAccessLevel": access,
+        }
+    place = (_account(write), str(person))
+    row: dict[str, Any] = {"attributes": {"type": ACCOUNT_TEAM}, "TeamMemberRole": role, "AccountAccessLevel": access}
+    if place in known:
+        return {**row, "id": known[place]}
+    # An access level is needed for opportunities too; the least is asked for.
+    return {**row, "AccountId": place[0], "UserId": place[1], "OpportunityAccessLevel": READ}
+
+
+def on_accounts(session: SalesforceSession, writes: Sequence[Write]) -> dict[Place, str]:
+    """Which of these people are on those accounts' teams, with the row's id. Raises `CrmError`."""
+    accounts = sorted({_account(write) for write in writes if write.values["on"] == "account"} - {""})
+    if not accounts:
+        return {}
+    # No IsDeleted here: rows of this object that are gone are never told (facts: Salesforce §1.1).
+    soql = select(["Id", "AccountId", "UserId"], of=ACCOUNT_TEAM, where="AccountId IN ")
+    rows = session.read_all([soql + part for part in in_lists(accounts, around=soql)])
+    return {(str(row["AccountId"]), str(row["UserId"])): str(row["Id"]) for _, row in rows}
+
+
+def in_order(writes: Iterable[Write]) -> list[Write]:
+    """Those of one account side by side: each row locks its account (facts: Salesforce §6.6)."""
+    return sorted(writes, key=_account)
+
+
+def _account(write: Write) -> str:
+    return next((ref.id for ref in write.parents if ref.kind is Kind.ACCOUNT), "")

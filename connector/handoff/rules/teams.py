@@ -1,0 +1,53 @@
+"""Puts the CSM on the teams of deal and account, in the roles the mapping names; silent where it names none.
+
+Not here: who the CSM is (``assignment``). Somebody who left a team later was taken off by a person, so nobody is put
+there twice; but an account that changes hands loses members by itself (facts: Salesforce §6.6), so then they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from connector.handoff.case import Case, fingerprint
+from connector.handoff.model import Kind, Ref
+from connector.handoff.plan import Finding, Order, Upsert, Verdict
+
+NAME = "teams"
+DEAL, ACCOUNT = "deal", "account"
+
+
+def find(case: Case) -> Finding | None:
+    """The CSM's places on the teams of a running handoff."""
+    roles = case.policy.teams
+    if not case.released or case.assignment is None or not (roles.deal or roles.account):
+        return None
+    actions = tuple(_wanted(case, person_id=case.assignment.person_id))
+    if not actions:
+        return Finding(NAME, Verdict.IN_SYNC, "The CSM was put on the teams.")
+    where = " and ".join(f"the {action.values['on']}'s team" for action in actions)
+    return Finding(NAME, Verdict.ACT, f"The CSM joins {where}.", actions=actions)
+
+
+def _wanted(case: Case, *, person_id: str) -> Iterator[Upsert]:
+    account = case.snapshot.account
+    owner = account.text("owner") if account else ""
+    places: tuple[tuple[str, str, Ref | None, str], ...] = (
+        (DEAL, case.policy.teams.deal, case.snapshot.deal.ref, ""),
+        (ACCOUNT, case.policy.teams.account, account.ref if account else None, owner),
+    )
+    for on, role, ref, hands in places:
+        step = f"team-{on}"
+        said = fingerprint(person_id, role, hands)
+        effect = case.ledger.effects.get(step)
+        if not role or ref is None or (effect and effect.fingerprint == said):
+            continue
+        yield Upsert(
+            step=step,
+            order=Order.ASSIGN,
+            kind=Kind.MEMBER,
+            key=f"{case.key(step)}:{person_id}",
+            values={"on": on, "person": person_id, "role": role},
+            parents=case.parents,
+            fingerprint=said,
+            reason=f"The CSM works with the {on}'s team as {role}.",
+        )
