@@ -55,6 +55,7 @@ class System:
     """One org or portal under this daemon, with what is remembered between two passes of the same process.
 
     ``reserve`` is the share of the day's calls left to others; ``sparing`` is True while no more than that is left.
+    Until ``piecemeal_until`` nothing is sent by jobs, because the CRM would not have one.
     ``safety_poll`` is how many seconds lie between polls of a feed that a live line stands in for.
     """
 
@@ -70,6 +71,7 @@ class System:
     last_sweep: datetime | None = None
     last_pass: datetime | None = None
     last_poll: datetime | None = None
+    piecemeal_until: datetime | None = None
     trouble: str | None = None
     people_read: datetime | None = None
     people: Mapping[str, Person] = field(default_factory=dict)

@@ -7,17 +7,20 @@ meant. Found means applied; not found means the row may be sent again.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
-from connector.engine.dispatcher import backoff
 from connector.engine.failpoints import Failpoint, passing
+from connector.engine.jobs import ask_jobs
 from connector.engine.parts import Shared, System
 from connector.engine.reconciler import look_again
+from connector.engine.settling import backoff
+from connector.errors import Advice, CrmError
 from connector.handoff.model import Kind, Record
 from connector.handoff.ownership import same
-from connector.handoff.plan import Notify, Patch, Upsert
+from connector.handoff.plan import Notify, Order, Patch, Upsert
 from connector.store import OutboxRow
 
 VERIFY_BATCH = 500
@@ -27,19 +30,39 @@ log = structlog.get_logger()
 
 
 def verify(shared: Shared, system: System) -> int:
-    """Resolve rows in ``unknown``. Returns how many; raises `CrmError` if a look-up fails (they stay unknown)."""
+    """Ask the jobs under way, and resolve rows in ``unknown``. Returns rows resolved.
+
+    Raises `CrmError` if a look fails: jobs are asked again later, unknown rows stay unknown.
+    """
+    trouble: CrmError | None = None
+    asked = 0
+    try:
+        asked = ask_jobs(shared, system)
+    except CrmError as error:
+        if error.fault.advice is Advice.HALT:
+            raise
+        trouble = error
+    resolved = _look_up(shared, system)
+    if trouble is not None:
+        raise trouble
+    return asked + resolved
+
+
+def _look_up(shared: Shared, system: System) -> int:
     rows = shared.store.unknown_rows(system.name, limit=VERIFY_BATCH)
     ripe = [row for row in rows if _ripe(shared, system, row)]
     if not ripe:
         return 0
-    found = {**_find_upserts(system, ripe), **_find_patches(system, ripe)}
+    patches = _read_patches(system, ripe)
+    found = {**_find_upserts(system, ripe), **_find_patches(patches)}
     passing(Failpoint.IN_VERIFY)
     for row in ripe:
         record_id = found.get(row.id)
         shared.store.resolve_unknown(row.id, found=record_id, at=_again_at(shared, row))
         log.info(ROW_VERIFIED, system=system.name, deal=row.deal_id, step=row.step, done=record_id is not None)
-    # What was not done may not be wanted any more: the deal is decided anew before anything is sent again.
-    undone = sorted({row.deal_id for row in ripe if row.id not in found and isinstance(row.action, Patch)})
+    # What was not done may not be wanted any more: the deal is decided anew before anything is sent again. Not so what
+    # an old deal is filled with, as long as nobody touched it.
+    undone = sorted({each.row.deal_id for each in patches if each.row.id not in found and not _untouched(each)})
     look_again(shared, system, undone, reason="a write that was in doubt was not done")
     return len(ripe)
 
@@ -74,18 +97,42 @@ def _find_upserts(system: System, rows: Iterable[OutboxRow]) -> dict[int, str]:
     return found
 
 
-def _find_patches(system: System, rows: Iterable[OutboxRow]) -> dict[int, str]:
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A row that changes a record, and the record as it stands now; None when it is gone."""
+
+    row: OutboxRow
+    patch: Patch
+    record: Record | None
+
+
+def _read_patches(system: System, rows: Iterable[OutboxRow]) -> list[_Read]:
     patches = [(row, row.action) for row in rows if isinstance(row.action, Patch)]
     if not patches:
-        return {}
+        return []
     facts = system.crm.fetch(sorted({row.deal_id for row, _ in patches}))
-    found: dict[int, str] = {}
+    found = []
     for row, patch in patches:
         read = facts.get(row.deal_id)
         record = (read.deal if patch.ref.kind is Kind.DEAL else read.account) if read else None
-        if record is not None and _holds(record, patch):
-            found[row.id] = patch.ref.id
+        found.append(_Read(row, patch, record))
     return found
+
+
+def _find_patches(patches: Iterable[_Read]) -> dict[int, str]:
+    return {
+        each.row.id: each.patch.ref.id
+        for each in patches
+        if each.record is not None and _holds(each.record, each.patch)
+    }
+
+
+def _untouched(read: _Read) -> bool:
+    """Whether a row of a backfill may go again as it is: every field it writes stands as it did when it was decided."""
+    record = read.record
+    if read.row.order is not Order.BACKFILL or record is None:
+        return False
+    return all(same(record.get(name), value) for name, value in read.patch.expected.items())
 
 
 def _holds(record: Record, patch: Patch) -> bool:
