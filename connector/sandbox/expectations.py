@@ -37,6 +37,11 @@ def refine(world: World, deal_id: str, **more: Any) -> None:
     known[deal_id] = replace(known[deal_id], **more)
 
 
+def withdraw(world: World, deal_id: str) -> None:
+    """Expect nothing of a deal any more: it never came to its decisive moment."""
+    expected(world).pop(deal_id, None)
+
+
 def expected(world: World) -> dict[str, Expectation]:
     """Everything expected so far, by deal id."""
     found: dict[str, Expectation] = world.scratch.setdefault(_KEY, {})

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector.sandbox import agreed, people
 from connector.sandbox.expectations import expect, refine
+from connector.sandbox.screens.actions import Refusal
 
 if TYPE_CHECKING:
     from connector.sandbox.screens.actions import Actions
@@ -52,18 +53,28 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What the plots act on: one CRM, hands for its screens, and dice. `looks` counts reads by others so far."""
+    """What the plots act on: one CRM, hands for its screens, and dice. `looks` counts reads by others so far.
+
+    `kept_back` are the deals that the CRM's own rules did not let anybody win, with the words they gave.
+    """
 
     world: World
     crm: CrmView
     do: Actions
     rng: random.Random
     looks: Callable[[], int]
+    kept_back: dict[str, str] = field(default_factory=dict)
 
-    def win(self, part: Part, *, by: str | None = None) -> None:
-        """Drag the deal to the won stage of its pipeline."""
+    def win(self, part: Part, *, by: str | None = None) -> bool:
+        """Drag the deal to the won stage of its pipeline; whether the CRM's own rules let it go there."""
         deal = self.crm.deal(part.deal)
-        self.do.move_stage(part.deal, self.crm.stage_of("won", deal.deal_type).id, by=by or part.owner)
+        try:
+            self.do.move_stage(part.deal, self.crm.stage_of("won", deal.deal_type).id, by=by or part.owner)
+        except Refusal as error:
+            self.kept_back[part.deal] = str(error)
+            return False
+        self.kept_back.pop(part.deal, None)
+        return True
 
     def reopen(self, part: Part) -> None:
         """Drag the deal back into negotiation."""
@@ -107,7 +118,8 @@ Plot = Callable[[Scene, list[Part]], Iterator[Until]]
 def clean(scene: Scene, parts: list[Part]) -> Iterator[Until]:
     """Everything is filled and the rep drags the deal to won."""
     part = _one(scene, parts, "handed_off", "clean")
-    scene.win(part)
+    if not scene.win(part):
+        return
     yield scene.until_handed_off(part)
     yield from _onboard(scene, part)
 
@@ -115,23 +127,26 @@ def clean(scene: Scene, parts: list[Part]) -> Iterator[Until]:
 def bulk(scene: Scene, parts: list[Part]) -> Iterator[Until]:
     """RevOps imports a list of signed deals: many won in the same moment."""
     revops = scene.crm.user_named(people.with_role(people.REVOPS)[0].email).id
+    won = []
     with scene.world.lock:
         for part in parts:
             expect(scene.world, part.deal, "handed_off", story="bulk")
-            scene.win(part, by=revops)
-    for part in parts:
+            if scene.win(part, by=revops):
+                won.append(part)
+    for part in won:
         yield scene.until_handed_off(part)
 
 
 def fixed(scene: Scene, parts: list[Part]) -> Iterator[Until]:
-    """Won with gaps, held, corrected by the rep and won again."""
+    """Won with gaps, held (or not let through at all), corrected by the rep and won again."""
     part = _one(scene, parts, "handed_off", "fixed")
-    scene.win(part)
-    yield scene.until_held(part)
+    if scene.win(part):
+        yield scene.until_held(part)
     scene.do.set_fields(part.deal, part.held_back, by=part.owner)
     if scene.rng.random() < 0.5:
         yield Until("the list of gaps to clear", lambda: not scene.crm.deal(part.deal).text("missing"))
-    scene.win(part)
+    if not scene.win(part):
+        return
     yield scene.until_handed_off(part)
     yield from _onboard(scene, part)
 
@@ -139,19 +154,19 @@ def fixed(scene: Scene, parts: list[Part]) -> Iterator[Until]:
 def left(scene: Scene, parts: list[Part]) -> Iterator[Until]:
     """Won with gaps, held, and the rep does nothing about it."""
     part = _one(scene, parts, "held", "left")
-    scene.win(part)
-    yield scene.until_held(part)
+    if scene.win(part):
+        yield scene.until_held(part)
 
 
 def overridden(scene: Scene, parts: list[Part]) -> Iterator[Until]:
     """Won with gaps under a manager's override, asked for before the win or after the deal came back."""
     part = _one(scene, parts, "overridden", "overridden")
     approver = scene.crm.user_named(scene.rng.choice(people.APPROVERS)).id
-    if scene.rng.random() < 0.4:
-        scene.win(part)
+    if scene.rng.random() < 0.4 and scene.win(part):
         yield scene.until_held(part)
     scene.do.set_fields(part.deal, _request(scene, approver), by=part.owner)
-    scene.win(part)
+    if not scene.win(part):
+        return
     yield scene.until_handed_off(part)
     yield from _onboard(scene, part)
 
@@ -168,14 +183,15 @@ def refused(scene: Scene, parts: list[Part]) -> Iterator[Until]:
     else:
         request["override_expires"] = (scene.world.clock.now() - timedelta(days=3)).date()
     scene.do.set_fields(part.deal, request, by=part.owner)
-    scene.win(part)
-    yield scene.until_held(part)
+    if scene.win(part):
+        yield scene.until_held(part)
 
 
 def rewon(scene: Scene, parts: list[Part]) -> Iterator[Until]:
     """Handed off, reopened over a clause in the contract, and won once more."""
     part = _one(scene, parts, "handed_off", "rewon")
-    scene.win(part)
+    if not scene.win(part):
+        return
     yield scene.until_handed_off(part)
     scene.reopen(part)
     yield scene.until_looked()
@@ -187,7 +203,8 @@ def rewon(scene: Scene, parts: list[Part]) -> Iterator[Until]:
 def flicker(scene: Scene, parts: list[Part]) -> Iterator[Until]:
     """Dragged to won by mistake, back, and to won again within a moment."""
     part = _one(scene, parts, "handed_off", "flicker")
-    scene.win(part)
+    if not scene.win(part):
+        return
     scene.reopen(part)
     scene.win(part)
     yield scene.until_handed_off(part)
@@ -196,7 +213,8 @@ def flicker(scene: Scene, parts: list[Part]) -> Iterator[Until]:
 def edited(scene: Scene, parts: list[Part]) -> Iterator[Until]:
     """The customer moves the goal after the handoff; the rep corrects the field and the summary has to follow."""
     part = _one(scene, parts, "handed_off", "edited")
-    scene.win(part)
+    if not scene.win(part):
+        return
     yield scene.until_handed_off(part)
     says = f"Goal moved in the kickoff: {scene.rng.randint(71, 98)}% instead, same date."
     old = scene.crm.deal(part.deal).text("success_criteria")

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from connector.sandbox import agreed, book, plots, views
 from connector.sandbox.book import AccountPlan, ContactPlan, DealPlan
+from connector.sandbox.expectations import withdraw
 from connector.sandbox.plots import Part, Plot, Scene, Until
-from connector.sandbox.screens.actions import Actions
+from connector.sandbox.rows import Refused
+from connector.sandbox.screens.actions import Actions, Refusal
 from connector.sandbox.seed import add_account, add_roles
 from connector.sandbox.stories import STORIES
 from connector.sandbox.tally import tally
@@ -49,13 +51,17 @@ _PLAY = "play"
 
 @dataclass(slots=True)
 class Progress:
-    """How far a period is. `done` and `total` count deals; phases: opening, playing, settling, done, stuck, failed."""
+    """How far a period is. `done` and `total` count deals; phases: opening, playing, settling, done, stuck, failed.
+
+    `given_up` names waits that came to nothing, `refused` saves that the CRM's own rules did not let through for good.
+    """
 
     phase: str = "opening"
     done: int = 0
     total: int = 0
     waiting_for: str = ""
     given_up: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -107,7 +113,9 @@ class Play:
             self._settle()
         except Exception as error:
             self.progress.phase, self.progress.waiting_for = "failed", f"{type(error).__name__}: {error}"
-            raise
+            # A rule of the org that forbids the period's deals is no fault of the sandbox.
+            if not isinstance(error, Refused | Refusal):
+                raise
 
     def _perform(self, cast: list[tuple[Plot, list[Part]]]) -> None:
         waiting, active, budget, last = list(cast), list[_Running](), 1.0, time.monotonic()
@@ -136,11 +144,26 @@ class Play:
                         self.progress.given_up += [f"{p.deal}: {running.wait.what}" for p in running.parts]
                         self.progress.done += len(running.parts)
                         return False
-                running.wait = next(running.moves, None)
+                running.wait = self._next(running)
             if running.wait is None:
                 self.progress.done += len(running.parts)
                 return False
             running.deadline = time.monotonic() + running.wait.seconds
+
+    def _next(self, running: _Running) -> Until | None:
+        """What people wait for next; None at the end, also when the CRM's rules leave them nothing to do."""
+        words = self._scene.kept_back
+        try:
+            wait = next(running.moves, None)
+        except Refusal as error:
+            words |= {part.deal: str(error) for part in running.parts if not self._scene.gate(part)}
+            wait = None
+        if wait is None:
+            for part in running.parts:
+                if part.deal in words:
+                    self.progress.refused.append(f"{part.deal}: {words[part.deal]}")
+                    withdraw(self.world, part.deal)
+        return wait
 
     def _settle(self) -> None:
         """Give the connector time to finish, and a few more looks in which it must not do anything twice."""

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 import pytest
 from stand_in import StandIn
 
-from connector.sandbox import plots, scenarios, seed
+from connector.sandbox import plots, scenarios, seed, views
 from connector.sandbox.expectations import expected
+from connector.sandbox.salesforce import rules
 from connector.sandbox.server import create_worlds
 from connector.sandbox.state import World
 from connector.sandbox.tally import tally
@@ -66,6 +67,39 @@ def test_a_period_ends_in_order_against_a_working_connector(
     assert found["overridden"] == ends["overridden"] >= 1
     assert found["held_now"] == ends["held"] >= 1
     assert found["held"] > found["held_now"]
+
+
+def test_people_live_with_rules_that_refuse_their_saves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scenarios, "TICK", 0.01)
+    monkeypatch.setattr(scenarios, "SETTLE_EVERY", 0.05)
+    at = world("sf")
+    gate = "AND(IsWon, ISCHANGED(StageName), NOT(Handoff_Override__c), ISBLANK(Handoff_{0}__c))"
+    for name in ("Champion", "Success_Criteria"):
+        rules.put(
+            at, "Opportunity", f"Needs_{name}", True, gate.format(name), f"Handoff_{name}__c", f"Name the {name}."
+        )
+    with watched(at):
+        play = scenarios.start(at, deals=40, seed=7, pace=500)
+        assert play.join(LIMIT)
+    assert (play.progress.phase, play.progress.done, play.progress.given_up) == ("done", 40, [])
+    found = tally(at)
+    assert (found["lost"], found["doubled"]) == ([], [])
+    left_open = {line.partition(":")[0] for line in play.progress.refused}
+    assert left_open
+    assert all("Name the " in line for line in play.progress.refused)
+    crm = views.view(at)
+    assert not any(crm.deal(deal).stage.won or crm.deal(deal).text("gate") for deal in left_open)
+    assert left_open.isdisjoint(expected(at))
+    assert len(expected(at)) + len(left_open) == 40
+
+
+def test_a_rule_against_every_deal_ends_the_period_and_not_the_sandbox() -> None:
+    at = world("sf")
+    rules.put(at, "Opportunity", "Closed_shop", True, "TRUE", "", "No deals today.")
+    play = scenarios.start(at, deals=3, seed=7, pace=500)
+    assert play.join(LIMIT)
+    assert play.progress.phase == "failed"
+    assert "No deals today." in play.progress.waiting_for
 
 
 def test_a_period_without_a_connector_is_stuck_and_says_what_it_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
