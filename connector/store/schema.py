@@ -127,6 +127,7 @@ handoff = Table(
     Column("created_at", Utc, nullable=False),
 )
 Index("handoff_decided", handoff.c.system, handoff.c.decided_at)
+Index("handoff_account", handoff.c.system, handoff.c.account_id)
 Index("handoff_standing", handoff.c.system, handoff.c.phase, handoff.c.gate)
 
 effect = Table(
@@ -140,6 +141,8 @@ effect = Table(
     Column("fingerprint", String, nullable=False),
     Column("at", Utc, nullable=False),
 )
+
+Index("effect_record", effect.c.system, effect.c.record_id)
 
 written = Table(
     "written",
