@@ -103,6 +103,8 @@ def test_a_manager_override_lets_the_deal_through(rep: Desk, gated: Sandbox) -> 
     rep.open_record(deal)
     rep.page.locator(".path button", has_text=WON).click()
     assert (_fault(rep, "go_live_date"), _fault(rep, "economic_buyer")) == (GO_LIVE, BUYER)
+    rep.page.get_by_role("alert").get_by_role("link", name=GO_LIVE).click()
+    expect(rep.page.locator("#f-go_live_date")).to_be_in_viewport()
     rep.page.get_by_label("Override requested").check()
     rep.save()
     expect(rep.page.locator(".path .now")).to_have_text(WON)

@@ -283,8 +283,8 @@ def test_without_script_the_record_opens_for_editing_with_the_words_beside_the_f
     assert re.search(r'name="champion"[^>]* aria-invalid="true" aria-describedby="e-champion"', page.text)
     notice = re.search(r'<div class="notice" role="alert">.*?</div>', page.text, re.DOTALL)
     assert notice is not None
-    assert "Not at all, because of &lt;this&gt;." in notice[0]
-    assert words not in notice[0]
+    assert "<li>Not at all, because of &lt;this&gt;.</li>" in notice[0]
+    assert f'<li><a href="#f-champion">{words}</a></li>' in notice[0]
     assert '<option value="Closed Won" selected>' in page.text
     assert f'name="back" value="/ui/deals/{open_deal}"' in page.text
 

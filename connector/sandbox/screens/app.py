@@ -211,7 +211,7 @@ class _Screens:
         page, top = pages.retyped(page, typed, stage=_text(form, "stage"), reasons=reasons)
         note = {name: _text(form, name) for name in _NOTE}
         context = {"page": page, "editing": "subject" not in form, "note": note}
-        return self._page(request, "deal.html", here="board", status=422, **_notice((w, "") for w in top), **context)
+        return self._page(request, "deal.html", here="board", status=422, **_notice(top), **context)
 
     def _page(self, request: Request, template: str, *, here: str, status: int = 200, **context: Any) -> Response:
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -333,8 +333,7 @@ def _typed(form: FormData) -> dict[str, Any]:
 
 def _notice(reasons: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """What stands at the top of a page that was not saved."""
-    found = tuple(reasons)
-    return {"notice": "Not saved." if found else "Not saved: see below what is missing or wrong.", "reasons": found}
+    return {"notice": "Not saved.", "reasons": tuple(reasons)}
 
 
 def _readable(path: str) -> str:

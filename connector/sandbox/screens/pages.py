@@ -278,8 +278,11 @@ def deal_page(crm: CrmView, deal_id: str) -> DealPage:
 
 def retyped(
     page: DealPage, typed: Mapping[str, Any], *, stage: str, reasons: Iterable[tuple[str, str]]
-) -> tuple[DealPage, tuple[str, ...]]:
-    """The page with what the person typed and chose, each reason beside its field; and the reasons without one."""
+) -> tuple[DealPage, tuple[tuple[str, str], ...]]:
+    """The page with what the person typed and chose, each reason beside its field.
+
+    And all reasons once more for the top of the page, those without a field in the form with "" as their field.
+    """
     found = tuple(reasons)
 
     def faults(name: str) -> tuple[str, ...]:
@@ -292,7 +295,7 @@ def retyped(
     beside = {"stage", *(row.name for row in (*terms, *handoff, *override))}
     wanted = stage if any(stage == each.id for each in page.stages) else page.wanted
     shown = replace(page, terms=terms, handoff=handoff, override=override, wanted=wanted, stage_faults=faults("stage"))
-    return shown, tuple(words for words, field in found if field not in beside)
+    return shown, tuple((words, field if field in beside else "") for words, field in found)
 
 
 def titled(items: Iterable[TaskView | NoteView | ActivityView], names: Mapping[str, str]) -> tuple[Titled, ...]:
