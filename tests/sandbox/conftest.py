@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 import requests
+from metadata_files import Admin
 from requests.adapters import HTTPAdapter
 from simple_salesforce.api import Salesforce
 
+from connector.sandbox.salesforce.auth import new_token
+from connector.sandbox.salesforce.schema import admin_user
 from connector.sandbox.server import Sandbox
 from connector.sandbox.state import World
 
@@ -72,3 +75,16 @@ def deal(org: World) -> str:
     account = org.table("Account").insert({"Name": "Acme"}, by="setup").id
     values = {"Name": "Acme first", "StageName": "Prospecting", "CloseDate": "2026-12-01", "AccountId": account}
     return org.table("Opportunity").insert(values, by="setup").id
+
+
+@pytest.fixture
+def bare() -> Iterator[Sandbox]:
+    """A sandbox whose org has no handoff fields."""
+    with Sandbox.running(bare_salesforce=True) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def admin(bare: Sandbox) -> Admin:
+    """Someone who may change the bare org's setup."""
+    return Admin(bare.sf_url, new_token(bare.sf, admin_user(bare.sf)))

@@ -157,6 +157,11 @@ def _definitions(world: World) -> Iterator[dict[str, Any]]:
             }
 
 
+def _triggers(_world: World) -> Iterator[dict[str, Any]]:
+    """No Apex runs here, so an org has none."""
+    yield from ()
+
+
 def _columns(*names: str) -> tuple[str, ...]:
     return (*HEAD, *names)
 
@@ -184,6 +189,7 @@ ENTITIES = (
     Entity("FlexiPage", _columns(*HELD, "DeveloperName", "MasterLabel", "Type"), _pages),
     Entity("Flow", _columns(*FLOW_COLUMNS), _flows),
     Entity("FlowDefinitionView", _columns(*FLOW_COLUMNS), _flows),
+    Entity("ApexTrigger", _columns(*HELD, "Name", "Status"), _triggers),
     Entity("EntityDefinition", ENTITY_COLUMNS, _entities),
     Entity("FieldDefinition", (*FIELD_COLUMNS, *HELD), _definitions),
 )
