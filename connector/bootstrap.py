@@ -233,6 +233,7 @@ def _salesforce(settings: SystemSettings, crm_map: CrmMap, on_call: OnCall) -> C
         on_call=on_call,
         allow_duplicates=settings.allow_duplicates,
         live=LiveOptions(live.address or ADDRESS, live.channel, required=live.required) if live else None,
+        bulk_threshold=settings.bulk_threshold,
     )
 
 

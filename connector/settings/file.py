@@ -98,6 +98,7 @@ Text = Annotated[str, Field(min_length=1)]
 EnumOf = Field(strict=False)
 MOST_SECONDS = 86_400
 MOST_MINUTES = 1_440
+MOST_ROWS = 1_000_000
 
 
 Poll = Annotated[float, BeforeValidator(_float), Field(ge=1, le=MOST_SECONDS)]
@@ -148,6 +149,7 @@ class SystemSpec(FileSpec):
     pubsub_address: Annotated[str, AfterValidator(_host_and_port)] | None = None
     change_channel: Annotated[str, AfterValidator(_channel)] | None = None
     safety_poll_seconds: Poll | None = None
+    bulk_threshold: Annotated[int, Field(ge=0, le=MOST_ROWS)] | None = None
     first_run: Annotated[FirstRun, EnumOf] = FirstRun.OBSERVE_OLD
     act_since: date | None = None
 

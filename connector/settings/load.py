@@ -26,6 +26,7 @@ from connector.settings.file import (
 )
 from connector.settings.mistakes import validated
 from connector.settings.model import (
+    BULK_THRESHOLD,
     HUBSPOT_API_VERSION,
     HUBSPOT_BASE_URL,
     SAFETY_POLL,
@@ -190,6 +191,7 @@ class _Desk:
             reserve=spec.reserve_percent / 100,
             allow_duplicates=spec.duplicate_rules == "allow",
             live=_live(spec, base_url) if spec.vendor is Vendor.SALESFORCE else None,
+            bulk_threshold=BULK_THRESHOLD if spec.bulk_threshold is None else spec.bulk_threshold,
             act_since=spec.act_since,
         )
 
@@ -260,6 +262,7 @@ def _hubspot(desk: _Desk, spec: SystemSpec, at: KeyPath) -> Credentials | None:
     )
     foreign += ("private_key_env", "private_key_file", "login_url", "duplicate_rules")
     foreign += ("change_events", "pubsub_address", "change_channel", "safety_poll_seconds")
+    foreign += ("bulk_threshold",)
     _refuse_keys(desk, spec, at, foreign, "belongs to Salesforce; take it out")
     token = desk.needed("access_token", spec, at, suggested=f"{_prefix(spec)}_ACCESS_TOKEN")
     return AccessToken(access_token=token) if token else None

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 SALESFORCE_API_VERSION = "67.0"
 """Summer '26 (facts: Salesforce §4.4)."""
+BULK_THRESHOLD = 2000
+"""Ten calls of 200 rows, against six or seven of a job of up to 10,000 (facts: Salesforce §3.1)."""
 HUBSPOT_API_VERSION = "2026-09"
 """The dated paths on which HubSpot checks required fields (facts: HubSpot §0.3)."""
 HUBSPOT_BASE_URL = "https://api.hubapi.com"
@@ -100,6 +102,7 @@ class SystemSettings(Frozen):
 
     ``reserve`` is the share (0 to 1) of the day's calls that is left to people and other programs.
     ``allow_duplicates`` saves although a Salesforce duplicate rule warns. ``live`` None polls alone.
+    ``bulk_threshold``: updates from which on Salesforce gets them as a job; 0 never.
     """
 
     name: str
@@ -111,6 +114,7 @@ class SystemSettings(Frozen):
     reserve: float = 0.2
     allow_duplicates: bool = False
     live: LiveSettings | None = None
+    bulk_threshold: int = BULK_THRESHOLD
     act_since: date | None = None
 
 
