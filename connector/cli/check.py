@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -15,12 +15,13 @@ from connector import bootstrap
 from connector.cli.app import EXIT_FOUND
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
 from connector.cli.show import console
-from connector.crm.port import Examination
+from connector.crm.port import Examination, ObjectSchema
 from connector.engine.parts import Shared
 from connector.engine.parts import System as EngineSystem
 from connector.errors import CrmError, Problem
 from connector.handoff.model import Kind
 from connector.policy.check import check
+from connector.policy.crmmap import CrmMap
 from connector.policy.load import Loaded, load_all
 from connector.policy.schemas import export
 
@@ -65,8 +66,9 @@ def check_system(shared: Shared, system: EngineSystem, loaded: Loaded) -> Examin
     """Everything that would go wrong with one CRM, and what it told; one that cannot be reached is one problem."""
     crm = system.crm
     try:
-        problems = list(crm.connect())
+        found = crm.connect()
         schemas = {kind: crm.describe(kind) for kind in CHECKED}
+        problems = _not_said_twice(found, loaded.maps[system.name], schemas)
         problems += check(
             system.policy, loaded.maps[system.name], schemas=schemas, stages=crm.stages(), people=crm.people()
         )
@@ -82,6 +84,14 @@ def check_system(shared: Shared, system: EngineSystem, loaded: Loaded) -> Examin
         problems.append(Problem(system.name, "clock", message))
     clock = f"clock {skew.total_seconds():.0f} s apart"
     return Examination(tuple(dict.fromkeys(problems)), (*examined.notes, clock))
+
+
+def _not_said_twice(found: Sequence[Problem], crm_map: CrmMap, schemas: Mapping[Kind, ObjectSchema]) -> list[Problem]:
+    """What `connect` found, less what it says of fields that are not there: `check` names those with their line."""
+    absent = {
+        one.path for kind, schema in schemas.items() for one in crm_map.of(kind) if one.field not in schema.fields
+    }
+    return [problem for problem in found if problem.key not in absent]
 
 
 ADVICE = {

@@ -14,7 +14,7 @@ from typing import Any
 
 from connector.crm.salesforce.provision.component import Component, Key, Tree, read, text_of
 from connector.crm.salesforce.provision.metadata import Listed, MetadataLine, each
-from connector.crm.salesforce.soql import in_lists
+from connector.crm.salesforce.soql import encoded, in_lists, select
 from connector.errors import Advice, CrmError, Fault, FaultCode
 
 OBJECTS = ("Opportunity", "Account", "Activity", "Task", "Event")
@@ -22,6 +22,9 @@ OBJECTS = ("Opportunity", "Account", "Activity", "Task", "Event")
 
 WRITTEN = ("Opportunity", "Account", "Task", "Event", "Note")
 """Objects the connector writes, as records name them."""
+
+FLOW_OBJECT = ("TriggerObjectOrEventId", "TriggerObjectOrEventLabel")
+"""Where a flow says which object starts it."""
 
 LISTED = ("Layout", "FlexiPage", "DuplicateRule")
 """Types that are asked for by the names the org lists: a wildcard would bring those of every object."""
@@ -100,6 +103,7 @@ class Described:
     """The fields of the objects the connector writes, and what could not be read of them."""
 
     fields: Mapping[str, Mapping[str, FieldLook]]
+    labels: Mapping[str, str] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
 
     @property
@@ -116,8 +120,14 @@ class Described:
 def describe_org(line: MetadataLine) -> Described:
     """What describe shows this login. Raises `CrmError`."""
     unread: list[str] = []
-    fields = {name: _describe(line, name, unread) for name in WRITTEN}
-    return Described(fields, tuple(unread))
+    fields: dict[str, Mapping[str, FieldLook]] = {}
+    labels: dict[str, str] = {}
+    for name in WRITTEN:
+        with _readable(unread, f"the fields of {name}"):
+            answer = line.session.read("describe", f"sobjects/{name}/describe")
+            fields[name] = {str(told["name"]): _look(told) for told in answer.get("fields") or ()}
+            labels[name] = str(answer.get("label") or "")
+    return Described(fields, labels, tuple(unread))
 
 
 def read_org(line: MetadataLine, wanted: Iterable[Key], *, described: Described) -> OrgState:
@@ -132,7 +142,7 @@ def read_org(line: MetadataLine, wanted: Iterable[Key], *, described: Described)
         is_sandbox=_is_sandbox(line, unread),
         components={one.key: one for one in components_of(retrieved.archive)},
         fields=described.fields,
-        automations=(*_flows(line, unread), *_triggers(line, unread)),
+        automations=(*_flows(line, described, unread), *_triggers(line, unread)),
         assigned=_assigned(line, sets, unread),
         unread=tuple(unread),
     )
@@ -192,13 +202,6 @@ def _members(keys: Sequence[Key], listed: Sequence[Listed]) -> dict[str, list[st
     return members
 
 
-def _describe(line: MetadataLine, name: str, unread: list[str]) -> dict[str, FieldLook]:
-    with _readable(unread, f"the fields of {name}"):
-        answer = line.session.read("describe", f"sobjects/{name}/describe")
-        return {str(told["name"]): _look(told) for told in answer.get("fields") or ()}
-    return {}
-
-
 def _look(told: Mapping[str, Any]) -> FieldLook:
     default = bool(told.get("defaultedOnCreate")) or told.get("defaultValue") not in (None, False)
     return FieldLook(
@@ -213,27 +216,35 @@ def _look(told: Mapping[str, Any]) -> FieldLook:
     )
 
 
-def _flows(line: MetadataLine, unread: list[str]) -> Iterator[Automation]:
-    soql = (
-        "SELECT ApiName, Label, TriggerType, RecordTriggerType, TriggerObjectOrEvent.QualifiedApiName "
-        "FROM FlowDefinitionView WHERE IsActive = true AND TriggerObjectOrEvent.QualifiedApiName IN "
-    )
-    with _readable(unread, "record-triggered flows"):
-        for row in rows(line, soql + next(in_lists(WRITTEN, around=soql))):
-            target = row.get("TriggerObjectOrEvent")
-            yield Automation(
-                kind="flow",
-                name=str(row.get("Label") or row.get("ApiName")),
-                object=str(target.get("QualifiedApiName")) if isinstance(target, Mapping) else "",
-                detail=" ".join(str(row.get(key) or "") for key in ("TriggerType", "RecordTriggerType")).strip(),
-            )
+def _flows(line: MetadataLine, described: Described, unread: list[str]) -> Iterator[Automation]:
+    """Active flows that a saved record starts. The object comes as id or label, so it is matched here."""
+    fields = ("ApiName", "Label", "TriggerType", "RecordTriggerType", *FLOW_OBJECT)
+    soql = select(fields, of="FlowDefinitionView", where="IsActive = true AND TriggerType LIKE 'Record%'")
+    names = {name.lower(): name for name in WRITTEN} | {
+        label.lower(): name for name, label in described.labels.items() if label
+    }
+    for row in _setup_rows(line, soql, unread, "record-triggered flows"):
+        owner = next((names[said] for key in FLOW_OBJECT if (said := str(row.get(key) or "").lower()) in names), "")
+        if owner:
+            detail = " ".join(str(row.get(key) or "") for key in ("TriggerType", "RecordTriggerType")).strip()
+            yield Automation("flow", str(row.get("Label") or row.get("ApiName")), owner, detail)
 
 
 def _triggers(line: MetadataLine, unread: list[str]) -> Iterator[Automation]:
-    soql = "SELECT Name, TableEnumOrId FROM ApexTrigger WHERE Status = 'Active' AND TableEnumOrId IN "
-    with _readable(unread, "Apex triggers"):
-        for row in rows(line, soql + next(in_lists(WRITTEN, around=soql))):
-            yield Automation(kind="trigger", name=str(row["Name"]), object=str(row["TableEnumOrId"]))
+    fields = ("Name", "TableEnumOrId")
+    soql = select(fields, of="ApexTrigger", where="Status = 'Active' AND TableEnumOrId IN ")
+    for row in _setup_rows(line, soql + next(in_lists(WRITTEN, around=soql)), unread, "Apex triggers"):
+        yield Automation("trigger", str(row["Name"]), str(row["TableEnumOrId"]))
+
+
+def _setup_rows(line: MetadataLine, soql: str, unread: list[str], what: str) -> Iterator[Mapping[str, Any]]:
+    """Rows about the org's set-up, from whichever of the two APIs has them."""
+    refused: list[str] = []
+    with _readable(refused, what):
+        yield from rows(line, soql)
+    if refused:
+        with _readable(unread, what):
+            yield from line.session.read("tooling", f"tooling/query/?q={encoded(soql)}").get("records") or ()
 
 
 def _assigned(line: MetadataLine, sets: Sequence[str], unread: list[str]) -> dict[str, frozenset[str]]:

@@ -75,7 +75,7 @@ def _is_intake(mapped: MappedField) -> bool:
 
 
 def _bypass() -> Component:
-    body = (leaf("description", _BYPASS_WHY), leaf("label", "Handoff: pass the gate"))
+    body = (leaf("description", _BYPASS_WHY), leaf("isLicensed", False), leaf("label", "Handoff: pass the gate"))
     return Component("CustomPermission", BYPASS, body, why=_BYPASS_WHY)
 
 
