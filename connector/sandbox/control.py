@@ -87,6 +87,8 @@ class _Control:
             ("GET", "/people", self.people),
             ("POST", "/settings", self.settings),
             ("POST", "/token", self.token),
+            ("POST", "/merge", self.merge),
+            ("POST", "/undelete", self.undelete),
             ("GET", "/pubsub", self.pubsub),
             ("POST", "/pubsub", self.do_pubsub),
             ("GET", "/record", self.record),
@@ -148,6 +150,33 @@ class _Control:
         if user is None:
             raise HTTPException(404, f"no user {username!r}")
         return {"access_token": import_module("connector.sandbox.salesforce.auth").new_token(world, user)}
+
+    async def merge(self, request: Request) -> Any:
+        """Merge accounts of the Salesforce org, as a person does on the screen: {master, losers, by?}."""
+        body = await _json(request)
+        merging = import_module("connector.sandbox.salesforce.merging")
+        try:
+            moved = merging.merge_accounts(
+                self._one({"system": "sf"}), _need(body, "master"), _need(body, "losers"), by=body.get("by", PERSON)
+            )
+        except Missing as error:
+            raise HTTPException(404, f"no account {error}") from error
+        except ValueError as error:
+            raise HTTPException(400, str(error)) from error
+        return {"moved": moved}
+
+    async def undelete(self, request: Request) -> Any:
+        """Take a record of the Salesforce org, and what went with it, out of the recycle bin: {object, id, by?}."""
+        body = await _json(request)
+        merging = import_module("connector.sandbox.salesforce.merging")
+        world, name = self._one({"system": "sf"}), _need(body, "object")
+        self._table({"system": "sf", "object": name})
+        try:
+            return {"restored": merging.undelete(world, name, _need(body, "id"), by=body.get("by", PERSON))}
+        except Missing as error:
+            raise HTTPException(404, f"{name} {error} is not in the recycle bin") from error
+        except NotUnique as error:
+            raise HTTPException(409, str(error)) from error
 
     # clock
 

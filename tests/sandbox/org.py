@@ -13,11 +13,11 @@ from connector.sandbox.salesforce.schema import ADMIN_USERNAME
 from connector.sandbox.server import Sandbox
 
 
-def logged_in(sandbox: Sandbox, username: str = ADMIN_USERNAME) -> Salesforce:
+def logged_in(sandbox: Sandbox, username: str = ADMIN_USERNAME, *, version: str = "66.0") -> Salesforce:
     """A client that holds a token of this user, as an admin's own tools do."""
     answer = requests.post(f"{sandbox.control_url}/token", json={"username": username}, timeout=10)
     assert answer.status_code == 200, answer.text
     session = requests.Session()
     session.mount("https://", ToLoopback(sandbox.sf_url))
     token = answer.json()["access_token"]
-    return Salesforce(session_id=token, instance="seller.my.salesforce.com", session=session, version="66.0")
+    return Salesforce(session_id=token, instance="seller.my.salesforce.com", session=session, version=version)

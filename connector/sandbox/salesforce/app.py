@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connector.sandbox.salesforce import (
+    actions,
     auth,
     batches,
     bulk,
@@ -95,6 +96,8 @@ TABLE: dict[tuple[str, ...], Handlers] = {
     ("queryall",): {"GET": ("queryAll", query.query)},
     ("query", "*"): {"GET": ("queryMore", query.query)},
     ("queryall", "*"): {"GET": ("queryMore", query.query)},
+    ("actions", "standard"): {"GET": ("actions", actions.every)},
+    ("actions", "standard", "*"): {"GET": ("action.describe", actions.describe), "POST": ("action", actions.invoke)},
     ("limits",): {"GET": ("limits", describe.limits)},
     ("sobjects",): {"GET": ("describe.global", describe.every)},
     ("sobjects", "*"): {"GET": ("sobject.info", describe.basic), "POST": ("sobject.create", sobjects.create)},

@@ -9,7 +9,7 @@ import itertools
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from connector.sandbox.salesforce import soql, writes
+from connector.sandbox.salesforce import duplicates, soql, writes
 from connector.sandbox.salesforce.ask import Ask, Reply
 from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.errors import ApiError
@@ -92,6 +92,7 @@ def retrieve(ask: Ask) -> Reply:
 def _creation(ask: Ask, kind: ObjectType, record: Result) -> Step:
     def do() -> Result:
         found = writes.prepare(ask.world, kind, record, creating=True, by=ask.user.id)
+        duplicates.check(ask, kind, found)
         return {"id": writes.create(ask.world, kind, found, by=ask.user.id).id}
 
     _check_json(ask, kind, record, creating=True)
@@ -108,6 +109,7 @@ def _change(ask: Ask, kind: ObjectType, record: Result, doubled: set[str]) -> St
             raise ApiError("DUPLICATE_VALUE", f"duplicate id in list: {record_id}")
         row = writes.live(ask.world, kind, record_id)
         found = writes.prepare(ask.world, kind, record, creating=False, by=ask.user.id)
+        duplicates.check(ask, kind, found, row.id)
         return {"id": writes.update(ask.world, kind, row.id, found, by=ask.user.id).id}
 
     _check_json(ask, kind, record, creating=False)
@@ -123,8 +125,9 @@ def _upsertion(ask: Ask, kind: ObjectType, key: Field, record: Result, doubled: 
         if value in doubled:
             raise ApiError("DUPLICATE_VALUE", f"Duplicate external id specified: {value}", (key.name,))
         data = {n: v for n, v in record.items() if n.lower() != key.name.lower()}
-        exists = ask.world.table(kind.name).find_unique(key.name, value) is not None
-        found = writes.prepare(ask.world, kind, data, creating=not exists, by=ask.user.id)
+        known = ask.world.table(kind.name).find_unique(key.name, value)
+        found = writes.prepare(ask.world, kind, data, creating=known is None, by=ask.user.id)
+        duplicates.check(ask, kind, found, known.id if known else "")
         row, created = writes.upsert(ask.world, kind, key, value, found, by=ask.user.id)
         return {"id": row.id, "created": created}
 

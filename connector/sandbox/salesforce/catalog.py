@@ -89,10 +89,11 @@ class Catalog:
     # changing
 
     def put_object(self, kind: ObjectType) -> ObjectType:
-        """Add a custom object, or replace its head and fields; returns it with prefix and system fields filled in."""
+        """Add an object, or replace its head and fields; returns it with prefix and system fields filled in."""
         known = self.object(kind.name)
         prefix = kind.prefix or (known.prefix if known else self._free_prefix())
-        own = kind.own if any(f.name == "OwnerId" for f in kind.own) else (*kind.own, OWNER)
+        owned = not kind.custom or any(f.name == "OwnerId" for f in kind.own)
+        own = kind.own if owned else (*kind.own, OWNER)
         whole = dataclasses.replace(kind, prefix=prefix, own=own, system=kind.system or SYSTEM)
         kept = self._keeping(whole.name)
         kept["object"] = _object_to_json(whole)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from connector.sandbox.salesforce import granting
+from connector.sandbox.salesforce import granting, peculiar
 from connector.sandbox.salesforce.values import parse_datetime, plain, wire_datetime
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def hook(table: Table, defaults: Callable[[], Mapping[str, Any]]) -> None:
 
 def _opportunity(world: World, row: Row | None, given: Values) -> Values:
     old = row.values if row else {}
+    given = _amount(world, row, given)
     if "StageName" not in given and row is not None:
         return given
     stage = world.table("OpportunityStage").find_unique("ApiName", given.get("StageName"))
@@ -51,6 +52,30 @@ def _opportunity(world: World, row: Row | None, given: Values) -> Values:
     if given.get("StageName") != old.get("StageName") and "LastStageChangeDate" not in given and row is not None:
         given["LastStageChangeDate"] = wire_datetime(world.clock.now())
     return given
+
+
+def _amount(world: World, row: Row | None, given: Values) -> Values:
+    # An amount given for a deal with products is ignored without a word (facts: Salesforce §7).
+    has = given.get("HasOpportunityLineItem", row is not None and row.values.get("HasOpportunityLineItem"))
+    if has and row is not None:
+        items = world.table("OpportunityLineItem").where("OpportunityId", [row.id])
+        given["Amount"] = float(sum(item.values.get("TotalPrice") or 0 for item in items))
+    return given
+
+
+def _line_item(_world: World, row: Row | None, given: Values) -> Values:
+    now = {**(row.values if row else {}), **given}
+    if "TotalPrice" not in given and now.get("UnitPrice") is not None:
+        given["TotalPrice"] = float(now["UnitPrice"]) * float(now.get("Quantity") or 0)
+    return given
+
+
+def _account(world: World, row: Row | None, given: Values) -> Values:
+    # Only where person accounts are on does an account have a last name (facts: Salesforce §7).
+    now = {**(row.values if row else {}), **given}
+    if not now.get("LastName"):
+        return given
+    return {**_full_name(world, row, given), "IsPersonAccount": True}
 
 
 def _activity_account(world: World, row: Row | None, given: Values) -> Values:
@@ -117,6 +142,13 @@ def _keeper(world: World) -> Callable[[Row, Values], None]:
     return keep
 
 
+def _products(world: World) -> Callable[[Row, Values], None]:
+    def keep(row: Row, _before: Values) -> None:
+        peculiar.recount(world, row.values["OpportunityId"], by=row.modified_by)
+
+    return keep
+
+
 def _twins(world: World) -> Callable[[Row, Values], None]:
     def keep(row: Row, _before: Values) -> None:
         granting.mirror(world, row.values, by=row.modified_by)
@@ -127,8 +159,11 @@ def _twins(world: World) -> Callable[[Row, Values], None]:
 _AFTER: dict[str, Callable[[World], Callable[[Row, Values], None]]] = {
     "Opportunity": _keeper,
     "FieldPermissions": _twins,
+    "OpportunityLineItem": _products,
 }
 _DERIVE: dict[str, Callable[[World, Row | None, Values], Values]] = {
+    "Account": _account,
+    "OpportunityLineItem": _line_item,
     "Opportunity": _opportunity,
     "Task": _task,
     "Event": _event,

@@ -11,6 +11,8 @@ from connector.sandbox.salesforce import permissions
 from connector.sandbox.salesforce.ask import Ask, Reply
 from connector.sandbox.salesforce.auth import identity_url
 from connector.sandbox.salesforce.catalog import catalog
+from connector.sandbox.salesforce.pubsub import line
+from connector.sandbox.salesforce.pubsub.capture import capture
 from connector.sandbox.salesforce.soql import attributes
 from connector.sandbox.salesforce.values import PICKLISTS
 
@@ -21,7 +23,18 @@ if TYPE_CHECKING:
 OLDEST, NEWEST = 31, 68
 """API versions that answer; older ones are gone (facts: Salesforce §4.4)."""
 
-RESOURCES = ("sobjects", "query", "queryAll", "composite", "limits")
+DAILY = {
+    "DailyBulkApiBatches": 15_000,
+    "DailyBulkV2QueryFileStorageMB": 1_048_576,
+    "DailyBulkV2QueryJobs": 10_000,
+    "DailyWorkflowEmails": 10_000,
+    "DataStorageMB": 10_240,
+    "HourlyPublishedPlatformEvents": 250_000,
+    "SingleEmail": 5_000,
+}
+"""What /limits shows besides what the sandbox counts (facts: Salesforce §3.1, §6.4)."""
+
+RESOURCES = ("sobjects", "query", "queryAll", "composite", "limits", "actions")
 SOAP_TYPES = {
     "id": "tns:ID",
     "reference": "tns:ID",
@@ -74,16 +87,13 @@ def one(ask: Ask) -> Reply:
 
 def limits(ask: Ask) -> Reply:
     """GET /limits."""
+    left = {name: (most, most) for name, most in DAILY.items()}
     total, used = usage(ask.world)
-    return Reply(
-        200,
-        {
-            "DailyApiRequests": {"Max": total, "Remaining": max(0, total - used)},
-            "DailyBulkV2QueryJobs": {"Max": 10_000, "Remaining": 10_000},
-            "DataStorageMB": {"Max": 10_240, "Remaining": 9_900},
-            "SingleEmail": {"Max": 5_000, "Remaining": 5_000},
-        },
-    )
+    left["DailyApiRequests"] = (total, total - used)
+    events = int(line.setting(ask.world, "cdc_allocation"))
+    delivered = capture(ask.world).line.delivered(ask.world.clock.now())
+    left["DailyDeliveredPlatformEvents"] = (events, events - delivered)
+    return Reply(200, {name: {"Max": most, "Remaining": max(0, rest)} for name, (most, rest) in sorted(left.items())})
 
 
 def usage(world: World) -> tuple[int, int]:

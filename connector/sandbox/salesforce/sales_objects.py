@@ -57,13 +57,15 @@ SALES_OBJECTS = (
         indexed=("OpportunityId",),
         parents=("OpportunityId",),
     ),
-    a_object(
-        "CurrencyType",
-        Field("IsoCode", "string", 3, required=True, unique=True),
-        Field("ConversionRate", "double", precision=18, scale=6, default=1.0),
-        flag("IsCorporate"),
-        Field("IsActive", "boolean", default=True),
-        label="Currency Type",
-        setup=True,
-    ),
+)
+
+# An org has it once it is multi-currency (`features.py`).
+CURRENCY_TYPE = a_object(
+    "CurrencyType",
+    Field("IsoCode", "string", 3, required=True, unique=True),
+    Field("ConversionRate", "double", precision=18, scale=6, default=1.0),
+    flag("IsCorporate"),
+    Field("IsActive", "boolean", default=True),
+    label="Currency Type",
+    setup=True,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from connector.sandbox.salesforce import bulk, profiles, rules
+from connector.sandbox.salesforce import actions, bulk, profiles, rules
 from connector.sandbox.salesforce.catalog import PART, Catalog, catalog
 from connector.sandbox.salesforce.objects import STAGES
 from connector.sandbox.salesforce.pubsub import capture
@@ -45,6 +45,7 @@ def create_world(clock: SandboxClock, *, bare: bool = False) -> World:
     world.rules = rules.enforce
     capture.install(world)
     bulk.add_tables(world)
+    actions.add_tables(world)
     return world
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from connector.sandbox.salesforce import soql, writes
+from connector.sandbox.salesforce import duplicates, soql, writes
 from connector.sandbox.salesforce.ask import Ask, Reply
 from connector.sandbox.salesforce.errors import ApiError, not_found
 from connector.sandbox.salesforce.ids import canonical
@@ -27,6 +27,7 @@ def create(ask: Ask) -> Reply:
     kind = ask.object_type(ask.path[1])
     _struck(ask)
     found = writes.prepare(ask.world, kind, ask.fields_of(), creating=True, by=ask.user.id)
+    duplicates.check(ask, kind, found)
     row = writes.create(ask.world, kind, found, by=ask.user.id)
     ask.count(1, write=True)
     return Reply(201, {"id": row.id, **CREATED})
@@ -52,6 +53,7 @@ def update(ask: Ask) -> Reply:
     row = _one(ask, kind, ask.path[2])
     _struck(ask)
     found = writes.prepare(ask.world, kind, ask.fields_of(), creating=False, by=ask.user.id)
+    duplicates.check(ask, kind, found, row.id)
     writes.update(ask.world, kind, row.id, found, by=ask.user.id)
     ask.count(1, write=True)
     return Reply(204)
@@ -78,6 +80,7 @@ def upsert_by_key(ask: Ask) -> Reply:
         return _choices(ask, kind, matches)
     _struck(ask)
     found = writes.prepare(ask.world, kind, body, creating=not matches, by=ask.user.id)
+    duplicates.check(ask, kind, found, matches[0].id if matches else "")
     row, created = writes.upsert(ask.world, kind, key, ask.path[3], found, by=ask.user.id)
     ask.count(1, write=True)
     if not created and float(ask.version) < BODY_SINCE:

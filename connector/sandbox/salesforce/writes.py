@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.rows import Missing, NotUnique
-from connector.sandbox.salesforce import guards, values
+from connector.sandbox.salesforce import guards, peculiar, values
 from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.errors import ApiError, no_such_column
 from connector.sandbox.salesforce.fields import Field, ObjectType
@@ -62,8 +62,10 @@ def create(world: World, kind: ObjectType, found: dict[str, Any], *, by: str) ->
         given["OwnerId"] = by
     if kind.find("OwnerId"):
         _check_owner(world, kind, given["OwnerId"])
+    peculiar.check_lock(world, kind, None, given)
     try:
-        return world.table(kind.name).insert(given, by=by)
+        known = peculiar.instead_of_insert(world, kind, given, by=by)
+        return known or world.table(kind.name).insert(given, by=by)
     except NotUnique as error:
         raise duplicate(error) from error
 
@@ -76,10 +78,15 @@ def update(world: World, kind: ObjectType, record_id: str, found: dict[str, Any]
     if owner is not None and owner != row.values.get("OwnerId"):
         guards.check_transfer(world, kind, row, by=by)
         _check_owner(world, kind, owner)
+    peculiar.check_update(kind, row, found)
+    peculiar.check_lock(world, kind, row, found)
+    before = dict(row.values)
     try:
-        return world.table(kind.name).update(row.id, found, by=by)
+        saved = world.table(kind.name).update(row.id, found, by=by)
     except NotUnique as error:
         raise duplicate(error) from error
+    peculiar.after_update(world, kind, saved, before, by=by)
+    return saved
 
 
 def delete(world: World, kind: ObjectType, record_id: str, *, by: str) -> None:
@@ -96,6 +103,7 @@ def delete(world: World, kind: ObjectType, record_id: str, *, by: str) -> None:
         except Missing:
             # Reached twice, through two parents.
             continue
+        peculiar.after_delete(world, name, row, by=by)
 
 
 def upsert(
@@ -172,6 +180,12 @@ def _check_reference(world: World, kind: ObjectType, field: Field, value: str) -
         raise ApiError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", (field.name,))
     if row.deleted_at is not None:
         raise ApiError("ENTITY_IS_DELETED", f"entity is deleted: {kind.name}.{field.name}", (field.name,))
+    if target == "RecordType" and (row.values["SobjectType"] != kind.name or not row.values.get("IsActive")):
+        raise ApiError(
+            "INVALID_CROSS_REFERENCE_KEY",
+            f"Record Type ID: this ID value isn't valid for the user: {value}",
+            (field.name,),
+        )
 
 
 def _check_owner(world: World, kind: ObjectType, owner: str) -> None:
