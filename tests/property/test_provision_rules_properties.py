@@ -244,7 +244,4 @@ def test_a_cut_is_needed_and_made() -> None:
 
 
 def test_the_policy_of_the_tests_has_rules_at_all() -> None:
-    made = validation_rules(
-        a_map(), dataclasses.replace(a_policy(), calendar=a_calendar(tz="UTC")), Options(described=DESCRIBED)
-    )
-    assert len(made.components) == 4
+    assert len(validation_rules(a_map(), a_policy(), Options(described=DESCRIBED)).components) == 4

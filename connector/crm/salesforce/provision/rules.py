@@ -29,7 +29,7 @@ from connector.crm.salesforce.provision.translate import (
     NotNativeError,
     Reference,
     Translator,
-    among_texts,
+    among_emails,
     blank,
     relation,
 )
@@ -103,7 +103,7 @@ def override(translator: Translator, *, anybody: bool = False) -> Expr:
         _long_enough(reason, policy.min_reason_chars),
         negated(blank(approver)),
         Atom(f"{through}.IsActive"),
-        TRUE if anybody else among_texts(f"LOWER({through}.Email)", emails),
+        TRUE if anybody else among_emails(f"LOWER({through}.Email)", emails),
         negated(blank(expires)),
         Atom(f"{day} >= TODAY()"),
         Atom(f"{day} <= TODAY() + {policy.max_days}"),

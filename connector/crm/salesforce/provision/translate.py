@@ -15,6 +15,7 @@ from decimal import Decimal
 
 from connector.crm.salesforce.fields import OBJECTS, STANDARD
 from connector.crm.salesforce.provision.formula import (
+    FALSE,
     TRUE,
     Always,
     Atom,
@@ -29,7 +30,7 @@ from connector.handoff.model import DealType, Kind
 from connector.handoff.rulebook import Condition, FieldOwner, FieldType, Op, Operand, Policy, Test
 from connector.policy.crmmap import CrmMap, MappedField, path_of
 
-CASE_VALUES = 20
+CASE_VALUES = 10
 """Values one CASE compares with: short enough that a long list can be cut into several rules."""
 
 
@@ -168,6 +169,16 @@ def among_texts(subject: str, wanted: tuple[str, ...]) -> Expr:
     return any_of(
         *(_case(subject, wanted[start : start + CASE_VALUES]) for start in range(0, len(wanted), CASE_VALUES))
     )
+
+
+def among_emails(subject: str, emails: tuple[str, ...]) -> Expr:
+    """True when a text expression is one of these addresses, which are in lower case already.
+
+    No address has a blank in it, so one search through all of them says it, which stays small for any list.
+    """
+    found = f'" " & {subject} & " "'
+    listed = literal(f" {' '.join(emails)} ")
+    return Atom(f"CONTAINS({listed}, {found})", again(listed, 1)) if emails else FALSE
 
 
 def _case(subject: str, wanted: tuple[str, ...]) -> Atom:
