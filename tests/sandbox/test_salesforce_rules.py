@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,8 @@ BYPASS = "Handoff_Bypass"
 ON_WIN = "IsWon, OR(ISNEW(), ISCHANGED(StageName)), NOT($Permission.Handoff_Bypass)"
 GO_LIVE = "Handoff_Go_Live_Date__c"
 CHAMPION = "Handoff_Champion__c"
+WON = "Closed Won"
+GOOD = {"Name": "n", "StageName": "Prospecting", "CloseDate": "2026-12-01"}
 VIOLATION = "FIELD_CUSTOM_VALIDATION_EXCEPTION"
 
 
@@ -105,6 +109,37 @@ def test_collections_save_what_passes_and_name_the_rest(sf: Salesforce, org: Wor
     again = sf.restful("composite/sobjects", method="PATCH", json=send | {"allOrNone": True})
     assert [each["success"] for each in again] == [False, False]
     assert (stage(org, deal), stage(org, other)) == ("Prospecting", "Prospecting")
+
+
+def test_a_composite_call_names_every_rule_and_takes_all_back(sf: Salesforce, org: World, deal: str) -> None:
+    words = plant(org), plant(org, CHAMPION)
+    path = "/services/data/v66.0/sobjects"
+    parts = [
+        {"method": "POST", "url": f"{path}/Task", "referenceId": "task", "body": {"Subject": "s", "WhatId": deal}},
+        {"method": "PATCH", "url": f"{path}/Opportunity/{deal}", "referenceId": "win", "body": {"StageName": WON}},
+    ]
+    send = {"allOrNone": True, "compositeRequest": parts}
+    found = sf.restful("composite", method="POST", json=send)["compositeResponse"]
+    assert [each["message"] for each in found[1]["body"]] == list(words)
+    assert not org.table("Task").rows
+
+
+def test_a_bulk_job_fails_the_rows_that_a_rule_blocks(sf: Salesforce, org: World, deal: str) -> None:
+    words = plant(org), plant(org, CHAMPION)
+    other = org.table("Opportunity").insert(GOOD | {"Handoff_Champion__c": "Ada", GO_LIVE: "2027-01-01"}, by="x").id
+    job = sf.restful(
+        "jobs/ingest", method="POST", json={"object": "Opportunity", "operation": "update", "lineEnding": "LF"}
+    )
+    address = f"{sf.base_url}jobs/ingest/{job['id']}"
+    rows = f"Id,StageName\n{deal},{WON}\n{other},{WON}\n"
+    sf._call_salesforce("PUT", f"{address}/batches", data=rows.encode(), headers={"Content-Type": "text/csv"})
+    sf.restful(f"jobs/ingest/{job['id']}", method="PATCH", json={"state": "UploadComplete"})
+    org.clock.advance(3_600)
+    assert sf.restful(f"jobs/ingest/{job['id']}")["state"] == "JobComplete"
+    failed = list(csv.DictReader(io.StringIO(sf._call_salesforce("GET", f"{address}/failedResults").text)))
+    assert [row["sf__Id"] for row in failed] == [deal]
+    assert failed[0]["sf__Error"] == f"{VIOLATION}:{words[0]}:{GO_LIVE} --{VIOLATION}:{words[1]}:{CHAMPION} --"
+    assert (stage(org, deal), stage(org, other)) == ("Prospecting", WON)
 
 
 def test_a_field_that_no_layout_shows_is_not_named(sf: Salesforce, org: World, deal: str) -> None:

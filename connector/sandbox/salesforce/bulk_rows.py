@@ -171,8 +171,8 @@ class Work:
 
 
 def spoken(error: ApiError) -> str:
-    """A row's error as it stands in ``sf__Error``."""
-    return f"{error.code}:{error.message}:{' '.join(error.fields)} --"
+    """A row's error as it stands in ``sf__Error``; several rules that block a row follow each other (unconfirmed)."""
+    return "".join(f"{one['statusCode']}:{one['message']}:{' '.join(one['fields'])} --" for one in error.rows())
 
 
 def _value(one: Field, text: str) -> Any:
