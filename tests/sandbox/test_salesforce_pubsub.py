@@ -140,6 +140,26 @@ def test_equal_changes_of_one_call_become_one_event_and_name_the_client(client: 
     assert header(client.read(stream.events(1)[0]))["changeOrigin"] == ""
 
 
+def test_a_bulk_job_commits_by_groups_and_names_who_opened_it(client: Client, sb: Sandbox) -> None:
+    sb.sf.setting("bulk_batch_s", 0)
+    stream = client.subscribe("/data/AccountChangeEvent")
+    options = "client=handoff-7"
+    job = rest(client, "POST", "jobs/ingest", {"object": "Account", "operation": "insert"}, options=options)["id"]
+    csv = "Name\n" + "".join(f"B{n}\n" for n in range(250))
+    headers = {"Authorization": f"Bearer {client.token}", "Content-Type": "text/csv"}
+    url = f"{sb.sf_url}/services/data/v67.0/jobs/ingest/{job}/batches"
+    assert requests.put(url, data=csv, headers=headers, timeout=10).status_code == 201
+    rest(client, "PATCH", f"jobs/ingest/{job}", {"state": "UploadComplete"}, options=options)
+    rest(client, "GET", f"jobs/ingest/{job}")
+    first = [header(client.read(event)) for event in stream.events(100)]
+    stream.more(100)
+    second = stream.events(100)
+    stream.more(100)
+    heads = first + [header(client.read(event)) for event in [*second, *stream.events(50)]]
+    assert len({head["transactionKey"] for head in heads}) == 2
+    assert {head["changeOrigin"] for head in heads} == {"com/salesforce/api/rest/67.0;client=handoff-7"}
+
+
 def test_a_transaction_tells_its_net_effect_and_a_rollback_nothing(client: Client, sb: Sandbox, deal: str) -> None:
     stream = client.subscribe(EVERY)
     table = sb.sf.table("Opportunity")

@@ -29,7 +29,7 @@ from connector.sandbox.salesforce.ask import Ask, Reply
 from connector.sandbox.salesforce.errors import ApiError, OAuthError, not_found
 from connector.sandbox.salesforce.metadata import hooks, soap
 from connector.sandbox.salesforce.metadata.routes import ROUTES, settle_before
-from connector.sandbox.salesforce.pubsub.capture import capture
+from connector.sandbox.salesforce.pubsub.capture import capture, origin
 from connector.sandbox.wire import Vendor, trace_of
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class _Endpoint:
             return Reply(200, auth.identity(self._world, user, base))
         ask = await self._ask(request, user, parts, base)
         settle_before(ask)
-        with capture(self._world).saving(_origin(ask)):
+        with capture(self._world).saving(origin(ask.version, ask.headers.get("sforce-call-options", ""))):
             return dispatch(ask)
 
     def _caller(self, request: Request) -> Any:
@@ -227,12 +227,6 @@ class _Endpoint:
             trace=trace_of(request),
             base_url=base,
         )
-
-
-def _origin(ask: Ask) -> str:
-    """What change events say of who wrote, after the client that the call named (facts: Salesforce §2.4)."""
-    client = _CLIENT.search(ask.headers.get("sforce-call-options", ""))
-    return f"com/salesforce/api/rest/{ask.version}" + (f";{client[0]}" if client else "")
 
 
 def _parsed(raw: bytes, content_type: str) -> Any:

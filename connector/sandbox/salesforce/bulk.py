@@ -16,6 +16,7 @@ from connector.sandbox.salesforce.bulk_rows import DELIMITERS, BadData
 from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.errors import ApiError, not_found
 from connector.sandbox.salesforce.ids import make_id
+from connector.sandbox.salesforce.pubsub.capture import origin
 from connector.sandbox.salesforce.values import wire_datetime
 from connector.sandbox.salesforce.writes import external_key
 
@@ -77,6 +78,7 @@ def create(ask: Ask) -> Reply:
         object=kind.name,
         operation=operation,
         externalIdFieldName=key,
+        origin=origin(ask.version, ask.headers.get("sforce-call-options", "")),
         columnDelimiter=delimiter,
         lineEnding=ending,
     )

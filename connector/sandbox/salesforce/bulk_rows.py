@@ -16,6 +16,7 @@ from connector.sandbox.salesforce import writes
 from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.errors import ApiError
 from connector.sandbox.salesforce.ids import canonical
+from connector.sandbox.salesforce.pubsub.capture import capture
 from connector.sandbox.salesforce.rowfaults import struck
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class Work:
     fields: tuple[Field | None, ...]
     columns: tuple[str, ...]
     key: Field | None
+    origin: str = ""
 
     @classmethod
     def of(cls, world: World, job: Row, columns: list[str]) -> Work:
@@ -101,7 +103,8 @@ class Work:
             raise BadData(f"InvalidBatch : Field name not found : {unknown}")
         name = job.values.get("externalIdFieldName")
         key = writes.external_key(kind, name) if name else None
-        return cls(world, kind, job.values["operation"], job.created_by, found, tuple(columns), key)
+        operation, origin = job.values["operation"], job.values.get("origin", "")
+        return cls(world, kind, operation, job.created_by, found, tuple(columns), key, origin)
 
     def done(self, rows: Sequence[list[str]], fault: Fault | None) -> Outcome:
         """Save the rows of one batch, each by itself."""
@@ -110,8 +113,9 @@ class Work:
         for start in range(0, len(rows), TOGETHER):
             group = rows[start : start + TOGETHER]
             doubled = self._doubled(group)
-            for index, row in enumerate(group, start):
-                self._one(row, failing.get(index), doubled, outcome)
+            with capture(self.world).apart(self.origin):
+                for index, row in enumerate(group, start):
+                    self._one(row, failing.get(index), doubled, outcome)
         return outcome
 
     def _one(self, row: list[str], planted: ApiError | None, doubled: set[str], outcome: Outcome) -> None:

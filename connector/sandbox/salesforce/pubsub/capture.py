@@ -6,6 +6,7 @@ Not delivery. Watches every table of the org (`World.watch`); an org without a s
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 import uuid
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from connector.sandbox.rows import Row, Table
     from connector.sandbox.state import World
 
+_CLIENT = re.compile(r"client=[^;,\s]+")
 PART = "cdc"
 SCHEMAS = "cdc_schemas"
 """Setting: every schema that an event was written with, by id, so that old events can be read after a restart."""
@@ -53,6 +55,12 @@ class _Save:
     origin: str
     depth: int = 1
     writes: list[Write] = field(default_factory=list)
+
+
+def origin(version: str, call_options: str) -> str:
+    """What events say of who wrote: API, version and client, from Sforce-Call-Options (facts: Salesforce §2.4)."""
+    client = _CLIENT.search(call_options)
+    return f"com/salesforce/api/rest/{version}" + (f";{client[0]}" if client else "")
 
 
 def install(world: World) -> Capture:
@@ -124,6 +132,17 @@ class Capture:
                 self._local.save = None
                 if save.writes:
                     self._commit(save.writes, save.origin)
+
+    @contextmanager
+    def apart(self, origin: str) -> Iterator[None]:
+        """`saving`, but a transaction of its own even inside another: the groups of a bulk job commit one by one."""
+        outer = self._save()
+        self._local.save = None
+        try:
+            with self.saving(origin):
+                yield
+        finally:
+            self._local.save = outer
 
     # what is planted
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.salesforce.pubsub.events import CREATE, DELETE, UNDELETE, UPDATE, Event
-from connector.sandbox.salesforce.pubsub.shapes import STAMP, Shape, stamped
+from connector.sandbox.salesforce.pubsub.shapes import STAMP, STAMPS, Shape, stamped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,25 +51,22 @@ def event(net: Write, shape: Shape) -> Event:
     bare = Event(shape.entity, (row.id,), net.how, 0, row.modified_by, shape.schema_id)
     if net.how == DELETE:
         return bare
-    now = shape.values(stamped(row))
+    now = stamped(row)
     if net.how != UPDATE:
-        return dataclasses.replace(bare, body=now)
-    before = shape.values(net.before)
-    # Whoever created it and when does not change; the stamp changes with every update.
-    fixed = {"CreatedDate", "CreatedById", "LastModifiedById"}
+        return dataclasses.replace(bare, body=shape.values(now))
+    # Whoever created it and when is not in `before`; the stamp changes with every update.
+    fields = shape.places.items()
     changed = [
-        place
-        for place in shape.places
-        if place == STAMP or (place not in fixed and before.get(place) != now.get(place))
+        p for p, f in fields if p == STAMP or (f.name not in STAMPS and net.before.get(f.name) != now.get(f.name))
     ]
-    body = {place: now[place] for place in changed if place in now}
+    before, body = shape.values(net.before, changed), shape.values(now, changed)
     diffed = [p for p in body if _is_diffed(shape, p, before.get(p), body[p])]
     for place in diffed:
         body[place] = unified(before[place], body[place])
     return dataclasses.replace(
         bare,
         changed=tuple(changed),
-        nulled=tuple(place for place in changed if place not in now),
+        nulled=tuple(place for place in changed if place not in body),
         diffed=tuple(diffed),
         body=body,
     )

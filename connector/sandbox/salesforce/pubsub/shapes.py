@@ -19,13 +19,14 @@ from connector.sandbox.salesforce.pubsub.events import CHANGE_TYPES
 from connector.sandbox.salesforce.values import parse_date, parse_datetime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from connector.sandbox.rows import Row
 
 NAMESPACE = "com.sforce.eventbus"
 HEADER = "ChangeEventHeader"
 STAMP = "LastModifiedDate"
+STAMPS = frozenset({"CreatedDate", "CreatedById", STAMP, "LastModifiedById"})
 NOT_IN_EVENTS = frozenset({"Id", "IsDeleted", "SystemModstamp"})
 """Facts: Salesforce §2.4."""
 
@@ -65,10 +66,11 @@ class Shape:
         """The id that names this version."""
         return schema_id(self.schema_json)
 
-    def values(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Stored values by field name -> Avro values by name in the event, nulls left out."""
+    def values(self, values: Mapping[str, Any], places: Iterable[str] | None = None) -> dict[str, Any]:
+        """Stored values by field name -> Avro values by name in the event, nulls left out; of some places or all."""
         found = {}
-        for place, field in self.places.items():
+        for place in self.places if places is None else places:
+            field = self.places[place]
             value = values.get(field.name)
             if value is not None:
                 found[place] = _VALUES.get(field.type, _plain)(value)
