@@ -88,3 +88,19 @@ def bare() -> Iterator[Sandbox]:
 def admin(bare: Sandbox) -> Admin:
     """Someone who may change the bare org's setup."""
     return Admin(bare.sf_url, new_token(bare.sf, admin_user(bare.sf)))
+
+
+@pytest.fixture
+def admin_sf(admin: Admin) -> Salesforce:
+    """simple-salesforce with the session of the bare org's admin."""
+    session = requests.Session()
+    session.mount("https://", ToLoopback(admin.url))
+    return Salesforce(instance="seller.my.salesforce.com", session_id=admin.token, session=session, version="66.0")
+
+
+@pytest.fixture
+def mdapi(admin_sf: Salesforce, admin: Admin) -> Any:
+    """simple-salesforce's SOAP client of the Metadata API, which has a session of its own."""
+    found = admin_sf.mdapi
+    found._client.transport.session.mount("https://", ToLoopback(admin.url))
+    return found
