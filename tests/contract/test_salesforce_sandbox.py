@@ -87,9 +87,10 @@ def test_an_idle_tick_costs_one_call_per_feed(rig: Rig) -> None:
     many_won(rig)
     rig.world.advance(3600)
     feeds = Feeds(rig.world)
+    assert feeds.read() == []
     rig.calls.clear()
     assert feeds.read() == []
-    assert rig.calls == {"query": 3}
+    assert rig.calls == {"queryAll": 3}
 
 
 def test_every_counted_call_reached_the_org(rig: Rig) -> None:

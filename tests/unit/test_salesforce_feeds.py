@@ -25,8 +25,21 @@ class Org:
         self.now = NOW
         self.rows: dict[str, tuple[datetime, str]] = {}
         self.asked: list[str] = []
-        mock.add_callback(responses.GET, DATA + "query/", callback=self._answer)
+        self.open_since: datetime | None = None
+        self.replicates = True
+        self.safe_dates = 0
+        mock.add_callback(responses.GET, DATA + "queryAll/", callback=self._answer)
+        mock.add_callback(responses.GET, DATA + "sobjects/Opportunity/updated/", callback=self._updated)
         mock.add_callback(responses.GET, DATA + "limits/", callback=lambda _request: (200, self._headers(), "{}"))
+
+    def _updated(self, request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
+        self.safe_dates += 1
+        if not self.replicates:
+            refusal = [{"errorCode": "INVALID_TYPE", "message": "not replicateable"}]
+            return 400, self._headers(), json.dumps(refusal)
+        end = datetime.fromisoformat(parse_qs(urlsplit(str(request.url)).query)["end"][0])
+        covered = min(end, self.open_since or end)
+        return 200, self._headers(), json.dumps({"ids": [], "latestDateCovered": wire_time(covered)})
 
     def put(self, row_id: str, *, ago: float = 0, by: str = "005-person") -> None:
         """A row changes so many seconds ago."""
@@ -93,8 +106,8 @@ def test_the_window_moves_with_the_vendors_clock_so_that_an_old_burst_is_left_be
     told, cursor = read(org, Cursor(NOW - timedelta(hours=1), NOW, NOW).dump())
     assert len(told) == 50
     org.now += timedelta(minutes=11)
-    read(org, cursor)
-    _, cursor = read(org, cursor)
+    for _ in range(3):
+        _, cursor = read(org, cursor)
     assert Cursor.parse(cursor).seen == {}
     read(org, cursor)
     assert soql.moment(org.now - timedelta(minutes=11)) not in org.asked[-1]
@@ -118,7 +131,7 @@ def test_our_own_writes_are_told_as_ours(org: Org) -> None:
 def test_a_row_without_a_stamp_is_an_outage_not_a_crash() -> None:
 
     with responses.RequestsMock() as mock:
-        mock.add(responses.GET, DATA + "query/", json=records({"Id": "006", "LastModifiedById": "x"}))
+        mock.add(responses.GET, DATA + "queryAll/", json=records({"Id": "006", "LastModifiedById": "x"}))
         rig = a_rig(mock)
         mock.add(responses.GET, DATA + "limits/", json={}, headers={"Date": "Mon, 02 Nov 2026 09:30:20 GMT"})
         with pytest.raises(CrmError):
@@ -145,3 +158,46 @@ def test_a_list_is_cut_where_the_address_would_grow_too_long() -> None:
 
 def test_a_field_as_id_column_survives_double_naming() -> None:
     assert soql.columns(["Id", "NAME", "Name", "Account.Name"]) == "Id, NAME, Account.Name"
+
+
+def poll_for(org: Org, cursor: str, minutes: int) -> tuple[list[str], str]:
+    told: list[str] = []
+    for _ in range(minutes * 2):
+        org.now += timedelta(seconds=30)
+        more, cursor = read(org, cursor)
+        told += more
+    return told, cursor
+
+
+def test_a_transaction_of_forty_minutes_is_waited_for(org: Org) -> None:
+    begin = NOW - timedelta(hours=1)
+    _, cursor = read(org, Cursor(begin, NOW, NOW).dump())
+    org.open_since = NOW + timedelta(seconds=30)
+    told, cursor = poll_for(org, cursor, 40)
+    assert told == []
+    org.rows["006-import"] = (org.open_since, "005-person")
+    org.open_since = None
+    told, cursor = poll_for(org, cursor, 12)
+    assert told == ["006-import"]
+    assert Cursor.parse(cursor).covered is not None
+    assert org.now - Cursor.parse(cursor).covered < timedelta(minutes=12)  # type: ignore[operator]
+
+
+def test_asking_how_far_to_trust_costs_a_call_in_five_minutes(org: Org) -> None:
+    _, cursor = read(org, Cursor(NOW - timedelta(hours=1), NOW, NOW).dump())
+    poll_for(org, cursor, 60)
+    assert org.safe_dates <= 1 + 12
+
+
+def test_where_the_platform_does_not_say_it_is_asked_once(org: Org) -> None:
+    org.replicates = False
+    _, cursor = read(org, Cursor(NOW - timedelta(hours=1), NOW, NOW).dump())
+    org.put("006-late", ago=400)
+    told, _ = poll_for(org, cursor, 30)
+    assert told == ["006-late"]
+    assert org.safe_dates == 1
+
+
+def test_a_cursor_of_the_last_version_is_understood() -> None:
+    old = json.dumps([[soql.moment(NOW)] * 3 + [None], None, {}])
+    assert Cursor.parse(old).covered is None

@@ -1,7 +1,8 @@
 """The feeds: which deals changed, by polling SystemModstamp with keyset paging and a lookback.
 
 Not here: reading the deals. The cursor is opaque JSON and carries the whole state of a feed, so nothing is remembered
-between calls: a page may be read again by another process with the same result.
+between calls: a page may be read again by another process with the same result. Deleted and archived rows are asked
+for too: a deal that was thrown away, and a task that was closed long ago, are changes like any other.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 from connector.crm.port import Change, ChangePage
 from connector.crm.salesforce.fields import DEAL_PREFIX, Names
 from connector.crm.salesforce.session import SalesforceSession
 from connector.crm.salesforce.soql import PAGE, literal, moment, select
 from connector.crm.salesforce.wire import Row, moment_of
-from connector.errors import CrmError, Fault, FaultCode
+from connector.errors import Advice, CrmError, Fault, FaultCode
 from connector.handoff.model import Kind
 
 LOOKBACK = timedelta(seconds=600)
@@ -28,6 +30,13 @@ GLANCE = timedelta(seconds=30)
 
 DEEP_EVERY = timedelta(seconds=60)
 """How often a scan looks back all the way. In between, a burst is not paged through again at every tick."""
+
+COVER_EVERY = timedelta(minutes=5)
+"""How often the platform is asked how far back a transaction is still open: well within the lookback, so that one
+that lasts longer is known before its rows could be missed."""
+
+COVER_WINDOW = timedelta(minutes=2)
+"""What is asked about then; whole minutes, for seconds are cut off (facts: Salesforce §1.2)."""
 
 SETTLED = 2
 """Seconds after which a stamp's second is over: a row may change twice in one second and keep its stamp."""
@@ -62,6 +71,7 @@ class Cursor:
 
     ``mark``: the vendor's clock when the last whole scan began; ``since``: where the feed began. During a scan
     ``at`` is the last row read and ``began`` the new mark. ``seen``: the stamp (epoch seconds) each row was told with.
+    ``covered``: the platform's own safe date when it was last asked, at ``asked_at``; None where it cannot be asked.
     """
 
     since: datetime
@@ -70,10 +80,13 @@ class Cursor:
     at: tuple[str, str] | None = None
     began: datetime | None = None
     seen: Mapping[str, int] = field(default_factory=dict)
+    covered: datetime | None = None
+    asked_at: datetime | None = None
 
     def dump(self) -> str:
         """The cursor as text."""
-        times = [moment(each) if each else None for each in (self.since, self.mark, self.deep_at, self.began)]
+        own = (self.since, self.mark, self.deep_at, self.began, self.covered, self.asked_at)
+        times = [moment(each) if each else None for each in own]
         by_second: dict[int, list[str]] = {}
         for row_id, second in self.seen.items():
             by_second.setdefault(second, []).append(row_id)
@@ -82,7 +95,8 @@ class Cursor:
     @classmethod
     def parse(cls, text: str) -> Cursor:
         """The cursor of a text that `dump` made."""
-        (since, mark, deep_at, began), at, by_second = json.loads(text)
+        (since, mark, deep_at, began, *safe), at, by_second = json.loads(text)
+        covered, asked_at = safe or (None, None)
         return cls(
             since=datetime.fromisoformat(since),
             mark=datetime.fromisoformat(mark),
@@ -90,6 +104,8 @@ class Cursor:
             at=tuple(at) if at else None,
             began=datetime.fromisoformat(began) if began else None,
             seen={row_id: int(second) for second, ids in by_second.items() for row_id in ids},
+            covered=datetime.fromisoformat(covered) if covered else None,
+            asked_at=datetime.fromisoformat(asked_at) if asked_at else None,
         )
 
 
@@ -110,15 +126,16 @@ def read_page(
 ) -> ChangePage:
     """One page, one call. ``more`` is False at the end of a scan; the next call then begins a new one."""
     cursor = _begun(Cursor.parse(text), now=session.server_time(), lookback=lookback)
-    answer = session.query_page(_statement(names, feed, cursor, page_size=page_size))
+    answer = session.query_page(_statement(names, feed, cursor, page_size=page_size), all_rows=True)
     rows: list[Row] = answer["records"]
     told_at = session.server_time()
     cursor = dataclasses.replace(cursor, began=cursor.began or told_at)
     changes, cursor = _sift(rows, cursor, feed, own_id=session.identity.user_id, told_at=told_at)
     more = bool(rows) and (len(rows) >= page_size or not answer.get("done", True))
-    cursor = (
-        dataclasses.replace(cursor, at=max(_place(row) for row in rows)) if more else _ended(cursor, lookback=lookback)
-    )
+    if more:
+        cursor = dataclasses.replace(cursor, at=max(_place(row) for row in rows))
+    else:
+        cursor = _with_safe_date(session, names, feed, _ended(cursor, lookback=lookback))
     return ChangePage(changes=tuple(changes), cursor=cursor.dump(), more=more)
 
 
@@ -127,7 +144,11 @@ def _begun(cursor: Cursor, *, now: datetime, lookback: timedelta) -> Cursor:
     if cursor.at is not None:
         return cursor
     deep = now - cursor.deep_at >= DEEP_EVERY
-    low = max(cursor.since, cursor.mark - (lookback if deep else min(GLANCE, lookback)))
+    low = cursor.mark - (lookback if deep else min(GLANCE, lookback))
+    if deep and cursor.covered is not None:
+        # A transaction that was open then may have been committed since, with stamps as old as its start.
+        low = min(low, cursor.covered)
+    low = max(cursor.since, low)
     return dataclasses.replace(cursor, at=(moment(low), ""), began=None, deep_at=now if deep else cursor.deep_at)
 
 
@@ -181,9 +202,41 @@ def _sift(
     return changes, dataclasses.replace(cursor, seen=seen)
 
 
+def _with_safe_date(session: SalesforceSession, names: Names, feed: Feed, cursor: Cursor) -> Cursor:
+    """Ask the platform now and then how far back a transaction is still open; where it will not say, never again.
+
+    The date is used by the next deep scan and replaced only after it, so rows committed in between are not passed.
+    """
+    now = session.server_time()
+    asked = cursor.asked_at
+    if not names.tells_cover(feed.kind) or (asked is not None and now - asked < COVER_EVERY):
+        return cursor
+    if asked is not None and cursor.covered is not None and cursor.deep_at <= asked:
+        return cursor  # the scan that the last date was for is still to come
+    end = now.replace(second=0, microsecond=0)
+    window = urlencode({"start": _zoned(end - COVER_WINDOW), "end": _zoned(end)})
+    try:
+        answer = session.read("updated", f"sobjects/{names.object(feed.kind)}/updated/?{window}")
+    except CrmError as error:
+        match error.fault.advice:
+            case Advice.HALT:
+                raise
+            case Advice.PARK | Advice.REREAD:
+                names.no_cover(feed.kind)
+                return dataclasses.replace(cursor, covered=None, asked_at=now)
+            case Advice.RETRY | Advice.VERIFY:
+                return dataclasses.replace(cursor, asked_at=now)  # the page counts; the last date is kept meanwhile
+    covered = moment_of(answer.get("latestDateCovered")) if isinstance(answer, Mapping) else None
+    return dataclasses.replace(cursor, covered=covered, asked_at=now)
+
+
+def _zoned(value: datetime) -> str:
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+
+
 def _ended(cursor: Cursor, *, lookback: timedelta) -> Cursor:
     mark = max(cursor.mark, cursor.began or cursor.mark)
-    oldest = int((mark - lookback).timestamp())
+    oldest = int(min(mark - lookback, cursor.covered or mark).timestamp())
     kept = {row_id: second for row_id, second in cursor.seen.items() if second >= oldest}
     if len(kept) > SEEN_LIMIT:
         kept = dict(sorted(kept.items(), key=lambda item: item[1])[-SEEN_LIMIT:])

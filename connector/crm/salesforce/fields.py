@@ -79,6 +79,7 @@ class Names:
         self._map = crm_map
         self._absent: set[tuple[Kind, str]] = set()
         self.key_mode = KeyMode.UPSERT
+        self._no_cover: set[Kind] = set()
 
     def object(self, kind: Kind) -> str:
         """The vendor's object type."""
@@ -109,6 +110,14 @@ class Names:
         """The vendor's field name, or None."""
         mapped = self.field(kind, name)
         return mapped.field if mapped else None
+
+    def tells_cover(self, kind: Kind) -> bool:
+        """Whether the org has not yet refused to say how far its changes of an object can be trusted."""
+        return kind not in self._no_cover
+
+    def no_cover(self, kind: Kind) -> None:
+        """It has: some objects and logins have no replication."""
+        self._no_cover.add(kind)
 
     def marks(self, kind: Kind) -> bool:
         """Whether the key of a record stands in the last line of its text, for want of a field."""
