@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from types import SimpleNamespace
 from typing import Any
 
@@ -209,7 +210,7 @@ def test_a_cut_stream_goes_on_where_it_was(bus: Bus, mock: responses.RequestsMoc
         assert ear.deals == [DEAL, "006000000000002AAA"]
         assert bytes(bus.open(DEALS)[0].first.replay_id) == last
         assert not ear.missed, "nothing went by unheard, so nothing is polled"
-        standing = [line.live for line in ear.told if line.name == DEALS]
+        standing = [live for live, _ in groupby(line.live for line in ear.told if line.name == DEALS)]
         assert standing == [False, True, False, True]
         assert "UNAVAILABLE" in next(line.why for line in ear.told if line.name == DEALS and line.why)
 
@@ -392,3 +393,19 @@ def test_a_probe_of_an_org_that_refuses_the_login_raises(bus: Bus, mock: respons
     feed = SalesforceLive(rig.crm.session, Names(salesforce_map()), LiveOptions(address=bus.address))
     with pytest.raises(CrmError):
         feed.probe()
+
+
+@pytest.mark.parametrize("channel", ["", "Handoff__chn"])
+def test_deals_are_polled_until_the_line_has_told_of_one(channel: str, bus: Bus, mock: responses.RequestsMock) -> None:
+    """An org in which nobody selected Opportunity lets us listen, and says nothing: that must not slow a win down."""
+    topic = f"/data/{channel}" if channel else DEALS
+    with listening(bus, mock, channel=channel) as ear:
+        ear.until(lambda: ear.live(topic), "the line")
+        assert "deal" not in ear.lines[topic].feeds
+        bus.keep_alive(topic, b"place")
+        ear.until(lambda: ear.cursor, "a sign of life")
+        assert "deal" not in ear.lines[topic].feeds
+        bus.publish(topic, payload("Opportunity", DEAL))
+        ear.until(lambda: ear.deals, "the change")
+        assert ear.lines[topic].live
+        assert "deal" in ear.lines[topic].feeds

@@ -23,11 +23,11 @@ from connector.crm.salesforce.pubsub.events import Reader, read
 from connector.crm.salesforce.pubsub.faults import Broken, Remedy
 from connector.crm.salesforce.pubsub.schemas import Schemas
 from connector.crm.salesforce.pubsub.stream import Pass, Stream, ask_topic
-from connector.crm.salesforce.pubsub.topics import LiveOptions, Places, Topic, topics_of
+from connector.crm.salesforce.pubsub.topics import LiveOptions, Places, Topic, feeds_of, topics_of
 from connector.crm.salesforce.pubsub.whereabouts import deals_of
 from connector.crm.salesforce.session import SalesforceSession
 from connector.errors import CrmError
-from connector.handoff.model import Ref
+from connector.handoff.model import Kind, Ref
 
 IDLE = 0.25
 """Seconds without a word after which an empty hint is yielded, so that whoever listens can do other things."""
@@ -37,6 +37,8 @@ SETTLED = 5.0
 
 CONNECTING = 30.0
 """Seconds to wait for a connection."""
+
+DEAL_FEEDS = feeds_of(Kind.DEAL)
 
 STEADY = 10.0
 """A line that stood this long begins its waits anew when it breaks."""
@@ -77,10 +79,13 @@ class _State:
     live_since: float = 0.0
     heard_at: float = 0.0
     stale_token: str = ""
+    spoke: bool = False
 
     def told(self) -> Line:
-        """As the port tells it."""
-        return Line(self.topic.name, self.topic.feeds, live=self.live, why=self.why)
+        """As the port tells it. Deals go on being polled until the line has told of one: an org in which nobody
+        selected the object may let us listen all the same, and say nothing for ever (facts: Salesforce §2.5)."""
+        spared = self.topic.feeds if self.spoke else self.topic.feeds - DEAL_FEEDS
+        return Line(self.topic.name, spared, live=self.live, why=self.why)
 
 
 @dataclass(slots=True)
@@ -226,6 +231,9 @@ class _Listening:
             raise AssertionError("a stream is opened with a login, and the login makes the reader")
         seen = self._reader.seen(event)
         found.sightings += seen.sightings
+        if not line.spoke and any(each.ref.kind is Kind.DEAL for each in seen.sightings):
+            line.spoke = True
+            found.lines[line.topic.name] = line.told()
         if seen.unnamed is not None:
             found.missed |= line.topic.feeds
             found.sweep = f"{event.entity}: {seen.why}"

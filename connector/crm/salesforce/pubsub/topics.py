@@ -49,7 +49,7 @@ def topics_of(names: Names, options: LiveOptions) -> tuple[Topic, ...]:
     """A custom channel alone, or a topic for each watched object."""
     if options.channel:
         return (Topic(f"/data/{options.channel}", frozenset(FEEDS)),)
-    return tuple(Topic(f"/data/{event_of(names.object(kind))}", _feeds(kind)) for kind in KINDS)
+    return tuple(Topic(f"/data/{event_of(names.object(kind))}", feeds_of(kind)) for kind in KINDS)
 
 
 def event_of(object_name: str) -> str:
@@ -59,7 +59,8 @@ def event_of(object_name: str) -> str:
     return object_name + "ChangeEvent"
 
 
-def _feeds(kind: Kind) -> frozenset[str]:
+def feeds_of(kind: Kind) -> frozenset[str]:
+    """The polled feeds of one kind of record."""
     return frozenset(feed.name for feed in FEEDS.values() if feed.kind is kind)
 
 
