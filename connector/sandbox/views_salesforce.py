@@ -128,6 +128,11 @@ class SalesforceView:
         """How a user's writes are signed."""
         return by
 
+    def has_field(self, name: str) -> bool:
+        """Whether deals have this field: a bare org lacks those that the product adds."""
+        found = catalog(self.world).object("Opportunity")
+        return name not in _API or (found is not None and found.find(_API[name]) is not None)
+
     # deals and accounts
 
     def deals(self) -> Iterator[DealView]:

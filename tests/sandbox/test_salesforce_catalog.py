@@ -142,6 +142,17 @@ def test_the_admin_logs_in_with_credentials_of_their_own(running: Sandbox, sessi
         Salesforce(consumer_key=auth.ADMIN_CLIENT_ID, consumer_secret="wrong", domain="seller.my", session=session)
 
 
+def test_the_screens_of_a_bare_org_ask_for_a_field_once_it_is_there() -> None:
+    with Sandbox.running(bare_salesforce=True, seed=7, deals=20) as sandbox:
+        org = sandbox.sf
+        deal = next(org.table("Opportunity").live()).id
+        assert not [name for row in org.table("Opportunity").live() for name in row.values if "Handoff" in name]
+        page = f"{sandbox.sf_url}/ui/deals/{deal}?edit=1"
+        assert 'name="why_bought"' not in requests.get(page, timeout=10).text
+        catalog(org).put_field("Opportunity", Field("Handoff_Why_Bought__c", "textarea", 32_768, "Why they bought"))
+        assert 'name="why_bought"' in requests.get(page, timeout=10).text
+
+
 def admin_sees_all(org: World) -> None:
     """Give the admin every field and object that was added: nobody sees them before."""
     granted = granting.put_set(org, "All")

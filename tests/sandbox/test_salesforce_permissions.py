@@ -130,6 +130,16 @@ def test_a_field_of_activity_is_granted_on_both_kinds_at_once(org: World) -> Non
     assert [permissions.may_read(org, me(org), kind, "Ext_Key__c") for kind in ("Task", "Event")] == [True, True]
 
 
+def test_taking_the_grant_from_one_kind_of_activity_takes_it_from_both(admin: Salesforce, org: World) -> None:
+    catalog(org).put_field("Activity", KEY)
+    granted = granting.put_set(org, "Keys")
+    granting.assign(org, me(org), granted)
+    granting.grant_fields(org, granted, {"Task.Ext_Key__c": (True, True)})
+    row = admin.query("SELECT Id FROM FieldPermissions WHERE Field = 'Event.Ext_Key__c'")["records"][0]["Id"]
+    admin.FieldPermissions.delete(row)
+    assert [permissions.may_read(org, me(org), kind, "Ext_Key__c") for kind in ("Task", "Event")] == [False, False]
+
+
 def test_a_custom_permission_is_held_through_a_set(org: World) -> None:
     granted = granting.put_set(org, "Bypass")
     granting.grant_custom(org, granted, ["Handoff_Bypass"])

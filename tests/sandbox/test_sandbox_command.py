@@ -51,6 +51,14 @@ def _accounts(control: str) -> list[str]:
     return [row["values"]["Name"] for row in rows]
 
 
+def _handoff_fields(sf: str) -> set[str]:
+    login = {"grant_type": "client_credentials", "client_id": "handoff-daemon", "client_secret": "sandbox-secret"}
+    token = requests.post(f"{sf}/services/oauth2/token", data=login, timeout=5).json()["access_token"]
+    url = f"{sf}/services/data/v66.0/sobjects/Opportunity/describe"
+    shown = requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=5).json()["fields"]
+    return {field["name"] for field in shown if field["name"].startswith("Handoff_")}
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_records_survive_however_it_stops(start: Any, number: signal.Signals) -> None:
     process, addresses = start()
@@ -70,6 +78,19 @@ def test_fresh_forgets_and_a_seed_fills(start: Any) -> None:
     names = _accounts(again["control"])
     assert "gone" not in names
     assert len(names) > 5
+
+
+def test_a_bare_org_lacks_the_handoff_fields_and_stays_what_it_is(start: Any) -> None:
+    process, addresses = start("--bare", "--seed", "7", "--deals", "20")
+    assert _handoff_fields(addresses["sf"]) == set()
+    process.terminate()
+    process.wait(WAIT_S)
+    process, again = start()
+    assert _handoff_fields(again["sf"]) == set()
+    process.terminate()
+    process.wait(WAIT_S)
+    _, fresh = start("--fresh")
+    assert "Handoff_Summary__c" in _handoff_fields(fresh["sf"])
 
 
 def test_mistakes_are_told_without_a_traceback(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from connector.sandbox.salesforce import granting
 from connector.sandbox.salesforce.errors import ApiError
 
 if TYPE_CHECKING:
@@ -82,9 +83,15 @@ def after_update(world: World, kind: ObjectType, row: Row, before: Mapping[str, 
 
 
 def after_delete(world: World, name: str, row: Row, *, by: str) -> None:
-    """What a deletion brings along: an opportunity that lost a product counts its amount anew."""
+    """What a deletion brings along: an amount counted anew, or the same field's grant on the other kind of activity."""
     if name == "OpportunityLineItem":
         recount(world, row.values["OpportunityId"], by=by)
+    twin = granting.twin_of(str(row.values.get("Field"))) if name == "FieldPermissions" else None
+    if twin is not None:
+        table = world.table(name)
+        for other in list(table.where("ParentId", [row.values["ParentId"]])):
+            if other.values["Field"] == twin:
+                table.delete(other.id, by=by)
 
 
 def recount(world: World, deal_id: str, *, by: str) -> None:

@@ -246,7 +246,7 @@ def deal_page(crm: CrmView, deal_id: str) -> DealPage:
     users = crm.users()
     names = {user.id: user.name for user in users}
     asked = set(agreed.required(amount=deal.amount, deal_type=deal.deal_type))
-    rows = _rows(names)
+    rows = _rows(crm, names)
     values = dict(deal.fields) | {
         "deal_type": TYPE_LABELS[deal.deal_type],
         "amount": deal.amount,
@@ -315,12 +315,14 @@ def _kind(name: str) -> str:
 
 
 def _rows(
+    crm: CrmView,
     names: Mapping[str, str],
 ) -> Callable[[Mapping[str, tuple[str, str]], Mapping[str, Any], set[str]], tuple[FieldRow, ...]]:
     def rows(fields: Mapping[str, tuple[str, str]], values: Mapping[str, Any], asked: set[str]) -> tuple[FieldRow, ...]:
         return tuple(
             FieldRow(name, label, kind, _shown(kind, values.get(name), names), _raw(values.get(name)), name in asked)
             for name, (label, kind) in fields.items()
+            if crm.has_field(name)
         )
 
     return rows
