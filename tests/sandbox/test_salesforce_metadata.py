@@ -287,6 +287,12 @@ def test_task_and_event_share_the_permissions_of_an_activity_field(admin: Admin,
     [
         (field_grant("Opportunity.None__c"), "In field: field - no CustomField named Opportunity.None__c found"),
         (field_grant("Opportunity.StageName"), "You cannot deploy to a required field: Opportunity.StageName"),
+        (field_grant("Opportunity.OwnerId"), "You cannot deploy to a required field: Opportunity.OwnerId"),
+        (field_grant("Account.BillingCity"), "In field: field - no CustomField named Account.BillingCity found"),
+        (
+            field_grant("Activity.Handoff_Key__c"),
+            "In field: field - no CustomField named Activity.Handoff_Key__c found",
+        ),
         (
             "<customPermissions><enabled>true</enabled><name>Nope</name></customPermissions>",
             "In field: customPermission - no CustomPermission named Nope found",
@@ -304,6 +310,11 @@ def test_task_and_event_share_the_permissions_of_an_activity_field(admin: Admin,
 def test_a_permission_set_grants_only_what_may_be_granted(inner: str, said: str, admin: Admin) -> None:
     data = a_file("permissionsets/S.permissionset", grants(inner), "PermissionSet", "S")
     assert problems(admin.deploy(data)) == [said]
+
+
+def test_an_address_is_granted_as_a_whole(admin: Admin) -> None:
+    data = a_file("permissionsets/S.permissionset", grants(field_grant("Account.BillingAddress")), "PermissionSet", "S")
+    assert admin.deploy(data)["success"]
 
 
 def test_a_permission_named_beside_its_set_is_there_in_time(admin: Admin, bare: Sandbox) -> None:

@@ -1,6 +1,6 @@
 """What makes a PermissionSet or CustomPermission one the org accepts.
 
-Not the setup rows it becomes (`applying_access.py`). Required fields are always readable and editable, so a
+Not the setup rows it becomes (`access.py`). Required fields are always readable and editable, so a
 permission set must not name them (facts: Salesforce §5.1).
 """
 
@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from connector.sandbox.salesforce.catalog import ACTIVITY
+from connector.sandbox.salesforce.describe import UNGRANTABLE
 from connector.sandbox.salesforce.metadata.check_fields import API_NAME, NAME_RULE
 from connector.sandbox.salesforce.metadata.shapes import Flaw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from connector.sandbox.salesforce.fields import Field
     from connector.sandbox.salesforce.metadata.tree import Node
     from connector.sandbox.salesforce.metadata.view import View
 
@@ -36,6 +39,12 @@ WORDS = {
     "modifyAllRecords": "Modify All",
 }
 """Object permissions that are only given together with others."""
+
+ADDRESSES = ("Billing", "Shipping", "Mailing", "Other")
+PARTS = ("Street", "City", "State", "PostalCode", "Country", "StateCode", "CountryCode")
+COMPOUND = {f"{kind}Address".lower(): tuple(f"{kind}{part}" for part in PARTS) for kind in ADDRESSES}
+PART_OF = {part.lower(): whole for whole, parts in COMPOUND.items() for part in parts}
+"""An address is granted as a whole: a permission set names BillingAddress and never its parts."""
 
 
 def custom_permission(_view: View, name: str, node: Node) -> Iterator[Flaw]:
@@ -83,17 +92,25 @@ def _object(view: View, grant: Node) -> Iterator[Flaw]:
 
 def _field(view: View, grant: Node) -> Iterator[Flaw]:
     path = grant.get("field")
-    found = None if path.lower().startswith("activity.") else view.field(path)
+    found = _granted(view, path)
     if found is None:
         yield _at(grant, f"In field: field - no CustomField named {path} found")
         return
     # A field that is system-required, or required by its definition, cannot be granted or taken away.
-    if found.required:
+    if found.required or found.name in UNGRANTABLE:
         yield _at(grant, f"You cannot deploy to a required field: {path}")
     if grant.truth("editable") and found.formula:
         yield _at(grant, f"Field {path} is not editable: editable must be false for a formula field")
     if grant.truth("editable") and grant.get("readable") == "false":
         yield _at(grant, f"Permission Edit {path} depends on permission(s): Read {path}")
+
+
+def _granted(view: View, path: str) -> Field | None:
+    object_name, _, name = path.lower().partition(".")
+    if object_name == ACTIVITY.lower() or name in PART_OF:
+        return None
+    parts = (view.field(f"{object_name}.{part}") for part in COMPOUND.get(name, ()))
+    return next((part for part in parts if part is not None), None) or view.field(path)
 
 
 def _at(node: Node, problem: str) -> Flaw:
