@@ -21,7 +21,7 @@ from connector.crm.salesforce.provision.apply import LeftRunning
 from connector.crm.salesforce.provision.install import Applied, Look, Wish, carry_out, look
 from connector.crm.salesforce.provision.options import Channel, Options
 from connector.crm.salesforce.provision.source import write_source
-from connector.errors import Problem, UserError
+from connector.errors import CrmError, FaultCode, Problem, UserError
 
 HELP = """Install what a Salesforce org needs for the handoff: plan it, apply it, take it out again.
 
@@ -29,14 +29,15 @@ Reads the mappings and the org and prints what would be made, changed and kept, 
 can do. **Writes nothing without --apply.** Applying first lets the org check the whole package without saving, then
 deploys it whole or not at all, gives the connector's user its permission set, and reads again to see that it is so.
 
-The usual way, in a sandbox org first:
+The usual way, in a sandbox org first, as an admin, so that the daemon's own user needs no admin rights:
 
-1. `handoff provision salesforce`: read the plan.
+1. `export SF_ADMIN_TOKEN=…`: an access token of yours, for example from `sf org display --json`.
 
-2. `handoff provision salesforce --apply --token-env SF_ADMIN_TOKEN`: as an admin, so that the daemon's own user needs
-no admin rights. The variable holds an access token, for example of `sf org display --json`.
+2. `handoff provision salesforce --token-env SF_ADMIN_TOKEN`: read the plan.
 
-3. Assign Handoff_Sales to reps and Handoff_Customer_Success to CSMs, then `handoff check`.
+3. The same with `--apply`.
+
+4. Assign Handoff_Sales to reps and Handoff_Customer_Success to CSMs, then `handoff check`.
 
 What an admin added or chose (further picklist values, longer fields, other labels, an edited rule) is kept. Only
 components whose name begins with Handoff_ are changed, besides the section in layouts and the channel's members.
@@ -92,7 +93,7 @@ def command(
         with_fields=with_fields,
         even_with_data=even_with_data,
     )
-    found = look(org.line, wish)
+    found = _look(org, wish, token_env=token_env)
     if export is not None:
         _export(found, export, as_json=as_json)
         return
@@ -124,7 +125,22 @@ def _apply(
             applied = carry_out(org.line, found.plan, told=told)
     except LeftRunning as left:
         raise UserError([Problem("", "interrupted", show.left_running(left, system=org.name))]) from left
-    return applied, look(org.line, wish) if applied.ok else None
+    return applied, look(org.line, wish, own=org.own) if applied.ok else None
+
+
+def _look(org: bootstrap.OpenedOrg, wish: Wish, *, token_env: str) -> Look:
+    """The org and the plan. A login that may not read set-up is the person's to mend, so it says how."""
+    try:
+        return look(org.line, wish, own=org.own)
+    except CrmError as error:
+        if error.fault.code is not FaultCode.NOT_PERMITTED:
+            raise
+        whose = f"the token in {token_env}" if token_env else "the connector's own login"
+        words = (
+            f"{whose} may not read the org's set-up ({error.fault.vendor_code}: {error.fault.message}); "
+            "name the variable that holds an admin's access token: --token-env NAME"
+        )
+        raise UserError([Problem(org.name, "rights", words)]) from error
 
 
 def _may_apply(found: Look) -> bool:

@@ -35,6 +35,14 @@ DAILY = {
 """What /limits shows besides what the sandbox counts (facts: Salesforce §3.1, §6.4)."""
 
 RESOURCES = ("sobjects", "query", "queryAll", "composite", "limits", "actions")
+UNGRANTABLE = frozenset(
+    {
+        *("Id", "IsDeleted", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp"),
+        *("Name", "OwnerId", "IsWon", "IsClosed", "LastStageChangeDate"),
+    }
+)
+"""Fields that no permission set may name, besides required ones (facts: Salesforce §5.1)."""
+
 SOAP_TYPES = {
     "id": "tns:ID",
     "reference": "tns:ID",
@@ -144,6 +152,7 @@ def _field(ask: Ask, kind: ObjectType, field: Field) -> dict[str, Any]:
         "filterable": field.filterable,
         "sortable": not field.is_long,
         "groupable": field.type not in ("textarea", "datetime", "double", "currency", "percent"),
+        "permissionable": not field.required and field.name not in UNGRANTABLE,
         "nillable": not field.required and field.type not in ("boolean", "id"),
         "defaultedOnCreate": field.default is not None or field.type == "boolean" or field.name == "OwnerId",
         "defaultValue": field.default,

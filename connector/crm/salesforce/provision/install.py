@@ -74,8 +74,8 @@ class Applied:
         return all(one is None or one.ok for one in (self.check, self.done)) and not self.refused
 
 
-def look(line: MetadataLine, wish: Wish) -> Look:
-    """Read the org and plan. Writes nothing. Raises `CrmError`."""
+def look(line: MetadataLine, wish: Wish, *, own: MetadataLine | None = None) -> Look:
+    """Read the org and plan; writes nothing. ``own`` is the daemon's login, which sees its fields. Raises `CrmError`."""
     described = describe_org(line)
     options = dataclasses.replace(
         wish.options, api_version=line.session.api_version, permissionable=described.permissionable
@@ -83,7 +83,7 @@ def look(line: MetadataLine, wish: Wish) -> Look:
     wanted = desired(wish.crm_map, wish.policy, options)
     org = read_org(line, (one.key for one in wanted.components), described=described)
     if wish.remove:
-        held = holdings(line, org)
+        held = holdings((line, *((own,) if own else ())), org)
         plan = removal(wanted, org, held, with_fields=wish.with_fields, even_with_data=wish.even_with_data)
         return Look(options.api_version, wanted, org, plan)
     plan = compare(wanted, org, integration_user=wish.integration_user, holds=INTEGRATION)

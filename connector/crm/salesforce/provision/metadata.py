@@ -224,7 +224,8 @@ def _opened(call: str, reply: requests.Response) -> Tree:
     fault = dig(body, "Fault")
     if fault:
         code = text_of(fault, "faultcode").rpartition(":")[2] or "SOAP_FAULT"
-        words = text_of(fault, "faultstring")[:MESSAGE_LIMIT]
+        # The words begin with the code once more.
+        words = text_of(fault, "faultstring").removeprefix(f"{code}:").strip()[:MESSAGE_LIMIT]
         raise CrmError(Fault(CODES.get(code, FaultCode.REJECTED), code, words))
     return dig(body, f"{call}Response")
 

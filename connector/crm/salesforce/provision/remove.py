@@ -6,7 +6,7 @@ themselves; fields only when asked for, and a field that holds data only when as
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from connector.crm.salesforce.provision.compare import MEMBER, is_ours, on_layouts, selection
@@ -62,9 +62,18 @@ class Holding:
         return f"filled on {self.at_least:,} records of those looked at, perhaps on more"
 
 
-def holdings(line: MetadataLine, org: OrgState) -> dict[str, Holding]:
-    """How many records hold data in each of our custom fields."""
-    return {one.name: _holding(line, one) for one in org.of(FIELD) if is_ours(*one.key)}
+def holdings(lines: Sequence[MetadataLine], org: OrgState) -> dict[str, Holding]:
+    """How many records hold data in each of our custom fields, as the first of these logins that sees it says.
+
+    An admin may not see a field that no permission set of theirs grants (facts: Salesforce §5.1), so the connector's
+    own login is asked as well. A field that none of them sees is left out.
+    """
+    found: dict[str, Holding] = {}
+    for one in org.of(FIELD):
+        held = next((held for line in lines if (held := _holding(line, one))), None) if is_ours(*one.key) else None
+        if held is not None:
+            found[one.name] = held
+    return found
 
 
 def removal(
@@ -103,7 +112,7 @@ def _ours(desired: Desired, org: OrgState) -> Iterator[Component]:
 
 
 def _field(one: Component, held: Holding | None, *, with_fields: bool, even_with_data: bool) -> Item:
-    told = str(held) if held is not None else "what it holds could not be counted"
+    told = str(held) if held is not None else "none of the logins sees what it holds"
     if not with_fields:
         return Item(Do.KEEP, one.type, one.name, f"{told}; fields stay unless --with-fields is given")
     if (held is None or not held.is_empty) and not even_with_data:
@@ -129,23 +138,23 @@ def _rank(type: str) -> int:
     return ORDER.index(type) if type in ORDER else -1
 
 
-def _holding(line: MetadataLine, one: Component) -> Holding:
+def _holding(line: MetadataLine, one: Component) -> Holding | None:
     name = one.name.partition(".")[0]
     field = text_of(one.body, "fullName") or one.name.rpartition(".")[2]
-    parts = [_counted(line, target, field, one.text("type")) for target in ACTIVITY.get(name, (name,))]
+    try:
+        parts = [_counted(line, target, field, one.text("type")) for target in ACTIVITY.get(name, (name,))]
+    except CrmError:
+        # Hidden from this login, or of a kind that cannot be asked for: not known to be empty, so not taken away.
+        return None
     return Holding(sum(part.at_least for part in parts), is_all=all(part.is_all for part in parts))
 
 
 def _counted(line: MetadataLine, name: str, field: str, type: str) -> Holding:
-    try:
-        if type in UNFILTERABLE:
-            return _looked_through(line, name, field)
-        where = f"{field} = TRUE" if type == "Checkbox" else f"{field} != NULL"
-        told = next(iter(rows(line, select(["COUNT(Id) filled"], of=name, where=where))), {})
-        return Holding(int(told.get("filled") or 0), is_all=True)
-    except CrmError:
-        # Hidden from this login, or of a kind that cannot be asked for: not known to be empty, so not taken away.
-        return Holding(0, is_all=False)
+    if type in UNFILTERABLE:
+        return _looked_through(line, name, field)
+    where = f"{field} = TRUE" if type == "Checkbox" else f"{field} != NULL"
+    told = next(iter(rows(line, select(["COUNT(Id) filled"], of=name, where=where))), {})
+    return Holding(int(told.get("filled") or 0), is_all=True)
 
 
 def _looked_through(line: MetadataLine, name: str, field: str) -> Holding:
