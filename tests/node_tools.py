@@ -1,0 +1,92 @@
+"""Node and the packages that tests/clients/package.json pins: installed once, in a cache outside the tree.
+
+Not here: what is run with them (tests/clients). Where node, npm or the packages cannot be had, the test that asks for
+them is skipped and says what is missing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CLIENTS = Path(__file__).parent / "clients"
+PINNED = ("package.json", "package-lock.json")
+INSTALL_SECONDS = 300
+RUN_SECONDS = 120
+LEAST_NODE = (20, 18)
+"""What the packages need at least."""
+
+
+def run(script: Path, *arguments: str, **environment: str) -> Any:
+    """What a script prints, as JSON. Skips the test when there is no node; fails it when the script fails."""
+    folder = modules()
+    done = subprocess.run(
+        ["node", str(script), *arguments],
+        env={**os.environ, "NODE_PATH": str(folder / "node_modules"), **environment},
+        capture_output=True,
+        text=True,
+        timeout=RUN_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return json.loads(done.stdout)
+
+
+def modules() -> Path:
+    """The folder with ``node_modules``, made if need be. Skips the test when it cannot be made."""
+    for tool in ("node", "npm"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not on the PATH; the vendor's own tools need Node {_spoken(LEAST_NODE)} or later")
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    if tuple(int(part) for part in version.removeprefix("v").split(".")[:2]) < LEAST_NODE:
+        pytest.skip(f"Node {version} is here; the vendor's own tools need {_spoken(LEAST_NODE)} or later")
+    folder = _cache() / f"clients-{_digest()}"
+    with _alone(folder):
+        if not (folder / "complete").exists():
+            _install(folder)
+    return folder
+
+
+def _install(folder: Path) -> None:
+    for name in PINNED:
+        shutil.copy(CLIENTS / name, folder / name)
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"npm ci took longer than {INSTALL_SECONDS} seconds")
+    if done.returncode:
+        last = next((line for line in done.stderr.splitlines() if "error" in line), "no reason given")
+        pytest.skip(f"npm ci could not install the packages of tests/clients: {last}")
+    (folder / "complete").touch()
+
+
+def _digest() -> str:
+    return hashlib.sha256(b"".join((CLIENTS / name).read_bytes() for name in PINNED)).hexdigest()[:12]
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "handoff-connector"
+
+
+def _spoken(version: tuple[int, ...]) -> str:
+    return ".".join(str(part) for part in version)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One installation at a time, whichever test process asks first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
