@@ -229,6 +229,15 @@ class MemoryCRM:
             self._called("scan_won")
             yield tuple(ids[start : start + self._page_size])
 
+    def scan_changed(self, since: datetime) -> Iterator[tuple[Change, ...]]:
+        """Deals by their last change."""
+        self._called("scan_changed")
+        yield tuple(
+            Change(deal_id=row.id, modified_at=row.modified_at)
+            for row in self._rows.values()
+            if row.kind is Kind.DEAL and row.modified_at >= since
+        )
+
     def earliest_start(self) -> datetime | None:
         """The first ``started_at``."""
         self._called("earliest_start")

@@ -394,6 +394,12 @@ class CRM(Protocol):
         """Pages of ids of deals that stand in a won stage (won or closing on or after ``since``), for sweeps."""
         ...
 
+    def scan_changed(self, since: datetime) -> Iterator[tuple[Change, ...]]:
+        """Pages of all deals changed at or after ``since``, deleted ones included, in no order of time: for the nightly
+        comparison with the ledger. Nothing where the vendor has no such list.
+        """
+        ...
+
     def earliest_start(self) -> datetime | None:
         """The earliest ``started_at`` this connector left on any deal, or None: tells a first run from a rebuild."""
         ...

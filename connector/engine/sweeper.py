@@ -1,17 +1,20 @@
 """Sweep: find what detection missed, on a slow clock.
 
 Not here: the fast path (``detector``). A sweep lists the won deals of the CRM and asks for a look at each one the
-ledger does not know as handled, and at handoffs in flight that nobody looked at for a while.
+ledger does not know as handled, and at handoffs in flight that nobody looked at for a while: that is also how formula
+and roll-up fields, which leave no trace when they change, and merged accounts come to be read. Once a day all changed
+deals are compared with the ledger, and all wins since the start are listed.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 
 import structlog
 
 from connector.engine.parts import Shared, System
 from connector.engine.reconciler import look_again
+from connector.store import COMPARED
 
 SWEEP_DONE = "sweep.done"
 FOLLOWED = timedelta(days=90)
@@ -19,15 +22,25 @@ FOLLOWED = timedelta(days=90)
 SWEEP_OVERLAP = timedelta(days=1)
 """A win is dated in the org's own zone; a day covers any of them."""
 
+SWEPT = timedelta(days=7)
+"""How far back an ordinary sweep lists wins; older ones are listed once a day."""
+COMPARE_EVERY = timedelta(days=1)
+COMPARE_OVERLAP = timedelta(hours=1)
+"""A row may show up later than its stamp; long transactions have their own care (facts: Salesforce §1.1)."""
+
+LEDGER_COMPARED = "ledger.compared"
+
 log = structlog.get_logger()
 
 
 def sweep(shared: Shared, system: System) -> int:
     """Ask for the looks that are owed and refresh what CSMs carry. Returns looks asked; raises `CrmError`."""
     store = shared.store
-    baseline = store.baseline(system.name)
-    since = (baseline - SWEEP_OVERLAP).date() if baseline else None
+    server_time = system.crm.server_time()
+    compared_to = _compared_to(shared, system)
+    whole = system.last_sweep is None or compared_to is None or server_time - compared_to >= COMPARE_EVERY
     asked = 0
+    since = _since(shared, system, server_time=server_time, whole=whole)
     for page in system.crm.scan_won(since):
         missed = store.unhandled(system.name, page, act=system.act)
         look_again(shared, system, missed, reason="found by sweep")
@@ -38,6 +51,36 @@ def sweep(shared: Shared, system: System) -> int:
     look_again(shared, system, stale, reason="in flight, not looked at since the last sweep")
     counted_from = shared.clock.now()
     store.refresh_roster(system.name, system.crm.account_counts(), as_of=counted_from)
+    if compared_to is None:
+        store.set_cursor(system.name, COMPARED, server_time.isoformat())
+    elif server_time - compared_to >= COMPARE_EVERY:
+        asked += _compare(shared, system, since=compared_to, upto=server_time)
     system.last_sweep = shared.clock.now()
     log.info(SWEEP_DONE, system=system.name, missed=asked, in_flight=len(stale))
     return asked + len(stale)
+
+
+def _since(shared: Shared, system: System, *, server_time: datetime, whole: bool) -> date | None:
+    baseline = shared.store.baseline(system.name)
+    if baseline is None:
+        return None
+    begun = (baseline - SWEEP_OVERLAP).date()
+    return begun if whole else max(begun, (server_time - SWEPT).date())
+
+
+def _compared_to(shared: Shared, system: System) -> datetime | None:
+    told = shared.store.cursor(system.name, COMPARED)
+    return datetime.fromisoformat(told) if told else None
+
+
+def _compare(shared: Shared, system: System, *, since: datetime, upto: datetime) -> int:
+    """Look at every deal that changed since the last comparison and that nobody decided on after its change."""
+    ahead = upto - shared.clock.now()
+    changed = found = 0
+    for page in system.crm.scan_changed(since - COMPARE_OVERLAP):
+        missed = shared.store.missed(system.name, page, ahead=ahead)
+        look_again(shared, system, missed, reason="changed, and not looked at since")
+        changed, found = changed + len(page), found + len(missed)
+    shared.store.set_cursor(system.name, COMPARED, upto.isoformat())
+    log.info(LEDGER_COMPARED, system=system.name, changed=changed, missed=found)
+    return found

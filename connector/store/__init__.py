@@ -9,6 +9,7 @@ from connector.store.livenote import LIVE_CURSOR, LIVE_NOTE, LiveNote
 from connector.store.outbox import RANKS
 from connector.store.rows import (
     CALLS,
+    COMPARED,
     HOME,
     LAST_PASS,
     LAST_TROUBLE,
@@ -30,11 +31,12 @@ from connector.store.rows import (
     Unsure,
 )
 from connector.store.states import State
-from connector.store.store import Mode, Store, open_store
+from connector.store.store import Mode, Store, in_use, open_store
 from connector.store.views import AuditView, CoverageCount, HandoffView
 
 __all__ = [
     "CALLS",
+    "COMPARED",
     "HOME",
     "LAST_PASS",
     "LAST_TROUBLE",
@@ -65,5 +67,6 @@ __all__ = [
     "Store",
     "Turn",
     "Unsure",
+    "in_use",
     "open_store",
 ]

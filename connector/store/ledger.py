@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
@@ -19,7 +19,7 @@ from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
 from connector.store.inbox import want_looks
-from connector.store.rows import Look
+from connector.store.rows import ChangeLike, Look
 from connector.store.schema import effect, handoff, outbox, roster, written
 from connector.store.schema import system as system_table
 from connector.store.states import OPEN, State
@@ -106,6 +106,20 @@ class Ledger(Part):
                 ],
             )
 
+    def observed_only(self, system: SystemName, deal_ids: Sequence[str]) -> set[str]:
+        """The deals among these that were won before the start, when they were last decided, and not taken up since."""
+        found: set[str] = set()
+        with self._db.read() as connection:
+            for part in chunks(deal_ids):
+                query = select(handoff.c.deal_id).where(
+                    handoff.c.system == system,
+                    handoff.c.deal_id.in_(part),
+                    handoff.c.phase == Phase.BEFORE_START.value,
+                    handoff.c.adopted.is_(False),
+                )
+                found.update(connection.execute(query).scalars())
+        return found
+
     def unhandled(self, system: SystemName, deal_ids: Sequence[str], *, act: bool = False) -> tuple[str, ...]:
         """Which of these deals, all standing in a won stage, the ledger does not know as handled.
 
@@ -120,6 +134,26 @@ class Ledger(Part):
                 query = select(handoff.c.deal_id).where(handoff.c.system == system, handoff.c.deal_id.in_(part), known)
                 handled.update(connection.execute(query).scalars())
         return tuple(deal_id for deal_id in deal_ids if deal_id not in handled)
+
+    def missed(self, system: SystemName, changes: Sequence[ChangeLike], *, ahead: timedelta) -> tuple[str, ...]:
+        """The deals among these that nobody decided on since they changed; ``ahead`` is how far the CRM's clock is
+        before the ledger's.
+
+        A deal the ledger never saw is one of them, and so is one whose look is still to come.
+        """
+        decided: dict[str, datetime] = {}
+        with self._db.read() as connection:
+            for part in chunks([change.deal_id for change in changes]):
+                query = select(handoff.c.deal_id, handoff.c.decided_at).where(
+                    handoff.c.system == system, handoff.c.deal_id.in_(part), handoff.c.decided_at.is_not(None)
+                )
+                decided.update((row.deal_id, row.decided_at) for row in connection.execute(query))
+        return tuple(
+            change.deal_id
+            for change in changes
+            if change.deal_id not in decided
+            or (change.modified_at is not None and decided[change.deal_id] + ahead < change.modified_at)
+        )
 
     def stale(
         self,

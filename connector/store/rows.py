@@ -24,6 +24,9 @@ LAST_TROUBLE = "last-trouble"
 HOME = "home"
 """Beside it, the id of the org or portal that a system's name has stood for since its first connection."""
 
+COMPARED = "compared"
+"""Beside it, up to when the CRM's list of changed deals was compared with the ledger."""
+
 CALLS = "calls"
 """Beside it, ``used/allowed`` of the vendor's daily calls; then `SPARING` while the daemon keeps to essentials."""
 

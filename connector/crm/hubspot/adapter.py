@@ -236,6 +236,11 @@ class HubSpotCRM:
             if ids:
                 yield ids
 
+    def scan_changed(self, since: datetime) -> Iterator[tuple[Change, ...]]:
+        """Nothing: the search behind the feeds is all this vendor is asked for."""
+        del since
+        return iter(())
+
     def earliest_start(self) -> datetime | None:
         """The earliest start this connector left on any deal: one search for one record."""
         mapped = self._map.get(Kind.DEAL, "started_at")

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from connector.clock import Clock, SystemClock
 from connector.crm.port import (
     Capabilities,
+    Change,
     ChangePage,
     DailyCalls,
     DealFacts,
@@ -181,6 +183,18 @@ class SalesforceCRM:
             return None
         return SalesforceLive(self._session, self._names, self._live)
 
+    def _live_notes(self) -> Iterator[str]:
+        """How changes will be heard of, for whoever checks."""
+        feed = self.live()
+        if self._live is None:
+            yield "changes are polled: change_events is off, or pubsub_address is missing for an org on this machine"
+        elif feed is None:
+            yield f"changes are polled: the libraries to listen are missing, {pubsub.INSTALL}"
+        else:
+            lines = feed.probe()
+            yield f"listens to {', '.join(line.name for line in lines if line.live) or 'nothing'}"
+            yield from (f"{line.name} is polled: {line.why}" for line in lines if not line.live)
+
     def _live_problems(self) -> tuple[Problem, ...]:
         """What keeps from listening, where listening was asked for."""
         if self._live is None or not self._live.required:
@@ -229,6 +243,10 @@ class SalesforceCRM:
         """Pages of ids of won deals."""
         return lookups.scan_won(self._session, self._names, since)
 
+    def scan_changed(self, since: datetime) -> Iterator[tuple[Change, ...]]:
+        """Every changed opportunity's id and stamp, in the order of ids."""
+        return lookups.scan_changed(self._session, self._names, since)
+
     def earliest_start(self) -> datetime | None:
         """The first start this connector left."""
         return lookups.earliest_start(self._session, self._names)
@@ -241,7 +259,8 @@ class SalesforceCRM:
 
     def examine(self) -> Examination:
         """Rights on objects, the gate's bypass, limits left."""
-        return examine(self._session, self._names)
+        found = examine(self._session, self._names)
+        return replace(found, notes=(*found.notes, *self._live_notes()))
 
     def _stage(self, name: str) -> Stage | None:
         if not self._stages:

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from connector.crm.port import FieldSchema, ObjectSchema
+from connector.crm.port import Change, FieldSchema, ObjectSchema
 from connector.crm.salesforce.fields import ACTIVITIES, STAGE_CHANGED, Names
 from connector.crm.salesforce.keys import LEDGER_KEY, LEDGER_OBJECT, LEDGER_RECORD, KeyMode
 from connector.crm.salesforce.reads import read_notes
 from connector.crm.salesforce.session import SalesforceSession
-from connector.crm.salesforce.soql import ALIVE, day, in_lists, moment, select
+from connector.crm.salesforce.soql import ALIVE, PAGE, day, in_lists, literal, moment, select
 from connector.crm.salesforce.wire import Row, mark_in, moment_of, text_of
 from connector.errors import Advice, CrmError, Fault, FaultCode
 from connector.handoff.model import Kind, Person, Stage
@@ -68,6 +68,23 @@ def scan_won(session: SalesforceSession, names: Names, since: date | None) -> It
         where += f" AND ({' OR '.join(recent)})"
     for page in session.query(select(["Id"], of=names.object(Kind.DEAL), where=where)):
         yield tuple(str(row["Id"]) for row in page)
+
+
+def scan_changed(session: SalesforceSession, names: Names, since: datetime) -> Iterator[tuple[Change, ...]]:
+    """Pages of opportunities with a stamp from ``since`` on, the recycle bin included.
+
+    By id, not by stamp: a row that changes meanwhile keeps its place, so no page can skip it (facts: Salesforce §1.1).
+    """
+    last = ""
+    while True:
+        where = f"SystemModstamp >= {moment(since)}" + (f" AND Id > {literal(last)}" if last else "")
+        soql = select(["Id", "SystemModstamp"], of=names.object(Kind.DEAL), where=where, order="Id ASC", limit=PAGE)
+        rows: list[Row] = session.query_page(soql, all_rows=True)["records"]
+        stamped = ((str(row["Id"]), moment_of(row.get("SystemModstamp"))) for row in rows)
+        yield tuple(Change(deal_id=each, modified_at=at) for each, at in stamped if at is not None)
+        if not rows:
+            return
+        last = str(rows[-1]["Id"])
 
 
 def earliest_start(session: SalesforceSession, names: Names) -> datetime | None:
