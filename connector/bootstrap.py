@@ -35,7 +35,7 @@ from connector.settings import (
     Vendor,
 )
 from connector.store import Mode as StoreMode
-from connector.store import Store, open_store
+from connector.store import Store, in_use, open_store
 from connector.store.upgrade import head as newest_schema
 from connector.telemetry import Telemetry
 from connector.web.status import Status, Watched, read_status
@@ -80,6 +80,7 @@ class OpenedStore:
 class OpenedOrg:
     """One Salesforce org to install into. ``login_problem``: why the daemon's own login does not work, if so.
 
+    ``line`` is the admin's, ``own`` the daemon's where it works and is another one.
     ``channel`` is where the daemon is told to listen for changes.
     """
 
@@ -87,6 +88,7 @@ class OpenedOrg:
     crm_map: CrmMap
     policy: Policy
     line: MetadataLine
+    own: MetadataLine | None
     integration_user: str
     login_problem: str
     channel: ChannelChoice
@@ -119,6 +121,12 @@ def open_store_only(config: Path, *, mode: StoreUse) -> OpenedStore:
     set_up_logs(settings, console=True)
     clock = SystemClock()
     return OpenedStore(_store(settings, clock=clock, mode=mode), clock, _watched(settings))
+
+
+def daemon_has_store(config: Path) -> bool:
+    """Whether a daemon keeps everybody else from the store a config names (SQLite only; PostgreSQL is shared)."""
+    settings, _ = load_all(config)
+    return in_use(settings.store_url.get_secret_value())
 
 
 def migrate_store(config: Path) -> str:
@@ -169,6 +177,7 @@ def open_org(config: Path, name: str, *, token: str = "") -> OpenedOrg:
         crm_map=loaded.maps[system_name],
         policy=loaded.policies[system_name],
         line=MetadataLine(works, now=clock.now),
+        own=MetadataLine(daemons, now=clock.now) if token and identity else None,
         integration_user=identity.user_id if identity else "",
         login_problem=words,
         channel=ChannelChoice.CUSTOM if system.live and system.live.channel else ChannelChoice.STANDARD,

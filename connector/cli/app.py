@@ -24,6 +24,7 @@ COMMANDS = {
     "run": "connector.cli.daemon",
     "once": "connector.cli.once",
     "plan": "connector.cli.plan",
+    "backfill": "connector.cli.backfill",
     "explain": "connector.cli.explain",
     "check": "connector.cli.check",
     "provision": "connector.cli.provision",

@@ -18,9 +18,11 @@ from rich.progress import Progress
 from connector import bootstrap
 from connector.cli import show
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
+from connector.cli.show import ways_data
 from connector.engine.parts import Shared
 from connector.engine.parts import System as EngineSystem
 from connector.engine.reconciler import LOOK_BATCH, look_at
+from connector.engine.ways import Way, count, ways
 from connector.handoff.model import LedgerFacts
 from connector.handoff.plan import Plan
 
@@ -57,9 +59,10 @@ def command(
         plans = tuple(
             _plans(runtime.shared, each, deals or [], won_since.date() if won_since else None, as_if_new=as_if_new)
         )
-        answers[each.name] = _summary(plans)
+        planned = ways(each.crm.capabilities, count(action for plan in plans for action in plan.actions))
+        answers[each.name] = {**_summary(plans), "calls": [ways_data(way) for way in planned]}
         if not as_json:
-            _print(each, plans)
+            _print(each, plans, planned)
     if as_json:
         sys.stdout.write(json.dumps(answers, indent=2) + "\n")
 
@@ -138,7 +141,7 @@ def completeness(plans: Iterable[Plan]) -> dict[str, tuple[str, int, int]]:
     return counts
 
 
-def _print(system: EngineSystem, plans: Sequence[Plan]) -> None:
+def _print(system: EngineSystem, plans: Sequence[Plan], planned: Sequence[Way]) -> None:
     console = show.console()
     summary = _summary(plans)
     console.rule(f"{system.name}: {summary['deals']} deals, {summary['writes']} writes would be made")
@@ -153,5 +156,7 @@ def _print(system: EngineSystem, plans: Sequence[Plan]) -> None:
     counts = completeness(plans)
     if counts:
         console.print(show.completeness_table(counts))
+    if planned:
+        console.print(show.ways_text(planned))
     if summary["writes"]:
         console.print(show.writes_table(plans))

@@ -5,7 +5,7 @@ Not here: computing anything. The words are the core's own; this only lays them 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from connector.engine.ways import Way
 from connector.handoff.model import Value
 from connector.handoff.plan import Action, Finding, Notify, Patch, Plan, Upsert
 from connector.store import AuditView
@@ -117,6 +118,31 @@ def writes_table(plans: Iterable[Plan]) -> Table:
             what = ", ".join(f"{name}={_cut(value)}" for name, value in data["values"].items())
             table.add_row(plan.key.deal_id, f"{data['write']} {data['record']}", escape(what), escape(data["reason"]))
     return table
+
+
+def ways_data(way: Way) -> dict[str, Any]:
+    """One kind of write, what it costs by either way, and which is taken."""
+    return {
+        "write": f"{way.kind.value} {way.operation.value}",
+        "rows": way.rows,
+        "calls_in_batches": way.in_batches,
+        "calls_by_jobs": way.by_jobs,
+        "way": "jobs" if way.jobs else "batches",
+        "jobs": way.jobs,
+        "calls": way.calls,
+    }
+
+
+def ways_text(ways: Sequence[Way]) -> str:
+    """The calls that writing costs, in words; by jobs they are counted with one look at each."""
+    total = sum(way.calls for way in ways)
+    lines = [f"{total} call{'' if total == 1 else 's'} to write this:"]
+    for way in ways:
+        other = "" if way.by_jobs is None else f", by jobs {way.by_jobs}"
+        taken = f"by {way.jobs} job{'' if way.jobs == 1 else 's'}" if way.jobs else "in batches"
+        what = f"{way.rows} {way.kind.value} {way.operation.value}{'' if way.rows == 1 else 's'}"
+        lines.append(f"  {what} {taken} (in batches {way.in_batches}{other})")
+    return "\n".join(lines)
 
 
 def explain(plan: Plan, *, deal_name: str) -> Group:

@@ -65,15 +65,22 @@ def _drain(shared: Shared, system: System, feed: str) -> int:
 
 
 def looks_for(shared: Shared, system: System, changes: Sequence[Change], feed: str) -> list[Look]:
-    """One look per deal. Our own echo is looked at later rather than never: a person may have edited in between."""
+    """One look per deal. Our own echo is looked at later rather than never: a person may have edited in between.
+
+    Not so on deals from before the start: what is kept there is filled in once, and nothing follows from a look.
+    """
     if not changes:
         return []
     echoes = shared.store.is_echo(system.name, changes)
     now = shared.clock.now()
     later = now + timedelta(seconds=shared.timing.echo_delay)
+    own_deals = {each.deal_id for each in changes if each.by_self or each.deal_id in echoes}
+    observed = shared.store.observed_only(system.name, sorted(own_deals))
     looks: dict[str, Look] = {}
     for change in changes:
         own = change.by_self or change.deal_id in echoes
+        if own and change.deal_id in observed:
+            continue
         look = Look(
             deal_id=change.deal_id,
             due_at=later if own else now,

@@ -97,13 +97,27 @@ def look_at(
 
     ``pretend`` changes what the ledger remembers, for asking what would happen if things stood otherwise.
     """
+    undecided: dict[str, str] = {}
+    snapshots = observe(shared, system, deal_ids, pretend=pretend)
+    plans = {plan.key.deal_id: plan for plan in _fold(shared, system, snapshots, undecided)}
+    return Looked(plans, undecided)
+
+
+def observe(
+    shared: Shared,
+    system: System,
+    deal_ids: Sequence[str],
+    *,
+    pretend: Callable[[LedgerFacts], LedgerFacts] | None = None,
+) -> Iterator[Snapshot]:
+    """Re-read deals: what the CRM shows of each now and what the ledger remembers of it, the oldest win first."""
     people = fresh_people(shared, system)
     facts = system.crm.fetch(deal_ids)
     ledger = _remembered(shared, system, list(facts))
     if pretend is not None:
         ledger = {deal_id: pretend(remembered) for deal_id, remembered in ledger.items()}
-    snapshots = (
-        Snapshot(
+    for deal_id, read in _oldest_win_first(facts, ledger):
+        yield Snapshot(
             key=HandoffKey(system.name, deal_id),
             observed_at=system.crm.server_time(),
             deal=read.deal,
@@ -118,11 +132,6 @@ def look_at(
             notes=read.notes,
             touches=read.touches,
         )
-        for deal_id, read in _oldest_win_first(facts, ledger)
-    )
-    undecided: dict[str, str] = {}
-    plans = {plan.key.deal_id: plan for plan in _fold(shared, system, snapshots, undecided)}
-    return Looked(plans, undecided)
 
 
 def _remembered(shared: Shared, system: System, deal_ids: Sequence[str]) -> Mapping[str, LedgerFacts]:

@@ -7,7 +7,7 @@ without a lease until the job tells of it; the job's id stands on it from the sa
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -83,18 +83,18 @@ class JobBook(Part):
             if connection.execute(still).first() is None:
                 connection.execute(delete(job).where(job.c.system == system, job.c.job_id == job_id))
 
-    def backfilling(self, system: SystemName, deal_ids: Sequence[str]) -> set[str]:
-        """The deals among these for which a row of a backfill is on its way."""
-        found: set[str] = set()
+    def backfilling(self, system: SystemName, deal_ids: Sequence[str]) -> Mapping[str, State]:
+        """The deals among these for which a row of a backfill is on its way, and where it stands."""
+        found: dict[str, State] = {}
         with self._db.read() as connection:
             for part in chunks(deal_ids):
-                query = select(outbox.c.deal_id).where(
+                query = select(outbox.c.deal_id, outbox.c.state).where(
                     outbox.c.system == system,
                     outbox.c.deal_id.in_(part),
                     outbox.c.state.in_(OPEN),
                     outbox.c.rank == RANKS[Order.BACKFILL],
                 )
-                found.update(connection.execute(query).scalars())
+                found |= {row[0]: State(row[1]) for row in connection.execute(query)}
         return found
 
     def open_backfill(self, system: SystemName) -> int:

@@ -109,6 +109,18 @@ def open_store(url: str, *, clock: Clock, mode: Mode | str = Mode.DAEMON) -> Sto
         return Store(database, lock=lock, keepsake=Keepsake(path) if path is not None else None)
 
 
+def in_use(url: str) -> bool:
+    """Whether a daemon holds the SQLite file of a URL right now; never so for PostgreSQL, which replicas share."""
+    path = _file(_parse(url))
+    if path is None or not path.exists():
+        return False
+    lock = FileLock(path)
+    if not lock.acquire():
+        return True
+    lock.release()
+    return False
+
+
 def _parse(url: str) -> URL:
     if url.startswith("postgres://"):
         url = "postgresql://" + url.removeprefix("postgres://")
