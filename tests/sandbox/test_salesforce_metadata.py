@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from metadata_files import Admin, field, problems, rule, zipped
 
 from connector.sandbox.salesforce import permissions, rules
@@ -135,6 +136,17 @@ def test_setup_outlives_a_restart_and_a_reset_of_the_records(tmp_path: Path) -> 
         second.sf.clear()
         assert [r.name for r in rules.all(second.sf, "Opportunity")] == ["Go"]
         assert components.one(second.sf, "ValidationRule", "Opportunity.Go") is not None
+
+
+def test_what_a_permission_set_grants_outlives_a_reset_of_the_records(admin: Admin, bare: Sandbox) -> None:
+    admin.deploy(a_field())
+    data = a_file("permissionsets/S.permissionset", grants(field_grant("Opportunity.Go__c")), "PermissionSet", "S")
+    assert admin.deploy(data)["success"]
+    requests.post(f"{bare.control_url}/reset", json={"system": "sf"}, timeout=5).raise_for_status()
+    held = bare.sf.table("PermissionSet").find_unique("Name", "S")
+    assert held is not None
+    granted = [r.values["Field"] for r in bare.sf.table("FieldPermissions").where("ParentId", [held.id])]
+    assert granted == ["Opportunity.Go__c"]
 
 
 def test_who_may_not_customize_may_not_deploy(bare: Sandbox) -> None:

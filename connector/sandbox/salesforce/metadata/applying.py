@@ -42,6 +42,15 @@ def drop(world: World, type: str, name: str, *, by: str) -> None:
     store(world).drop(type, name)
 
 
+def refill(world: World) -> None:
+    """Add the setup rows that deployed components mean and that a reset of the records took away."""
+    for type, (table, key) in ROWS.items():
+        have = {str(row.values[key]).lower() for row in world.table(table).live()}
+        for component in list(store(world).of(type)):
+            if component.name.rpartition(".")[2].lower() not in have:
+                _PUT[type](world, component.name, component.node, component.modified_by)
+
+
 def _put_field(world: World, name: str, node: Node, by: str) -> None:
     if not name.endswith("__c"):
         return
@@ -207,3 +216,11 @@ _DROP: dict[str, Callable[[World, Component, str], None]] = {
     "ValidationRule": _drop_rule,
 }
 """Types without a row are kept and have no further effect in this sandbox."""
+
+ROWS = {
+    "CustomPermission": ("CustomPermission", "DeveloperName"),
+    "PermissionSet": ("PermissionSet", "Name"),
+    "CustomNotificationType": ("CustomNotificationType", "DeveloperName"),
+    "RecordType": ("RecordType", "DeveloperName"),
+}
+"""Types that stand in rows as well, and the field that holds their name; what others name comes first."""

@@ -166,17 +166,21 @@ def _properties(tag: str, component: Component, path: str) -> Node:
     given = {
         "createdById": component.created_by,
         "createdByName": SHOWN_NAME,
-        "createdDate": component.created_at,
+        "createdDate": _zulu(component.created_at),
         "fileName": path,
         "fullName": component.name,
         "id": component.id,
         "lastModifiedById": component.modified_by,
         "lastModifiedByName": SHOWN_NAME,
-        "lastModifiedDate": component.modified_at,
+        "lastModifiedDate": _zulu(component.modified_at),
         "manageableState": "unmanaged",
         "type": component.type,
     }
     return Node(tag, children=[leaf(name, value) for name, value in given.items()])
+
+
+def _zulu(moment: str) -> str:
+    return moment.replace("+00:00", ".000Z")
 
 
 def _async_result(id: str, state: str) -> Node:

@@ -7,11 +7,13 @@ asks first.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.metadata import components, fieldxml
 from connector.sandbox.salesforce.metadata.jsonxml import to_json
+from connector.sandbox.salesforce.values import wire_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,10 +47,14 @@ def _head(component: Component) -> dict[str, Any]:
         "Id": component.id,
         "FullName": component.name,
         "Metadata": said,
-        "CreatedDate": component.created_at,
-        "LastModifiedDate": component.modified_at,
+        "CreatedDate": _stamp(component.created_at),
+        "LastModifiedDate": _stamp(component.modified_at),
         "NamespacePrefix": None,
     }
+
+
+def _stamp(moment: str) -> str:
+    return wire_datetime(datetime.fromisoformat(moment))
 
 
 def _held(object_name: str) -> dict[str, Any]:
