@@ -12,8 +12,8 @@ from typing import Any
 
 import hypothesis.strategies as st
 from factories import LENA, MANAGER, MAYA, NOW, PEOPLE, a_calendar, a_policy, a_snapshot
+from formulas import DEAL_TYPES, DESCRIBED, a_map, compiled, fires
 from hypothesis import given, settings
-from provisioned import DEAL_TYPES, DESCRIBED, a_map, compiled, fires
 
 from connector.crm.salesforce.provision.formula import (
     Always,

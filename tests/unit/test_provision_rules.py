@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from factories import MANAGER, PEOPLE, WON_STAGE, a_policy, a_snapshot, when
-from provisioned import DESCRIBED, a_map, compiled, fires
+from formulas import DESCRIBED, a_map, compiled, fires
 
 from connector.crm.salesforce.provision.formula import compiled_size, text
 from connector.crm.salesforce.provision.options import ByHand, Options, Part
