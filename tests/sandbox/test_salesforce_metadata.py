@@ -357,6 +357,7 @@ def test_a_permission_named_beside_its_set_is_there_in_time(admin: Admin, bare: 
         ("G" * 41, "IsWon", "No.", "", "at most 40 characters"),
         ("Go__Twice", "IsWon", "No.", "", "two consecutive underscores"),
         ("Go", "IsWon", "x" * 256, "", "maximum length is:255"),
+        ("Go", "IsWon", "", "", "Required field is missing: errorMessage"),
         ("Go", "IsWon", "No.", "Nothing__c", "In field: errorDisplayField - no CustomField named"),
     ],
 )
@@ -368,6 +369,12 @@ def test_a_rule_that_cannot_be_is_refused(
     assert result["status"] == "Failed"
     assert said in problems(result)[0]
     assert rules.all(bare.sf, "Opportunity") == ()
+
+
+def test_a_rule_stands_on_an_object_that_has_records(admin: Admin) -> None:
+    files = {"objects/Activity.object": an_object(rule("Go", "ISBLANK(Subject)"))}
+    result = admin.deploy(zipped(files, {"ValidationRule": ["Activity.Go"]}))
+    assert problems(result) == ["In field: fullName - no CustomObject named Activity found"]
 
 
 def test_a_deployed_rule_blocks_a_save(admin: Admin, bare: Sandbox) -> None:
@@ -470,6 +477,13 @@ def test_an_entity_is_selected_once_and_five_at_most(admin: Admin, bare: Sandbox
     assert len(bare.sf.settings["cdc"]["ChangeEvents"]) == 5
 
 
+@pytest.mark.parametrize("entity", ["opportunity", "Nothing__c", "OpportunityTeamMember", "PermissionSet"])
+def test_what_has_no_change_events_cannot_be_selected(entity: str, admin: Admin, bare: Sandbox) -> None:
+    said = f"In field: selectedEntity - no entity named {entity}ChangeEvent found"
+    assert problems(admin.deploy(a_member(entity))) == [said]
+    assert not bare.sf.settings.get("cdc")
+
+
 # Taking away
 
 
@@ -497,6 +511,15 @@ def test_a_field_on_a_layout_is_held_by_it(admin: Admin, bare: Sandbox) -> None:
     admin.deploy(a_field(required=True))
     assert "Layout" in problems(admin.deploy(take(CustomField=["Opportunity.Go__c"])))[0]
     assert has_field(bare.sf, "Opportunity.Go__c")
+
+
+def test_a_field_on_a_page_with_dynamic_forms_is_held_by_it(admin: Admin, bare: Sandbox) -> None:
+    admin.deploy(a_field())
+    planting.plant_dynamic_form(bare.sf, "Deal_Page", fields=("Name", "Go__c"))
+    assert "FlexiPage" in problems(admin.deploy(take(CustomField=["Opportunity.Go__c"])))[0]
+    both = take(CustomField=["Opportunity.Go__c"], FlexiPage=["Deal_Page"])
+    assert admin.deploy(both)["success"]
+    assert not has_field(bare.sf, "Opportunity.Go__c")
 
 
 def test_what_is_not_there_is_only_warned_of(admin: Admin) -> None:

@@ -66,7 +66,7 @@ def notification_type(_view: View, name: str, node: Node) -> Iterator[Flaw]:
 def _selectable(view: View, selected: str) -> bool:
     entity = channels.entity_of(selected)
     kind = view.object(entity)
-    if kind is None or channels.event_name(entity) != selected or entity in WITHOUT_EVENTS:
+    if kind is None or kind.name != entity or channels.event_name(entity) != selected or entity in WITHOUT_EVENTS:
         return False
     return kind.writable and not kind.setup
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from connector.sandbox.salesforce.metadata.tree import Node
     from connector.sandbox.salesforce.metadata.view import View
 
-COLUMNS = {"OneColumn": 1, "TwoColumnsTopToBottom": 2, "TwoColumnsLeftToRight": 2, "CustomLinks": 3}
-"""Columns by section style."""
+COLUMNS = {"OneColumn": 1, "TwoColumnsTopToBottom": 2, "TwoColumnsLeftToRight": 2}
+"""Columns by section style; links may stand in any number of them."""
 
 
 def layout(view: View, name: str, node: Node) -> Iterator[Flaw]:

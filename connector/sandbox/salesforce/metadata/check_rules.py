@@ -27,7 +27,7 @@ def validation_rule(view: View, name: str, node: Node) -> Iterator[Flaw]:
     """A ValidationRule named `Object.Rule`."""
     object_name, _, rule_name = name.partition(".")
     kind = view.object(object_name)
-    if kind is None:
+    if kind is None or kind.name.lower() != object_name.lower():
         yield Flaw(f"In field: fullName - no CustomObject named {object_name} found", node.line)
         return
     if not API_NAME.fullmatch(rule_name) or len(rule_name) > MAX_NAME:
@@ -35,6 +35,8 @@ def validation_rule(view: View, name: str, node: Node) -> Iterator[Flaw]:
     for tag, most in (("errorMessage", MAX_MESSAGE), ("description", MAX_DESCRIPTION)):
         if len(node.get(tag)) > most:
             yield _at(node, tag, f"Value too long for field: {tag} maximum length is:{most}")
+    if not node.get("errorMessage"):
+        yield _at(node, "errorMessage", "Required field is missing: errorMessage")
     shown = node.get("errorDisplayField")
     if shown and kind.find(shown) is None:
         yield _at(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from connector.sandbox.salesforce.metadata.tree import Node
     from connector.sandbox.salesforce.metadata.view import View
 
-HOLDERS = ("ValidationRule", "Layout", "Report", "Dashboard", "CustomField")
+HOLDERS = ("ValidationRule", "Layout", "FlexiPage", "Report", "Dashboard", "CustomField")
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|/\*.*?\*/", re.DOTALL)
 
 
@@ -27,7 +27,7 @@ def holders(view: View, type: str, name: str) -> list[str]:
         return []
     return [
         f"{other} {full_name}"
-        for other in (*HOLDERS, "PermissionSet")
+        for other in HOLDERS
         for full_name, node in view.of(other)
         if test(name, other, full_name, node)
     ]
@@ -43,6 +43,9 @@ def _field(name: str, type: str, full_name: str, node: Node) -> bool:
     if type == "Layout":
         own = full_name.partition("-")[0].lower() in objects
         return own and any(item.get("field").lower() == low for item in node.deep("layoutItems"))
+    if type == "FlexiPage":
+        own = node.get("sobjectType").lower() in objects
+        return own and any(item.text.strip().lower() == f"record.{low}" for item in node.deep("fieldItem"))
     if type == "Report":
         paths = {f"{target}.{low}" for target in objects}
         return any(leaf.text.strip().replace("$", ".").lower() in paths for leaf in _leaves(node))

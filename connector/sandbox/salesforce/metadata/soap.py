@@ -53,6 +53,9 @@ def _answer(world: World, path: tuple[str, ...], body: bytes, trace: Trace) -> s
     user = auth.caller(world, f"Bearer {session.text.strip() if session else ''}")
     trace.caller = str(user.values["Username"])
     describe.use_one(world)
+    total, used = describe.usage(world)
+    if used > total:
+        raise ApiError("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
     call = CALLS.get(operation.tag)
     if call is None:
         raise ApiError("INVALID_OPERATION", f"No operation available for request {operation.tag}")
