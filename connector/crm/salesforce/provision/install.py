@@ -75,7 +75,7 @@ class Applied:
 
 
 def look(line: MetadataLine, wish: Wish, *, own: MetadataLine | None = None) -> Look:
-    """Read the org and plan; writes nothing. ``own`` is the daemon's login, which sees its fields. Raises `CrmError`."""
+    """Read the org and plan; writes nothing. ``own``: the daemon's login, which sees its fields. Raises `CrmError`."""
     described = describe_org(line)
     options = dataclasses.replace(
         wish.options, api_version=line.session.api_version, permissionable=described.permissionable
