@@ -25,7 +25,7 @@ MAX_HELP = 510
 MAX_TEXT = 255
 MAX_LONG = 131_072
 MAX_PRECISION = 18
-"""Facts: Salesforce §5.4 (precision), §6.3 (long text)."""
+"""Facts: Salesforce §5.4 (precision), §6 (long text)."""
 LONG_FROM = 256
 API_NAME = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9])*")
 NAME_RULE = (
