@@ -101,6 +101,32 @@ def test_rows_written_by_rest_open_a_field_step_by_step(
         sf.query(ASKED)
 
 
+@pytest.mark.parametrize(
+    ("kind", "given", "error"),
+    [
+        ("FieldPermissions", {"Field": "Opportunity.Nope__c"}, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"),
+        ("FieldPermissions", {"Field": "Opportunity.Name"}, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"),
+        ("FieldPermissions", {"Field": "Account.Industry"}, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"),
+        ("FieldPermissions", {"Field": "Opportunity.Seats__c", "PermissionsRead": False}, "FIELD_INTEGRITY_EXCEPTION"),
+        ("FieldPermissions", {"Field": "Opportunity.IsWon"}, "FIELD_INTEGRITY_EXCEPTION"),
+        ("ObjectPermissions", {"SobjectType": "Task"}, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"),
+        ("ObjectPermissions", {"PermissionsRead": False}, "FIELD_INTEGRITY_EXCEPTION"),
+        ("ObjectPermissions", {"PermissionsDelete": True, "PermissionsEdit": False}, "FIELD_INTEGRITY_EXCEPTION"),
+    ],
+)
+@pytest.mark.usefixtures("seats")
+def test_a_grant_that_cannot_be_is_refused(
+    admin: Salesforce, org: World, kind: str, given: dict[str, Any], error: str
+) -> None:
+    granted = granting.put_set(org, "Readers")
+    before = len(org.table(kind).rows)
+    body = {"ParentId": granted, "SobjectType": "Opportunity", "PermissionsRead": True, "PermissionsEdit": True}
+    with pytest.raises(SalesforceMalformedRequest) as caught:
+        getattr(admin, kind).create(body | given)
+    assert code(caught) == error
+    assert len(org.table(kind).rows) == before
+
+
 def test_only_who_may_customize_writes_setup(sf: Salesforce, org: World) -> None:
     assert permissions.may_customize(org, admin_user(org).id)
     assert not permissions.may_customize(org, me(org))

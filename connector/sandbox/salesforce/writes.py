@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.rows import Missing, NotUnique
-from connector.sandbox.salesforce import guards, peculiar, values
+from connector.sandbox.salesforce import grants_fit, guards, peculiar, values
 from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.errors import ApiError, no_such_column
 from connector.sandbox.salesforce.fields import Field, ObjectType
@@ -62,6 +62,7 @@ def create(world: World, kind: ObjectType, found: dict[str, Any], *, by: str) ->
         given["OwnerId"] = by
     if kind.find("OwnerId"):
         _check_owner(world, kind, given["OwnerId"])
+    grants_fit.check(world, kind, None, given)
     peculiar.check_lock(world, kind, None, given)
     try:
         known = peculiar.instead_of_insert(world, kind, given, by=by)
@@ -78,6 +79,7 @@ def update(world: World, kind: ObjectType, record_id: str, found: dict[str, Any]
     if owner is not None and owner != row.values.get("OwnerId"):
         guards.check_transfer(world, kind, row, by=by)
         _check_owner(world, kind, owner)
+    grants_fit.check(world, kind, row, found)
     peculiar.check_update(kind, row, found)
     peculiar.check_lock(world, kind, row, found)
     before = dict(row.values)
