@@ -133,6 +133,17 @@ class NoteView:
 
 
 @dataclass(frozen=True, slots=True)
+class BellView:
+    """A notification that the CRM shows to one person; `deal` is where it leads, or empty."""
+
+    id: str
+    title: str
+    body: str
+    deal: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ActivityView:
     """A call, e-mail or meeting that took place or is planned at `at`."""
 
@@ -180,6 +191,7 @@ class CrmView(Protocol):
     def notes(self) -> Iterator[NoteView]: ...
     def notes_of(self, deal_id: str) -> list[NoteView]: ...
     def activities_of(self, deal_id: str) -> list[ActivityView]: ...
+    def bells_of(self, user_id: str) -> list[BellView]: ...
     def history(self, deal_id: str) -> list[ChangeView]: ...
     def wins(self, deal_id: str) -> list[datetime]: ...
 

@@ -21,6 +21,7 @@ from connector.sandbox.views import (
     AccountView,
     ActivityKind,
     ActivityView,
+    BellView,
     ChangeView,
     ContactView,
     DealView,
@@ -190,6 +191,10 @@ class HubSpotView:
     def has_field(self, name: str) -> bool:  # noqa: ARG002 - a portal of the sandbox has them all
         """Whether deals have this field."""
         return True
+
+    def bells_of(self, user_id: str) -> list[BellView]:  # noqa: ARG002 - the portal rings no bell
+        """The notifications of a person."""
+        return []
 
     def history(self, deal_id: str) -> list[ChangeView]:
         """Every tracked change, oldest first."""

@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from connector.sandbox.salesforce import actions
 from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.views import (
     CUSTOM_STEMS,
     AccountView,
     ActivityKind,
     ActivityView,
+    BellView,
     ChangeView,
     ContactView,
     DealView,
@@ -184,6 +186,10 @@ class SalesforceView:
         found = [_call(row) for row in tasks if row.values.get("TaskSubtype") not in _SEEN_AS_TASK]
         found += [_event(row) for row in self.world.table("Event").where("WhatId", [deal_id])]
         return sorted(found, key=lambda it: it.at)
+
+    def bells_of(self, user_id: str) -> list[BellView]:
+        """The notifications of a person, newest first."""
+        return [_bell(self.world, row) for row in actions.bells_of(self.world, user_id)]
 
     def history(self, deal_id: str) -> list[ChangeView]:
         """Every tracked change, oldest first."""
@@ -395,6 +401,13 @@ def _note(row: Row) -> NoteView:
         created_at=row.created_at,
         created_by=row.created_by,
     )
+
+
+def _bell(world: World, row: Row) -> BellView:
+    v = row.values
+    target = v.get("TargetId") or ""
+    deal = target if world.table("Opportunity").get(target) else ""
+    return BellView(row.id, v.get("Title") or "", v.get("Body") or "", deal, row.created_at)
 
 
 def _call(row: Row) -> ActivityView:

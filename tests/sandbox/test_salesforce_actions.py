@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import requests
 from sandbox.org import logged_in
 from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceMalformedRequest, SalesforceResourceNotFound
@@ -50,6 +51,20 @@ def test_a_bell_rings_for_every_recipient_and_again_when_repeated(
         assert (result["actionName"], result["isSuccess"], result["errors"]) == ("customNotificationAction", True, None)
     rung = actions.bells_of(org, bell["recipientIds"][0])
     assert [(row.values["Title"], row.values["TargetId"]) for row in rung] == [("New", deal)] * 2
+
+
+def test_a_person_sees_their_bells_on_the_screen_and_nobody_elses(
+    running: Sandbox, sf: Salesforce, org: World, bell: dict[str, Any], deal: str
+) -> None:
+    sf.restful(BELL, method="POST", json={"inputs": [{**bell, "title": "You are the <CSM>"}]})
+    (user,) = bell["recipientIds"]
+    other = next(row.id for row in list(org.table("User").live())[5:] if row.values["IsActive"])
+    shown = {}
+    for person in (user, other):
+        cookies = {"acting_sf": person}
+        shown[person] = requests.get(f"{running.sf_url}/ui/tasks", cookies=cookies, timeout=10).text
+    assert f'<a href="/ui/deals/{deal}">You are the &lt;CSM&gt;</a>' in shown[user]
+    assert "You are the" not in shown[other]
 
 
 def test_a_deal_as_recipient_means_its_team(sf: Salesforce, org: World, bell: dict[str, Any], deal: str) -> None:

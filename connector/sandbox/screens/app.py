@@ -37,6 +37,7 @@ TOKEN_HEADER = "X-Live-Token"
 TOKEN_SLACK = timedelta(seconds=1)
 COOKIE_DAYS = 30
 TASKS_SHOWN = 60
+BELLS_SHOWN = 20
 NOT_CHANGED = 204
 _NOTE = ("kind", "subject", "body")
 
@@ -138,7 +139,12 @@ class _Screens:
         mine.sort(key=lambda t: t.due or t.created_at)
         items = pages.titled(mine, {me.id: me.name})
         done = [t for t in items if t.done]
-        return {"open": [t for t in items if not t.done][:TASKS_SHOWN], "done": done[-TASKS_SHOWN:][::-1]}
+        bells = self._crm.bells_of(me.id)[:BELLS_SHOWN]
+        return {
+            "open": [t for t in items if not t.done][:TASKS_SHOWN],
+            "done": done[-TASKS_SHOWN:][::-1],
+            "bells": bells,
+        }
 
     # what the buttons do
 
