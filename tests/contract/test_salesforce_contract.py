@@ -10,8 +10,9 @@ from contract.suite import CrmContract
 from contract.worlds import SandboxWorld, World
 
 from connector.crm.salesforce.adapter import connect_salesforce
-from connector.crm.salesforce.login import SalesforceLogin
+from connector.crm.salesforce.login import API_VERSION, SalesforceLogin
 from connector.handoff.model import SystemName
+from connector.policy.crmmap import CrmMap
 from connector.policy.load import load
 from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.fields import Field, ObjectType
@@ -51,12 +52,15 @@ class TestWithoutAFieldOnActivity(CrmContract):
         assert "Activity" in told["task.key"]
 
 
-def connected(sandbox: Sandbox, *, bulk_reads: bool = True) -> SandboxWorld:
+def connected(
+    sandbox: Sandbox, *, bulk_reads: bool = True, map: CrmMap = SHIPPED, api_version: str = API_VERSION
+) -> SandboxWorld:
     """The adapter, connected to a sandbox's org."""
+    app = {"client_id": "handoff-daemon", "client_secret": "sandbox-secret"}
     crm = connect_salesforce(
         system=SF,
-        map=SHIPPED,
-        login=SalesforceLogin(sandbox.sf_url, client_id="handoff-daemon", client_secret="sandbox-secret"),
+        map=map,
+        login=SalesforceLogin(sandbox.sf_url, **app, api_version=api_version),
         page_size=PAGE,
         bulk_reads=bulk_reads,
     )

@@ -28,6 +28,7 @@ from connector.crm.port import (
 from connector.crm.retry import ReadRetry
 from connector.crm.salesforce import bulk, feeds, lookups, pubsub
 from connector.crm.salesforce.bell import Bell
+from connector.crm.salesforce.currency import CODE, CURRENCY, read_rates
 from connector.crm.salesforce.examine import examine
 from connector.crm.salesforce.fields import STAGE_CHANGED, Names
 from connector.crm.salesforce.keys import LEDGER_OBJECT, KeyMode, mode_of, said
@@ -42,6 +43,7 @@ from connector.crm.salesforce.writes import BATCH, KEYED, Writer
 from connector.errors import Problem
 from connector.handoff.model import Kind, Person, Stage, SystemName
 from connector.handoff.plan import Notify
+from connector.handoff.rulebook import FieldOwner
 from connector.policy.crmmap import CrmMap
 
 OPERATIONS: tuple[tuple[Kind, Operation], ...] = (
@@ -137,10 +139,23 @@ class SalesforceCRM:
             also = (STAGE_CHANGED,) if kind is Kind.DEAL else ()
             problems += self._names.learn(self.describe(kind), also=also)
         problems += self._probe_keys()
+        self._learn_money()
         if self._bulk_reads:
             self._reader.probe()
         problems += self._live_problems()
         return tuple(problems)
+
+    def _learn_money(self) -> None:
+        """In an org with several currencies, learn their rates and which of the mapped fields are money."""
+        fields = self.describe(Kind.DEAL).fields
+        if CODE not in fields:
+            return
+        self._reader.rates = read_rates(self._session)
+        self._reader.money = frozenset(
+            mapped.name
+            for mapped in self._names.mapped(Kind.DEAL)
+            if mapped.owner is FieldOwner.HUMAN and (known := fields.get(mapped.field)) and known.type == CURRENCY
+        )
 
     def _probe_keys(self) -> tuple[Problem, ...]:
         """Find out how tasks can carry their key here; the ledger object is asked for only where it would be needed."""

@@ -6,14 +6,17 @@ meetings, and stage history only for wins that nobody has handled yet.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TypeVar
 
 from connector.crm.batch import chunks
 from connector.crm.port import DealFacts
+from connector.crm.salesforce.currency import CODE, Rates
 from connector.crm.salesforce.fields import STAGE_CHANGED, Names
 from connector.crm.salesforce.keys import LEDGER_DEAL, LEDGER_KEY, LEDGER_OBJECT, LEDGER_RECORD, KeyMode
 from connector.crm.salesforce.session import SalesforceSession
@@ -51,13 +54,18 @@ class Surroundings:
 
 
 class DealReader:
-    """Reads deals of one org. ``retrieve`` says whether Collections retrieve is used instead of a query."""
+    """Reads deals of one org. ``retrieve`` says whether Collections retrieve is used instead of a query.
+
+    With ``rates``, the fields named by ``money`` (ours) are told in the corporate currency.
+    """
 
     def __init__(self, session: SalesforceSession, names: Names, *, stage_of: StageOf) -> None:
         self._session = session
         self._names = names
         self._stage_of = stage_of
         self.retrieve = False
+        self.rates: Rates | None = None
+        self.money: frozenset[str] = frozenset()
 
     def probe(self) -> None:
         """Find out whether records can be retrieved by id in one POST: it spares the 200-row pages of long texts."""
@@ -118,6 +126,8 @@ class DealReader:
         fixed = ["Id", "SystemModstamp", "IsWon", "IsClosed", *filter(None, own)]
         if names.has(Kind.DEAL, STAGE_CHANGED):
             fixed.append(STAGE_CHANGED)
+        if self.rates is not None:
+            fixed += [CODE, names.column(Kind.DEAL, "close_date") or "CloseDate"]
         return [*fixed, *(mapped.field for mapped in names.mapped(Kind.DEAL))]
 
     def _account_columns(self) -> list[str]:
@@ -211,7 +221,7 @@ class DealReader:
         history = sorted(around.history.get(deal_id, ()))
         stage = self._stage(row)
         return DealFacts(
-            deal=deal,
+            deal=self._in_one_currency(deal, row),
             stage=stage,
             deal_type=names.crm_map.deal_type(text_of(row, names.column(Kind.DEAL, "type"))),
             modified_at=moment_of(row.get("SystemModstamp")) or EPOCH,
@@ -222,6 +232,18 @@ class DealReader:
             notes=_sorted_by_id(around.notes[deal_id]),
             touches=tuple(sorted(around.touches[deal_id].values(), key=lambda each: each.at)),
         )
+
+    def _in_one_currency(self, deal: Record, row: Row) -> Record:
+        code = text_of(row, CODE)
+        if self.rates is None or code is None:
+            return deal
+        on = day_of(text_of(row, self._names.column(Kind.DEAL, "close_date") or "CloseDate"))
+        told = {
+            name: self.rates.corporate(value, code, on=on)
+            for name, value in deal.values.items()
+            if name in self.money and isinstance(value, Decimal)
+        }
+        return dataclasses.replace(deal, values={**deal.values, **told})
 
     def _account(self, row: Row) -> Record | None:
         return record_of(Kind.ACCOUNT, row, self._names.mapped(Kind.ACCOUNT), under=ACCOUNT)

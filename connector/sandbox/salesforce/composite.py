@@ -56,9 +56,7 @@ def graph(ask: Ask, dispatch: Callable[[Ask], Reply]) -> Reply:
         raise ApiError("JSON_PARSER_ERROR", "graphs must be a list of objects")
     nodes = sum(len(g.get("compositeRequest") or ()) for g in graphs)
     if len(graphs) > MAX_GRAPHS or nodes > MAX_NODES:
-        raise ApiError(
-            "LIMIT_EXCEEDED", f"{len(graphs)} graphs of {nodes} nodes: at most {MAX_GRAPHS} of {MAX_NODES}"
-        )
+        raise ApiError("LIMIT_EXCEEDED", f"{len(graphs)} graphs of {nodes} nodes: at most {MAX_GRAPHS} of {MAX_NODES}")
     failed = 0
     told: list[dict[str, Any]] = []
     for each in graphs:

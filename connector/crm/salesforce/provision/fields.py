@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from connector.crm.salesforce.fields import OBJECTS
+from connector.crm.salesforce.keys import LEDGER_DEAL, LEDGER_KEY, LEDGER_OBJECT, LEDGER_RECORD
 from connector.crm.salesforce.provision.component import Component, Tree, leaf
 from connector.crm.salesforce.provision.options import ByHand, Options, Part
 from connector.errors import Problem
@@ -20,10 +21,6 @@ from connector.policy.known import CHOICES, WRITERS
 
 CUSTOM = "__c"
 ACTIVITY = "Activity"
-LEDGER = "Handoff_Effect__c"
-LEDGER_KEY = "Handoff_Key__c"
-LEDGER_RECORD = "Handoff_Record__c"
-LEDGER_CONTENT = "Handoff_Content__c"
 TEXT_CHARS = 255
 LONG_TEXT_CHARS = 32_768
 LONG_TEXT_MOST = 131_072
@@ -244,16 +241,16 @@ def _ledger() -> Iterator[Component]:
         leaf("pluralLabel", "Handoff effects"),
         leaf("sharingModel", "Private"),
     )
-    yield Component("CustomObject", LEDGER, body, why)
+    yield Component("CustomObject", LEDGER_OBJECT, body, why)
     key = (leaf("caseSensitive", True), leaf("externalId", True), leaf("unique", True))
     rows = (
         (LEDGER_KEY, "Handoff key", TEXT_CHARS, key),
         (LEDGER_RECORD, "Record", 18, ()),
-        (LEDGER_CONTENT, "Content", TEXT_CHARS, ()),
+        (LEDGER_DEAL, "Deal", 18, ()),
     )
     for field, label, length, more in rows:
         inner = sorted((leaf("label", label), leaf("length", length), leaf("type", "Text"), *more))
-        yield Component("CustomField", f"{LEDGER}.{field}", (leaf("fullName", field), *inner), why)
+        yield Component("CustomField", f"{LEDGER_OBJECT}.{field}", (leaf("fullName", field), *inner), why)
 
 
 def _too_long(place: Place) -> Iterator[Problem]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from connector.crm.salesforce.keys import LEDGER_DEAL, LEDGER_KEY, LEDGER_OBJECT, LEDGER_RECORD
 from connector.crm.salesforce.provision import fields
 from connector.crm.salesforce.provision.component import Component, Tree, leaf
-from connector.crm.salesforce.provision.fields import ACTIVITY, LEDGER, Place, object_of, places
+from connector.crm.salesforce.provision.fields import ACTIVITY, Place, object_of, places
 from connector.crm.salesforce.provision.options import BYPASS, ByHand, Channel, Options, Part
 from connector.handoff.model import Kind
 from connector.handoff.rulebook import FieldOwner
@@ -141,8 +142,8 @@ def _standard_rows(crm_map: CrmMap, options: Options) -> Iterator[tuple[str, Tre
 
 def _ledger_rows(options: Options) -> Iterator[tuple[str, Tree]]:
     if options.ledger:
-        for field in sorted((fields.LEDGER_KEY, fields.LEDGER_RECORD, fields.LEDGER_CONTENT)):
-            yield _field_row(f"{LEDGER}.{field}", editable=True)
+        for field in sorted((LEDGER_KEY, LEDGER_RECORD, LEDGER_DEAL)):
+            yield _field_row(f"{LEDGER_OBJECT}.{field}", editable=True)
 
 
 def _objects(crm_map: CrmMap, options: Options) -> Iterator[tuple[str, Tree]]:
@@ -155,7 +156,7 @@ def _objects(crm_map: CrmMap, options: Options) -> Iterator[tuple[str, Tree]]:
         "Contact": _object_row("Contact", edit=False, view_all=False),
     }
     if options.ledger:
-        rows[LEDGER] = _object_row(LEDGER, edit=True, view_all=True, create=True)
+        rows[LEDGER_OBJECT] = _object_row(LEDGER_OBJECT, edit=True, view_all=True, create=True)
     for name in sorted(rows):
         yield "objectPermissions", rows[name]
 
