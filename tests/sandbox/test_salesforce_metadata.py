@@ -65,6 +65,12 @@ def test_a_deploy_is_worked_off_between_two_looks(admin: Admin, bare: Sandbox) -
     assert has_field(bare.sf, "Opportunity.Go__c")
 
 
+def test_a_long_deploy_is_looked_at_for_long(admin: Admin, bare: Sandbox) -> None:
+    bare.sf.setting("deploy_looks", 3)
+    id = admin.post_deploy(a_field()).json()["id"]
+    assert [admin.look(id)["status"] for _ in range(4)] == ["InProgress"] * 3 + ["Succeeded"]
+
+
 def test_the_vendors_own_client_names_its_part_differently(admin: Admin) -> None:
     assert admin.post_deploy(a_field(), part="entity_content").status_code == 201
 
@@ -407,6 +413,12 @@ def test_a_layout_is_replaced_whole(admin: Admin, bare: Sandbox) -> None:
         "In field: field - no CustomField named Opportunity.Nothing__c found",
         "Layout must contain an item for required layout field: StageName",
     ]
+
+
+def test_an_org_that_began_with_our_fields_shows_them(running: Sandbox, bare: Sandbox) -> None:
+    name = "Opportunity-Opportunity Layout"
+    assert "Handoff_Why_Bought__c" in planting.layout_fields(running.sf, name)
+    assert not [f for f in planting.layout_fields(bare.sf, name) if f.startswith("Handoff_")]
 
 
 def test_a_required_field_goes_on_every_layout(admin: Admin, bare: Sandbox) -> None:

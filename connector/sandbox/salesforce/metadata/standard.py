@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.metadata.tree import Node, leaf
 from connector.sandbox.salesforce.schema import admin_user
 
@@ -69,14 +70,22 @@ RELATED = {
     "Opportunity": ("RelatedContactRoleList", "RelatedActivityList", "RelatedHistoryList"),
     "Account": ("RelatedContactList", "RelatedOpportunityList", "RelatedActivityList"),
 }
+OURS = "Handoff_"
+OUR_SECTION = "Handoff"
+"""The section that an org which did not begin bare has on its layouts."""
 BEHAVIOURS = {"!": "Required", "-": "Readonly"}
 
 
 def furnish(world: World, store: Store) -> None:
-    """Put the standard layouts into an org's components."""
+    """Put the standard layouts into an org's components; custom fields that it began with stand in a section."""
     by = admin_user(world).id
     for name, sections in LAYOUTS.items():
-        store.put("Layout", name, layout(name.partition("-")[0], sections), by=by)
+        object_name = name.partition("-")[0]
+        kind = catalog(world).object(object_name)
+        custom = tuple(f.name for f in kind.own if f.name.startswith(OURS)) if kind else ()
+        half = (len(custom) + 1) // 2
+        more = ((OUR_SECTION, TWO, (custom[:half], custom[half:])),) if custom else ()
+        store.put("Layout", name, layout(object_name, (*sections[:1], *more, *sections[1:])), by=by)
 
 
 def layout(object_name: str, sections: tuple[Section, ...]) -> Node:
