@@ -223,6 +223,23 @@ def test_a_page_with_dynamic_forms_is_named_as_by_hand_work() -> None:
     assert "dynamic forms" in _item(plan, "FlexiPage", "Deal_Page").detail
 
 
+def test_record_types_that_leave_out_our_values_are_by_hand_work() -> None:
+    offered = tuple(("values", (leaf("fullName", value), leaf("default", False))) for value in ("Held", "Released"))
+    some = Component(
+        "RecordType",
+        "Opportunity.Sales",
+        (leaf("active", True), ("picklistValues", (leaf("picklist", "Handoff_Gate__c"), *offered))),
+    )
+    off = Component("RecordType", "Opportunity.Old", (leaf("active", False),))
+    plan = _plan(an_org(*installed(), some, off))
+    assert plan.is_empty
+    told = [one for one in plan.of(Do.BY_HAND) if one.type == "RecordType"]
+    assert {one.name for one in told} == {"Opportunity.Sales"}
+    gate = next(one.detail for one in told if "Handoff_Gate__c" in one.detail)
+    assert "Overridden" in gate
+    assert "Held" not in gate
+
+
 def test_the_connectors_user_gets_its_set_once() -> None:
     org = an_org(*installed())
     plan = compare(WANTED, org, integration_user=USER, holds="Handoff_Integration")

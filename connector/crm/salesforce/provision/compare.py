@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from connector.crm.salesforce.provision.component import Component, text_of
+from connector.crm.salesforce.provision.component import Component, Tree, text_of
 from connector.crm.salesforce.provision.desired import Desired
 from connector.crm.salesforce.provision.items import Difference, Do, Grant, Item, ProvisionPlan
 from connector.crm.salesforce.provision.layout import Section, insert_section
@@ -246,11 +246,34 @@ def on_layouts(desired: Desired, org: OrgState) -> Iterator[tuple[Section, Compo
 def _by_hand(desired: Desired, org: OrgState) -> Iterator[Item]:
     for one in desired.by_hand:
         yield Item(Do.BY_HAND, one.type, one.name, one.detail, one.why)
+    yield from _record_types(desired, org)
+    objects = {wanted.object for wanted in desired.sections}
     for page in org.of("FlexiPage"):
         shown = [value for path, value in leaves(page.body) if path[-1] == "fieldItem"]
-        if shown and page.text("sobjectType") == "Opportunity":
+        if shown and page.text("sobjectType") in objects:
             detail = (
                 "shows single fields (dynamic forms), and such a page leaves out what a layout says: "
                 "add the handoff fields to it in the Lightning App Builder"
             )
             yield Item(Do.BY_HAND, "FlexiPage", page.name, detail, "Reps would not see the fields on this page.")
+
+
+def _record_types(desired: Desired, org: OrgState) -> Iterator[Item]:
+    """A record type has its own choice of each picklist's values, and it is not ours to change."""
+    for record_type in org.of("RecordType"):
+        if record_type.text("active") == "false":
+            continue
+        owner = record_type.name.partition(".")[0]
+        chosen = {text_of(one, "picklist"): _names_in(one) for one in record_type.all("picklistValues")}
+        for field in desired.components:
+            name, _, own = field.name.partition(".")
+            values = [value for path, value in leaves(field.body) if path[-1] == "fullName" and len(path) > 1]
+            missing = [value for value in values if value not in chosen.get(own, frozenset())]
+            if field.type == "CustomField" and name == owner and missing:
+                detail = f"choose for {own} the values {', '.join(missing)} (Setup > Object Manager > Record Types)"
+                why = "A value that a record type leaves out can be refused on its records."
+                yield Item(Do.BY_HAND, "RecordType", record_type.name, detail, why)
+
+
+def _names_in(picklist: Tree) -> frozenset[str]:
+    return frozenset(value for path, value in leaves(picklist) if path[-1] == "fullName")

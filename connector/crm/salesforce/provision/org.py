@@ -26,7 +26,7 @@ WRITTEN = ("Opportunity", "Account", "Task", "Event", "Note")
 FLOW_OBJECT = ("TriggerObjectOrEventId", "TriggerObjectOrEventLabel")
 """Where a flow says which object starts it."""
 
-LISTED = ("Layout", "FlexiPage", "DuplicateRule")
+LISTED = ("Layout", "DuplicateRule")
 """Types that are asked for by the names the org lists: a wildcard would bring those of every object."""
 
 FILES: Mapping[str, str] = {
@@ -134,8 +134,9 @@ def read_org(line: MetadataLine, wanted: Iterable[Key], *, described: Described)
     """The org's state, as far as it bears on the components ``wanted``. Raises `CrmError`."""
     unread = list(described.unread)
     keys = tuple(wanted)
-    listed = tuple(line.listed(LISTED))
-    retrieved = line.retrieve(_members(keys, listed))
+    members = _members(keys, tuple(line.listed(LISTED)))
+    members["FlexiPage"] = list(_pages(line, unread))
+    retrieved = line.retrieve(members)
     sets = tuple(name for kind, name in keys if kind == "PermissionSet")
     return OrgState(
         org_id=line.session.identity.org_id,
@@ -197,7 +198,7 @@ def _members(keys: Sequence[Key], listed: Sequence[Listed]) -> dict[str, list[st
             continue
         members.setdefault(kind.removesuffix("Folder"), []).append(name)
     for one in listed:
-        if one.type == "FlexiPage" or one.name.startswith(_OURS):
+        if one.name.startswith(_OURS):
             members.setdefault(one.type, []).append(one.name)
     return members
 
@@ -228,6 +229,14 @@ def _flows(line: MetadataLine, described: Described, unread: list[str]) -> Itera
         if owner:
             detail = " ".join(str(row.get(key) or "") for key in ("TriggerType", "RecordTriggerType")).strip()
             yield Automation("flow", str(row.get("Label") or row.get("ApiName")), owner, detail)
+
+
+def _pages(line: MetadataLine, unread: list[str]) -> Iterator[str]:
+    """Lightning pages of the objects whose fields people see; a listing could not tell them from all others."""
+    soql = select(["DeveloperName"], of="FlexiPage", where="EntityDefinitionId IN ('Opportunity', 'Account')")
+    with _readable(unread, "Lightning pages"):
+        told = line.session.read("tooling", f"tooling/query/?q={encoded(soql)}").get("records") or ()
+        yield from (str(row["DeveloperName"]) for row in told)
 
 
 def _triggers(line: MetadataLine, unread: list[str]) -> Iterator[Automation]:

@@ -185,7 +185,7 @@ def _component(
     number, total = part
     of = f" Part {number} of {total}." if total > 1 else ""
     description = (
-        f"Handoff gate: {label}.{of} Made by handoff provision, which changes it back. Seen by the connector only: "
+        f"Handoff gate: {label}.{of} Made by handoff provision; who edits it owns it. Seen by the connector only: "
         "text of nothing but blanks, a long-text reason's length, and an override's last day in the team's time zone."
     )
     shown = () if found.foreign else (leaf("errorDisplayField", found.text),)
