@@ -34,6 +34,7 @@ from connector.crm.port import (
     Unknown,
     Write,
     WriteOutcome,
+    poll_one_by_one,
 )
 from connector.errors import CrmError, Fault, FaultCode, Problem
 from connector.handoff.model import (
@@ -163,6 +164,10 @@ class MemoryCRM:
         del feed
         return f"{at.isoformat()}|0"
 
+    def poll(self, cursors: Mapping[str, str]) -> Mapping[str, ChangePage | Fault]:
+        """One call per feed."""
+        return poll_one_by_one(self, cursors)
+
     def changes(self, feed: str, cursor: str) -> ChangePage:
         """Lines that have become visible since the cursor."""
         self._called(f"changes.{feed}")
@@ -180,8 +185,9 @@ class MemoryCRM:
         """Nothing is pushed."""
         return None
 
-    def fetch(self, deal_ids: Sequence[str]) -> Mapping[str, DealFacts]:
-        """Deals as they stand."""
+    def fetch(self, deal_ids: Sequence[str], *, bare: bool = False) -> Mapping[str, DealFacts]:
+        """Deals as they stand, always whole."""
+        del bare
         self._called("fetch")
         found = ((deal_id, self._rows.get(deal_id)) for deal_id in dict.fromkeys(deal_ids))
         return {deal_id: self._facts(row) for deal_id, row in found if row is not None and row.kind is Kind.DEAL}

@@ -13,7 +13,7 @@ from enum import StrEnum
 from threading import Event
 from typing import Protocol
 
-from connector.errors import Fault, Problem
+from connector.errors import Advice, CrmError, Fault, Problem
 from connector.handoff.model import (
     CrmNote,
     CrmTask,
@@ -348,6 +348,13 @@ class CRM(Protocol):
         """The cursor that begins a feed at a time."""
         ...
 
+    def poll(self, cursors: Mapping[str, str]) -> Mapping[str, ChangePage | Fault]:
+        """One page of each of these feeds, each from its cursor, in as few calls as the vendor allows.
+
+        A feed that failed alone is told by its fault; raises when the whole call did.
+        """
+        ...
+
     def changes(self, feed: str, cursor: str) -> ChangePage:
         """The deals touched since the cursor, oldest first, with the lookback applied; at least once each."""
         ...
@@ -356,8 +363,11 @@ class CRM(Protocol):
         """Changes as they happen, for after `connect`; None where there is no such thing or it is switched off."""
         ...
 
-    def fetch(self, deal_ids: Sequence[str]) -> Mapping[str, DealFacts]:
-        """Re-read deals and all that hangs on them, in as few calls as the vendor allows. Missing ids are gone."""
+    def fetch(self, deal_ids: Sequence[str], *, bare: bool = False) -> Mapping[str, DealFacts]:
+        """Re-read deals and all that hangs on them, in as few calls as the vendor allows. Missing ids are gone.
+
+        ``bare`` asks for deals and accounts alone; tasks, notes, touches and the stage before may then be missing.
+        """
         ...
 
     def people(self) -> tuple[Person, ...]:
@@ -411,3 +421,19 @@ class CRM(Protocol):
     def examine(self) -> Examination:
         """What `handoff check` should tell that only this vendor has: rights, limits, switches. After `connect`."""
         ...
+
+
+def poll_one_by_one(crm: CRM, cursors: Mapping[str, str]) -> Mapping[str, ChangePage | Fault]:
+    """`CRM.poll` for a vendor that takes one question per call: a feed that fails keeps no other from being read.
+
+    After a fault that halts the system nothing more is asked.
+    """
+    told: dict[str, ChangePage | Fault] = {}
+    for feed, cursor in cursors.items():
+        try:
+            told[feed] = crm.changes(feed, cursor)
+        except CrmError as error:
+            told[feed] = error.fault
+            if error.fault.advice is Advice.HALT:
+                break
+    return told

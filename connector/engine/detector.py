@@ -11,10 +11,10 @@ from datetime import timedelta
 
 import structlog
 
-from connector.crm.port import Change
+from connector.crm.port import Change, ChangePage
 from connector.engine.failpoints import Failpoint, passing
 from connector.engine.parts import Shared, System
-from connector.errors import Advice, CrmError
+from connector.errors import Advice, CrmError, Fault
 from connector.store import Look
 
 FEED_READ = "feed.read"
@@ -29,39 +29,43 @@ def detect(shared: Shared, system: System, feeds: Sequence[str]) -> int:
     A feed that fails does not keep the others from being read; its `CrmError` is raised when all were tried.
     """
     asked = 0
-    failed: CrmError | None = None
-    for feed in feeds:
-        try:
-            asked += _drain(shared, system, feed)
-        except CrmError as error:
-            log.warning(FEED_FAILED, system=system.name, feed=feed, vendor_code=error.fault.vendor_code)
-            failed = failed or error
-            if error.fault.advice is Advice.HALT:
-                break
-    if failed is not None:
-        raise failed
-    return asked
-
-
-def _drain(shared: Shared, system: System, feed: str) -> int:
-    cursor = shared.store.cursor(system.name, feed)
-    if cursor is None:
-        cursor = system.crm.start_cursor(feed, shared.store.baseline(system.name) or system.crm.server_time())
-    asked = 0
-    while not shared.stopping.is_set():
-        page = system.crm.changes(feed, cursor)
+    failed: Fault | None = None
+    unread = {feed: _cursor(shared, system, feed) for feed in feeds}
+    while unread and not shared.stopping.is_set():
+        told = system.crm.poll(unread)
         passing(Failpoint.PAGE_READ)
-        looks = looks_for(shared, system, page.changes, feed)
-        if looks or page.cursor != cursor:
-            shared.store.enqueue(system.name, looks, cursor=(feed, page.cursor))
-            passing(Failpoint.INBOX_COMMITTED)
-        if page.changes:
-            log.debug(FEED_READ, system=system.name, feed=feed, rows=len(page.changes))
-        asked += len(looks)
-        cursor = page.cursor
-        if not page.more:
+        after: dict[str, str] = {}
+        for feed, page in told.items():
+            if isinstance(page, Fault):
+                log.warning(FEED_FAILED, system=system.name, feed=feed, vendor_code=page.vendor_code)
+                failed = failed or page
+                continue
+            asked += _take(shared, system, feed, page, came_from=unread[feed])
+            if page.more:
+                after[feed] = page.cursor
+        if failed is not None and failed.advice is Advice.HALT:
             break
+        unread = after
+    if failed is not None:
+        raise CrmError(failed)
     return asked
+
+
+def _cursor(shared: Shared, system: System, feed: str) -> str:
+    known = shared.store.cursor(system.name, feed)
+    if known is not None:
+        return known
+    return system.crm.start_cursor(feed, shared.store.baseline(system.name) or system.crm.server_time())
+
+
+def _take(shared: Shared, system: System, feed: str, page: ChangePage, *, came_from: str) -> int:
+    looks = looks_for(shared, system, page.changes, feed)
+    if looks or page.cursor != came_from:
+        shared.store.enqueue(system.name, looks, cursor=(feed, page.cursor))
+        passing(Failpoint.INBOX_COMMITTED)
+    if page.changes:
+        log.debug(FEED_READ, system=system.name, feed=feed, rows=len(page.changes))
+    return len(looks)
 
 
 def looks_for(shared: Shared, system: System, changes: Sequence[Change], feed: str) -> list[Look]:

@@ -15,10 +15,10 @@ from contract.worlds import MAYA, SandboxWorld
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from connector.crm.port import Refused, Unknown
+from connector.crm.port import ChangePage, Refused, Unknown
 from connector.crm.salesforce.adapter import SalesforceCRM, connect_salesforce
 from connector.crm.salesforce.login import SalesforceLogin
-from connector.errors import Advice, CrmError, FaultCode
+from connector.errors import Advice, CrmError, Fault, FaultCode
 from connector.handoff.model import Kind, SystemName
 from connector.sandbox.server import Sandbox
 
@@ -82,15 +82,31 @@ def test_plain_queries_read_the_same(rig: Rig) -> None:
     assert plain.calls["composite"] == plain.calls["collections.get"] == 0
 
 
-def test_an_idle_tick_costs_one_call_per_feed(rig: Rig) -> None:
+def test_an_idle_tick_costs_one_call(rig: Rig) -> None:
     rig.crm.connect()
     many_won(rig)
     rig.world.advance(3600)
-    feeds = Feeds(rig.world)
-    assert feeds.read() == []
+    cursors = {feed: rig.crm.start_cursor(feed, rig.world.now()) for feed in rig.crm.feeds()}
+    for _ in range(2):
+        rig.calls.clear()
+        pages = rig.crm.poll(cursors)
+        assert all(isinstance(page, ChangePage) and page.changes == () for page in pages.values())
+        cursors = {feed: page.cursor for feed, page in pages.items() if isinstance(page, ChangePage)}
+    assert set(pages) == set(rig.crm.feeds())
+    assert rig.calls == {"composite": 1}
+
+
+def test_without_composite_each_feed_costs_a_call_and_one_that_fails_stops_no_other(rig: Rig) -> None:
+    rig.crm.connect()
+    cursors = {feed: rig.crm.start_cursor(feed, rig.crm.server_time()) for feed in rig.crm.feeds()}
+    rig.crm.session.bundle = False
     rig.calls.clear()
-    assert feeds.read() == []
-    assert rig.calls == {"queryAll": 3}
+    assert all(isinstance(page, ChangePage) for page in rig.crm.poll(cursors).values())
+    assert rig.calls["queryAll"] == len(cursors)
+    rig.fault("queryAll", "503", count=3)
+    first, *others = rig.crm.poll(cursors).values()
+    assert isinstance(first, Fault)
+    assert all(isinstance(page, ChangePage) for page in others)
 
 
 def test_every_counted_call_reached_the_org(rig: Rig) -> None:

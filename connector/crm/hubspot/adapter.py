@@ -38,6 +38,7 @@ from connector.crm.port import (
     Operation,
     Write,
     WriteOutcome,
+    poll_one_by_one,
 )
 from connector.errors import CrmError, Fault, FaultCode, Problem
 from connector.handoff.model import Kind, Person, Stage, SystemName
@@ -158,6 +159,10 @@ class HubSpotCRM:
         """The cursor that begins a feed at a time; nothing older is ever asked for."""
         return search.begin(at).text() if feed in self._feeds else ""
 
+    def poll(self, cursors: Mapping[str, str]) -> Mapping[str, ChangePage | Fault]:
+        """One call per feed."""
+        return poll_one_by_one(self, cursors)
+
     def changes(self, feed: str, cursor: str) -> ChangePage:
         """One call, and one more for the deals of activities that are news and not ours."""
         now = wire.millis(self.server_time())
@@ -168,8 +173,9 @@ class HubSpotCRM:
         """Changes are polled."""
         return None
 
-    def fetch(self, deal_ids: Sequence[str]) -> Mapping[str, DealFacts]:
+    def fetch(self, deal_ids: Sequence[str], *, bare: bool = False) -> Mapping[str, DealFacts]:
         """Re-read deals and all that hangs on them. Cheapest in portions of 1,000."""
+        del bare  # what hangs on a deal tells here which company is its account
         if not deal_ids:
             return {}
         return self._reader.deals(

@@ -40,7 +40,7 @@ from connector.crm.salesforce.session import OnCall, SalesforceSession
 from connector.crm.salesforce.soql import PAGE
 from connector.crm.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT
 from connector.crm.salesforce.writes import BATCH, KEYED, Writer
-from connector.errors import Problem
+from connector.errors import CrmError, Fault, Problem
 from connector.handoff.model import Kind, Person, Stage, SystemName
 from connector.handoff.plan import Notify
 from connector.handoff.rulebook import FieldOwner
@@ -181,16 +181,16 @@ class SalesforceCRM:
         del feed
         return feeds.start(at)
 
+    def poll(self, cursors: Mapping[str, str]) -> Mapping[str, ChangePage | Fault]:
+        """All pages in one call where the org lets queries share one."""
+        return feeds.read_pages(self._session, self._names, cursors, lookback=self._lookback, page_size=self._page_size)
+
     def changes(self, feed: str, cursor: str) -> ChangePage:
         """One page in one call."""
-        return feeds.read_page(
-            self._session,
-            self._names,
-            feeds.FEEDS[feed],
-            cursor,
-            lookback=self._lookback,
-            page_size=self._page_size,
-        )
+        page = self.poll({feed: cursor})[feed]
+        if isinstance(page, Fault):
+            raise CrmError(page)
+        return page
 
     def live(self) -> LiveFeed | None:
         """The event bus; None where it is switched off or its libraries are missing."""
@@ -224,9 +224,9 @@ class SalesforceCRM:
             if not line.live
         )
 
-    def fetch(self, deal_ids: Sequence[str]) -> Mapping[str, DealFacts]:
+    def fetch(self, deal_ids: Sequence[str], *, bare: bool = False) -> Mapping[str, DealFacts]:
         """Deals as they stand now; missing ids are gone."""
-        return self._reader.fetch(deal_ids)
+        return self._reader.fetch(deal_ids, bare=bare)
 
     def people(self) -> tuple[Person, ...]:
         """Every person with a login."""

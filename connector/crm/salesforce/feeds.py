@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 from connector.crm.port import Change, ChangePage
@@ -115,18 +116,40 @@ def start(at: datetime) -> str:
     return Cursor(since=whole, mark=whole, deep_at=whole).dump()
 
 
-def read_page(
+def read_pages(
     session: SalesforceSession,
     names: Names,
-    feed: Feed,
-    text: str,
+    cursors: Mapping[str, str],
     *,
     lookback: timedelta = LOOKBACK,
     page_size: int = PAGE,
+) -> dict[str, ChangePage | Fault]:
+    """One page of each feed, all in one call where queries may share one.
+
+    ``more`` is False at the end of a scan; the next call then begins a new one. Raises `CrmError` when the whole call failed.
+    """
+    now = session.server_time()
+    begun = {name: _begun(Cursor.parse(text), now=now, lookback=lookback) for name, text in cursors.items()}
+    statements = [_statement(names, FEEDS[name], cursor, page_size=page_size) for name, cursor in begun.items()]
+    told: dict[str, ChangePage | Fault] = {}
+    for (name, cursor), answer in zip(begun.items(), session.first_pages(statements), strict=True):
+        if isinstance(answer, Fault):
+            told[name] = answer
+        else:
+            told[name] = _page(session, names, FEEDS[name], cursor, answer, lookback=lookback, page_size=page_size)
+    return told
+
+
+def _page(
+    session: SalesforceSession,
+    names: Names,
+    feed: Feed,
+    cursor: Cursor,
+    answer: Mapping[str, Any],
+    *,
+    lookback: timedelta,
+    page_size: int,
 ) -> ChangePage:
-    """One page, one call. ``more`` is False at the end of a scan; the next call then begins a new one."""
-    cursor = _begun(Cursor.parse(text), now=session.server_time(), lookback=lookback)
-    answer = session.query_page(_statement(names, feed, cursor, page_size=page_size), all_rows=True)
     rows: list[Row] = answer["records"]
     told_at = session.server_time()
     cursor = dataclasses.replace(cursor, began=cursor.began or told_at)

@@ -129,7 +129,9 @@ class SalesforceSession:
         """
         for start in range(0, len(statements), HEAVY_PER_COMPOSITE):
             group = statements[start : start + HEAVY_PER_COMPOSITE]
-            for offset, first in enumerate(self._first_pages(group)):
+            for offset, first in enumerate(self.first_pages(group)):
+                if isinstance(first, Fault):
+                    raise CrmError(first)
                 for page in self._pages(first):
                     yield from ((start + offset, row) for row in page)
 
@@ -155,9 +157,15 @@ class SalesforceSession:
             locator = str(answer["nextRecordsUrl"]).rpartition("/")[2]
             answer = _checked(self.read("queryMore", f"query/{locator}"))
 
-    def _first_pages(self, statements: Sequence[str]) -> list[dict[str, Any]]:
-        if len(statements) == 1 or not self.bundle:
-            return [self.query_page(each, all_rows=True) for each in statements]
+    def first_pages(self, statements: Sequence[str]) -> list[dict[str, Any] | Fault]:
+        """The first page of each of at most five queries, archived and deleted rows included, in one call if it may be.
+
+        One of several that fails alone is told by its fault; raises `CrmError` when the whole call fails.
+        """
+        if len(statements) == 1:
+            return [self.query_page(statements[0], all_rows=True)]
+        if not self.bundle:
+            return self._one_by_one(statements)
         data_root = f"/services/data/v{self._login.api_version}/"
         parts = [
             {"method": "GET", "url": data_root + query_path(each, all_rows=True), "referenceId": f"q{number}"}
@@ -169,12 +177,25 @@ class SalesforceSession:
             if error.fault.advice not in (Advice.PARK, Advice.REREAD):
                 raise
             self.bundle = False
-            return self._first_pages(statements)
+            return self._one_by_one(statements)
         told = answer.get("compositeResponse") if isinstance(answer, Mapping) else None
         pages = [_page_in(each) for each in told or ()]
         pages += [None] * (len(statements) - len(pages))
         # A statement that failed inside is asked alone: that gives its own error, or its own second try.
-        return [page or self.query_page(each, all_rows=True) for page, each in zip(pages, statements, strict=True)]
+        failed = [each for page, each in zip(pages, statements, strict=True) if page is None]
+        alone = iter(self._one_by_one(failed))
+        return [next(alone) if page is None else page for page in pages]
+
+    def _one_by_one(self, statements: Sequence[str]) -> list[dict[str, Any] | Fault]:
+        told: list[dict[str, Any] | Fault] = []
+        for each in statements:
+            try:
+                told.append(self.query_page(each, all_rows=True))
+            except CrmError as error:
+                if error.fault.advice is Advice.HALT:
+                    raise
+                told.append(error.fault)
+        return told
 
     def _call(self, label: str, path: str, *, method: str, body: Any, write: bool) -> Any:
         return self._renewing(lambda line: self._send(line, label, path, method=method, body=body, write=write))
