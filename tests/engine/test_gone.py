@@ -62,7 +62,7 @@ def test_a_deal_that_comes_back_is_handed_off_all_the_same(monkeypatch: pytest.M
     desk.run()
     desk.win(deal_id)
     with monkeypatch.context() as blind:
-        blind.setattr(desk.crm, "fetch", lambda _ids: {})
+        blind.setattr(desk.crm, "fetch", lambda _ids, **_how: {})
         desk.run()
     assert not desk.tasks(deal_id)
     for _ in range(20):
