@@ -227,3 +227,39 @@ def test_the_export_is_written_without_touching_the_org(org: Bare, tmp_path: Pat
     assert "sf project deploy start" in ran.text
     assert (folder / "force-app/main/default/objects/Opportunity/fields" / f"{GATE}.field-meta.xml").exists()
     assert not org.deploys()
+
+
+def test_check_names_each_right_that_is_taken_away(org: Bare) -> None:
+    assert org.apply()["applied"]["ok"]
+    world, user = org.world, integration_user(org.world).id
+    assert org.site.run("check").code == 0
+    _grant(org, "FieldPermissions", {"Field": f"Opportunity.{GATE}"}, PermissionsEdit=False)
+    _grant(org, "FieldPermissions", {"Field": "Opportunity.Handoff_Champion__c"}, PermissionsRead=False)
+    _grant(org, "ObjectPermissions", {"SobjectType": "Account"}, PermissionsEdit=False)
+    _grant(org, "ObjectPermissions", {"SobjectType": "Opportunity"}, PermissionsViewAllRecords=False)
+    bypass = next(row.id for row in world.table("PermissionSet").live() if row.values["Name"] == "Handoff_Gate_Bypass")
+    world.table("PermissionSetAssignment").insert({"AssigneeId": user, "PermissionSetId": bypass}, by=user)
+    world.settings["daily_limit"] = 1000
+    world.scratch["api_used"] = (world.clock.now().date().isoformat(), 940)
+    ran = org.site.run("check", "--json")
+    assert ran.code == 1
+    told = {problem["key"]: problem["message"] for problem in ran.data["systems"]["sf"]}
+    assert "cannot be written by this login; grant edit access" in told["fields.deal.gate"]
+    assert "does not exist or is hidden from this login" in told["fields.deal.champion"]
+    assert "give its permission set Edit on Account" in told["objects.account"]
+    assert "give its permission set View All on Opportunity" in told["objects.deal"]
+    assert "holds Handoff_Gate_Bypass" in told["permissions"]
+    assert "API calls are left today" in told["limits"]
+    assert len([one for one in ran.data["systems"]["sf"] if "champion" in one["key"]]) == 1, "said once"
+    assert any("API 67.0" in note for note in ran.data["notes"]["sf"])
+
+
+def _grant(org: Bare, table: str, where: dict[str, str], **changes: bool) -> None:
+    """Change what every profile and permission set grants of one thing."""
+    world = org.world
+    rows = [
+        row.id for row in world.table(table).live() if all(row.values[name] == value for name, value in where.items())
+    ]
+    assert rows
+    for row_id in rows:
+        world.table(table).update(row_id, dict(changes), by=integration_user(world).id)

@@ -67,17 +67,16 @@ def _wishes(names: Names) -> dict[Kind, Sequence[_Wish]]:
 
 
 def _view_all(session: SalesforceSession, names: Names) -> tuple[list[Problem], list[str]]:
-    objects = [names.object(kind) for kind in VIEW_ALL]
-    mine = select(
-        ["PermissionSetId"], of="PermissionSetAssignment", where=f"AssigneeId = {literal(session.identity.user_id)}"
+    held = _rows(
+        session,
+        select(
+            ["PermissionSetId"], of="PermissionSetAssignment", where=f"AssigneeId = {literal(session.identity.user_id)}"
+        ),
     )
-    soql = select(
-        ["SobjectType", "PermissionsViewAllRecords"],
-        of="ObjectPermissions",
-        where=f"ParentId IN ({mine}) AND PermissionsViewAllRecords = TRUE AND SobjectType IN ",
-    )
-    rows = _rows(session, soql + next(in_lists(objects, around=soql)))
-    if rows is None:
+    sets = [str(row["PermissionSetId"]) for row in held or ()]
+    soql = select(["SobjectType"], of="ObjectPermissions", where="PermissionsViewAllRecords = TRUE AND ParentId IN ")
+    rows = _rows(session, soql + next(in_lists(sets, around=soql))) if sets else None
+    if rows is None:  # refused, or not even its profile's own set is shown
         return [], ["whether it sees all deals and accounts cannot be read with this login"]
     seen = {str(row["SobjectType"]) for row in rows}
     return [

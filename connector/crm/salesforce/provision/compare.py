@@ -13,7 +13,7 @@ from connector.crm.salesforce.provision.component import Component, Tree, text_o
 from connector.crm.salesforce.provision.desired import Desired
 from connector.crm.salesforce.provision.items import Difference, Do, Grant, Item, ProvisionPlan
 from connector.crm.salesforce.provision.layout import Section, insert_section
-from connector.crm.salesforce.provision.marks import is_untouched, marked
+from connector.crm.salesforce.provision.marks import MARKED, is_untouched, marked
 from connector.crm.salesforce.provision.options import PREFIX
 from connector.crm.salesforce.provision.org import OrgState
 from connector.crm.salesforce.provision.trees import Path, joined, leaves, settled, spelled, without
@@ -89,11 +89,23 @@ def is_ours(type: str, name: str) -> bool:
 def _item(wanted: Component, org: OrgState) -> Item:
     present = org.get(*wanted.key)
     if present is None:
-        return Item(Do.CREATE, wanted.type, wanted.name, why=wanted.why, component=wanted)
+        return Item(Do.CREATE, wanted.type, wanted.name, _shape(wanted), wanted.why, component=wanted)
     habit = HABITS.get(wanted.type, ONCE)
     if habit.once:
         return Item(Do.KEEP, wanted.type, wanted.name, "is there; left as it is", wanted.why)
     return _compared(wanted, present, habit, org)
+
+
+def _shape(wanted: Component) -> str:
+    """What a new component would be, in a few words."""
+    if wanted.type == MARKED:
+        return f'"{wanted.text("errorMessage")}"'
+    if wanted.type != "CustomField":
+        return ""
+    size = next((wanted.text(tag) for tag in ("length", "precision", "referenceTo") if wanted.text(tag)), "")
+    values = [value for path, value in leaves(wanted.body) if path[-1] == "fullName" and len(path) > 1]
+    marks = [word for word, tag in (("unique", "unique"), ("external id", "externalId")) if wanted.text(tag) == "true"]
+    return ", ".join([wanted.text("type") + (f"({size})" if size else ""), *values, *marks])
 
 
 def _compared(wanted: Component, present: Component, habit: Habit, org: OrgState) -> Item:
@@ -133,7 +145,7 @@ def _changed(
     kept_paths: frozenset[Path],
 ) -> Item:
     told = differences
-    if wanted.type == "ValidationRule":
+    if wanted.type == MARKED:
         told = tuple(one for one in differences if one.attribute != "description")
         if not is_untouched(present):
             detail = (
