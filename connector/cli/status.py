@@ -73,6 +73,7 @@ def _print(status: Status) -> None:
             out.print(
                 f"{each.name}: {each.calls} API calls are used; until more are left, only what cannot wait is done."
             )
+        out.print(f"{each.name}: changes are {each.live}.", *(f"{line}." for line in each.live_trouble), markup=False)
     if status.parked:
         parked = Table(
             "#",

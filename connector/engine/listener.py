@@ -98,18 +98,19 @@ class Listener:
     def take(self, feed: LiveFeed, hints: Hints) -> None:
         """Store what was heard, then act on how the lines stand, then wake whoever is needed."""
         shared, system = self._shared, self._system
+        cursor = (LIVE_CURSOR, hints.cursor) if hints.cursor else None
         urgent = False
-        if hints.sightings or hints.cursor:
+        if hints.sightings:
             passing(Failpoint.HINT_READ)
             looks = looks_for(shared, system, self._changes(feed, hints.sightings), "the live feed")
-            cursor = (LIVE_CURSOR, hints.cursor) if hints.cursor else None
             shared.store.enqueue(system.name, looks, cursor=cursor)
             passing(Failpoint.HINT_COMMITTED)
             urgent = any(look.due_at <= shared.clock.now() for look in looks)
-        if hints.sightings:
             system.live.last_event = shared.clock.now()
             shared.telemetry.hints.labels(system=system.name).inc(len(hints.sightings))
             log.debug(HINTS_READ, system=system.name, records=len(hints.sightings))
+        elif cursor is not None:
+            shared.store.set_cursor(system.name, *cursor)
         if hints.missed or hints.sweep:
             log.info(LIVE_MISSED, system=system.name, feeds=sorted(hints.missed), why=hints.sweep)
         system.live.want(hints.missed, sweep=bool(hints.sweep))

@@ -13,7 +13,7 @@ from typing import Any
 
 from connector.handoff.model import SystemName
 from connector.handoff.plan import Phase, Verdict
-from connector.store import CALLS, LAST_PASS, LAST_TROUBLE, SPARING, CoverageCount, State, Store
+from connector.store import CALLS, LAST_PASS, LAST_TROUBLE, LIVE_NOTE, SPARING, CoverageCount, LiveNote, State, Store
 
 DECISIONS_SHOWN = 25
 ACTED = "act"
@@ -52,7 +52,10 @@ COVERAGE_WORDS: Mapping[Phase, str] = {
 
 @dataclass(frozen=True, slots=True)
 class SystemStatus:
-    """One system now. ``lag_seconds`` is the age of the oldest look that is due, 0 when none is."""
+    """One system now. ``lag_seconds`` is the age of the oldest look that is due, 0 when none is.
+
+    ``live`` says how changes are found, ``live_trouble`` which lines are not up and why.
+    """
 
     name: SystemName
     vendor: str
@@ -73,6 +76,8 @@ class SystemStatus:
     baseline: str
     calls: str
     sparing: bool
+    live: str
+    live_trouble: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +166,7 @@ def _system(store: Store, watched: Watched, *, now: datetime) -> SystemStatus:
     if not trouble and late:
         trouble = "no pass has ended yet" if last_pass is None else f"the last pass ended {age(now - last_pass)} ago"
     coverage = store.coverage(watched.name)
+    note = LiveNote.parse(store.cursor(watched.name, LIVE_NOTE), now=now)
     calls = store.cursor(watched.name, CALLS) or ""
     baseline = store.baseline(watched.name)
     return SystemStatus(
@@ -183,7 +189,17 @@ def _system(store: Store, watched: Watched, *, now: datetime) -> SystemStatus:
         baseline=f"{baseline:%Y-%m-%d %H:%M} UTC" if baseline else "not yet known",
         calls=calls.partition(" ")[0],
         sparing=calls.endswith(SPARING),
+        live=_live(note, watched, now=now),
+        live_trouble=tuple(f"{line} is polled: {why}" for line, why in note.lines.items() if why) if note else (),
     )
+
+
+def _live(note: LiveNote | None, watched: Watched, *, now: datetime) -> str:
+    """How changes are found: as they happen, or by asking."""
+    if note is None or all(note.lines.values()):
+        return f"polled every {watched.poll_seconds:g} s"
+    heard = f"last heard {age(now - note.last_event)} ago" if note.last_event else "nothing heard yet"
+    return f"live, {heard}"
 
 
 def _covered(counts: Sequence[CoverageCount]) -> tuple[Covered, ...]:

@@ -35,6 +35,9 @@ IDLE = 0.25
 SETTLED = 5.0
 """Seconds after which a subscription that nobody refused counts as standing: the bus need not say anything for 270."""
 
+ANSWERED = 0.2
+"""The share of them that is enough once the bus has answered with headers."""
+
 CONNECTING = 30.0
 """Seconds to wait for a connection."""
 
@@ -132,9 +135,11 @@ class SalesforceLive:
     def probe(self) -> tuple[Line, ...]:
         """Ask for each topic whether it may be listened to."""
         door = self._door("")
-        found = []
+        found: list[Line] = []
+        refused: Broken | None = None
         for topic in topics_of(self._names, self._options):
-            refused = ask_topic(self._options.address, topic.name, door=door)
+            if refused is None or refused.remedy is not Remedy.AGAIN:  # a bus out of reach is so for every topic
+                refused = ask_topic(self._options.address, topic.name, door=door)
             why = str(refused) if refused else ""
             found.append(Line(topic.name, topic.feeds, live=refused is None, why=why))
         return tuple(found)
@@ -270,8 +275,10 @@ class _Listening:
         elif now - line.heard_at > options.silence:
             words = f"not a word for {options.silence:.0f} s, not even a sign of life"
             self._break(line, Broken(Remedy.AGAIN, "SILENCE", words), found)
-        elif not line.live and line.connected_at is not None and now - line.connected_at >= self._live._settled:
-            self._stand(line, found)
+        elif not line.live and line.connected_at is not None:
+            patience = self._live._settled * (ANSWERED if stream.answered else 1.0)
+            if now - line.connected_at >= patience:
+                self._stand(line, found)
 
     def _open(self, line: _State, found: _Gathered) -> None:
         try:

@@ -90,6 +90,7 @@ class Stream:
         self._lock = threading.Lock()
         self._outstanding = MOST_ASKED
         self._closed = threading.Event()
+        self._answered = False
         self._channel = open_channel(address)
         self._ready = grpc.channel_ready_future(self._channel)
         self._stub = eventbus_pb2_grpc.PubSubStub(self._channel)
@@ -101,6 +102,11 @@ class Stream:
     def connected(self) -> bool:
         """Whether the connection stands; the subscription may still be refused."""
         return bool(self._ready.done())
+
+    @property
+    def answered(self) -> bool:
+        """Whether the bus took the subscription: its headers came, and no refusal with them."""
+        return self._answered
 
     def took(self, events: int, *, pending: int) -> None:
         """So many events were dealt with, and the bus said how many are still to come: ask for more in time."""
@@ -141,6 +147,9 @@ class Stream:
     def _read(self) -> None:
         end: Broken = ENDED
         try:
+            # Waits for the headers. Some servers send them only with the first message; a refusal comes with them too.
+            self._call.initial_metadata()
+            self._answered = bool(self._call.is_active())
             for response in self._call:
                 if self._closed.is_set():
                     return
