@@ -61,8 +61,11 @@ class Desk:
         }  # fmt: skip
         return self.crm.add_deal(values, stage=self.crm.stage_of("negotiation", "new").id, deal_type="new", by=owner)
 
-    def fill(self, deals: int, *, numbered_from: int = 0) -> None:
-        """Old deals, half of them open and half won, ten to a customer with a CSM; all of it happened long ago."""
+    def fill(self, deals: int, *, numbered_from: int = 0, open_too: bool = True) -> None:
+        """Old deals, half of them open and half won, ten to a customer with a CSM; all of it happened long ago.
+
+        Without ``open_too`` all of them are won.
+        """
         won, open_ = (self.crm.stage_of(phase, "new").id for phase in ("won", "negotiation"))
         with self.world.lock, views.at_moment(self.world.clock, self.world.clock.now() - LONG_AGO):
             by = self.crm.user_named(REVOPS).id
@@ -73,7 +76,7 @@ class Desk:
                     csm = csms[number // DEALS_PER_ACCOUNT % len(csms)]
                     account = self.crm.add_account({"name": f"Customer {number}", "csm": csm}, by=by)
                 values = {"name": f"Deal {number}", "amount": 20_000, "owner": by, "account": account}
-                self.crm.add_deal(values, stage=won if number % 2 else open_, deal_type="new", by=by)
+                self.crm.add_deal(values, stage=won if number % 2 or not open_too else open_, deal_type="new", by=by)
 
     def win(self, deal_ids: Sequence[str]) -> None:
         """Drag deals to Closed Won, as their owners do."""

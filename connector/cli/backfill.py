@@ -60,7 +60,7 @@ class Sum:
         self.waiting += portion.waiting
         self.undecided += portion.undecided
         for patch in portion.writes:
-            self.fields.update(patch.values)
+            self.fields.update(list(patch.values))
         self.rows += count(portion.writes)
 
 

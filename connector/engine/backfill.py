@@ -17,13 +17,16 @@ from connector.engine.dispatcher import dispatch
 from connector.engine.jobs import next_ask
 from connector.engine.onepass import PASS_LEASE, connect, hold
 from connector.engine.parts import Shared, System
-from connector.engine.reconciler import DEAL_UNDECIDED, PORTION, observe
+from connector.engine.reconciler import DEAL_UNDECIDED, observe
 from connector.engine.rescuer import rescue
 from connector.engine.verifier import verify
 from connector.handoff.backfill import backfill, patch_of
 from connector.handoff.model import Snapshot
 from connector.handoff.plan import Order, Patch, Plan
 from connector.store import Decided, State
+
+PORTION = 1000
+"""Deals held in memory at once, with their accounts and nothing else: half of what one retrieval by id brings."""
 
 HELD_FOR = timedelta(minutes=10)
 """How long rows wait for the rest of their run to be recorded, so that whole jobs can be made of them; a run that is
@@ -141,7 +144,7 @@ def _decided(
     shared: Shared, system: System, ids: tuple[str, ...], fields: Collection[str], undecided: list[str]
 ) -> Iterator[_One]:
     ways = shared.store.backfilling(system.name, ids)
-    for snapshot in observe(shared, system, ids):
+    for snapshot in observe(shared, system, ids, bare=True):
         deal_id = snapshot.key.deal_id
         try:
             plan = backfill(snapshot, system.policy, shared.clock.now(), fields=fields)

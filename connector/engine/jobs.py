@@ -7,6 +7,7 @@ look. A look that fails leaves the job alone.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
@@ -183,7 +184,9 @@ def _ask(shared: Shared, system: System, jobs: Jobs, job: Job) -> int:
     state = jobs.ask(job.id)
     if state is JobState.OPEN and jobs.give_up(job.id):
         log.warning(JOB_DROPPED, system=system.name, job=job.id, rows=job.rows)
-        return _end_with(shared, system, job, Refused(NEVER_RAN))
+        # All at the same time again, so that they fill another job.
+        again = replace(NEVER_RAN, retry_at=shared.clock.now() + timedelta(seconds=FIRST_ASK))
+        return _end_with(shared, system, job, Refused(again))
     if state is JobState.GONE:
         log.warning(JOB_DROPPED, system=system.name, job=job.id, rows=job.rows)
         return _end_with(shared, system, job, Unknown(JOB_GONE))

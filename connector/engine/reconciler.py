@@ -109,10 +109,14 @@ def observe(
     deal_ids: Sequence[str],
     *,
     pretend: Callable[[LedgerFacts], LedgerFacts] | None = None,
+    bare: bool = False,
 ) -> Iterator[Snapshot]:
-    """Re-read deals: what the CRM shows of each now and what the ledger remembers of it, the oldest win first."""
+    """Re-read deals: what the CRM shows of each now and what the ledger remembers of it, the oldest win first.
+
+    ``bare`` spares what hangs on them, for whoever needs only the deal and its account.
+    """
     people = fresh_people(shared, system)
-    facts = system.crm.fetch(deal_ids)
+    facts = system.crm.fetch(deal_ids, bare=bare)
     ledger = _remembered(shared, system, list(facts))
     if pretend is not None:
         ledger = {deal_id: pretend(remembered) for deal_id, remembered in ledger.items()}

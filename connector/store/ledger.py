@@ -120,20 +120,6 @@ class Ledger(Part):
                 found.update(connection.execute(query).scalars())
         return found
 
-    def observed_only(self, system: SystemName, deal_ids: Sequence[str]) -> set[str]:
-        """The deals among these that were won before the start, when they were last decided, and not taken up since."""
-        found: set[str] = set()
-        with self._db.read() as connection:
-            for part in chunks(deal_ids):
-                query = select(handoff.c.deal_id).where(
-                    handoff.c.system == system,
-                    handoff.c.deal_id.in_(part),
-                    handoff.c.phase == Phase.BEFORE_START.value,
-                    handoff.c.adopted.is_(False),
-                )
-                found.update(connection.execute(query).scalars())
-        return found
-
     def unhandled(self, system: SystemName, deal_ids: Sequence[str], *, act: bool = False) -> tuple[str, ...]:
         """Which of these deals, all standing in a won stage, the ledger does not know as handled.
 

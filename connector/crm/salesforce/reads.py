@@ -78,14 +78,17 @@ class DealReader:
             return
         self.retrieve = isinstance(answer, list)
 
-    def fetch(self, deal_ids: Sequence[str]) -> dict[str, DealFacts]:
-        """The facts of every deal that still exists, by id."""
+    def fetch(self, deal_ids: Sequence[str], *, bare: bool = False) -> dict[str, DealFacts]:
+        """The facts of every deal that still exists, by id; ``bare`` ones without what hangs on them."""
         wanted = tuple(dict.fromkeys(deal_ids))
         rows = self._retrieved(wanted) if self._retrievable() else self._queried(wanted)
         if not rows:
             return {}
         around = Surroundings()
-        self._read_around(tuple(rows), [each for each, row in rows.items() if self._needs_history(row)], around)
+        if bare:
+            self._read_history([each for each, row in rows.items() if not row.get(STAGE_CHANGED)], around)
+        else:
+            self._read_around(tuple(rows), [each for each, row in rows.items() if self._needs_history(row)], around)
         return {deal_id: self._facts(row, around) for deal_id, row in rows.items()}
 
     # the deal and its account
@@ -150,6 +153,11 @@ class DealReader:
         statements = [(soql + part, take) for soql, of, take in asked for part in in_lists(of, around=soql)]
         for place, row in self._session.read_all([soql for soql, _ in statements]):
             statements[place][1](row)
+
+    def _read_history(self, ids: Sequence[str], around: Surroundings) -> None:
+        """Where a deal itself does not tell when it came to its stage."""
+        for _, row in self._session.read_all([HISTORY + part for part in in_lists(ids, around=HISTORY)]):
+            _take_history(row, around)
 
     def _about_tasks(self) -> str:
         read = ("deal", "key", "subject", "owner", "due", *(("body",) if self._names.marks(Kind.TASK) else ()))
