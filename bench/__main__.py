@@ -1,4 +1,4 @@
-"""``python -m bench [burst|idle|memory|plain|cpu|latency|all] [--quick] [--json]``: measure, print, keep.
+"""``python -m bench [burst|idle|memory|plain|cpu|backfill|latency|all] [--quick] [--json]``: measure, print, keep.
 
 Not here: any measurement. ``all`` writes ``bench/results.md``; single points and quick runs are only printed, so that
 the file always holds one whole run. The exit code is 1 when a target was missed.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import calls, cpu, idle, latency, machine, memory, plain
+from bench import backfill, calls, cpu, idle, latency, machine, memory, plain
 from bench.report import Point, Report, show
 
 RESULTS = Path(__file__).resolve().parent / "results.md"
@@ -26,6 +26,7 @@ POINTS: Mapping[str, Callable[..., Point]] = {
     "memory": memory.run,
     "plain": plain.run,
     "cpu": cpu.run,
+    "backfill": backfill.run,
     "latency": latency.run,
 }
 """In the order of ``all``: latency last, when nothing of the others still runs."""
