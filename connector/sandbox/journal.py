@@ -18,7 +18,10 @@ KEPT_CALLS = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One answered request. `ms` is the time inside the sandbox; `rows` counts records served or written."""
+    """One answered request. `ms` is the time inside the sandbox; `rows` counts records served or written.
+
+    `within` are the addresses of the subrequests that it carried, shortened.
+    """
 
     seq: int
     at: datetime
@@ -31,6 +34,7 @@ class Call:
     ms: float
     caller: str
     write: bool
+    within: tuple[str, ...] = ()
 
 
 class Journal:
@@ -54,6 +58,7 @@ class Journal:
         ms: float,
         caller: str,
         write: bool,
+        within: tuple[str, ...] = (),
     ) -> Call:
         """Record one request and return it with its number."""
         call = Call(
@@ -68,6 +73,7 @@ class Journal:
             ms=ms,
             caller=caller,
             write=write,
+            within=within,
         )
         self._calls.append(call)
         self._counts.setdefault(system, Counter())[kind] += 1

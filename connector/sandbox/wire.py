@@ -41,6 +41,7 @@ class Trace:
     caller: str = ""
     write: bool = False
     fault: Fault | None = None
+    within: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ class Wire:
             ms=round((time.perf_counter() - started) * 1000, 3),
             caller=trace.caller,
             write=trace.write,
+            within=tuple(trace.within),
         )
 
 

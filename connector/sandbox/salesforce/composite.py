@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
 
 from connector.sandbox.salesforce.ask import Ask, Reply
 from connector.sandbox.salesforce.errors import ApiError
@@ -20,6 +20,9 @@ MAX_GRAPHS, MAX_NODES, MAX_FAILED = 75, 500, 14
 """Of a graph payload (facts: Salesforce §3.1)."""
 MAX_HEAVY = 5
 """Subrequests that are queries or collections (facts: Salesforce §3.1)."""
+
+NOTED = 500
+"""Characters of a subrequest's address that the journal keeps: enough to see what is asked, not for whom."""
 
 _REFERENCE = re.compile(r"@\{(\w+)((?:\.\w+|\[\d+\])*)\}")
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
@@ -98,7 +101,9 @@ def _check_limits(parts: list[dict[str, Any]]) -> None:
 
 def _one(ask: Ask, part: dict[str, Any], done: dict[str, Any], dispatch: Callable[[Ask], Reply]) -> Reply:
     try:
-        url = urlsplit(_resolved(str(part.get("url", "")), done))
+        address = _resolved(str(part.get("url", "")), done)
+        ask.trace.within.append(unquote_plus(address)[:NOTED])
+        url = urlsplit(address)
         match = re.fullmatch(r"/services/data/v(\d+\.\d)/(.+?)/?", url.path)
         if match is None or match[2].lower() == "composite":
             raise ApiError("INVALID_INPUT", f"not a resource for a subrequest: {url.path}")
