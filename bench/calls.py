@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.desk import Desk
@@ -25,7 +26,7 @@ from connector.handoff.model import SystemName
 from connector.store.states import State
 
 DEALS, QUICK_DEALS = 1000, 200
-RATIO_LIMIT = 1.25
+RATIO_LIMITS = {"salesforce": 1.15, "hubspot": 1.25}
 ECHO_SECONDS = 8.0
 MOST_PASSES = 20
 SETTLED = (State.APPLIED, State.SUPERSEDED)
@@ -61,7 +62,7 @@ def run(*, quick: bool) -> Point:
     return Point(
         name="burst",
         title=f"1. API calls for {deals:,} deals won at once, five tasks each",
-        targets=tuple(Target(f"{each.variant}: calls over floor", each.ratio, RATIO_LIMIT) for each in found),
+        targets=tuple(Target(f"{each.variant}: calls over floor", each.ratio, _limit(each.variant)) for each in found),
         tables=(_summary(found), *(_kinds(each) for each in found), *(_floor(each) for each in found)),
         notes=(NOTE,),
         seconds=time.monotonic() - began,
@@ -76,6 +77,10 @@ and is no part of the ratio. "retrieve and composite" is what runs when the org 
 limits are not confirmed in public documents. "plain queries" is what runs otherwise. What lies above
 the floor is mostly the price of memory: deals are read 500 at a time, and HubSpot's links are made 1,000 tasks at a
 time."""
+
+
+def _limit(variant: str) -> float:
+    return next(limit for vendor, limit in RATIO_LIMITS.items() if variant.startswith(vendor))
 
 
 def measure(variant: str, deals: int) -> Measured:
@@ -99,7 +104,7 @@ def measure(variant: str, deals: int) -> Measured:
         used = _kinds_of(desk, since)
         one_pass(runtime, system)
         _let_echo_pass(runtime, system)
-        return Measured(variant, _burst(desk, ids), used, _kinds_of(desk, until), seconds, passes)
+        return Measured(variant, burst_of(desk, ids), used, _kinds_of(desk, until), seconds, passes)
 
 
 def _without_bulk(runtime: Runtime, url: str) -> CRM:
@@ -132,7 +137,8 @@ def _kinds_of(desk: Desk, since: int) -> Counter[str]:
     return Counter(call.kind for call in desk.calls(since))
 
 
-def _burst(desk: Desk, ids: list[str]) -> Burst:
+def burst_of(desk: Desk, ids: Sequence[str]) -> Burst:
+    """What a burst over these deals consists of, as it stands in the rows."""
     tables = desk.world.tables
     return Burst(
         deals=len(ids),

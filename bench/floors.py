@@ -27,6 +27,11 @@ SF_ID_BYTES = 21
 SF_IDS = SF_URI // SF_ID_BYTES
 """Ids that one statement could list if it held nothing else: a bound from below."""
 
+FIND = "find the changed deals"
+FIND_ALL = "find the changed deals and look into tasks and events once: statements per Composite"
+USERS = "users"
+LOOK_INTO = "look into the other feeds once: tasks, events"
+
 HS_PAGE = 200
 """Records of one search page (facts: HubSpot §1)."""
 HS_BATCH = 100
@@ -59,8 +64,14 @@ class Line:
 def salesforce_bulk(burst: Burst) -> tuple[Line, ...]:
     """With Collections retrieve and Composite, whose limits no public document confirms."""
     lists = math.ceil(burst.deals / SF_IDS)
+    pages = math.ceil(burst.deals / SF_PAGE)
     return (
-        *_salesforce_needed(burst),
+        Line(
+            FIND_ALL,
+            f"⌈(⌈{burst.deals:,} / {SF_PAGE:,}⌉ + 2) / {SF_COMPOSITE}⌉",
+            math.ceil((pages + 2) / SF_COMPOSITE),
+        ),
+        Line(USERS, "1", 1),
         _share("read deals, by Collections retrieve", burst.deals, SF_RETRIEVE),
         _share("read accounts, by Collections retrieve", burst.accounts, SF_RETRIEVE),
         Line(
@@ -70,6 +81,16 @@ def salesforce_bulk(burst: Burst) -> tuple[Line, ...]:
         ),
         *_salesforce_writes(burst),
     )
+
+
+def running(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """The floor of a daemon that has run for a while and knows the users."""
+    return tuple(line for line in lines if line.what != USERS)
+
+
+def listening(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """The same for one that is told of changes and need not look for them."""
+    return tuple(line for line in running(lines) if line.what not in (FIND, LOOK_INTO, FIND_ALL))
 
 
 def salesforce_plain(burst: Burst) -> tuple[Line, ...]:
@@ -124,9 +145,9 @@ FLOORS: dict[str, Callable[[Burst], tuple[Line, ...]]] = {
 
 def _salesforce_needed(burst: Burst) -> tuple[Line, ...]:
     return (
-        _share("find the changed deals", burst.deals, SF_PAGE),
-        Line("look into the other feeds once: tasks, events", "2", 2),
-        Line("users", "1", 1),
+        _share(FIND, burst.deals, SF_PAGE),
+        Line(LOOK_INTO, "2", 2),
+        Line(USERS, "1", 1),
     )
 
 

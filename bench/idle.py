@@ -16,6 +16,7 @@ from bench.report import Point, Table, Target, count
 from connector.bootstrap import Runtime
 from connector.engine.parts import System
 from connector.engine.sweeper import sweep
+from connector.sandbox.journal import Call
 
 SIZES, QUICK_SIZES = (1_000, 10_000, 100_000), (1_000, 5_000)
 TICKS = 10
@@ -86,13 +87,13 @@ def _ticks(runtime: Runtime, system: System, desk: Desk) -> tuple[Counter[str], 
         seconds += time.monotonic() - began
     calls = desk.calls(since)
     refused = sum(call.status == TOO_MANY for call in calls)
-    return Counter(_feed_of(call.kind, call.path) for call in calls), refused, seconds
+    return Counter(map(_feeds_of, calls)), refused, seconds
 
 
-def _feed_of(kind: str, path: str) -> str:
-    """The object type a call asks for."""
-    asked = _FROM.search(path)
-    return asked[1] if asked else kind.removeprefix("search.")
+def _feeds_of(call: Call) -> str:
+    """The object type that a call asks for; several that share one call are joined by a plus."""
+    asked = [found[1] for text in (call.path, *call.within) if (found := _FROM.search(text))]
+    return "+".join(sorted(asked)) or call.kind.removeprefix("search.")
 
 
 def _sweep(runtime: Runtime, system: System, desk: Desk) -> int:
