@@ -16,7 +16,7 @@ from connector.policy.crmmap import CrmMap
 from connector.policy.load import load
 from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.fields import Field, ObjectType
-from connector.sandbox.salesforce.schema import integration_user
+from connector.sandbox.salesforce.users import integration_user
 from connector.sandbox.server import Sandbox
 
 PAGE = 3

@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 from simple_salesforce.api import Salesforce
 
 from connector.sandbox.salesforce.auth import new_token
-from connector.sandbox.salesforce.schema import admin_user
+from connector.sandbox.salesforce.users import admin_user
 from connector.sandbox.server import Sandbox
 from connector.sandbox.state import World
 

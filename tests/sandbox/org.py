@@ -9,7 +9,7 @@ import requests
 from sandbox.conftest import ToLoopback
 from simple_salesforce.api import Salesforce
 
-from connector.sandbox.salesforce.schema import ADMIN_USERNAME
+from connector.sandbox.salesforce.users import ADMIN_USERNAME
 from connector.sandbox.server import Sandbox
 
 

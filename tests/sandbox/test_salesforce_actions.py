@@ -11,7 +11,7 @@ from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceMalformedRequest, SalesforceResourceNotFound
 
 from connector.sandbox.salesforce import actions
-from connector.sandbox.salesforce.schema import INTEGRATION_USERNAME, integration_user
+from connector.sandbox.salesforce.users import INTEGRATION_USERNAME, integration_user
 from connector.sandbox.server import Sandbox
 from connector.sandbox.state import World
 

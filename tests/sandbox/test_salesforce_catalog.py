@@ -13,8 +13,8 @@ from simple_salesforce.exceptions import SalesforceError, SalesforceMalformedReq
 from connector.sandbox.salesforce import auth, granting
 from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.fields import Field, ObjectType
-from connector.sandbox.salesforce.schema import admin_user
 from connector.sandbox.salesforce.setup_objects import OBJECT_RIGHTS
+from connector.sandbox.salesforce.users import admin_user
 from connector.sandbox.server import Sandbox, create_worlds
 from connector.sandbox.state import World
 

@@ -14,7 +14,7 @@ from connector.sandbox.salesforce.auth import new_token
 from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.metadata import components, planting
 from connector.sandbox.salesforce.metadata.store import store
-from connector.sandbox.salesforce.schema import admin_user, integration_user
+from connector.sandbox.salesforce.users import admin_user, integration_user
 from connector.sandbox.server import Sandbox
 from connector.sandbox.state import World
 

@@ -12,7 +12,7 @@ from simple_salesforce.exceptions import SalesforceError, SalesforceMalformedReq
 from connector.sandbox.salesforce import granting, permissions
 from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.fields import Field, ObjectType
-from connector.sandbox.salesforce.schema import INTEGRATION_USERNAME, admin_user, integration_user
+from connector.sandbox.salesforce.users import INTEGRATION_USERNAME, admin_user, integration_user
 from connector.sandbox.server import Sandbox, create_worlds
 from connector.sandbox.state import World
 

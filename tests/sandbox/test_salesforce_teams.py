@@ -12,7 +12,7 @@ from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceError, SalesforceMalformedRequest
 
 from connector.sandbox.salesforce import archive, duplicates, features, peculiar
-from connector.sandbox.salesforce.schema import integration_user
+from connector.sandbox.salesforce.users import integration_user
 from connector.sandbox.server import Sandbox, create_worlds
 from connector.sandbox.state import World
 

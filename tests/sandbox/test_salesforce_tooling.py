@@ -13,7 +13,7 @@ from connector.sandbox.salesforce import rules
 from connector.sandbox.salesforce.auth import new_token
 from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.metadata import planting
-from connector.sandbox.salesforce.schema import integration_user
+from connector.sandbox.salesforce.users import integration_user
 from connector.sandbox.server import Sandbox
 
 RULE = {

@@ -1,4 +1,4 @@
-"""The token endpoint: client credentials and JWT bearer, and the sessions that tokens stand for.
+"""The token endpoint: client credentials, JWT bearer and logging out, and the sessions that tokens stand for.
 
 Not SOAP login and not the password grant: neither works against a present-day org (facts: Salesforce §4.4).
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 
 from connector.sandbox.salesforce.errors import ApiError, OAuthError
-from connector.sandbox.salesforce.schema import admin_user, integration_user, org_id
+from connector.sandbox.salesforce.users import admin_user, integration_user, org_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +51,12 @@ def new_token(world: World, user: Row) -> str:
     access = f"{org_id(world)[:15]}!{secrets.token_urlsafe(36)}"
     _sessions(world)[access] = user.id
     return access
+
+
+def revoke(world: World, given: str) -> None:
+    """Log out: make one token worthless, as npm jsforce asks for it. Raises OAuthError for what is no token."""
+    if _sessions(world).pop(given, None) is None:
+        raise OAuthError("invalid_token", "the token is not one of this org")
 
 
 def end_sessions(world: World) -> None:

@@ -15,8 +15,8 @@ from connector.sandbox.salesforce.metadata.store import Component, store
 from connector.sandbox.salesforce.metadata.tree import Node, leaf
 from connector.sandbox.salesforce.metadata.types import BY_NAME
 from connector.sandbox.salesforce.pubsub import channels
-from connector.sandbox.salesforce.schema import admin_user
 from connector.sandbox.salesforce.setup_objects import ACTIVITIES
+from connector.sandbox.salesforce.users import admin_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

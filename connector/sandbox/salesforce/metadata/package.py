@@ -85,10 +85,14 @@ def read(data: bytes) -> Package:
 
 
 def manifest(node: Node) -> dict[str, list[str]]:
-    """Members by type name, of a package.xml or of the `unpackaged` part of a retrieve."""
+    """Members by type name, of a package.xml or of the `unpackaged` part of a retrieve.
+
+    The vendor's own converter ends the name of a folder with a slash (npm @salesforce/source-deploy-retrieve 12.37).
+    """
     found: dict[str, list[str]] = {}
     for section in node.all("types"):
-        found.setdefault(section.get("name"), []).extend(m.text.strip() for m in section.all("members"))
+        names = (m.text.strip().removesuffix("/") for m in section.all("members"))
+        found.setdefault(section.get("name"), []).extend(names)
     return found
 
 

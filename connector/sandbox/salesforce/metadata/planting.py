@@ -11,7 +11,7 @@ from connector.sandbox.salesforce.fields import Field
 from connector.sandbox.salesforce.metadata import applying, fieldxml
 from connector.sandbox.salesforce.metadata.store import store
 from connector.sandbox.salesforce.metadata.tree import Node, leaf
-from connector.sandbox.salesforce.schema import admin_user
+from connector.sandbox.salesforce.users import admin_user
 
 if TYPE_CHECKING:
     from connector.sandbox.salesforce.metadata.store import Component

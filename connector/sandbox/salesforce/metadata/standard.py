@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connector.sandbox.salesforce.catalog import catalog
+from connector.sandbox.salesforce.metadata.store import store
 from connector.sandbox.salesforce.metadata.tree import Node, leaf
-from connector.sandbox.salesforce.schema import admin_user
+from connector.sandbox.salesforce.users import admin_user
 
 if TYPE_CHECKING:
-    from connector.sandbox.salesforce.metadata.store import Store
     from connector.sandbox.state import World
 
 Columns = tuple[tuple[str, ...], ...]
@@ -71,13 +71,17 @@ RELATED = {
     "Account": ("RelatedContactList", "RelatedOpportunityList", "RelatedActivityList"),
 }
 OURS = "Handoff_"
+FURNISHED = "metadata.furnished"
 OUR_SECTION = "Handoff"
 """The section that an org which did not begin bare has on its layouts."""
 BEHAVIOURS = {"!": "Required", "-": "Readonly"}
 
 
-def furnish(world: World, store: Store) -> None:
-    """Put the standard layouts into an org's components; custom fields that it began with stand in a section."""
+def furnish(world: World) -> None:
+    """Put the standard layouts into an org's components, once; custom fields that it began with stand in a section."""
+    if world.settings.get(FURNISHED):
+        return
+    world.setting(FURNISHED, True)
     by = admin_user(world).id
     for name, sections in LAYOUTS.items():
         object_name = name.partition("-")[0]
@@ -85,7 +89,7 @@ def furnish(world: World, store: Store) -> None:
         custom = tuple(f.name for f in kind.own if f.name.startswith(OURS)) if kind else ()
         half = (len(custom) + 1) // 2
         more = ((OUR_SECTION, TWO, (custom[:half], custom[half:])),) if custom else ()
-        store.put("Layout", name, layout(object_name, (*sections[:1], *more, *sections[1:])), by=by)
+        store(world).put("Layout", name, layout(object_name, (*sections[:1], *more, *sections[1:])), by=by)
 
 
 def layout(object_name: str, sections: tuple[Section, ...]) -> Node:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 PART = "metadata"
 KEPT = "metadata:"
-FURNISHED = "metadata.furnished"
 Key = tuple[str, str]
 """Type and full name, e.g. ("ValidationRule", "Opportunity.Close_Needs_Amount")."""
 
@@ -108,11 +107,6 @@ def store(world: World) -> Store:
     found: Store | None = world.parts.get(PART)
     if found is None:
         found = world.parts[PART] = Store(world)
-        if not world.settings.get(FURNISHED):
-            from connector.sandbox.salesforce.metadata.standard import furnish
-
-            furnish(world, found)
-            world.setting(FURNISHED, True)
     return found
 
 

@@ -13,7 +13,7 @@ from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.errors import ApiError
 from connector.sandbox.salesforce.pubsub.channels import SETTING
 from connector.sandbox.salesforce.pubsub.refusals import NO_AUTH, NO_AUTH_HEADER
-from connector.sandbox.salesforce.schema import org_id
+from connector.sandbox.salesforce.users import org_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
