@@ -15,13 +15,14 @@ import typer
 
 from connector import bootstrap
 from connector.cli import provision_show as show
-from connector.cli.app import EXIT_FOUND
+from connector.cli.app import EXIT_CRM, EXIT_FOUND
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config
+from connector.cli.show import progress_console as console
 from connector.crm.salesforce.provision.apply import LeftRunning
 from connector.crm.salesforce.provision.install import Applied, Look, Wish, carry_out, look
 from connector.crm.salesforce.provision.options import Channel, Options
 from connector.crm.salesforce.provision.source import write_source
-from connector.errors import CrmError, FaultCode, Problem, UserError
+from connector.errors import Advice, CrmError, FaultCode, Problem, UserError
 
 HELP = """Install what a Salesforce org needs for the handoff: plan it, apply it, take it out again.
 
@@ -69,6 +70,9 @@ def command(
     activity_events: Annotated[
         bool, typer.Option("--activity-events", help="Events of tasks and meetings too; needs View All Data.")
     ] = False,
+    ledger: Annotated[
+        bool, typer.Option("--ledger", help="The object Handoff_Effect__c, where Activity may get no external id.")
+    ] = False,
     reports: Annotated[bool, typer.Option(help="The report folder with its dashboard.")] = True,
     token_env: Annotated[
         str, typer.Option(metavar="NAME", help="The variable that holds an admin's access token for this command.")
@@ -87,7 +91,9 @@ def command(
     wish = Wish(
         crm_map=org.crm_map,
         policy=org.policy,
-        options=Options(channel=channel or org.channel, activity_events=activity_events, reports=reports),
+        options=Options(
+            channel=channel or org.channel, activity_events=activity_events, ledger=ledger, reports=reports
+        ),
         integration_user=org.integration_user,
         remove=remove,
         with_fields=with_fields,
@@ -125,6 +131,11 @@ def _apply(
             applied = carry_out(org.line, found.plan, told=told)
     except LeftRunning as left:
         raise UserError([Problem("", "interrupted", show.left_running(left, system=org.name))]) from left
+    except CrmError as error:
+        if error.fault.advice is not Advice.VERIFY:
+            raise
+        console().print(show.lost_words(error, system=org.name), markup=False, soft_wrap=True)
+        raise typer.Exit(EXIT_CRM) from error
     return applied, look(org.line, wish, own=org.own) if applied.ok else None
 
 

@@ -21,7 +21,8 @@ from connector.cli.show import console, progress_console
 from connector.crm.salesforce.provision.apply import Failure, LeftRunning, Outcome, Progress
 from connector.crm.salesforce.provision.conflicts import Danger
 from connector.crm.salesforce.provision.install import Applied, Look
-from connector.crm.salesforce.provision.items import Difference, Do, Item
+from connector.crm.salesforce.provision.items import WRITES, Difference, Do, Item
+from connector.errors import CrmError
 
 SIGNS: Mapping[Do, tuple[str, str]] = {
     Do.CREATE: ("+", "green"),
@@ -142,7 +143,7 @@ def tell_json(page: Page, *, applied: Applied | None, left: Look | None) -> None
         "unread": list(look.org.unread),
         "login_problem": page.login_problem,
         "applied": None if applied is None else _applied_data(applied),
-        "left": None if left is None else [_item_data(one) for one in left.plan.items if one.component is not None],
+        "left": None if left is None else [_item_data(one) for one in left.plan.of(*WRITES)],
     }
     sys.stdout.write(json.dumps(data, indent=2) + "\n")
 
@@ -177,6 +178,14 @@ def left_running(left: LeftRunning, *, system: str) -> str:
     return (
         f"the deploy {left.job} goes on in the org: Setup > Deployment Status shows it and can cancel it. "
         f"What is left to do afterwards: handoff provision {system}"
+    )
+
+
+def lost_words(error: CrmError, *, system: str) -> str:
+    """What to know when the org's answer to a deploy never came."""
+    return (
+        f"the answer to the deploy was lost ({error.fault.vendor_code}), so it may be under way or not: "
+        f"Setup > Deployment Status shows it. What is left to do once it ended: handoff provision {system}"
     )
 
 

@@ -296,6 +296,17 @@ def test_who_holds_a_set_that_goes_is_told_and_loses_it_first() -> None:
     assert "1 person holds it" in _item(plan, "PermissionSet", "Handoff_Sales").detail
 
 
+def test_an_object_of_ours_goes_with_its_fields_once_it_is_empty() -> None:
+    ledger = Component("CustomObject", "Handoff_Effect__c", ())
+    key = Component("CustomField", "Handoff_Effect__c.Handoff_Key__c", ())
+    full = {ledger.name: Holding(2, is_all=True)}
+    empty = {ledger.name: Holding(0, is_all=True)}
+    org = an_org(ledger, key)
+    assert removal(WANTED, org, full, with_fields=True).to_remove == ()
+    assert removal(WANTED, org, empty, with_fields=True).to_remove == (ledger.key,)
+    assert removal(WANTED, org, empty).to_remove == ()
+
+
 def test_nothing_of_others_is_taken_out() -> None:
     theirs = Component("PermissionSet", "Sales_Team", ())
     field = Component("CustomField", "Opportunity.Gaps__c", ())

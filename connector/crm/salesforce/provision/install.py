@@ -23,8 +23,14 @@ from connector.crm.salesforce.provision.org import OrgState, describe_org, read_
 from connector.crm.salesforce.provision.permissions import INTEGRATION
 from connector.crm.salesforce.provision.remove import holdings, removal
 from connector.crm.salesforce.provision.render import deploy_zip
+from connector.handoff.model import Kind
 from connector.handoff.rulebook import Policy
 from connector.policy.crmmap import CrmMap
+from connector.policy.known import WRITERS
+
+OWNER = "OwnerId"
+HELD = (Kind.DEAL, Kind.ACCOUNT)
+"""Who writes it needs the right to transfer records (facts: Salesforce §7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,10 @@ def look(line: MetadataLine, wish: Wish, *, own: MetadataLine | None = None) -> 
     """Read the org and plan; writes nothing. ``own``: the daemon's login, which sees its fields. Raises `CrmError`."""
     described = describe_org(line)
     options = dataclasses.replace(
-        wish.options, api_version=line.session.api_version, permissionable=described.permissionable
+        wish.options,
+        api_version=line.session.api_version,
+        permissionable=described.permissionable,
+        writes_owner=any(one.field == OWNER and one.owner in WRITERS for kind in HELD for one in wish.crm_map.of(kind)),
     )
     wanted = desired(wish.crm_map, wish.policy, options)
     org = read_org(line, (one.key for one in wanted.components), described=described)

@@ -19,7 +19,7 @@ from connector.crm.salesforce.provision.org import OrgState, rows
 from connector.crm.salesforce.soql import select
 from connector.errors import CrmError
 
-FIELD = "CustomField"
+FIELD, OBJECT = "CustomField", "CustomObject"
 ORDER = (
     "ValidationRule",
     "Dashboard",
@@ -31,7 +31,7 @@ ORDER = (
     "CustomPermission",
     "CustomNotificationType",
     FIELD,
-    "CustomObject",
+    OBJECT,
 )
 """What may hang on what: later types are named by earlier ones. A type that is not here comes first."""
 
@@ -69,7 +69,7 @@ def holdings(lines: Sequence[MetadataLine], org: OrgState) -> dict[str, Holding]
     own login is asked as well. A field that none of them sees is left out.
     """
     found: dict[str, Holding] = {}
-    for one in org.of(FIELD):
+    for one in (*org.of(FIELD), *org.of(OBJECT)):
         held = next((held for line in lines if (held := _holding(line, one))), None) if is_ours(*one.key) else None
         if held is not None:
             found[one.name] = held
@@ -88,7 +88,7 @@ def removal(
     ours = sorted((one for one in _ours(desired, org)), key=lambda one: (_rank(one.type), one.name))
     items = [*_layouts(desired, org)]
     for one in ours:
-        if one.type == FIELD or (one.type == "CustomObject"):
+        if one.type in (FIELD, OBJECT):
             items.append(_field(one, held.get(one.name), with_fields=with_fields, even_with_data=even_with_data))
         else:
             items.append(Item(Do.REMOVE, one.type, one.name, _holders(one, org)))
@@ -103,11 +103,14 @@ def _ours(desired: Desired, org: OrgState) -> Iterator[Component]:
     """What carries our prefix, and the channel selections that we would make."""
     selected = {selection(one): one for one in desired.components if one.type == MEMBER}
     wanted = {one.key for one in desired.components}
+    whole = {one.name for one in org.of(OBJECT) if is_ours(*one.key)}
     for one in org.components.values():
         if one.type == MEMBER:
             if selection(one) in selected:
                 yield one
-        elif is_ours(one.type, one.name) and (one.key in wanted or one.type in (FIELD, "ValidationRule")):
+        elif one.type == FIELD and one.name.partition(".")[0] in whole:
+            continue  # goes with its object
+        elif is_ours(one.type, one.name) and (one.key in wanted or one.type in (FIELD, OBJECT, "ValidationRule")):
             yield one
 
 
@@ -140,7 +143,7 @@ def _rank(type: str) -> int:
 
 def _holding(line: MetadataLine, one: Component) -> Holding | None:
     name = one.name.partition(".")[0]
-    field = text_of(one.body, "fullName") or one.name.rpartition(".")[2]
+    field = "Id" if one.type == OBJECT else text_of(one.body, "fullName") or one.name.rpartition(".")[2]
     try:
         parts = [_counted(line, target, field, one.text("type")) for target in ACTIVITY.get(name, (name,))]
     except CrmError:
