@@ -17,7 +17,7 @@ from connector.engine.dispatcher import dispatch
 from connector.engine.jobs import next_ask
 from connector.engine.onepass import PASS_LEASE, connect, hold
 from connector.engine.parts import Shared, System
-from connector.engine.reconciler import DEAL_UNDECIDED, observe
+from connector.engine.reconciler import observe
 from connector.engine.rescuer import rescue
 from connector.engine.verifier import verify
 from connector.handoff.backfill import backfill, patch_of
@@ -36,6 +36,7 @@ LONGEST_NAP = 5.0
 """Seconds between two looks at jobs and rows under way, at most; a hold on the system must be renewed meanwhile."""
 
 ONLY = frozenset({Order.BACKFILL})
+UNDECIDED = "backfill.undecided"
 UNDER_WAY = frozenset({State.SENDING, State.UNKNOWN})
 
 log = structlog.get_logger()
@@ -150,7 +151,7 @@ def _decided(
             plan = backfill(snapshot, system.policy, shared.clock.now(), fields=fields)
         except Exception:  # one deal nobody foresaw must not stop all others
             undecided.append(deal_id)
-            log.exception(DEAL_UNDECIDED, system=system.name, deal=deal_id)
+            log.exception(UNDECIDED, system=system.name, deal=deal_id)
             continue
         if plan is not None:
             yield _One(plan, _account(snapshot), patch_of(plan), ways.get(deal_id))
