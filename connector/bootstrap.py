@@ -149,7 +149,6 @@ def open_org(config: Path, name: str, *, token: str = "") -> OpenedOrg:
     """
     from connector.crm.retry import ReadRetry
     from connector.crm.salesforce.provision.metadata import MetadataLine
-    from connector.crm.salesforce.provision.options import Channel as ChannelChoice
     from connector.crm.salesforce.session import SalesforceSession
 
     settings, loaded = load_all(config)
@@ -180,7 +179,7 @@ def open_org(config: Path, name: str, *, token: str = "") -> OpenedOrg:
         own=MetadataLine(daemons, now=clock.now) if token and identity else None,
         integration_user=identity.user_id if identity else "",
         login_problem=words,
-        channel=ChannelChoice.CUSTOM if system.live and system.live.channel else ChannelChoice.STANDARD,
+        channel=_channel_of(system),
     )
 
 
@@ -212,6 +211,17 @@ def pick(systems: Sequence[System], name: str) -> tuple[System, ...]:
         known = ", ".join(each.name for each in systems)
         raise UserError([Problem("", "--system", f"no system is called {name!r}; config.toml has {known}")])
     return chosen
+
+
+def _channel_of(system: SystemSettings) -> ChannelChoice:
+    """Where the daemon listens; a channel that the admin made is the admin's to fill."""
+    from connector.crm.salesforce.provision.channel import CUSTOM_CHANNEL
+    from connector.crm.salesforce.provision.options import Channel as ChannelChoice
+
+    named = system.live.channel if system.live else ""
+    if not named:
+        return ChannelChoice.STANDARD
+    return ChannelChoice.CUSTOM if named == CUSTOM_CHANNEL else ChannelChoice.OFF
 
 
 def _org_named(settings: Settings, name: str) -> SystemSettings:

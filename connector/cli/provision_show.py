@@ -225,7 +225,7 @@ def _tell_items(do: Do, items: Sequence[Item]) -> None:
         if item.why and do is not Do.KEEP:
             out.print(f"      {item.why}", style="dim", **_PLAIN)
     if quiet:
-        out.print(f"  {sign} {len(quiet)} more, as wanted", **_PLAIN)
+        out.print(f"  {sign} {len(quiet)} as wanted", **_PLAIN)
 
 
 _PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}

@@ -153,6 +153,14 @@ def test_a_package_that_the_org_refuses_leaves_it_untouched(org: Bare) -> None:
     assert not permissions.may_edit(org.world, integration_user(org.world).id, "Opportunity", GATE)
 
 
+def test_a_deploy_whose_answer_is_lost_is_not_called_undone(org: Bare) -> None:
+    org.world.faults.add(system="sf", match="POST .*deployRequest", kind="reset_after", count=1)
+    ran = org.provision("--apply", "--yes")
+    assert ran.code == 3, ran.text
+    assert "the answer to the deploy was lost" in ran.text
+    assert "Deployment Status" in ran.text
+
+
 def test_a_login_without_the_right_is_told_what_to_do(org: Bare) -> None:
     ran = org.provision("--apply", "--yes", as_admin=False)
     assert ran.code == 2

@@ -117,6 +117,15 @@ def test_one_mismatch_is_one_problem(kind: Kind, field: str, changes: dict[str, 
     assert words in problem.message
 
 
+def test_a_right_is_asked_for_only_where_the_owner_uses_it() -> None:
+    # The gate is written again and again; a task's key once, when the task is made.
+    (gate,) = _check(_with(Kind.DEAL, "Handoff_Gate__c", updateable=False))
+    assert gate.key == "fields.deal.gate"
+    assert _check(_with(Kind.TASK, "Handoff_Key__c", updateable=False)) == ()
+    (key,) = _check(_with(Kind.TASK, "Handoff_Key__c", createable=False))
+    assert "grant edit access" in key.message
+
+
 def test_what_people_own_need_not_be_writable() -> None:
     assert _check(_with(Kind.DEAL, "Amount", writable=False)) == ()
 

@@ -92,7 +92,7 @@ def _item(wanted: Component, org: OrgState) -> Item:
         return Item(Do.CREATE, wanted.type, wanted.name, _shape(wanted), wanted.why, component=wanted)
     habit = HABITS.get(wanted.type, ONCE)
     if habit.once:
-        return Item(Do.KEEP, wanted.type, wanted.name, "is there; left as it is", wanted.why)
+        return Item(Do.KEEP, wanted.type, wanted.name, why=wanted.why)
     return _compared(wanted, present, habit, org)
 
 
@@ -225,7 +225,8 @@ def _members(desired: Desired, org: OrgState) -> Iterator[Item]:
         channel, entity = selection(wanted)
         there = present.get((channel, entity))
         if there is not None:
-            yield Item(Do.KEEP, MEMBER, wanted.name, f"{entity} is selected on {channel} by {there.name}", wanted.why)
+            detail = "" if there.name == wanted.name else f"{entity} is selected on {channel} by {there.name}"
+            yield Item(Do.KEEP, MEMBER, wanted.name, detail, wanted.why)
         elif entity not in entities and len(entities) >= CHANNEL_ENTITIES:
             detail = (
                 f"{CHANNEL_ENTITIES} entities are selected already, as many as there may be without an add-on: "
@@ -241,7 +242,7 @@ def _layouts(desired: Desired, org: OrgState) -> Iterator[Item]:
     for wanted, layout in on_layouts(desired, org):
         changed = insert_section(layout, wanted)
         if changed.body == layout.body:
-            yield Item(Do.KEEP, "Layout", layout.name, "has every field", WHY_LAYOUT)
+            yield Item(Do.KEEP, "Layout", layout.name, why=WHY_LAYOUT)
         else:
             detail = f"the section {wanted.label} is put in; all else stays"
             yield Item(Do.CHANGE, "Layout", layout.name, detail, WHY_LAYOUT, component=changed)
