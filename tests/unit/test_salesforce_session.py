@@ -139,6 +139,41 @@ def test_an_expired_token_is_renewed_once_and_the_call_sent_again(mock: response
     assert rig.calls == {"token": 2, "collections.update": 2}
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"body": ""},
+        {"body": HTML},
+        {"json": {"message": "no session"}},
+        {"json": [{"message": "INVALID_HEADER_TYPE", "errorCode": "INVALID_AUTH_HEADER"}]},
+    ],
+)
+def test_a_401_in_other_words_or_in_none_is_an_expired_token_too(
+    mock: responses.RequestsMock, answer: dict[str, object]
+) -> None:
+    rig = a_rig(mock)
+    mock.replace(responses.POST, TOKEN, json=token("first"))
+    mock.add(responses.POST, TOKEN, json=token("second"))
+    mock.add(responses.PATCH, COLLECTIONS, status=401, **answer)
+    mock.add(responses.PATCH, COLLECTIONS, json=DONE)
+    assert rig.crm.apply(PATCH) == (Applied(DEAL),)
+    assert rig.calls == {"token": 2, "collections.update": 2}
+
+
+def test_a_renewal_that_fails_leaves_the_batch_unsent_and_the_next_try_renews(mock: responses.RequestsMock) -> None:
+    rig = a_rig(mock)
+    mock.replace(responses.POST, TOKEN, json=token("first"))
+    mock.add(responses.POST, TOKEN, body=requests.ConnectionError("down"))
+    mock.add(responses.POST, TOKEN, json=token("third"))
+    mock.add(responses.PATCH, COLLECTIONS, json=EXPIRED, status=401)
+    mock.add(responses.PATCH, COLLECTIONS, json=DONE)
+    with pytest.raises(CrmError) as caught:
+        rig.crm.apply(PATCH)
+    assert caught.value.fault.advice is Advice.RETRY
+    assert rig.crm.apply(PATCH) == (Applied(DEAL),)
+    assert rig.calls["collections.update"] == 2
+
+
 def test_a_token_that_stays_expired_halts_after_one_renewal(mock: responses.RequestsMock) -> None:
     rig = a_rig(mock)
     mock.add(responses.GET, QUERY, json=EXPIRED, status=401)

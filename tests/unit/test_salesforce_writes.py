@@ -137,6 +137,7 @@ def refused(mock: responses.RequestsMock, error: dict[str, Any], *, rig: Rig | N
     ("code", "advice"),
     [
         ("UNABLE_TO_LOCK_ROW", Advice.RETRY),
+        ("INVALID_SESSION_ID", Advice.RETRY),
         ("ENTITY_IS_DELETED", Advice.REREAD),
         ("DUPLICATE_VALUE", Advice.REREAD),
         ("FIELD_CUSTOM_VALIDATION_EXCEPTION", Advice.PARK),
@@ -238,3 +239,17 @@ def test_a_refusal_keeps_the_vendors_words_and_says_what_to_do(
     assert isinstance(outcome, Refused)
     assert outcome.fault.message.startswith("Their words")
     assert hint in outcome.fault.message.partition("What to do: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "whole"),
+    [
+        ("Fill in the date", "Fill in the date. What to do:"),
+        ("Fill in the date.", "Fill in the date. What to do:"),
+        ("x" * 5000, "x. What to do:"),
+    ],
+)
+def test_what_to_do_follows_words_of_any_length(mock: responses.RequestsMock, words: str, whole: str) -> None:
+    outcome = refused(mock, {"statusCode": "STRING_TOO_LONG", "message": words})
+    assert whole in outcome.fault.message
+    assert outcome.fault.message.endswith("then: handoff retry")

@@ -23,6 +23,10 @@ MESSAGE_LIMIT = 2000
 
 QUOTA_CODE = "REQUEST_LIMIT_EXCEEDED"
 EXPIRED_CODE = "INVALID_SESSION_ID"
+UNAUTHORIZED = 401
+RENEWABLE = frozenset({EXPIRED_CODE, "INVALID_AUTH_HEADER", f"HTTP {UNAUTHORIZED}"})
+"""What a token that is over is answered with: the documented code (facts: Salesforce §3.3), or a 401 of something in
+front of the API, which has no code of Salesforce's or no body at all."""
 DUPLICATE_CODE = "DUPLICATE_VALUE"
 INVALID_JOB_STATE = "INVALIDJOBSTATE"
 """A Bulk job cannot go from its state to the one that was asked for."""
@@ -56,8 +60,12 @@ CODES: Mapping[str, FaultCode] = {
     "FUNCTIONALITY_NOT_ENABLED": FaultCode.NOT_PERMITTED,
 }
 
+ROW_CODES: Mapping[str, FaultCode] = {EXPIRED_CODE: FaultCode.UNAVAILABLE}
+"""Where one row says something else than a whole call: a session that ended between two rows is renewed by the next
+call, and is no reason to stop the system."""
+
 STATUSES: Mapping[int, FaultCode] = {
-    401: FaultCode.AUTH_REVOKED,
+    UNAUTHORIZED: FaultCode.AUTH_REVOKED,
     403: FaultCode.NOT_PERMITTED,
     404: FaultCode.RECORD_GONE,
     408: FaultCode.UNAVAILABLE,
@@ -93,14 +101,15 @@ def of_row(errors: Sequence[Mapping[str, Any]], *, key_field: str | None) -> Fau
     """
     first = errors[0] if errors else {}
     vendor_code = str(first.get("statusCode") or first.get("errorCode") or "NO_REASON_GIVEN")
-    code = CODES.get(vendor_code, FaultCode.REJECTED)
+    code = ROW_CODES.get(vendor_code) or CODES.get(vendor_code, FaultCode.REJECTED)
     fields = [str(name) for name in first.get("fields") or ()]
     if code is FaultCode.DUPLICATE and (key_field is None or (fields and key_field not in fields)):
         code = FaultCode.REJECTED
     words = "; ".join(str(each.get("message", "")) for each in errors) or "the row failed without a reason"
     named = f" (fields: {', '.join(fields)})" if fields else ""
     advice = hint(vendor_code, fields)
-    told = (words + named)[:MESSAGE_LIMIT] + (f". What to do: {advice}" if advice else "")
+    told = (words + named)[:MESSAGE_LIMIT]
+    told += f"{'' if told.endswith(('.', '!', '?')) else '.'} What to do: {advice}" if advice else ""
     return Fault(code=code, vendor_code=vendor_code, message=told)
 
 
@@ -123,7 +132,7 @@ def odd_answer(what: str) -> Fault:
 
 def is_expired(error: CrmError) -> bool:
     """Whether a fresh token may help."""
-    return error.fault.vendor_code == EXPIRED_CODE
+    return error.fault.vendor_code in RENEWABLE
 
 
 def is_version(error: CrmError) -> bool:
@@ -133,7 +142,9 @@ def is_version(error: CrmError) -> bool:
 
 def _of_reply(error: SalesforceError, *, write: bool, usage: Usage, now: datetime) -> Fault:
     told = _first(error.content)
-    vendor_code = str(told.get("errorCode") or f"HTTP {error.status}")
+    if "errorCode" not in told and told.get("errors"):
+        told = _first(told["errors"])  # an action's result, refused as a whole (facts: Salesforce §6.5, unconfirmed)
+    vendor_code = str(told.get("errorCode") or told.get("statusCode") or f"HTTP {error.status}")
     words = str(told.get("message") or _plain(error.content))[:MESSAGE_LIMIT]
     code = CODES.get(vendor_code) or _by_status(error.status)
     retry_at = None
