@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,3 +53,11 @@ def test_an_action_without_a_result_is_in_doubt(mock: responses.RequestsMock, an
     with pytest.raises(CrmError) as caught:
         a_rig(mock).crm.tell(NOTICE)
     assert caught.value.fault.code is FaultCode.OUTCOME_UNKNOWN
+
+
+def test_a_bell_that_was_taken_out_of_the_mapping_meanwhile_is_left_to_a_person(mock: responses.RequestsMock) -> None:
+    rig = a_rig(mock)
+    with pytest.raises(CrmError, match=r"\[tell\]") as caught:
+        rig.crm.tell(dataclasses.replace(NOTICE, way="bell"))
+    assert caught.value.fault.advice is Advice.PARK
+    assert rig.calls == {}

@@ -63,6 +63,10 @@ class Bell:
         }
 
     def _type(self) -> str:
+        if not self._notification:
+            # Recorded while the mapping named one.
+            words = "the mapping names no kind of notification any more. What to do: name it under [tell], bell; "
+            raise CrmError(Fault(FaultCode.NOT_PERMITTED, "NO_NOTIFICATION_TYPE", words + "then: handoff retry"))
         if not self._type_id:
             named = f"DeveloperName = {literal(self._notification)}"
             soql = select(["Id"], of="CustomNotificationType", where=named, limit=1)
