@@ -220,8 +220,28 @@ class _Desk:
         return ChatSettings(webhook_url=url) if url else None
 
 
+SCREENS = ".lightning.force.com"
+COMMON_LOGINS = ("login.salesforce.com", "test.salesforce.com")
+"""facts: Salesforce §4.1, §4.4"""
+
+
+def _judge_address(desk: _Desk, spec: SystemSpec, at: KeyPath) -> None:
+    """An org's screens and the common login pages are not where its API is."""
+    host = urlsplit(spec.base_url or "").hostname or ""
+    if host.endswith(SCREENS):
+        own = host.removesuffix(SCREENS) + ".my.salesforce.com"
+        desk.complain((*at, "base_url"), f'is where the screens are; the API is at "https://{own}"')
+    if host in COMMON_LOGINS:
+        message = "is the common login page; write the org's own address, "
+        message += (
+            '"https://<name>.my.salesforce.com", or of a sandbox "https://<name>--<sandbox>.sandbox.my.salesforce.com"'
+        )
+        desk.complain((*at, "base_url"), message)
+
+
 def _salesforce(desk: _Desk, spec: SystemSpec, at: KeyPath) -> Credentials | None:
     prefix = _prefix(spec)
+    _judge_address(desk, spec, at)
     _refuse_keys(desk, spec, at, ("access_token_env", "access_token_file"), "belongs to HubSpot; take it out")
     client_id = desk.needed("client_id", spec, at, suggested=f"{prefix}_CLIENT_ID")
     if spec.private_key_env or spec.private_key_file:

@@ -126,3 +126,20 @@ def test_relative_files_start_from_the_config_s_folder(tmp_path: Path, monkeypat
     settings = load_settings(_write(tmp_path, HUBSPOT + 'access_token_file = "token"\n'), env={})
     assert "beside-the-config" in settings.secrets()
     assert settings.daemon.state == tmp_path / "state"
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("https://acme.lightning.force.com", "https://acme.my.salesforce.com"),
+        ("https://acme--uat.sandbox.lightning.force.com", "https://acme--uat.sandbox.my.salesforce.com"),
+        ("https://login.salesforce.com", "the org's own address"),
+        ("https://test.salesforce.com", ".sandbox.my.salesforce.com"),
+    ],
+)
+def test_an_address_that_is_not_the_orgs_api_says_which_is(tmp_path: Path, address: str, words: str) -> None:
+    text = f'[[systems]]\nname = "sf"\nvendor = "salesforce"\nbase_url = "{address}"\n'
+    text += 'client_id_env = "SF_CLIENT_ID"\nclient_secret_env = "SF_CLIENT_SECRET"\n'
+    told = _told(_write(tmp_path, text), ENV)
+    assert "4:" in told
+    assert words in told
