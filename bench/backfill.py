@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -139,16 +140,33 @@ def _run(place: Ground, *arguments: str, until: Callable[[], bool] | None = None
             env={**os.environ, **place.secrets},
             start_new_session=True,
         )
-    if until is not None:
-        wait_until(lambda: process.poll() is not None or until(), seconds=PATIENCE, what="the middle", every=0.05)
-        if process.returncode is not None:
-            raise RuntimeError(f"it ended before it was killed: {_end_of(place.folder / 'backfill.log')}")
-        os.kill(process.pid, signal.SIGKILL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if until is None and process.returncode != 0:
-        raise RuntimeError(f"{arguments[0]} ended with {process.returncode}: {_end_of(place.folder / 'backfill.log')}")
-    return Ran(process.returncode, time.monotonic() - began, usage.ru_maxrss * 1024 / MB, out.read_text())
+    peak = 0.0
+
+    def over() -> bool:
+        nonlocal peak
+        peak = _peak_mb(process.pid) or peak
+        return process.poll() is not None or (until is not None and until())
+
+    wait_until(over, seconds=PATIENCE, what=f"the end of {arguments[0]}", every=0.05)
+    if until is not None and process.returncode is None:
+        process.kill()
+    code = process.wait()
+    if code != (0 if until is None else -signal.SIGKILL):
+        raise RuntimeError(f"{arguments[0]} ended with {code}: {_end_of(place.folder / 'backfill.log')}")
+    return Ran(code, time.monotonic() - began, peak, out.read_text())
+
+
+def _peak_mb(pid: int) -> float:
+    """The most memory a process ever held, as the kernel tells while it lives; 0 when it is gone.
+
+    Not ``ru_maxrss``: that begins with what the process held which started it, here a whole org.
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) * 1024 / MB if found else 0.0
 
 
 def _end_of(path: Path) -> str:

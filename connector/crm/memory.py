@@ -239,7 +239,7 @@ class MemoryCRM:
         """Deals by their last change."""
         self._called("scan_changed")
         yield tuple(
-            Change(deal_id=row.id, modified_at=row.modified_at)
+            Change(deal_id=row.id, modified_at=row.modified_at, by_self=row.by == SELF)
             for row in self._rows.values()
             if row.kind is Kind.DEAL and row.modified_at >= since
         )

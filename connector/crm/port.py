@@ -319,7 +319,10 @@ class CRM(Protocol):
 
     @property
     def jobs(self) -> Jobs | None:
-        """Writing by jobs, for the lanes of ``capabilities.bulk``; None where there is no such thing."""
+        """Writing by jobs, for the lanes of ``capabilities.bulk``; None where there is no such thing.
+
+        Those under way are asked also when no lane goes by job any more.
+        """
         ...
 
     @property

@@ -20,6 +20,7 @@ from connector.engine.parts import Shared, System
 from connector.engine.reconciler import observe
 from connector.engine.rescuer import rescue
 from connector.engine.verifier import verify
+from connector.errors import Advice, CrmError
 from connector.handoff.backfill import backfill, patch_of
 from connector.handoff.model import Snapshot
 from connector.handoff.plan import Order, Patch, Plan
@@ -34,6 +35,9 @@ broken off lets go of them by this."""
 
 LONGEST_NAP = 5.0
 """Seconds between two looks at jobs and rows under way, at most; a hold on the system must be renewed meanwhile."""
+
+PATIENCE = 10
+"""Looks in a row that may fail while the CRM is away; nothing is lost when the command then gives up."""
 
 ONLY = frozenset({Order.BACKFILL})
 UNDECIDED = "backfill.undecided"
@@ -114,6 +118,7 @@ def send(shared: Shared, system: System) -> Iterator[int]:
 
     Ends early when another process holds the system (it will send them) or when it is paused. Raises `CrmError`.
     """
+    failures = 0
     with system.lock:
         while not shared.stopping.is_set():
             if not hold(shared, system) or shared.store.paused(system.name) is not None:
@@ -121,7 +126,13 @@ def send(shared: Shared, system: System) -> Iterator[int]:
             if not system.connected:
                 connect(shared, system)
             rescue(shared, system)
-            verify(shared, system)
+            try:
+                verify(shared, system)
+                failures = 0
+            except CrmError as error:
+                failures += 1
+                if error.fault.advice is not Advice.RETRY or failures > PATIENCE:
+                    raise
             dispatch(shared, system, orders=ONLY)
             left = shared.store.open_backfill(system.name)
             yield left

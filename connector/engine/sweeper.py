@@ -78,7 +78,10 @@ def _compare(shared: Shared, system: System, *, since: datetime, upto: datetime)
     ahead = upto - shared.clock.now()
     changed = found = 0
     for page in system.crm.scan_changed(since - COMPARE_OVERLAP):
-        missed = shared.store.missed(system.name, page, ahead=ahead)
+        # What a backfill wrote on old deals is no news: nothing follows from a look at them.
+        filled = shared.store.observed_only(system.name, [each.deal_id for each in page if each.by_self])
+        telling = [each for each in page if not (each.by_self and each.deal_id in filled)]
+        missed = shared.store.missed(system.name, telling, ahead=ahead)
         look_again(shared, system, missed, reason="changed, and not looked at since")
         changed, found = changed + len(page), found + len(missed)
     shared.store.set_cursor(system.name, COMPARED, upto.isoformat())

@@ -40,7 +40,6 @@ class Rig:
         )
         self.crm.connect()
         self.world = SandboxWorld(sandbox, sandbox.sf, self.crm, fields=FIELDS, page=2000, tells_self=True)
-        assert self.crm.jobs is not None
         self.jobs: Jobs = self.crm.jobs
 
     def deals(self, count: int) -> list[str]:
@@ -196,7 +195,7 @@ def test_rows_of_one_account_stand_side_by_side(rig: Rig) -> None:
     assert [line.split(",")[0] for line in table.splitlines()[1:]] == [deals[1], deals[3], deals[0], deals[2]]
 
 
-def test_threshold_zero_means_no_jobs() -> None:
+def test_threshold_zero_means_no_new_jobs_but_old_ones_can_be_asked() -> None:
     with Sandbox.running() as sandbox:
         crm = connect_salesforce(
             system=SystemName("sf"),
@@ -204,8 +203,8 @@ def test_threshold_zero_means_no_jobs() -> None:
             login=SalesforceLogin(sandbox.sf_url, client_id="handoff-daemon", client_secret="sandbox-secret"),
             bulk_threshold=0,
         )
-        assert crm.jobs is None
         assert crm.capabilities.bulk == {}
+        assert crm.jobs.ask("750000000000001AAA") is JobState.GONE
 
 
 @pytest.mark.parametrize(

@@ -286,3 +286,35 @@ def test_what_the_store_says_of_rows_on_their_way() -> None:
     record(desk)
     assert set(desk.store.backfilling(SYSTEM, deals).values()) == {State.PENDING}
     assert desk.store.open_backfill(SYSTEM) == 2
+
+
+def test_the_nightly_comparison_takes_a_backfill_for_no_news() -> None:
+    desk, _ = a_desk_with_old_deals()
+    record(desk)
+    desk.run()
+    desk.run()
+    desk.calls.clear()
+    for _ in range(60):
+        desk.run(hours=1)
+    assert desk.calls["fetch"] == 0
+
+
+def test_a_command_that_sends_outlasts_a_crm_that_is_away_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, deals = a_desk_with_old_deals(6)
+    monkeypatch.setattr(engine, "_nap", lambda shared, _due: desk.clock.advance(timedelta(minutes=1)) or 0.0)
+    record(desk)
+    left = engine.send(desk.shared, desk.system)
+    assert next(left) == 6
+    desk.crm.fail_calls(*[AWAY] * 3)
+    assert list(left)[-1] == 0
+    assert filled(desk, deals) == 6
+
+
+def test_a_limit_and_a_second_run_fill_what_is_left() -> None:
+    desk, deals = a_desk_with_old_deals()
+    assert record(desk, limit=3) == 3
+    desk.settle()
+    assert filled(desk, deals) == 3
+    assert record(desk) == DEALS - 3
+    desk.settle()
+    assert filled(desk, deals) == DEALS

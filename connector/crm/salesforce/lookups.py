@@ -78,10 +78,16 @@ def scan_changed(session: SalesforceSession, names: Names, since: datetime) -> I
     last = ""
     while True:
         where = f"SystemModstamp >= {moment(since)}" + (f" AND Id > {literal(last)}" if last else "")
-        soql = select(["Id", "SystemModstamp"], of=names.object(Kind.DEAL), where=where, order="Id ASC", limit=PAGE)
+        columns = ["Id", "SystemModstamp", "LastModifiedById"]
+        soql = select(columns, of=names.object(Kind.DEAL), where=where, order="Id ASC", limit=PAGE)
         rows: list[Row] = session.query_page(soql, all_rows=True)["records"]
-        stamped = ((str(row["Id"]), moment_of(row.get("SystemModstamp"))) for row in rows)
-        yield tuple(Change(deal_id=each, modified_at=at) for each, at in stamped if at is not None)
+        own_id = session.identity.user_id
+        stamped = ((row, moment_of(row.get("SystemModstamp"))) for row in rows)
+        yield tuple(
+            Change(deal_id=str(row["Id"]), modified_at=at, by_self=row.get("LastModifiedById") == own_id)
+            for row, at in stamped
+            if at is not None
+        )
         if not rows:
             return
         last = str(rows[-1]["Id"])
