@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from connector.sandbox.ordered import ID_END, Ordered
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
 STALE_SLACK = 1_000
 AT_ONCE = datetime.min.replace(tzinfo=UTC)
-ID_END = "\uffff"
 
 
 class NotUnique(Exception):
@@ -146,6 +147,7 @@ class Table:
         self.before_write: Callable[[Row | None, dict[str, Any]], dict[str, Any]] | None = None
         self.after_write: Callable[[Row, dict[str, Any]], None] | None = None
         self._hash: dict[str, dict[Any, dict[str, None]]] = {f: {} for f in (*unique, *indexed)}
+        self._ordered: dict[str, Ordered] = {}
         self._stamps: list[_Stamp] = []
         self._unsorted = False
 
@@ -210,7 +212,7 @@ class Table:
         self._note(id, row)
         now = self.world.clock.now()
         self._hold_back(row, now)
-        self._unindex(row, self._hash)
+        self._unindex(row)
         row.deleted_at = self.world.round(now)
         self._stamp(row, now, by)
         self.world.record(self, row)
@@ -225,7 +227,7 @@ class Table:
         self._check_unique(id, row.values)
         self._note(id, row)
         row.deleted_at = None
-        self._index(row, self._hash)
+        self._index(row)
         self._stamp(row, self.world.clock.now(), by)
         self.world.record(self, row)
         self._tell(row, row.values, "UNDELETE")
@@ -246,13 +248,15 @@ class Table:
         """Look a field up by hash from now on."""
         if field in self._hash:
             return
-        self._hash[field] = {}
+        index = self._hash[field] = {}
         for row in self.live():
-            self._index(row, (field,))
+            if row.values.get(field) is not None:
+                index.setdefault(_key(row.values[field]), {})[row.id] = None
 
     def forget(self, field: str) -> None:
         """Take a field's values out of every row, without a stamp or a history: the field itself is gone."""
         self._hash.pop(field, None)
+        self._ordered.pop(field, None)
         for row in self.rows.values():
             if row.values.pop(field, None) is not None:
                 self.world.record(self, row)
@@ -261,10 +265,10 @@ class Table:
         """Place a row as it stands, replacing one with the same id: for loading a saved state."""
         old = self.rows.get(row.id)
         if old is not None and old.deleted_at is None:
-            self._unindex(old, self._hash)
+            self._unindex(old)
         self.rows[row.id] = row
         if row.deleted_at is None:
-            self._index(row, self._hash)
+            self._index(row)
         self._add_stamp(row)
         if row.visible_at > row.modified_at:
             self.pending.add(row.id)
@@ -273,7 +277,7 @@ class Table:
         """Put back a row as it was, or forget it when it was not there: for rolling back."""
         row = self.rows.pop(id)
         if row.deleted_at is None:
-            self._unindex(row, self._hash)
+            self._unindex(row)
         self.pending.discard(id)
         if old is not None:
             self.put(old)
@@ -288,6 +292,7 @@ class Table:
         self._stamps.clear()
         for index in self._hash.values():
             index.clear()
+        self._ordered.clear()
 
     # reading
 
@@ -346,6 +351,13 @@ class Table:
             return
         for ids in list(index.values()):
             yield from (self.rows[id] for id in list(ids))
+
+    def ordered(self, field: str) -> Ordered:
+        """Live rows by a text field's values in their order; sorted at the first call, and kept so from then on."""
+        if field not in self._ordered:
+            values = ((row.values.get(field), row.id) for row in self.live())
+            self._ordered[field] = Ordered((value, row_id) for value, row_id in values if isinstance(value, str))
+        return self._ordered[field]
 
     def find_unique(self, field: str, value: Any) -> Row | None:
         """The first live row with this value, or None."""
@@ -412,19 +424,27 @@ class Table:
             if (every or name in self.tracked) and before.get(name) != value:
                 row.history.append(Change(at=at, field=name, old=before.get(name), new=value, by=by))
 
-    def _index(self, row: Row, names: Collection[str]) -> None:
+    def _index(self, row: Row, names: Collection[str] | None = None) -> None:
         for name, index in self._hash.items():
             value = row.values.get(name)
-            if name in names and value is not None:
+            if (names is None or name in names) and value is not None:
                 index.setdefault(_key(value), {})[row.id] = None
+        for name, order in self._ordered.items():
+            value = row.values.get(name)
+            if (names is None or name in names) and isinstance(value, str):
+                order.add(value, row.id)
 
-    def _unindex(self, row: Row, names: Collection[str]) -> None:
+    def _unindex(self, row: Row, names: Collection[str] | None = None) -> None:
         for name, index in self._hash.items():
             key = _key(row.values.get(name))
-            if name in names and key in index:
+            if (names is None or name in names) and key in index:
                 index[key].pop(row.id, None)
                 if not index[key]:
                     del index[key]
+        for name, order in self._ordered.items():
+            value = row.values.get(name)
+            if (names is None or name in names) and isinstance(value, str):
+                order.drop(value, row.id)
 
     def _add_stamp(self, row: Row) -> None:
         stamp = _Stamp(row.modified_at, row.id)

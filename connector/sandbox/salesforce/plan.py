@@ -1,4 +1,4 @@
-"""Which rows a query has to look at: by id, by hash index, by modification stamp, or all of them.
+"""Which rows a query has to look at: by id, by hash index, by modification stamp, by a range of days, or all of them.
 
 Not a filter: the candidates are a superset, and the test decides. An idle poll must not cost a scan of the org.
 """
@@ -11,15 +11,22 @@ from typing import TYPE_CHECKING
 
 from connector.sandbox.salesforce.grammar import AllOf, Among, AnyOf, Compare, Condition, Value
 from connector.sandbox.salesforce.ids import canonical
-from connector.sandbox.salesforce.values import parse_datetime
+from connector.sandbox.salesforce.values import parse_datetime, wire_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from connector.sandbox.rows import Row, Table
-    from connector.sandbox.salesforce.fields import ObjectType
+    from connector.sandbox.salesforce.fields import Field, ObjectType
+
+TIMES = frozenset({"date", "datetime"})
+FEW = 3
+"""A range is worth its index when no more than one row in so many is in it."""
 
 STAMPS = frozenset({"systemmodstamp", "lastmodifieddate"})
+SYSTEM_TIMES = frozenset({"CreatedDate", "LastModifiedDate", "SystemModstamp"})
+"""They are no values of a row: the row itself has them."""
+
 BEGIN = datetime(1, 1, 1, tzinfo=UTC)
 END = datetime(9999, 12, 31, tzinfo=UTC)
 
@@ -80,9 +87,33 @@ def _lookup(table: Table, kind: ObjectType, where: Condition, *, deleted: bool) 
             field = kind.find(path)
             if field is not None and table.is_indexed(field.name) and not deleted:
                 return {row.id: row for row in table.having(field.name)}
+            return None if deleted else _by_range(table, field, None, None)
+        case Compare(path, op, value) if value.kind in TIMES and not deleted:
+            literal = _stored(value)
+            low, high = (literal if op in (">", ">=") else None), (literal if op in ("<", "<=") else None)
+            return _by_range(table, kind.find(path), low, high) if low or high else None
         case Among(path, values, False):
             return _by_values(table, kind, path, values, deleted=deleted)
     return None
+
+
+def _by_range(table: Table, field: Field | None, low: str | None, high: str | None) -> dict[str, Row] | None:
+    """The rows whose day or time is within the bounds, when they are few; None when looking at all is as good."""
+    if field is None or field.type not in TIMES or field.name in SYSTEM_TIMES:
+        return None
+    order = table.ordered(field.name)
+    if order.span(low, high) * FEW > len(table.rows):
+        return None
+    return {row_id: table.rows[row_id] for row_id in order.between(low, high)}
+
+
+def _stored(value: Value) -> str | None:
+    """A literal of a day or a time as values are stored, so that the order of texts is that of time."""
+    text = str(value.value)
+    if value.kind == "date":
+        return text
+    at = parse_datetime(text)
+    return wire_datetime(at) if at is not None else None
 
 
 def _by_values(
