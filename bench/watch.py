@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.desk import Desk
-from connector.sandbox.salesforce.schema import integration_user
+from connector.sandbox.salesforce.users import integration_user
 from connector.sandbox.state import Row, Table, Watch
 
 LOOK_EVERY = 0.05
