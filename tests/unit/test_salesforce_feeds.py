@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from urllib.parse import parse_qs, urlsplit
@@ -13,7 +13,7 @@ import requests
 import responses
 from salesforce_wire import DATA, NOW, USER, a_rig, records, wire_time
 
-from connector.crm.salesforce import soql
+from connector.crm.salesforce import feeds, soql
 from connector.crm.salesforce.feeds import Cursor
 from connector.errors import CrmError
 
@@ -27,6 +27,7 @@ class Org:
         self.asked: list[str] = []
         self.open_since: datetime | None = None
         self.replicates = True
+        self.before_telling: Callable[[], None] = lambda: None
         self.safe_dates = 0
         mock.add_callback(responses.GET, DATA + "queryAll/", callback=self._answer)
         mock.add_callback(responses.GET, DATA + "sobjects/Opportunity/updated/", callback=self._updated)
@@ -34,6 +35,7 @@ class Org:
 
     def _updated(self, request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
         self.safe_dates += 1
+        self.before_telling()
         if not self.replicates:
             refusal = [{"errorCode": "INVALID_TYPE", "message": "not replicateable"}]
             return 400, self._headers(), json.dumps(refusal)
@@ -201,3 +203,44 @@ def test_where_the_platform_does_not_say_it_is_asked_once(org: Org) -> None:
 def test_a_cursor_of_the_last_version_is_understood() -> None:
     old = json.dumps([[soql.moment(NOW)] * 3 + [None], None, {}])
     assert Cursor.parse(old).covered is None
+
+
+def test_a_transaction_that_ends_between_a_scan_and_the_next_safe_date_is_not_passed_over(org: Org) -> None:
+    _, cursor = read(org, Cursor(NOW - timedelta(hours=1), NOW, NOW).dump())
+    begun = NOW + timedelta(seconds=30)
+    org.open_since = begun
+    _, cursor = poll_for(org, cursor, 40)
+
+    def commit() -> None:
+        org.rows["006-import"] = (begun, "005-person")
+        org.open_since = None
+
+    org.before_telling = commit
+    told, cursor = poll_for(org, cursor, 15)
+    assert told == ["006-import"]
+    covered = Cursor.parse(cursor).covered
+    assert covered is not None
+    assert org.now - covered < timedelta(minutes=12)
+
+
+def test_a_transaction_that_never_ends_is_not_read_back_to_for_ever(org: Org) -> None:
+    _, cursor = read(org, Cursor(NOW - timedelta(days=30), NOW, NOW).dump())
+    org.open_since = NOW - timedelta(days=9)
+    _, cursor = poll_for(org, cursor, 10)
+    lowest = min(asked.partition("SystemModstamp >= ")[2].partition(" ")[0] for asked in org.asked)
+    assert NOW - datetime.fromisoformat(lowest) <= feeds.COVER_MOST
+    org.put("006-new")
+    told, _ = poll_for(org, cursor, 2)
+    assert told == ["006-new"]
+
+
+@pytest.mark.parametrize("minutes", [1, 12])
+def test_a_clock_that_was_ahead_for_a_while_hides_nothing_once_it_is_right(org: Org, minutes: int) -> None:
+    _, cursor = read(org, Cursor(NOW - timedelta(hours=1), NOW, NOW).dump())
+    org.now += timedelta(hours=2)
+    _, cursor = poll_for(org, cursor, minutes)
+    org.now -= timedelta(hours=2)
+    org.put("006-new")
+    told, cursor = poll_for(org, cursor, 2)
+    assert told == ["006-new"]
+    assert Cursor.parse(cursor).mark <= org.now

@@ -36,6 +36,10 @@ COVER_EVERY = timedelta(minutes=5)
 """How often the platform is asked how far back a transaction is still open: well within the lookback, so that one
 that lasts longer is known before its rows could be missed."""
 
+COVER_MOST = timedelta(hours=2)
+"""How far back a transaction that is still open is read for at most: one that hangs for days would have everything
+since then read again every minute. What comes of it then is found by the daily comparison and the list of wins."""
+
 COVER_WINDOW = timedelta(minutes=2)
 """What is asked about then; whole minutes, for seconds are cut off (facts: Salesforce §1.2)."""
 
@@ -72,7 +76,8 @@ class Cursor:
 
     ``mark``: the vendor's clock when the last whole scan began; ``since``: where the feed began. During a scan
     ``at`` is the last row read and ``began`` the new mark. ``seen``: the stamp (epoch seconds) each row was told with.
-    ``covered``: the platform's own safe date when it was last asked, at ``asked_at``; None where it cannot be asked.
+    ``covered``: the platform's own safe date, from which deep scans read; None where it cannot be asked. The last one,
+    ``told_cover``, was told at ``asked_at`` and takes its place after one more deep scan.
     """
 
     since: datetime
@@ -83,10 +88,11 @@ class Cursor:
     seen: Mapping[str, int] = field(default_factory=dict)
     covered: datetime | None = None
     asked_at: datetime | None = None
+    told_cover: datetime | None = None
 
     def dump(self) -> str:
         """The cursor as text."""
-        own = (self.since, self.mark, self.deep_at, self.began, self.covered, self.asked_at)
+        own = (self.since, self.mark, self.deep_at, self.began, self.covered, self.asked_at, self.told_cover)
         times = [moment(each) if each else None for each in own]
         by_second: dict[int, list[str]] = {}
         for row_id, second in self.seen.items():
@@ -97,7 +103,7 @@ class Cursor:
     def parse(cls, text: str) -> Cursor:
         """The cursor of a text that `dump` made."""
         (since, mark, deep_at, began, *safe), at, by_second = json.loads(text)
-        covered, asked_at = safe or (None, None)
+        covered, asked_at, told_cover = (*safe, None, None, None)[:3]
         return cls(
             since=datetime.fromisoformat(since),
             mark=datetime.fromisoformat(mark),
@@ -107,6 +113,7 @@ class Cursor:
             seen={row_id: int(second) for second, ids in by_second.items() for row_id in ids},
             covered=datetime.fromisoformat(covered) if covered else None,
             asked_at=datetime.fromisoformat(asked_at) if asked_at else None,
+            told_cover=datetime.fromisoformat(told_cover) if told_cover else None,
         )
 
 
@@ -126,7 +133,8 @@ def read_pages(
 ) -> dict[str, ChangePage | Fault]:
     """One page of each feed, all in one call where queries may share one.
 
-    ``more`` is False at the end of a scan; the next call then begins a new one. Raises `CrmError` when the whole call failed.
+    ``more`` is False at the end of a scan; the next call then begins a new one. Raises `CrmError` when the whole call
+    failed.
     """
     now = session.server_time()
     begun = {name: _begun(Cursor.parse(text), now=now, lookback=lookback) for name, text in cursors.items()}
@@ -166,11 +174,13 @@ def _begun(cursor: Cursor, *, now: datetime, lookback: timedelta) -> Cursor:
     """The cursor with a place to read from: a new scan starts before the mark, by a glance or by the whole lookback."""
     if cursor.at is not None:
         return cursor
-    deep = now - cursor.deep_at >= DEEP_EVERY
-    low = cursor.mark - (lookback if deep else min(GLANCE, lookback))
+    # A clock that was ahead (one answer's odd date is enough) must not keep what is stamped by the right one unseen.
+    mark = min(cursor.mark, now)
+    deep = abs(now - cursor.deep_at) >= DEEP_EVERY
+    low = mark - (lookback if deep else min(GLANCE, lookback))
     if deep and cursor.covered is not None:
         # A transaction that was open then may have been committed since, with stamps as old as its start.
-        low = min(low, cursor.covered)
+        low = min(low, max(cursor.covered, now - COVER_MOST))
     low = max(cursor.since, low)
     return dataclasses.replace(cursor, at=(moment(low), ""), began=None, deep_at=now if deep else cursor.deep_at)
 
@@ -226,16 +236,13 @@ def _sift(
 
 
 def _with_safe_date(session: SalesforceSession, names: Names, feed: Feed, cursor: Cursor) -> Cursor:
-    """Ask the platform now and then how far back a transaction is still open; where it will not say, never again.
-
-    The date is used by the next deep scan and replaced only after it, so rows committed in between are not passed.
-    """
+    """Ask the platform now and then how far back a transaction is still open; where it will not say, never again."""
     now = session.server_time()
     asked = cursor.asked_at
-    if not names.tells_cover(feed.kind) or (asked is not None and now - asked < COVER_EVERY):
+    if not names.tells_cover(feed.kind) or (asked is not None and abs(now - asked) < COVER_EVERY):
         return cursor
-    if asked is not None and cursor.covered is not None and cursor.deep_at <= asked:
-        return cursor  # the scan that the last date was for is still to come
+    if cursor.told_cover is not None and asked is not None and asked <= now:
+        return cursor  # the scan that puts the last one in its place is still to come
     end = now.replace(second=0, microsecond=0)
     window = urlencode({"start": _zoned(end - COVER_WINDOW), "end": _zoned(end)})
     try:
@@ -249,8 +256,8 @@ def _with_safe_date(session: SalesforceSession, names: Names, feed: Feed, cursor
                 return dataclasses.replace(cursor, covered=None, asked_at=now)
             case Advice.RETRY | Advice.VERIFY:
                 return dataclasses.replace(cursor, asked_at=now)  # the page counts; the last date is kept meanwhile
-    covered = moment_of(answer.get("latestDateCovered")) if isinstance(answer, Mapping) else None
-    return dataclasses.replace(cursor, covered=covered, asked_at=now)
+    told = moment_of(answer.get("latestDateCovered")) if isinstance(answer, Mapping) else None
+    return dataclasses.replace(cursor, told_cover=told, asked_at=now)
 
 
 def _zoned(value: datetime) -> str:
@@ -258,8 +265,12 @@ def _zoned(value: datetime) -> str:
 
 
 def _ended(cursor: Cursor, *, lookback: timedelta) -> Cursor:
-    mark = max(cursor.mark, cursor.began or cursor.mark)
-    oldest = int(min(mark - lookback, cursor.covered or mark).timestamp())
+    mark = cursor.began or cursor.mark
+    if cursor.told_cover is not None and cursor.asked_at is not None and cursor.deep_at > cursor.asked_at:
+        # What was committed until that date was told has now been read, back to the one before; what was open then has
+        # stamps from it on.
+        cursor = dataclasses.replace(cursor, covered=cursor.told_cover, told_cover=None)
+    oldest = int(min(mark - lookback, max(cursor.covered or mark, mark - COVER_MOST)).timestamp())
     kept = {row_id: second for row_id, second in cursor.seen.items() if second >= oldest}
     if len(kept) > SEEN_LIMIT:
         kept = dict(sorted(kept.items(), key=lambda item: item[1])[-SEEN_LIMIT:])
