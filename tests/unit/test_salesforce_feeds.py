@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
@@ -53,13 +54,14 @@ class Org:
     def _answer(self, request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
         statement = parse_qs(urlsplit(str(request.url)).query)["q"][0]
         self.asked.append(statement)
-        low = datetime.fromisoformat(statement.partition("SystemModstamp >= ")[2].partition(" ")[0])
+        after = statement.partition("Id > '")[2].partition("'")[0]
+        low = datetime.fromisoformat(re.findall(r"SystemModstamp >?= (\S+)", statement)[0])
         rows = [
             {"Id": row_id, "SystemModstamp": wire_time(at), "LastModifiedById": by}
             for row_id, (at, by) in sorted(self.rows.items(), key=lambda item: (item[1][0], item[0]))
-            if at >= low
+            if (at, row_id) > (low, after)
         ]
-        return 200, self._headers(), json.dumps(records(*rows))
+        return 200, self._headers(), json.dumps(records(*rows[: int(statement.rpartition(" ")[2])]))
 
 
 @pytest.fixture
@@ -244,3 +246,29 @@ def test_a_clock_that_was_ahead_for_a_while_hides_nothing_once_it_is_right(org: 
     told, cursor = poll_for(org, cursor, 2)
     assert told == ["006-new"]
     assert Cursor.parse(cursor).mark <= org.now
+
+
+def test_a_mass_update_is_told_once_even_when_it_is_more_than_can_be_remembered(
+    org: Org, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "SEEN_LIMIT", 50)
+    for number in range(300):
+        org.put(f"006-{number:03}", ago=90 + number)
+    told, cursor = read(org, Cursor(NOW - timedelta(hours=1), NOW, NOW - timedelta(hours=1)).dump())
+    assert len(told) == 300
+    assert len(Cursor.parse(cursor).seen) == 50
+    org.put("006-new")
+    told, cursor = poll_for(org, cursor, 5)
+    assert set(told) == {"006-new"}
+
+
+def test_a_scan_of_many_pages_does_not_carry_all_it_told(org: Org, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "SEEN_LIMIT", 50)
+    for number in range(5000):
+        org.put(f"006-{number:04}", ago=9000 - number)
+    cursor, more, told = Cursor(NOW - timedelta(hours=9), NOW - timedelta(hours=8), NOW).dump(), True, 0
+    while more:
+        page = org.rig.crm.changes("deal", cursor)  # type: ignore[attr-defined]
+        cursor, more, told = page.cursor, page.more, told + len(page.changes)
+        assert len(Cursor.parse(cursor).seen) <= 50
+    assert told == 5000

@@ -47,7 +47,8 @@ SETTLED = 2
 """Seconds after which a stamp's second is over: a row may change twice in one second and keep its stamp."""
 
 SEEN_LIMIT = 20_000
-"""Rows remembered from the lookback window; the oldest beyond it would be told again, never lost."""
+"""Rows remembered from the lookback window. When more changed in it (a mass update), nothing is read below the oldest
+one remembered: it would all be told again every minute. What shows up late below it is left to the daily comparison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ def _page(
     changes, cursor = _sift(rows, cursor, feed, own_id=session.identity.user_id, told_at=told_at)
     more = bool(rows) and (len(rows) >= page_size or not answer.get("done", True))
     if more:
-        cursor = dataclasses.replace(cursor, at=max(_place(row) for row in rows))
+        cursor = dataclasses.replace(cursor, at=max(_place(row) for row in rows), seen=_latest(cursor.seen))
     else:
         cursor = _with_safe_date(session, names, feed, _ended(cursor, lookback=lookback))
     return ChangePage(changes=tuple(changes), cursor=cursor.dump(), more=more)
@@ -181,6 +182,9 @@ def _begun(cursor: Cursor, *, now: datetime, lookback: timedelta) -> Cursor:
     if deep and cursor.covered is not None:
         # A transaction that was open then may have been committed since, with stamps as old as its start.
         low = min(low, max(cursor.covered, now - COVER_MOST))
+    if len(cursor.seen) >= SEEN_LIMIT:
+        forgotten = datetime.fromtimestamp(min(cursor.seen.values()), UTC)
+        low = max(low, min(forgotten + timedelta(seconds=1), mark - GLANCE))
     low = max(cursor.since, low)
     return dataclasses.replace(cursor, at=(moment(low), ""), began=None, deep_at=now if deep else cursor.deep_at)
 
@@ -272,6 +276,9 @@ def _ended(cursor: Cursor, *, lookback: timedelta) -> Cursor:
         cursor = dataclasses.replace(cursor, covered=cursor.told_cover, told_cover=None)
     oldest = int(min(mark - lookback, max(cursor.covered or mark, mark - COVER_MOST)).timestamp())
     kept = {row_id: second for row_id, second in cursor.seen.items() if second >= oldest}
-    if len(kept) > SEEN_LIMIT:
-        kept = dict(sorted(kept.items(), key=lambda item: item[1])[-SEEN_LIMIT:])
-    return dataclasses.replace(cursor, mark=mark, at=None, began=None, seen=kept)
+    return dataclasses.replace(cursor, mark=mark, at=None, began=None, seen=_latest(kept))
+
+
+def _latest(seen: Mapping[str, int]) -> Mapping[str, int]:
+    """No more than can be remembered; also in the midst of a scan, whose cursor is stored with every page."""
+    return seen if len(seen) <= SEEN_LIMIT else dict(sorted(seen.items(), key=lambda item: item[1])[-SEEN_LIMIT:])
