@@ -79,6 +79,18 @@ def test_a_lost_answer_while_joining_doubles_nobody(sandbox: Sandbox, world: San
     assert len(rows(sandbox, "OpportunityTeamMember")) == len(rows(sandbox, "AccountTeamMember")) == 1
 
 
+def test_two_deals_of_one_account_won_together_put_the_csm_there_once(sandbox: Sandbox, world: SandboxWorld) -> None:
+    first, account = a_deal(world)
+    second = world.add_deal(name="More", account=account)
+    maya = world.person(MAYA)
+    for _ in range(2):
+        writes = [place(deal, account, maya, on) for deal in (first, second) for on in ("account", "deal")]
+        for outcome in world.crm.apply(writes):
+            applied(outcome)
+    assert len(rows(sandbox, "AccountTeamMember")) == 1
+    assert {each["OpportunityId"] for each in rows(sandbox, "OpportunityTeamMember")} == {first, second}
+
+
 def a_notice(world: SandboxWorld, deal: str, *, way: str) -> Notify:
     return Notify(
         step="notify-csm_assigned",

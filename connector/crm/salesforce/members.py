@@ -6,7 +6,7 @@ can be doubled; on an account's team nobody promises that, so its rows are looke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connector.crm.port import Write
@@ -20,6 +20,9 @@ READ = "Read"
 
 Place = tuple[str, str]
 """An account and a person."""
+
+Seat = tuple[str, str, str]
+"""A team of deal or account, which one, and a person."""
 
 
 def sent(write: Write, crm_map: CrmMap, *, known: Mapping[Place, str]) -> dict[str, Any]:
@@ -53,9 +56,10 @@ def on_accounts(session: SalesforceSession, writes: Sequence[Write]) -> dict[Pla
     return {(str(row["AccountId"]), str(row["UserId"])): str(row["Id"]) for _, row in rows}
 
 
-def in_order(writes: Iterable[Write]) -> list[Write]:
-    """Those of one account side by side: each row locks its account (facts: Salesforce §6.6)."""
-    return sorted(writes, key=_account)
+def seat(write: Write) -> Seat:
+    """What a write is about: two that name the same one are one row to the vendor."""
+    on = str(write.values["on"])
+    return on, write.parents[0].id if on == "deal" else _account(write), str(write.values["person"])
 
 
 def _account(write: Write) -> str:

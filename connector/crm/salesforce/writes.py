@@ -96,10 +96,13 @@ class Writer:
 
     def _join(self, writes: Sequence[Write]) -> tuple[WriteOutcome, ...]:
         known = members.on_accounts(self._session, writes)
-        places = {id(write): place for place, write in enumerate(writes)}
+        first: dict[members.Seat, int] = {}
+        for place, write in enumerate(writes):
+            first.setdefault(members.seat(write), place)
+        # Rows of one account side by side: each of its team locks it (facts: Salesforce §6.6).
         rows = [
-            _Row(places[id(write)], write, members.sent(write, self._names.crm_map, known=known))
-            for write in members.in_order(writes)
+            _Row(place, writes[place], members.sent(writes[place], self._names.crm_map, known=known))
+            for place in sorted(first.values(), key=lambda place: _account_of(writes[place]))
         ]
         outcomes: dict[int, WriteOutcome] = {}
         for verb, group in (
@@ -110,7 +113,8 @@ class Writer:
             group.sort(key=lambda row: str(row.sent["attributes"]["type"]))
             for part in chunks(group, size=BATCH):
                 self._send(verb, part, outcomes)
-        return tuple(outcomes[place] for place in range(len(writes)))
+        # Two deals of one account put its CSM on the account's team once: one row, and both have its outcome.
+        return tuple(outcomes[first[members.seat(write)]] for write in writes)
 
     def _verb(self, write: Write) -> Verb:
         if write.record_id:
