@@ -75,9 +75,10 @@ def _compared_to(shared: Shared, system: System) -> datetime | None:
 
 def _compare(shared: Shared, system: System, *, since: datetime, upto: datetime) -> int:
     """Look at every deal that changed since the last comparison and that nobody decided on after its change."""
-    ahead = upto - shared.clock.now()
     changed = found = 0
     for page in system.crm.scan_changed(since - COMPARE_OVERLAP):
+        # The page has just been answered: before it, the CRM's time is as old as whatever was asked last.
+        ahead = system.crm.server_time() - shared.clock.now()
         # What a backfill wrote on old deals is no news: nothing follows from a look at them.
         filled = shared.store.observed_only(system.name, [each.deal_id for each in page if each.by_self])
         telling = [each for each in page if not (each.by_self and each.deal_id in filled)]

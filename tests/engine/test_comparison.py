@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 from engine.harness import Desk, a_desk
 
-from connector.crm.port import ChangePage
+from connector.crm.port import Change, ChangePage
 
 
 @pytest.fixture
@@ -49,3 +50,29 @@ def test_a_sweep_lists_recent_wins_and_once_a_day_all(desk: Desk, monkeypatch: p
     desk.run()
     desk.run(minutes=16)
     assert asked == [begun - timedelta(days=1), desk.crm.server_time().date() - timedelta(days=7)]
+
+
+def test_how_far_the_clocks_are_apart_is_told_by_the_page_and_not_by_an_older_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The CRM's time is that of its last answer; who listens to changes may not have asked for minutes."""
+    desk = a_desk()
+    desk.settle()
+    desk.a_deal(risks=None)
+    desk.clock.advance(timedelta(seconds=5))
+    desk.settle()
+    answered = [desk.crm.server_time()]
+    scan = desk.crm.scan_changed
+
+    def scanning(since: datetime) -> Iterator[tuple[Change, ...]]:
+        for page in scan(since):
+            answered[0] = desk.clock.now()
+            yield page
+
+    monkeypatch.setattr(desk.crm, "scan_changed", scanning)
+    monkeypatch.setattr(desk.crm, "server_time", lambda: answered[0])
+    desk.clock.advance(timedelta(hours=25))
+    answered[0] = desk.clock.now() - timedelta(minutes=5)
+    desk.calls.clear()
+    desk.run()
+    assert desk.calls["fetch"] == 0
