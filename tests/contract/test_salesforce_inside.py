@@ -20,6 +20,7 @@ from connector.handoff.plan import Notify, Order
 from connector.handoff.rulebook import Teams
 from connector.sandbox.salesforce.actions import EMAILS, bells_of
 from connector.sandbox.salesforce.archive import sweep as archive
+from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.features import several_currencies
 from connector.sandbox.salesforce.merging import merge_accounts, undelete
 from connector.sandbox.salesforce.profiles import INTEGRATION_PROFILE
@@ -232,3 +233,18 @@ def test_an_amount_that_products_make_is_not_overwritten_in_silence(sandbox: San
 
 def test_the_shipped_org_makes_tasks_once_by_its_unique_field(world: SandboxWorld) -> None:
     assert Kind.TASK in world.crm.capabilities.native_upsert
+
+
+def test_a_field_that_was_added_is_used_from_the_next_connection_on(sandbox: Sandbox) -> None:
+    schema = catalog(sandbox.sf)
+    opportunity = schema.object("Opportunity")
+    field = opportunity.find("Handoff_Risks__c") if opportunity else None
+    assert field is not None
+    schema.drop_field("Opportunity", field.name)
+    world = connected(sandbox, map=MAP)
+    deal = world.add_deal(name="Rollout")
+    assert "risks" not in world.crm.fetch([deal])[deal].deal.values
+    schema.put_field("Opportunity", field, visible=True)
+    world.edit(deal, risks="Late data")
+    assert [each for each in world.crm.connect() if "risks" in each.key] == []
+    assert world.crm.fetch([deal])[deal].deal.get("risks") == "Late data"

@@ -135,6 +135,7 @@ class SalesforceCRM:
         """Log in, compare the map with the org, and probe retrieval by id. Raises `CrmError`."""
         self._session.identity  # noqa: B018  # logs in
         problems: list[Problem] = []
+        self._schemas.clear()  # an admin may have added fields since the last connection
         for kind in (Kind.DEAL, Kind.ACCOUNT, Kind.TASK):
             also = (STAGE_CHANGED,) if kind is Kind.DEAL else ()
             problems += self._names.learn(self.describe(kind), also=also)

@@ -130,8 +130,12 @@ class Names:
         return (kind, field) not in self._absent
 
     def learn(self, schema: ObjectSchema, *, also: tuple[str, ...] = ()) -> tuple[Problem, ...]:
-        """Compare the map with what the org shows; absent fields are dropped from reads and told, once each."""
+        """Compare the map with what the org shows; absent fields are dropped from reads and told, once each.
+
+        What was absent the last time and is there now counts again.
+        """
         problems = []
+        self._absent = {each for each in self._absent if each[0] is not schema.kind}
         spelled = {name.lower(): name for name in schema.fields}
         self._absent.update((schema.kind, field) for field in also if field not in schema.fields)
         for mapped in self._map.of(schema.kind):
