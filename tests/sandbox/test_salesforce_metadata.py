@@ -444,6 +444,8 @@ def test_a_report_needs_its_folder_and_its_fields(admin: Admin, bare: Sandbox) -
     members = {"Report": ["Ours", "Ours/Won"]}
     assert admin.deploy(zipped(files, members))["success"]
     assert [c.name for c in components.every(bare.sf, "Report")] == ["Ours/Won"]
+    # As the vendor's converter names a folder.
+    assert admin.deploy(zipped(files, {"Report": ["Ours/", "Ours/Won"]}))["numberComponentsDeployed"] == 2
     files["reports/Ours/Won.report"] = REPORT.format(column="Opportunity.Nothing__c")
     assert problems(admin.deploy(zipped(files, members))) == ["Invalid field name: Opportunity.Nothing__c"]
 

@@ -13,6 +13,7 @@ import requests
 from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceError
 
+from connector.sandbox.salesforce.auth import CLIENT_ID, CLIENT_SECRET
 from connector.sandbox.server import Sandbox
 from connector.sandbox.state import World
 
@@ -55,6 +56,22 @@ def test_an_expired_token_is_a_401_once(running: Sandbox, sf: Salesforce) -> Non
     plant(running, kind="expired_token")
     assert sf.query(QUERY)["totalSize"] == 1
     assert [c.status for c in org_calls(running)] == [200, 401, 200, 200]
+
+
+def test_a_token_that_was_logged_out_is_worth_nothing(running: Sandbox) -> None:
+    def asked(path: str, **form: str) -> requests.Response:
+        return requests.post(f"{running.sf_url}/services/oauth2/{path}", data=form, timeout=10)
+
+    login = {"grant_type": "client_credentials", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    one, other = (asked("token", **login).json()["access_token"] for _ in range(2))
+    assert asked("revoke", token=one).status_code == 200
+    again = asked("revoke", token=one)
+    assert (again.status_code, again.json()["error"]) == (400, "invalid_token")
+    seen = [
+        requests.get(f"{running.sf_url}/services/oauth2/userinfo", headers={"Authorization": f"Bearer {t}"}, timeout=10)
+        for t in (one, other)
+    ]
+    assert [each.status_code for each in seen] == [401, 200]
 
 
 def org_calls(running: Sandbox) -> list[Any]:

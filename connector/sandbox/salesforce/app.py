@@ -183,6 +183,10 @@ class _Endpoint:
             trace_of(request).kind = "token"
             form = dict(parse_qsl((await request.body()).decode()))
             return Reply(200, auth.token(self._world, form, request.headers.get("authorization", ""), base))
+        if parts == ["services", "oauth2", "revoke"]:
+            trace_of(request).kind = "revoke"
+            auth.revoke(self._world, dict(parse_qsl((await request.body()).decode())).get("token", ""))
+            return Reply(200)
         if parts == ["services", "data"]:
             trace_of(request).kind = "versions"
             return Reply(200, describe.versions())

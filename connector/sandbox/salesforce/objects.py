@@ -75,6 +75,10 @@ OBJECTS: tuple[ObjectType, ...] = (
         text("Name", "Name", 80),
         Field("IsSandbox", "boolean", read_only=True, default=True),
         text("OrganizationType", "Edition", 40),
+        # Three that `sf org display` selects beside those above.
+        Field("InstanceName", "string", 5, "Instance", read_only=True, default="SBX0S"),
+        text("NamespacePrefix", "Namespace prefix", 15),
+        Field("TrialExpirationDate", "datetime", label="Trial expiration date", read_only=True),
         text("DefaultLocaleSidKey", "Locale", 40),
         text("TimeZoneSidKey", "Time zone", 40),
         writable=False,

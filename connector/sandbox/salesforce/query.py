@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from connector.sandbox.salesforce import soql
+from connector.sandbox.salesforce import columns, soql
 from connector.sandbox.salesforce.ask import Ask, Reply
 from connector.sandbox.salesforce.errors import ApiError
 from connector.sandbox.salesforce.grammar import parse
@@ -46,7 +46,10 @@ def query(ask: Ask) -> Reply:
     if not text:
         raise ApiError("MALFORMED_QUERY", "A query is missing: the parameter q")
     deleted = ask.path[0].lower() == "queryall"
-    selection = soql.run(ask.world, parse(text), version=ask.version, deleted=deleted, user_id=ask.user.id)
+    asked_for = parse(text)
+    selection = soql.run(ask.world, asked_for, version=ask.version, deleted=deleted, user_id=ask.user.id)
+    if columns.asked(ask.query):
+        return Reply(200, columns.columns(asked_for, asked_for.source))
     asked = _BATCH.search(ask.headers.get("sforce-query-options", ""))
     wanted = max(MIN_BATCH, int(asked[1])) if asked else soql.PAGE_ROWS
     page_rows = min(wanted, selection.page_rows)

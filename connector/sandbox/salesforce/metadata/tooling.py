@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from connector.sandbox.salesforce import columns
 from connector.sandbox.salesforce.ask import Ask, Reply
 from connector.sandbox.salesforce.errors import ApiError, not_found
 from connector.sandbox.salesforce.grammar import parse
@@ -42,6 +43,8 @@ def query(ask: Ask) -> Reply:
             "When retrieving results with Metadata or FullName fields, the query qualifications must specify no more "
             f"than one row for retrieval. Result size: {len(found)}",
         )
+    if columns.asked(ask.query):
+        return Reply(200, columns.columns(asked, entity.name))
     ask.count(len(found))
     if tooling_query.counts(asked):
         return Reply(200, _page(entity.name, [], size=len(found)))
