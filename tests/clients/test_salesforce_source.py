@@ -159,3 +159,4 @@ def _props(schema: dict[str, Any], type: str) -> dict[str, Any]:
 def test_no_registry_stands_in_the_pinned_packages() -> None:
     for name in node_tools.PINNED:
         assert "://" not in (HERE / name).read_text()
+        assert "://" not in (HERE / "sf" / name).read_text()
