@@ -1,7 +1,7 @@
-"""``python -m bench [burst|idle|memory|plain|cpu|backfill|latency|all] [--quick] [--json]``: measure, print, keep.
+"""``python -m bench [a point|all] [--quick] [--json] [--keep]``: measure, print, keep.
 
-Not here: any measurement. ``all`` writes ``bench/results.md``; single points and quick runs are only printed, so that
-the file always holds one whole run. The exit code is 1 when a target was missed.
+Not here: any measurement. ``all`` writes ``bench/results.md`` anew. A single point is only printed; with ``--keep`` it
+takes its place in the file, with its own date and load. The exit code is 1 when a target was missed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import backfill, calls, cpu, idle, latency, machine, memory, plain
+from bench import backfill, calls, cpu, events, idle, latency, machine, memory, million, plain
 from bench.report import Point, Report, show
 
 RESULTS = Path(__file__).resolve().parent / "results.md"
@@ -28,8 +28,10 @@ POINTS: Mapping[str, Callable[..., Point]] = {
     "cpu": cpu.run,
     "backfill": backfill.run,
     "latency": latency.run,
+    "events": events.run,
+    "million": million.run,
 }
-"""In the order of ``all``: latency last, when nothing of the others still runs."""
+"""In the order of ``all``."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the connector against the sandbox.")
     parser.add_argument("point", nargs="?", default="all", choices=["all", *POINTS], help="what to measure (all)")
     parser.add_argument("--quick", action="store_true", help="smaller numbers, for trying; results.md stays as it is")
+    parser.add_argument("--keep", action="store_true", help="put a single point into results.md, beside the others")
     parser.add_argument("--json", action="store_true", help="print one JSON object last instead of tables")
     asked = parser.parse_args(arguments)
     tell = Console(stderr=True)
@@ -51,8 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
             show(point, Console())
     if asked.json:
         sys.stdout.write(json.dumps(report.data(), indent=2, ensure_ascii=False) + "\n")
-    if asked.point == "all" and not asked.quick:
-        RESULTS.write_text(report.markdown(), encoding="utf-8")
+    if not asked.quick and (asked.keep or asked.point == "all"):
+        kept = report.markdown() if asked.point == "all" else report.kept_in(RESULTS.read_text(encoding="utf-8"))
+        RESULTS.write_text(kept, encoding="utf-8")
         tell.print("Kept in bench/results.md", highlight=False)
     for target in report.missed:
         tell.print(f"{target.what}: {target.verdict}", highlight=False, style="bold red")

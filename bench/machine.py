@@ -7,6 +7,7 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
+LOAD = "Load when the run began"
 PACKAGES = ("simple-salesforce", "hubspot-api-client", "requests", "urllib3", "sqlalchemy", "uvicorn")
 
 
@@ -17,7 +18,7 @@ def described() -> tuple[tuple[str, str], ...]:
     return (
         ("Cores", f"{_cores()} ({_processor()})"),
         ("Memory", f"{_memory_gb():.1f} GB"),
-        ("Load when the run began", f"{load:.2f}"),
+        (LOAD, f"{load:.2f}"),
         ("Kernel", f"{platform.system()} {platform.release()} {platform.machine()}"),
         ("Python", f"{platform.python_implementation()} {platform.python_version()}"),
         ("Packages", versions),

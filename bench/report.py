@@ -13,9 +13,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as Shown
 
+from bench.machine import LOAD
+
 NOISE = """\
 Connector, SDKs and sandbox share this machine, so seconds include the sandbox's own work and whatever else ran
 meanwhile; they are noisy. Calls are exact: the sandbox's journal counts them."""
+
+SECTION = "\n\n## "
 
 MET, MISSED = "met", "MISSED"
 
@@ -101,13 +105,31 @@ class Report:
             _table(Table("", ("Machine", ""), tuple(self.machine))),
             NOISE,
         ]
+        return "\n\n".join([*parts, *map(section, self.points)]) + "\n"
+
+    def kept_in(self, text: str) -> str:
+        """A ``results.md`` in which these points take the place of their former selves, or stand at the end."""
+        head, *sections = text.rstrip("\n").split(SECTION)
         for point in self.points:
-            parts += [f"## {point.title}", f"`python -m bench {point.name}` · {point.seconds:.0f} s"]
-            if point.targets:
-                parts.append(_table(targets_of(point)))
-            parts += [f"**{table.title}**\n\n{_table(table)}" for table in point.tables]
-            parts += list(point.notes)
-        return "\n\n".join(parts) + "\n"
+            aside = f"by itself, {self.began:%Y-%m-%d %H:%M} UTC, load {dict(self.machine)[LOAD]} when it began"
+            made = section(point, aside=aside).removeprefix(SECTION.lstrip("\n"))
+            places = [at for at, old in enumerate(sections) if _command(point.name) in old]
+            sections[slice(places[0], places[0] + 1) if places else slice(len(sections), None)] = [made]
+        return SECTION.join([head, *sections]) + "\n"
+
+
+def section(point: Point, *, aside: str = "") -> str:
+    """One point's part of ``results.md``; ``aside`` says when it was measured, if not with all others."""
+    ran = " · ".join(part for part in (_command(point.name), f"{point.seconds:.0f} s", aside) if part)
+    parts = [f"## {point.title}", ran]
+    if point.targets:
+        parts.append(_table(targets_of(point)))
+    parts += [f"**{table.title}**\n\n{_table(table)}" for table in point.tables]
+    return "\n\n".join([*parts, *point.notes])
+
+
+def _command(name: str) -> str:
+    return f"`python -m bench {name}`"
 
 
 def targets_of(point: Point) -> Table:
