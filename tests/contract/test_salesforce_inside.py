@@ -153,6 +153,33 @@ def test_an_amount_is_compared_in_the_corporate_currency(sandbox: Sandbox) -> No
     assert facts[theirs].deal.get("amount") == Decimal(50_000)
 
 
+@pytest.mark.parametrize("rate", [0, None])
+def test_a_currency_without_a_usable_rate_leaves_the_amount_as_it_is(sandbox: Sandbox, rate: int | None) -> None:
+    several_currencies(sandbox.sf, ("EUR", "JPY"))
+    rates = sandbox.sf.table("CurrencyType")
+    yen = rates.find_unique("IsoCode", "JPY")
+    assert yen is not None
+    rates.update(yen.id, {"ConversionRate": rate}, by="setup")
+    world = connected(sandbox, map=MAP)
+    deal = world.add_deal(name="Yen", amount=8_000_000)
+    sandbox.sf.table("Opportunity").update(deal, {"CurrencyIsoCode": "JPY"}, by="rep")
+    assert world.crm.fetch([deal])[deal].deal.get("amount") == Decimal(8_000_000)
+
+
+def test_rates_are_read_again_every_day_and_those_of_retired_currencies_too(sandbox: Sandbox) -> None:
+    several_currencies(sandbox.sf, ("EUR", "JPY"))
+    rates = sandbox.sf.table("CurrencyType")
+    yen = rates.find_unique("IsoCode", "JPY")
+    assert yen is not None
+    world = connected(sandbox, map=MAP)
+    deal = world.add_deal(name="Yen", amount=8_000_000)
+    sandbox.sf.table("Opportunity").update(deal, {"CurrencyIsoCode": "JPY"}, by="rep")
+    rates.update(yen.id, {"ConversionRate": 200.0, "IsActive": False}, by="setup")
+    world.advance(25 * 3600)
+    world.crm.stages()
+    assert world.crm.fetch([deal])[deal].deal.get("amount") == Decimal(40_000)
+
+
 def test_in_an_org_with_one_currency_nothing_is_asked(sandbox: Sandbox, world: SandboxWorld) -> None:
     asked = [call.path for call in sandbox.sf.journal.calls(system="sf")]
     assert not any("CurrencyType" in path for path in asked)

@@ -56,6 +56,9 @@ OPERATIONS: tuple[tuple[Kind, Operation], ...] = (
 )
 
 
+RATES_LAST = timedelta(days=1)
+"""How old exchange rates may be: people edit them, and orgs with dated rates get new ones every period."""
+
 TEAMS = frozenset({Kind.MEMBER})
 """A place on a team can be asked for twice and is there once."""
 
@@ -86,6 +89,7 @@ class SalesforceCRM:
         session.bundle = bulk_reads
         self._stages: dict[str, Stage] = {}
         self._schemas: dict[Kind, ObjectSchema] = {}
+        self._rates_read: datetime | None = None
         self._reader = DealReader(session, self._names, stage_of=self._stage)
         self._writer = Writer(session, self._names)
         self._bell = Bell(session, notification=map.bell)
@@ -151,12 +155,16 @@ class SalesforceCRM:
         fields = self.describe(Kind.DEAL).fields
         if CODE not in fields:
             return
-        self._reader.rates = read_rates(self._session)
+        self._read_rates()
         self._reader.money = frozenset(
             mapped.name
             for mapped in self._names.mapped(Kind.DEAL)
             if mapped.owner is FieldOwner.HUMAN and (known := fields.get(mapped.field)) and known.type == CURRENCY
         )
+
+    def _read_rates(self) -> None:
+        self._reader.rates = read_rates(self._session)
+        self._rates_read = self._session.server_time()
 
     def _probe_keys(self) -> tuple[Problem, ...]:
         """Find out how tasks can carry their key here; the ledger object is asked for only where it would be needed."""
@@ -227,6 +235,8 @@ class SalesforceCRM:
 
     def fetch(self, deal_ids: Sequence[str], *, bare: bool = False) -> Mapping[str, DealFacts]:
         """Deals as they stand now; missing ids are gone."""
+        if self._rates_read is not None and self._session.server_time() - self._rates_read >= RATES_LAST:
+            self._read_rates()
         return self._reader.fetch(deal_ids, bare=bare)
 
     def people(self) -> tuple[Person, ...]:

@@ -53,20 +53,26 @@ class Rates:
 
 def read_rates(session: SalesforceSession) -> Rates:
     """The org's rates, in one call, or two where they are kept by date. Raises `CrmError`."""
-    latest = select(["IsoCode", "ConversionRate"], of="CurrencyType", where="IsActive = TRUE")
+    # Inactive currencies too: old records keep theirs.
+    latest = select(["IsoCode", "ConversionRate"], of="CurrencyType")
     dated = select(["IsoCode", "StartDate", "NextStartDate", "ConversionRate"], of="DatedConversionRate")
     by_code: dict[str, list[Dated]] = {}
     for row in _rows_if_any(session, dated):
         by_code.setdefault(str(row["IsoCode"]), []).append(_dated(row))
     return Rates(
-        latest={str(row["IsoCode"]): Decimal(str(row["ConversionRate"])) for row in _rows_if_any(session, latest)},
+        latest={str(row["IsoCode"]): _number(row) for row in _rows_if_any(session, latest)},
         dated=by_code,
     )
 
 
 def _dated(row: Row) -> Dated:
     start = day_of(row["StartDate"]) or date.min
-    return Dated(start=start, end=day_of(row.get("NextStartDate")), rate=Decimal(str(row["ConversionRate"])))
+    return Dated(start=start, end=day_of(row.get("NextStartDate")), rate=_number(row))
+
+
+def _number(row: Row) -> Decimal:
+    """A row's rate; 0 where none is told, which counts as having no rate."""
+    return Decimal(str(row.get("ConversionRate") or 0))
 
 
 def _rows_if_any(session: SalesforceSession, soql: str) -> list[Row]:
