@@ -16,6 +16,7 @@ from connector.handoff.text import unknown_names
 from connector.policy.conditions import SUITS
 from connector.policy.known import CHOICES, KNOWN
 from connector.policy.load import Loaded, load
+from connector.policy.maps import MAPPED_KINDS
 from connector.policy.schemas import schema_texts
 
 ROOT = Path(__file__).parent.parent.parent
@@ -170,4 +171,4 @@ def test_words_for_choices_are_the_core_s() -> None:
 
 def test_tables_are_complete() -> None:
     assert set(SUITS) == set(FieldType)
-    assert set(KNOWN) == set(Kind)
+    assert set(KNOWN) == set(MAPPED_KINDS)
