@@ -26,6 +26,8 @@ LOOKS = "deploy_looks"
 DEFAULT_LOOKS = 1
 PENDING, IN_PROGRESS, CANCELED = "Pending", "InProgress", "Canceled"
 SUCCEEDED, PARTIAL, FAILED = "Succeeded", "SucceededPartial", "Failed"
+NO_TESTS = "NoTestRun"
+"""The level that production orgs refuse, whatever is deployed (GitHub forcedotcom/cli, issue 2105)."""
 DEFAULTS: dict[str, Any] = {
     "allowMissingFiles": False,
     "autoUpdatePackage": False,
@@ -41,8 +43,10 @@ DEFAULTS: dict[str, Any] = {
 
 
 def submit(world: World, data: bytes, given: Mapping[str, Any], *, by: str, name: str) -> dict[str, Any]:
-    """Take a zip in and return its request: id, deployOptions, deployResult. `name` is the caller's."""
+    """Take a zip in; its request: id, deployOptions, deployResult. `name` is the caller's. Raises ApiError."""
     options = {**DEFAULTS, **{k: v for k, v in given.items() if v is not None}}
+    if options["testLevel"] == NO_TESTS and not _is_sandbox(world):
+        raise ApiError("INVALID_OPERATION", f"testLevel of {NO_TESTS} cannot be used in production organizations")
     if "rollbackOnError" not in given and options["checkOnly"]:
         options["rollbackOnError"] = False
     number = 1 + sum(1 for key in world.settings if key.startswith(KEPT))
@@ -65,7 +69,7 @@ def submit(world: World, data: bytes, given: Mapping[str, Any], *, by: str, name
         "numberTestsCompleted": 0,
         "numberTestsTotal": 0,
         "rollbackOnError": options["rollbackOnError"],
-        "runTestsEnabled": options["testLevel"] not in (None, "NoTestRun"),
+        "runTestsEnabled": options["testLevel"] not in (None, NO_TESTS),
         "startDate": None,
         "stateDetail": None,
         "status": PENDING,
@@ -76,6 +80,10 @@ def submit(world: World, data: bytes, given: Mapping[str, Any], *, by: str, name
     request = {"id": result["id"], "deployOptions": options, "deployResult": result, "looks": looks}
     _keep(world, {**request, "zip": base64.b64encode(data).decode()})
     return request
+
+
+def _is_sandbox(world: World) -> bool:
+    return any(row.values.get("IsSandbox") for row in world.table("Organization").live())
 
 
 def look(world: World, id: str) -> dict[str, Any]:
