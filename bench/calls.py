@@ -18,7 +18,9 @@ from bench.ground import ground, one_pass, wait_until
 from bench.report import Point, Table, Target, count
 from connector.bootstrap import Runtime
 from connector.cli.demo_parts import SANDBOX_SECRETS
-from connector.crm.port import CRM
+from connector.crm.port import (
+    CRM,
+)
 from connector.crm.salesforce.adapter import connect_salesforce
 from connector.crm.salesforce.login import SalesforceLogin
 from connector.engine.parts import System

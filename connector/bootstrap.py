@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Literal
 
 from connector import logs
 from connector.clock import Clock, SystemClock
-from connector.crm.port import CRM
+from connector.crm.port import (
+    CRM,
+)
 from connector.engine.daemon import Stop
 from connector.engine.notifier import Channel, ChatWebhook, Email, send_through
 from connector.engine.parts import Shared, System, Timing, process_name

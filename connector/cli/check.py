@@ -15,7 +15,10 @@ from connector import bootstrap
 from connector.cli.app import EXIT_FOUND
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
 from connector.cli.show import console
-from connector.crm.port import Examination, ObjectSchema
+from connector.crm.port import (
+    Examination,
+    ObjectSchema,
+)
 from connector.engine.parts import Shared
 from connector.engine.parts import System as EngineSystem
 from connector.errors import CrmError, Problem

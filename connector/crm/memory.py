@@ -14,27 +14,31 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from connector.clock import Clock
+from connector.crm.live import (
+    LiveFeed,
+)
 from connector.crm.memory_fields import FIELDS, NOT_WRITABLE, Refusal, kept, schema
 from connector.crm.memory_jobs import MemoryJobs
 from connector.crm.memory_rows import Row, record_of, task_of
 from connector.crm.port import (
-    Applied,
-    Bulk,
     Capabilities,
     Change,
     ChangePage,
     DailyCalls,
     DealFacts,
     Examination,
-    Jobs,
-    LiveFeed,
     ObjectSchema,
+    poll_one_by_one,
+)
+from connector.crm.writing import (
+    Applied,
+    Bulk,
+    Jobs,
     Operation,
     Refused,
     Unknown,
     Write,
     WriteOutcome,
-    poll_one_by_one,
 )
 from connector.errors import CrmError, Fault, FaultCode, Problem
 from connector.handoff.model import (

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 
-from connector.crm.port import FieldSchema, ObjectSchema
+from connector.crm.port import (
+    FieldSchema,
+    ObjectSchema,
+)
 from connector.errors import Fault, FaultCode
 from connector.handoff.model import DealType, Gate, Kind, Person, Stage, Status, Value
 from connector.handoff.rulebook import FieldType

@@ -9,7 +9,14 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from connector.crm.port import JobState, Operation, Refused, Unknown, Write, WriteOutcome
+from connector.crm.writing import (
+    JobState,
+    Operation,
+    Refused,
+    Unknown,
+    Write,
+    WriteOutcome,
+)
 from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.model import Kind
 

@@ -6,13 +6,13 @@ Not here: any vendor's name, URL, error text or SDK. A new CRM is one folder tha
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from enum import StrEnum
-from threading import Event
 from typing import Protocol
 
+from connector.crm.live import LiveFeed
+from connector.crm.writing import Bulk, Jobs, Operation, Write, WriteOutcome
 from connector.errors import Advice, CrmError, Fault, Problem
 from connector.handoff.model import (
     CrmNote,
@@ -21,34 +21,11 @@ from connector.handoff.model import (
     Kind,
     Person,
     Record,
-    Ref,
     Stage,
     SystemName,
     Touch,
-    Value,
 )
 from connector.handoff.plan import Notify
-
-
-class Operation(StrEnum):
-    """What a lane does; with the kind it names one vendor batch endpoint."""
-
-    UPDATE = "update"
-    UPSERT = "upsert"
-
-
-@dataclass(frozen=True, slots=True)
-class Bulk:
-    """A lane that the CRM also takes as a job: so many rows at once, worked off later, the outcome asked for.
-
-    ``threshold``: rows from which on a job is the cheaper way. ``size`` and ``chars``: what one job takes at most, in
-    rows and in characters of what is written. ``calls``: what a job costs that has ended when it is asked first.
-    """
-
-    threshold: int
-    size: int
-    chars: int
-    calls: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,72 +70,6 @@ class ChangePage:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
-    """A record that changed, as a live feed told it. ``deal_ids`` are those the event itself names.
-
-    Where it names none, the ledger may know the deals of ``ref``; ``ask`` says whether the CRM is worth asking too.
-    """
-
-    ref: Ref
-    modified_at: datetime
-    deal_ids: tuple[str, ...] = ()
-    by_self: bool = False
-    ask: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """How one live line stands. While it is ``live``, its ``feeds`` need be polled only for safety.
-
-    ``why`` says what keeps it from being live, empty when nothing does.
-    """
-
-    name: str
-    feeds: frozenset[str]
-    live: bool
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Hints:
-    """What a live feed had to say since it was last asked; all empty when that was nothing.
-
-    ``cursor`` (opaque, for all lines together; empty: as before) may be stored once the sightings' deals are.
-    ``lines`` are those whose standing changed. ``missed`` names feeds that must be polled now, because changes may have
-    gone by unseen; ``sweep`` says why everything must be gone through, empty when it need not.
-    """
-
-    sightings: tuple[Sighting, ...] = ()
-    cursor: str = ""
-    lines: tuple[Line, ...] = ()
-    missed: frozenset[str] = frozenset()
-    sweep: str = ""
-
-
-class LiveFeed(Protocol):
-    """Changes as the CRM pushes them. A hint only says where to look: lost or doubled ones cost time.
-
-    Used by one thread, beside the one that uses the `CRM`.
-    """
-
-    def listen(self, cursor: str | None, stop: Event) -> Generator[Hints, None, None]:
-        """Hints from after the cursor on, until ``stop`` is set or the generator is closed.
-
-        Yields at least once a second, be it empty. What was yielded counts as taken once the next is asked for: no
-        more is held than one request's worth. Lines that break are opened again from within; never raises `CrmError`.
-        """
-        ...
-
-    def deals_of(self, refs: Sequence[Ref]) -> Mapping[Ref, tuple[str, ...]]:
-        """The deals that records hang on, or that hang on accounts; one batched call. Raises `CrmError`."""
-        ...
-
-    def probe(self) -> tuple[Line, ...]:
-        """What could be listened to, and why not the rest, without listening. Raises `CrmError`."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
 class DealFacts:
     """One deal as read now, with all that hangs on it."""
 
@@ -172,96 +83,6 @@ class DealFacts:
     tasks: tuple[CrmTask, ...]
     notes: tuple[CrmNote, ...]
     touches: tuple[Touch, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One row of a batch. ``record_id`` is set for updates and known upserts; ``key`` for upserts.
-
-    ``parents`` are what an upserted row hangs on, the deal first. ``values`` hold canonical names.
-    """
-
-    kind: Kind
-    operation: Operation
-    values: Mapping[str, Value]
-    record_id: str | None = None
-    key: str | None = None
-    parents: tuple[Ref, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """The CRM confirmed this row. ``modified_at`` is the record's new modification time where the vendor tells it."""
-
-    record_id: str
-    modified_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The CRM refused this row, in its own words."""
-
-    fault: Fault
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """Nobody knows whether this row was done; it must be looked up by key before anything is sent again."""
-
-    fault: Fault
-
-
-WriteOutcome = Applied | Refused | Unknown
-"""One per row, in request order."""
-
-
-class JobState(StrEnum):
-    """How a job stands at the CRM."""
-
-    OPEN = "open"
-    """Opened and never closed: nothing of it was done, and nothing will be while it is not closed."""
-
-    RUNNING = "running"
-    """Closed, and not yet at its end."""
-
-    ENDED = "ended"
-    """Every row was tried."""
-
-    BROKEN_OFF = "broken_off"
-    """At its end, but rows may have been left out."""
-
-    GONE = "gone"
-    """The CRM knows no such job."""
-
-
-class Jobs(Protocol):
-    """Writing by jobs. Nothing waits here: a job is asked when its time has come. Every method raises `CrmError`.
-
-    An error leaves the job as it is: it is not given up because a call about it failed.
-    """
-
-    def open(self, kind: Kind, operation: Operation) -> str:
-        """Open an empty job and return its id, to be stored before anything else is done with it."""
-        ...
-
-    def load(self, job_id: str, writes: Sequence[Write]) -> None:
-        """Give it its rows and close it. After an error only `ask` tells whether it was closed."""
-        ...
-
-    def ask(self, job_id: str) -> JobState:
-        """How it stands, in one call."""
-        ...
-
-    def results(self, job_id: str, writes: Sequence[Write]) -> tuple[WriteOutcome, ...]:
-        """What became of each row of a job that is at its end, in the order of ``writes``.
-
-        A row that was left out is `Refused` with a fault that says to retry; one that is nowhere told of is `Unknown`.
-        """
-        ...
-
-    def give_up(self, job_id: str) -> bool:
-        """Make sure that an open job never runs. False when it had been closed meanwhile: then it is asked as usual."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

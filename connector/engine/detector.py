@@ -11,7 +11,10 @@ from datetime import timedelta
 
 import structlog
 
-from connector.crm.port import Change, ChangePage
+from connector.crm.port import (
+    Change,
+    ChangePage,
+)
 from connector.engine.failpoints import Failpoint, passing
 from connector.engine.parts import Shared, System
 from connector.errors import Advice, CrmError, Fault

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 import time
 
-from connector.crm.port import Applied, Operation, Refused, Unknown, WriteOutcome
+from connector.crm.writing import (
+    Applied,
+    Operation,
+    Refused,
+    Unknown,
+    WriteOutcome,
+)
 from connector.engine.failpoints import Failpoint, passing
 from connector.engine.jobs import Started, start_job
 from connector.engine.parts import Shared, System

@@ -14,7 +14,15 @@ from enum import Enum, auto
 import structlog
 
 from connector.crm.batch import chunks
-from connector.crm.port import Bulk, Jobs, JobState, Operation, Refused, Unknown, WriteOutcome
+from connector.crm.writing import (
+    Bulk,
+    Jobs,
+    JobState,
+    Operation,
+    Refused,
+    Unknown,
+    WriteOutcome,
+)
 from connector.engine.brakes import halt
 from connector.engine.failpoints import Failpoint, passing
 from connector.engine.parts import Shared, System

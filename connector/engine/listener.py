@@ -13,7 +13,15 @@ from contextlib import closing
 
 import structlog
 
-from connector.crm.port import Change, Hints, Line, LiveFeed, Sighting
+from connector.crm.live import (
+    Hints,
+    Line,
+    LiveFeed,
+    Sighting,
+)
+from connector.crm.port import (
+    Change,
+)
 from connector.engine.detector import looks_for
 from connector.engine.failpoints import Failpoint, passing
 from connector.engine.onepass import hold

@@ -9,7 +9,9 @@ import threading
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from connector.crm.port import Line
+from connector.crm.live import (
+    Line,
+)
 
 
 class LiveState:

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from connector.clock import Clock
-from connector.crm.port import CRM
+from connector.crm.port import (
+    CRM,
+)
 from connector.engine.live import LiveState
 from connector.handoff.model import Person, Stage, SystemName
 from connector.handoff.plan import Notify

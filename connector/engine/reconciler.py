@@ -14,7 +14,9 @@ from datetime import timedelta
 import structlog
 
 from connector.crm.batch import chunks
-from connector.crm.port import DealFacts
+from connector.crm.port import (
+    DealFacts,
+)
 from connector.engine.failpoints import Failpoint, passing
 from connector.engine.parts import Shared, System, fresh_people
 from connector.handoff.decide import decide

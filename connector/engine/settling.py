@@ -12,7 +12,14 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from connector.crm.port import Applied, Operation, Refused, Unknown, Write, WriteOutcome
+from connector.crm.writing import (
+    Applied,
+    Operation,
+    Refused,
+    Unknown,
+    Write,
+    WriteOutcome,
+)
 from connector.engine.brakes import halt
 from connector.engine.failpoints import Failpoint, passing
 from connector.engine.parts import Shared, System

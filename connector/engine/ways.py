@@ -9,7 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from connector.crm.port import Capabilities, Operation
+from connector.crm.port import (
+    Capabilities,
+)
+from connector.crm.writing import (
+    Operation,
+)
 from connector.engine.jobs import NOT_BY_JOB
 from connector.handoff.model import Kind
 from connector.handoff.plan import Action, Notify, Order, Patch, Upsert

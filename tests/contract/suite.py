@@ -13,7 +13,17 @@ from decimal import Decimal
 import pytest
 from contract.worlds import ELENA_AE, LENA_WHO_LEFT, MAYA, TOMAS, World
 
-from connector.crm.port import Applied, Change, Operation, Refused, Unknown, Write, WriteOutcome
+from connector.crm.port import (
+    Change,
+)
+from connector.crm.writing import (
+    Applied,
+    Operation,
+    Refused,
+    Unknown,
+    Write,
+    WriteOutcome,
+)
 from connector.errors import Advice
 from connector.handoff.model import CrmTask, DealType, Kind, Ref, TouchKind, Value
 

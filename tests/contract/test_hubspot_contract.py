@@ -14,7 +14,13 @@ from hubspot_portal import a_map
 from connector.clock import SystemClock
 from connector.crm.hubspot.adapter import HubSpotCRM
 from connector.crm.hubspot.session import Waits
-from connector.crm.port import Applied, Operation, Refused, Unknown, Write
+from connector.crm.writing import (
+    Applied,
+    Operation,
+    Refused,
+    Unknown,
+    Write,
+)
 from connector.errors import Advice, CrmError, FaultCode
 from connector.handoff.model import Kind, Ref, SystemName
 from connector.sandbox.hubspot.schema import PORTAL_ID, TOKEN

@@ -12,10 +12,18 @@ import pytest
 from contract.maps import FIELDS, salesforce_map
 from contract.worlds import SandboxWorld
 
-from connector.crm.port import Applied, Jobs, JobState, Operation, Refused, Unknown, Write
 from connector.crm.salesforce.adapter import SalesforceCRM, connect_salesforce
 from connector.crm.salesforce.bulk import NULL, cell, row_error
 from connector.crm.salesforce.login import SalesforceLogin
+from connector.crm.writing import (
+    Applied,
+    Jobs,
+    JobState,
+    Operation,
+    Refused,
+    Unknown,
+    Write,
+)
 from connector.errors import Advice, CrmError, FaultCode
 from connector.handoff.model import Kind, Ref, SystemName, Value
 from connector.sandbox.server import Sandbox

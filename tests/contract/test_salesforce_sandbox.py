@@ -15,9 +15,15 @@ from contract.worlds import MAYA, SandboxWorld
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from connector.crm.port import ChangePage, Refused, Unknown
+from connector.crm.port import (
+    ChangePage,
+)
 from connector.crm.salesforce.adapter import SalesforceCRM, connect_salesforce
 from connector.crm.salesforce.login import SalesforceLogin
+from connector.crm.writing import (
+    Refused,
+    Unknown,
+)
 from connector.errors import Advice, CrmError, Fault, FaultCode
 from connector.handoff.model import Kind, SystemName
 from connector.sandbox.server import Sandbox

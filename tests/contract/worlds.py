@@ -14,7 +14,9 @@ from typing import Any, Protocol
 
 from connector.clock import ManualClock
 from connector.crm.memory import MemoryCRM
-from connector.crm.port import CRM
+from connector.crm.port import (
+    CRM,
+)
 from connector.handoff.model import Kind, Person, Stage, SystemName, TouchKind
 from connector.sandbox import views
 from connector.sandbox.server import Sandbox

@@ -6,7 +6,9 @@ import dataclasses
 
 from engine.harness import SYSTEM, Desk, a_desk
 
-from connector.crm.port import DailyCalls
+from connector.crm.port import (
+    DailyCalls,
+)
 from connector.handoff.model import Gate
 from connector.web.status import Watched, read_status
 

@@ -8,7 +8,10 @@ from datetime import datetime, timedelta
 import pytest
 from engine.harness import Desk, a_desk
 
-from connector.crm.port import Change, ChangePage
+from connector.crm.port import (
+    Change,
+    ChangePage,
+)
 
 
 @pytest.fixture

@@ -8,7 +8,10 @@ from datetime import timedelta
 import pytest
 from engine.harness import SYSTEM, a_desk
 
-from connector.crm.port import Write, WriteOutcome
+from connector.crm.writing import (
+    Write,
+    WriteOutcome,
+)
 from connector.handoff.model import Kind
 from connector.handoff.plan import Phase
 from connector.store import State

@@ -11,7 +11,10 @@ import pytest
 from engine.harness import SYSTEM, Desk, a_desk
 from factories import BASELINE, a_policy
 
-from connector.crm.port import Bulk, JobState
+from connector.crm.writing import (
+    Bulk,
+    JobState,
+)
 from connector.engine import backfill as engine
 from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.backfill import DEFAULT

@@ -14,7 +14,12 @@ import pytest
 from engine.harness import SYSTEM, Desk, a_desk
 from factories import WON_STAGE
 
-from connector.crm.port import Hints, Line, LiveFeed, Sighting
+from connector.crm.live import (
+    Hints,
+    Line,
+    LiveFeed,
+    Sighting,
+)
 from connector.engine import onepass, scheduler
 from connector.engine.failpoints import Failpoint
 from connector.engine.listener import Listener

@@ -11,7 +11,11 @@ import pytest
 from engine.harness import Desk, a_desk
 from factories import PEOPLE, a_policy
 
-from connector.crm.port import Unknown, Write, WriteOutcome
+from connector.crm.writing import (
+    Unknown,
+    Write,
+    WriteOutcome,
+)
 from connector.errors import Fault, FaultCode
 from connector.handoff.model import Kind
 

@@ -12,7 +12,10 @@ import pytest
 from engine.harness import SYSTEM, Desk, a_desk
 from sqlalchemy.exc import OperationalError
 
-from connector.crm.port import Write, WriteOutcome
+from connector.crm.writing import (
+    Write,
+    WriteOutcome,
+)
 from connector.handoff.model import Kind
 from connector.store import Settlement, State, open_store
 

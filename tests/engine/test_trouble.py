@@ -8,7 +8,12 @@ from datetime import timedelta
 import pytest
 from engine.harness import SYSTEM, Desk, a_desk
 
-from connector.crm.port import Refused, Unknown, Write, WriteOutcome
+from connector.crm.writing import (
+    Refused,
+    Unknown,
+    Write,
+    WriteOutcome,
+)
 from connector.engine.notifier import Email
 from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.model import Kind

@@ -8,7 +8,9 @@ import pytest
 from plans import NOW, OTHER_SYSTEM, SYSTEM, a_deal_patch, a_plan
 
 from connector.clock import ManualClock
-from connector.crm.port import Change
+from connector.crm.port import (
+    Change,
+)
 from connector.store import Applied, Decided, Look, Settlement, Store
 
 MINUTE = timedelta(minutes=1)

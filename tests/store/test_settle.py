@@ -10,8 +10,12 @@ from plans import BUSY, GONE, MAYA, NOW, REFUSED, SILENT, SYSTEM, a_deal_patch, 
 from sending import claim, decide, settle, states
 
 from connector.clock import ManualClock
-from connector.crm.port import Applied as PortApplied
-from connector.crm.port import Refused
+from connector.crm.writing import (
+    Applied as PortApplied,
+)
+from connector.crm.writing import (
+    Refused,
+)
 from connector.handoff.model import Kind, Ref
 from connector.store import (
     Applied,

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from provisioned import Bare, bare_org
 
+from connector.sandbox.salesforce.metadata import planting
+from connector.sandbox.salesforce.metadata.store import store
+from connector.sandbox.salesforce.metadata.tree import Node, leaf
+
 pytestmark = pytest.mark.system
 
 
@@ -29,3 +33,53 @@ def test_a_production_org_takes_the_deploy(org: Bare) -> None:
     assert ran.code == 0, ran.text
     assert "a PRODUCTION org" in ran.text
     assert "Read again: nothing is left to do." in ran.text
+
+
+def _rules(org: Bare) -> set[str]:
+    return {name.partition(".")[2] for name in org.inside("ValidationRule")}
+
+
+def test_a_rule_that_the_policy_dropped_stops_nobody_any_more(org: Bare) -> None:
+    assert org.apply()["applied"]["ok"]
+    assert "Handoff_Req_Champion" in _rules(org)
+    planting.plant_rule(org.world, "Handoff_Fiscal_Year", formula="FALSE", message="An admin's own, so named by chance.")
+    org.site.edit("process.toml", 'field = "champion"\nwhy', 'field = "product"\nwhy')
+    plan = org.plan()
+    (gone,) = [one for one in plan["items"] if one["do"] == "remove"]
+    assert gone["name"] == "Opportunity.Handoff_Req_Champion"
+    done = org.apply()
+    assert done["applied"]["ok"]
+    assert done["left"] == []
+    assert "Handoff_Req_Champion" not in _rules(org)
+    assert {"Handoff_Req_Product", "Handoff_Fiscal_Year"} <= _rules(org)
+    assert org.plan()["empty"]
+
+
+def test_a_gate_that_only_warns_from_now_on_has_no_rules_in_the_org(org: Bare) -> None:
+    assert org.apply()["applied"]["ok"]
+    org.site.edit("process.toml", '[gate]\nmode = "revert"', '[gate]\nmode = "warn"')
+    text = org.provision().text
+    assert "To be taken out (11)" in text
+    assert "- ValidationRule Opportunity.Handoff_Req_Champion" in text
+    assert org.apply()["left"] == []
+    assert not _rules(org)
+
+
+def test_a_dropped_rule_that_somebody_edited_is_named_and_stays(org: Bare) -> None:
+    assert org.apply()["applied"]["ok"]
+    rule = store(org.world).get("ValidationRule", "Opportunity.Handoff_Req_Champion")
+    assert rule is not None
+    planting.plant(org.world, "ValidationRule", rule.name, _with_message(rule.node, "Ask Priya."))
+    org.site.edit("process.toml", 'field = "champion"\nwhy', 'field = "product"\nwhy')
+    plan = org.plan()
+    told = [one for one in plan["items"] if one["name"].endswith("Handoff_Req_Champion")]
+    assert [one["do"] for one in told] == ["conflict"]
+    assert not plan["blocked"]
+    assert org.apply()["applied"]["ok"]
+    assert "Handoff_Req_Champion" in _rules(org)
+
+
+def _with_message(node: Node, message: str) -> Node:
+    return Node(
+        node.tag, children=[leaf("errorMessage", message) if one.tag == "errorMessage" else one for one in node.children]
+    )

@@ -9,7 +9,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hubspot_portal import NOW, Passing, Portal, Reply, a_crm, a_portal
 
-from connector.crm.port import Operation, Refused, Unknown, Write
+from connector.crm.writing import (
+    Operation,
+    Refused,
+    Unknown,
+    Write,
+)
 from connector.errors import Advice, CrmError, FaultCode
 from connector.handoff.model import Kind
 

@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 from hubspot_portal import Asked, Portal, Reply, a_crm, a_portal, confirm, confirmed
 
-from connector.crm.port import Applied, Operation, Refused, Unknown, Write, WriteOutcome
+from connector.crm.writing import (
+    Applied,
+    Operation,
+    Refused,
+    Unknown,
+    Write,
+    WriteOutcome,
+)
 from connector.errors import FaultCode
 from connector.handoff.model import Kind, Ref
 

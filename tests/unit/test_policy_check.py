@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from connector.crm.port import FieldSchema, ObjectSchema
+from connector.crm.port import (
+    FieldSchema,
+    ObjectSchema,
+)
 from connector.errors import Problem
 from connector.handoff.model import Kind, Person, Stage, SystemName
 from connector.handoff.rulebook import FieldType

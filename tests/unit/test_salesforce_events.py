@@ -14,7 +14,9 @@ import pytest
 from contract.maps import salesforce_map
 from eventbus import BITS, NOW, SCHEMA, payload
 
-from connector.crm.port import Sighting
+from connector.crm.live import (
+    Sighting,
+)
 from connector.crm.salesforce.fields import Names
 from connector.crm.salesforce.pubsub import installed
 from connector.crm.salesforce.pubsub.events import Reader, Seen, named, read

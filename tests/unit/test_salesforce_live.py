@@ -18,7 +18,11 @@ from contract.maps import salesforce_map
 from eventbus import FAMILY, Bus, a_bus, payload
 from salesforce_wire import DATA, DATE, HOST, ORG, TOKEN, a_rig, records, token
 
-from connector.crm.port import Hints, Line, Sighting
+from connector.crm.live import (
+    Hints,
+    Line,
+    Sighting,
+)
 from connector.crm.salesforce.fields import Names
 from connector.crm.salesforce.pubsub import faults
 from connector.crm.salesforce.pubsub.faults import CODES, Remedy, broken

@@ -18,8 +18,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from salesforce_wire import DATA, DATE, EXPIRED, HOST, HTML, NOW, ORG, TOKEN, USER, a_rig, records, token
 from urllib3.exceptions import NewConnectionError
 
-from connector.crm.port import Applied, Operation, Unknown, Write
 from connector.crm.salesforce.login import SalesforceLogin
+from connector.crm.writing import (
+    Applied,
+    Operation,
+    Unknown,
+    Write,
+)
 from connector.errors import Advice, CrmError, FaultCode
 from connector.handoff.model import Kind, Ref
 

@@ -13,8 +13,14 @@ import requests
 import responses
 from salesforce_wire import DATA, DATE, Rig, a_rig
 
-from connector.crm.port import Applied, Operation, Refused, Unknown, Write
 from connector.crm.salesforce.faults import CODES
+from connector.crm.writing import (
+    Applied,
+    Operation,
+    Refused,
+    Unknown,
+    Write,
+)
 from connector.errors import Advice, FaultCode
 from connector.handoff.model import Kind, Ref
 

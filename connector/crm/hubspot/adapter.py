@@ -25,6 +25,9 @@ from connector.crm.hubspot.session import (
     Waits,
 )
 from connector.crm.hubspot.writes import KEYED, Told, Writer
+from connector.crm.live import (
+    LiveFeed,
+)
 from connector.crm.port import (
     Capabilities,
     Change,
@@ -32,13 +35,14 @@ from connector.crm.port import (
     DailyCalls,
     DealFacts,
     Examination,
-    Jobs,
-    LiveFeed,
     ObjectSchema,
+    poll_one_by_one,
+)
+from connector.crm.writing import (
+    Jobs,
     Operation,
     Write,
     WriteOutcome,
-    poll_one_by_one,
 )
 from connector.errors import CrmError, Fault, FaultCode, Problem
 from connector.handoff.model import Kind, Person, Stage, SystemName

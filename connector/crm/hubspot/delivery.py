@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connector.crm.hubspot import faults, wire
-from connector.crm.port import Applied, Refused, Unknown, WriteOutcome
+from connector.crm.writing import (
+    Applied,
+    Refused,
+    Unknown,
+    WriteOutcome,
+)
 from connector.errors import Advice, Fault, FaultCode
 
 MOST_SPLITS = 32

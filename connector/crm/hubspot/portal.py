@@ -10,7 +10,10 @@ from connector.crm.hubspot import wire
 from connector.crm.hubspot.fields import Fields
 from connector.crm.hubspot.reads import StageTimes, stage_times
 from connector.crm.hubspot.session import Session
-from connector.crm.port import FieldSchema, ObjectSchema
+from connector.crm.port import (
+    FieldSchema,
+    ObjectSchema,
+)
 from connector.errors import Problem, UserError
 from connector.handoff.model import Kind, Person, Stage
 

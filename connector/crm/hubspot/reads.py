@@ -22,7 +22,9 @@ from connector.crm.hubspot.fields import (
     touch,
 )
 from connector.crm.hubspot.session import Session
-from connector.crm.port import DealFacts
+from connector.crm.port import (
+    DealFacts,
+)
 from connector.handoff.model import CrmNote, CrmTask, Kind, Record, Stage, Touch
 
 READ_LIMIT = 100

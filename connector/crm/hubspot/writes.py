@@ -19,7 +19,14 @@ from connector.crm.hubspot.faults import HubSpotError
 from connector.crm.hubspot.fields import Fields
 from connector.crm.hubspot.reads import Reader
 from connector.crm.hubspot.session import Session
-from connector.crm.port import Applied, Operation, Refused, Unknown, Write, WriteOutcome
+from connector.crm.writing import (
+    Applied,
+    Operation,
+    Refused,
+    Unknown,
+    Write,
+    WriteOutcome,
+)
 from connector.errors import Fault, FaultCode
 from connector.handoff.model import Kind, Ref, Value
 

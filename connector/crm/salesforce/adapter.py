@@ -11,6 +11,9 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from connector.clock import Clock, SystemClock
+from connector.crm.live import (
+    LiveFeed,
+)
 from connector.crm.port import (
     Capabilities,
     Change,
@@ -18,12 +21,7 @@ from connector.crm.port import (
     DailyCalls,
     DealFacts,
     Examination,
-    Jobs,
-    LiveFeed,
     ObjectSchema,
-    Operation,
-    Write,
-    WriteOutcome,
 )
 from connector.crm.retry import ReadRetry
 from connector.crm.salesforce import bulk, feeds, lookups, pubsub
@@ -40,6 +38,12 @@ from connector.crm.salesforce.session import OnCall, SalesforceSession
 from connector.crm.salesforce.soql import PAGE
 from connector.crm.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT
 from connector.crm.salesforce.writes import BATCH, KEYED, Writer
+from connector.crm.writing import (
+    Jobs,
+    Operation,
+    Write,
+    WriteOutcome,
+)
 from connector.errors import CrmError, Fault, Problem
 from connector.handoff.model import Kind, Person, Stage, SystemName
 from connector.handoff.plan import Notify

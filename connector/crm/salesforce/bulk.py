@@ -11,11 +11,20 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from connector.crm.port import Applied, Bulk, JobState, Operation, Refused, Unknown, Write, WriteOutcome
 from connector.crm.salesforce.faults import INVALID_JOB_STATE, of_row
 from connector.crm.salesforce.fields import Names
 from connector.crm.salesforce.session import SalesforceSession
 from connector.crm.salesforce.wire import fields_of
+from connector.crm.writing import (
+    Applied,
+    Bulk,
+    JobState,
+    Operation,
+    Refused,
+    Unknown,
+    Write,
+    WriteOutcome,
+)
 from connector.errors import Advice, CrmError, Fault, FaultCode
 from connector.handoff.model import Kind
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from connector.crm.port import Examination
+from connector.crm.port import (
+    Examination,
+)
 from connector.crm.salesforce.fields import OBJECTS, Names
 from connector.crm.salesforce.session import SalesforceSession
 from connector.crm.salesforce.soql import encoded, in_lists, literal, select

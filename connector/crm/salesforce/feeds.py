@@ -15,7 +15,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from connector.crm.port import Change, ChangePage
+from connector.crm.port import (
+    Change,
+    ChangePage,
+)
 from connector.crm.salesforce.fields import DEAL_PREFIX, Names
 from connector.crm.salesforce.session import SalesforceSession
 from connector.crm.salesforce.soql import PAGE, literal, moment, select

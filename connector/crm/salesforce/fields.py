@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from connector.crm.port import ObjectSchema
+from connector.crm.port import (
+    ObjectSchema,
+)
 from connector.crm.salesforce.keys import KeyMode
 from connector.errors import Problem
 from connector.handoff.model import Kind
@@ -120,7 +122,7 @@ class Names:
         self._no_cover.add(kind)
 
     def marks(self, kind: Kind) -> bool:
-        """Whether the key of a record stands in the last line of its text, for want of a field."""
+        """Whether the key of a record stands in a line of its text, for want of a field."""
         if kind is Kind.NOTE:
             return True
         return self.key_mode is KeyMode.MARKER and kind in ACTIVITIES and self.column(kind, "key") is None

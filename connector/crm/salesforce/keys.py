@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from connector.crm.port import FieldSchema, ObjectSchema
+from connector.crm.port import (
+    FieldSchema,
+    ObjectSchema,
+)
 from connector.errors import Problem
 
 LEDGER_OBJECT = "Handoff_Effect__c"
@@ -30,7 +33,7 @@ class KeyMode(StrEnum):
     """In a row of `LEDGER_OBJECT`, made together with it or not at all."""
 
     MARKER = "marker"
-    """In a plain field, or in the last line of its text: looked for before it is made, by the one writer."""
+    """In a plain field, or in a line of its text: looked for before it is made, by the one writer."""
 
 
 def mode_of(key: FieldSchema | None, ledger: ObjectSchema | None) -> KeyMode:

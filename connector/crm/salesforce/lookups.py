@@ -9,7 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from connector.crm.port import Change, FieldSchema, ObjectSchema
+from connector.crm.port import (
+    Change,
+    FieldSchema,
+    ObjectSchema,
+)
 from connector.crm.salesforce.fields import ACTIVITIES, STAGE_CHANGED, Names
 from connector.crm.salesforce.keys import LEDGER_KEY, LEDGER_OBJECT, LEDGER_RECORD, KeyMode
 from connector.crm.salesforce.reads import read_notes
@@ -106,7 +110,7 @@ def find(session: SalesforceSession, names: Names, kind: Kind, keys: Mapping[str
     """Which keys exist, as key -> record id. Deals and accounts carry no key of ours."""
     if kind is Kind.NOTE:
         notes = read_notes(session, names, tuple(dict.fromkeys(keys.values())))
-        return {note.key: note.id for note in notes if note.key in keys}
+        return _oldest(((note.key, note.id) for note in notes), keys)
     if kind not in ACTIVITIES:
         return {}
     if names.key_mode is KeyMode.LEDGER:
@@ -130,8 +134,16 @@ def _by_mark(session: SalesforceSession, names: Names, kind: Kind, keys: Mapping
         return {}
     soql = select(["Id", body], of=names.object(kind), where=f"{ALIVE} AND {deal} IN ")
     rows = session.read_all([soql + part for part in in_lists(sorted(set(keys.values())), around=soql)])
-    marked = ((mark_in(text_of(row, body)), str(row["Id"])) for _, row in rows)
-    return {key: record_id for key, record_id in marked if key is not None and key in keys}
+    return _oldest(((mark_in(text_of(row, body)), str(row["Id"])) for _, row in rows), keys)
+
+
+def _oldest(marked: Iterable[tuple[str | None, str]], keys: Mapping[str, str]) -> dict[str, str]:
+    """By key the record with the lowest id: a person who clones one copies its mark, and the clone is not ours."""
+    found: dict[str, str] = {}
+    for key, record_id in sorted(marked, key=lambda each: each[1]):
+        if key is not None and key in keys:
+            found.setdefault(key, record_id)
+    return found
 
 
 def describe(session: SalesforceSession, names: Names, kind: Kind) -> ObjectSchema:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from connector.crm.port import Write
 from connector.crm.salesforce.session import SalesforceSession
 from connector.crm.salesforce.soql import in_lists, select
+from connector.crm.writing import (
+    Write,
+)
 from connector.handoff.model import Kind
 from connector.policy.crmmap import CrmMap
 

@@ -11,10 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.crm.batch import chunks
-from connector.crm.port import Applied, Refused, Unknown, WriteOutcome
 from connector.crm.salesforce.faults import odd_answer, of_row
 from connector.crm.salesforce.keys import LEDGER_DEAL, LEDGER_KEY, LEDGER_OBJECT, LEDGER_RECORD
 from connector.crm.salesforce.session import SalesforceSession
+from connector.crm.writing import (
+    Applied,
+    Refused,
+    Unknown,
+    WriteOutcome,
+)
 from connector.errors import Advice, CrmError
 
 GRAPHS = 75

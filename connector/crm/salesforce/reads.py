@@ -15,7 +15,9 @@ from decimal import Decimal
 from typing import TypeVar
 
 from connector.crm.batch import chunks
-from connector.crm.port import DealFacts
+from connector.crm.port import (
+    DealFacts,
+)
 from connector.crm.salesforce.currency import CODE, Rates
 from connector.crm.salesforce.fields import STAGE_CHANGED, Names
 from connector.crm.salesforce.keys import LEDGER_DEAL, LEDGER_KEY, LEDGER_OBJECT, LEDGER_RECORD, KeyMode

@@ -11,8 +11,10 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from connector.crm.port import Write
 from connector.crm.salesforce.fields import TASK_STATUSES, Names
+from connector.crm.writing import (
+    Write,
+)
 from connector.handoff.model import CrmNote, Kind, Record, Ref, Value
 from connector.handoff.rulebook import FieldType
 from connector.policy.crmmap import MappedField
@@ -20,9 +22,7 @@ from connector.policy.crmmap import MappedField
 Row = Mapping[str, Any]
 
 MARK = "Handoff reference: "
-"""What has no field for the key (classic notes never have) carries it in the last line of its text."""
-
-ID_LENGTH = 18
+"""What has no field for the key (classic notes never have) carries it in a line of its text, at first the last."""
 
 
 def dig(row: Row, path: str) -> Any:
@@ -131,9 +131,9 @@ def marked(body: str, key: str) -> str:
 
 
 def mark_in(body: str | None) -> str | None:
-    """The key in the last line of a text; None when there is none."""
-    last = (body or "").replace("\r\n", "\n").rstrip().rpartition("\n")[2]
-    return last.removeprefix(MARK).strip() if last.startswith(MARK) else None
+    """The key in a text of ours, wherever its line stands by now: people write below it. None when there is none."""
+    lines = reversed((body or "").splitlines())
+    return next((line.removeprefix(MARK).strip() for line in lines if line.startswith(MARK)), None)
 
 
 def note_of(row: Row, names: Names) -> CrmNote | None:

@@ -14,7 +14,6 @@ from enum import StrEnum
 from typing import Any
 
 from connector.crm.batch import chunks, waves
-from connector.crm.port import Applied, Refused, Unknown, Write, WriteOutcome
 from connector.crm.salesforce import lookups, members, pairs
 from connector.crm.salesforce.faults import odd_answer, of_row
 from connector.crm.salesforce.fields import ACTIVITIES, Names
@@ -22,6 +21,13 @@ from connector.crm.salesforce.keys import KeyMode
 from connector.crm.salesforce.session import SalesforceSession
 from connector.crm.salesforce.soql import ALIVE, in_lists, select
 from connector.crm.salesforce.wire import fields_of
+from connector.crm.writing import (
+    Applied,
+    Refused,
+    Unknown,
+    Write,
+    WriteOutcome,
+)
 from connector.errors import Advice, CrmError, Fault, FaultCode
 from connector.handoff.model import Kind
 
@@ -170,6 +176,11 @@ class Writer:
         ]
         for part in chunks(updates, size=BATCH):
             self._send(Verb.UPDATE, part, outcomes)
+        for row in updates:
+            outcome = outcomes[row.place]
+            if isinstance(outcome, Refused) and outcome.fault.code is FaultCode.RECORD_GONE:
+                # It was made, or its key would not be kept: a person threw it away, and it is not made again.
+                outcomes[row.place] = Applied(str(row.sent["id"]))
 
     def _pair(self, row: _Row) -> pairs.Pair:
         write = row.write

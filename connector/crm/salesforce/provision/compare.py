@@ -16,6 +16,7 @@ from connector.crm.salesforce.provision.layout import Section, insert_section
 from connector.crm.salesforce.provision.marks import MARKED, is_untouched, marked
 from connector.crm.salesforce.provision.options import PREFIX
 from connector.crm.salesforce.provision.org import OrgState
+from connector.crm.salesforce.provision.stale import stale_rules
 from connector.crm.salesforce.provision.trees import Path, joined, leaves, settled, spelled, without
 
 CHANNEL_ENTITIES = 5
@@ -71,6 +72,7 @@ ONCE = Habit(once=True)
 def compare(desired: Desired, org: OrgState, *, integration_user: str = "", holds: str = "") -> ProvisionPlan:
     """The plan. ``holds`` names the permission set that ``integration_user`` (an id) is to hold, if both are given."""
     items = [_item(marked(component), org) for component in desired.components if component.type != MEMBER]
+    items += stale_rules(frozenset(one.name for one in desired.components if one.type == MARKED), org)
     items += _members(desired, org)
     items += _layouts(desired, org)
     items += _by_hand(desired, org)

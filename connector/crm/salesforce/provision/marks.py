@@ -30,6 +30,11 @@ def marked(component: Component) -> Component:
     return Component(component.type, component.name, _with(component, (plain + mark).strip()), component.why)
 
 
+def has_mark(component: Component) -> bool:
+    """Whether the rule was once ours, whatever became of it."""
+    return _MARK.search(component.text("description")) is not None
+
+
 def is_untouched(component: Component) -> bool:
     """Whether the rule still does what it did when we wrote it."""
     found = _MARK.search(component.text("description"))

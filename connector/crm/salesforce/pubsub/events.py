@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from connector.crm.port import Sighting
+from connector.crm.live import (
+    Sighting,
+)
 from connector.crm.salesforce.fields import DEAL_PREFIX, Names
 from connector.crm.salesforce.pubsub.schemas import Schema
 from connector.crm.salesforce.transport import CLIENT_ID

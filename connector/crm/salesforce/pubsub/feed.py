@@ -15,7 +15,11 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Any
 
-from connector.crm.port import Hints, Line, Sighting
+from connector.crm.live import (
+    Hints,
+    Line,
+    Sighting,
+)
 from connector.crm.salesforce.fields import Names
 from connector.crm.salesforce.login import Identity
 from connector.crm.salesforce.pubsub import faults

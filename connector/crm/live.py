@@ -1,0 +1,80 @@
+"""Changes as a CRM pushes them: what a line tells, how it stands, and how it is listened to.
+
+Not here: polling (``port``) and what is done about a hint (``engine.listener``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Event
+from typing import Protocol
+
+from connector.handoff.model import Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A record that changed, as a live feed told it. ``deal_ids`` are those the event itself names.
+
+    Where it names none, the ledger may know the deals of ``ref``; ``ask`` says whether the CRM is worth asking too.
+    """
+
+    ref: Ref
+    modified_at: datetime
+    deal_ids: tuple[str, ...] = ()
+    by_self: bool = False
+    ask: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How one live line stands. While it is ``live``, its ``feeds`` need be polled only for safety.
+
+    ``why`` says what keeps it from being live, empty when nothing does.
+    """
+
+    name: str
+    feeds: frozenset[str]
+    live: bool
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What a live feed had to say since it was last asked; all empty when that was nothing.
+
+    ``cursor`` (opaque, for all lines together; empty: as before) may be stored once the sightings' deals are.
+    ``lines`` are those whose standing changed. ``missed`` names feeds that must be polled now, because changes may have
+    gone by unseen; ``sweep`` says why everything must be gone through, empty when it need not.
+    """
+
+    sightings: tuple[Sighting, ...] = ()
+    cursor: str = ""
+    lines: tuple[Line, ...] = ()
+    missed: frozenset[str] = frozenset()
+    sweep: str = ""
+
+
+class LiveFeed(Protocol):
+    """Changes as the CRM pushes them. A hint only says where to look: lost or doubled ones cost time.
+
+    Used by one thread, beside the one that uses the `CRM`.
+    """
+
+    def listen(self, cursor: str | None, stop: Event) -> Generator[Hints, None, None]:
+        """Hints from after the cursor on, until ``stop`` is set or the generator is closed.
+
+        Yields at least once a second, be it empty. What was yielded counts as taken once the next is asked for: no
+        more is held than one request's worth. Lines that break are opened again from within; never raises `CrmError`.
+        """
+        ...
+
+    def deals_of(self, refs: Sequence[Ref]) -> Mapping[Ref, tuple[str, ...]]:
+        """The deals that records hang on, or that hang on accounts; one batched call. Raises `CrmError`."""
+        ...
+
+    def probe(self) -> tuple[Line, ...]:
+        """What could be listened to, and why not the rest, without listening. Raises `CrmError`."""
+        ...
