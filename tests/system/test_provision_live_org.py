@@ -42,7 +42,7 @@ def _rules(org: Bare) -> set[str]:
 def test_a_rule_that_the_policy_dropped_stops_nobody_any_more(org: Bare) -> None:
     assert org.apply()["applied"]["ok"]
     assert "Handoff_Req_Champion" in _rules(org)
-    planting.plant_rule(org.world, "Handoff_Fiscal_Year", formula="FALSE", message="An admin's own, so named by chance.")
+    planting.plant_rule(org.world, "Handoff_Fiscal_Year", formula="FALSE", message="An admin's own.")
     org.site.edit("process.toml", 'field = "champion"\nwhy', 'field = "product"\nwhy')
     plan = org.plan()
     (gone,) = [one for one in plan["items"] if one["do"] == "remove"]
@@ -80,6 +80,5 @@ def test_a_dropped_rule_that_somebody_edited_is_named_and_stays(org: Bare) -> No
 
 
 def _with_message(node: Node, message: str) -> Node:
-    return Node(
-        node.tag, children=[leaf("errorMessage", message) if one.tag == "errorMessage" else one for one in node.children]
-    )
+    said = leaf("errorMessage", message)
+    return Node(node.tag, children=[said if one.tag == said.tag else one for one in node.children])

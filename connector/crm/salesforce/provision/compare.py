@@ -1,7 +1,8 @@
 """The difference between what an org should have and what it has, as a plan: create, change, keep, conflict, by hand.
 
-Not here: reading the org (``org``) and doing the plan (``apply``). Pure. Additive: what an admin added or chose is kept
-and said; only components with our prefix are ever changed, besides the section in layouts and the channel's members.
+Not here: reading the org (``org``) and doing the plan (``apply``). Pure. Additive, but for rules the
+policy dropped (``stale``): what an admin added or chose is kept and said; only components with our prefix are ever
+changed, besides the section in layouts and the channel's members.
 """
 
 from __future__ import annotations
