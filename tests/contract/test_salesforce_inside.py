@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 from contract.suite import Feeds, applied, task
-from contract.test_salesforce_contract import SHIPPED, connected
+from contract.test_salesforce_contract import SHIPPED, add_ledger, connected
 from contract.worlds import MAYA, TOMAS, SandboxWorld
 
-from connector.crm.port import Operation, Refused, Write
+from connector.crm.writing import (
+    Operation,
+    Refused,
+    Write,
+)
 from connector.errors import Advice, CrmError
 from connector.handoff.model import Kind, Ref
 from connector.handoff.plan import Notify, Order
@@ -275,3 +279,44 @@ def test_a_field_that_was_added_is_used_from_the_next_connection_on(sandbox: San
     world.edit(deal, risks="Late data")
     assert [each for each in world.crm.connect() if "risks" in each.key] == []
     assert world.crm.fetch([deal])[deal].deal.get("risks") == "Late data"
+
+
+def without_a_field_on_activity(sandbox: Sandbox, *, ledger: bool) -> SandboxWorld:
+    catalog(sandbox.sf).drop_field("Activity", "Handoff_Key__c")
+    if ledger:
+        add_ledger(sandbox)
+    return connected(sandbox, map=MAP)
+
+
+def test_a_task_a_person_threw_away_is_not_made_again_where_its_key_stands_in_the_ledger(sandbox: Sandbox) -> None:
+    world = without_a_field_on_activity(sandbox, ledger=True)
+    deal, _ = a_deal(world, won=True)
+    write = task(deal, subject="Welcome", due=date(2026, 11, 27), owner=world.person(MAYA))
+    made = applied(world.crm.apply([write])[0])
+    sandbox.sf.table("Task").delete(made, by=world.person(MAYA))
+    assert applied(world.crm.apply([write])[0]) == made
+    assert rows(sandbox, "Task") == []
+
+
+def test_what_a_person_wrote_below_the_mark_does_not_hide_it(sandbox: Sandbox) -> None:
+    world = without_a_field_on_activity(sandbox, ledger=False)
+    deal, _ = a_deal(world, won=True)
+    write = task(deal, subject="Welcome", due=date(2026, 11, 27), owner=world.person(MAYA))
+    made = applied(world.crm.apply([write])[0])
+    (body,) = (row["Description"] for row in rows(sandbox, "Task"))
+    sandbox.sf.table("Task").update(made, {"Description": f"{body}\r\nCalled them, all fine."}, by=world.person(MAYA))
+    assert world.crm.fetch([deal])[deal].tasks[0].key == write.key
+    assert applied(world.crm.apply([write])[0]) == made
+    assert len(rows(sandbox, "Task")) == 1
+
+
+def test_of_two_tasks_with_one_mark_the_older_is_ours(sandbox: Sandbox) -> None:
+    world = without_a_field_on_activity(sandbox, ledger=False)
+    deal, _ = a_deal(world, won=True)
+    write = task(deal, subject="Welcome", due=date(2026, 11, 27), owner=world.person(MAYA))
+    made = applied(world.crm.apply([write])[0])
+    (original,) = rows(sandbox, "Task")
+    cloned = {name: original[name] for name in ("Subject", "Description", "WhatId", "OwnerId", "Status")}
+    sandbox.sf.table("Task").insert(cloned, by=world.person(MAYA))
+    assert world.crm.find(Kind.TASK, {str(write.key): deal}) == {write.key: made}
+    assert next(each.id for each in world.crm.fetch([deal])[deal].tasks if each.key == write.key) == made
