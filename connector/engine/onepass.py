@@ -139,9 +139,9 @@ def _steps(shared: Shared, system: System, occasion: Occasion) -> PassResult:
             break
     if looked or applied:
         log.info(DONE, system=system.name, looked=looked, applied=applied)
+    take_stock(shared, system)
     if failed:
         raise failed[0]
-    take_stock(shared, system)
     return PassResult(looked=looked, applied=applied)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 from engine.harness import SYSTEM, Desk, a_desk
 
 from connector.crm.port import (
     DailyCalls,
 )
+from connector.errors import Fault, FaultCode
 from connector.handoff.model import Gate
 from connector.web.status import Watched, read_status
 
@@ -46,6 +48,16 @@ def test_people_are_told_and_told_when_it_is_over() -> None:
     desk.run(minutes=6)
     assert not read_status(desk.store, WATCHED, now=desk.clock.now()).systems[0].sparing
     assert desk.idle_minute()["changes.deal"] == 12
+
+
+def test_a_feed_that_fails_at_every_pass_does_not_hide_that_calls_run_low(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = a_desk()
+    desk.settle()
+    desk.crm.calls_today = DailyCalls(used=85_000, allowed=100_000)
+    fault = Fault(FaultCode.REJECTED, "INVALID_TYPE", "Event is hidden")
+    monkeypatch.setattr(desk.crm, "poll", lambda cursors: dict.fromkeys(cursors, fault))
+    assert "Event is hidden" in desk.run().error
+    assert desk.system.sparing
 
 
 def test_the_reserve_is_what_the_config_says() -> None:
