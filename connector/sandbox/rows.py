@@ -120,8 +120,9 @@ class Table:
 
     `unique` and `indexed` fields are looked up by hash, strings without regard to case. `tracked` fields leave a
     `Change` in the row's history ("*" tracks every field). A `lasting` table keeps its rows when the world is
-    cleared; `writes` counts what was written, so that whoever derives something knows when it is stale. A vendor
-    may set `before_write` (receives the row or None and the changes, returns the changes with derived fields added)
+    cleared; `writes` counts what was written, so that whoever derives something knows when it is stale;
+    `deleted` are the ids of deleted rows. A vendor may set `before_write` (receives the row or None and the changes,
+    returns the changes with derived fields added)
     and `after_write` (receives the row and the values before).
     """
 
@@ -144,6 +145,7 @@ class Table:
         self.writes = 0
         self.rows: dict[str, Row] = {}
         self.pending: set[str] = set()
+        self.deleted: dict[str, None] = {}
         self.before_write: Callable[[Row | None, dict[str, Any]], dict[str, Any]] | None = None
         self.after_write: Callable[[Row, dict[str, Any]], None] | None = None
         self._hash: dict[str, dict[Any, dict[str, None]]] = {f: {} for f in (*unique, *indexed)}
@@ -214,6 +216,7 @@ class Table:
         self._hold_back(row, now)
         self._unindex(row)
         row.deleted_at = self.world.round(now)
+        self.deleted[id] = None
         self._stamp(row, now, by)
         self.world.record(self, row)
         self._tell(row, row.values, "DELETE")
@@ -227,6 +230,7 @@ class Table:
         self._check_unique(id, row.values)
         self._note(id, row)
         row.deleted_at = None
+        self.deleted.pop(id, None)
         self._index(row)
         self._stamp(row, self.world.clock.now(), by)
         self.world.record(self, row)
@@ -267,8 +271,11 @@ class Table:
         if old is not None and old.deleted_at is None:
             self._unindex(old)
         self.rows[row.id] = row
+        self.deleted.pop(row.id, None)
         if row.deleted_at is None:
             self._index(row)
+        else:
+            self.deleted[row.id] = None
         self._add_stamp(row)
         if row.visible_at > row.modified_at:
             self.pending.add(row.id)
@@ -279,6 +286,7 @@ class Table:
         if row.deleted_at is None:
             self._unindex(row)
         self.pending.discard(id)
+        self.deleted.pop(id, None)
         if old is not None:
             self.put(old)
         self.world.record(self, old or row, changes=len((old or row).history), gone=old is None)
@@ -289,6 +297,7 @@ class Table:
         """Forget every row."""
         self.rows.clear()
         self.pending.clear()
+        self.deleted.clear()
         self._stamps.clear()
         for index in self._hash.values():
             index.clear()

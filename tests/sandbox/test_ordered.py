@@ -109,3 +109,26 @@ def test_any_order_of_writes_gives_what_sorting_gives() -> None:
         assert list(order.between(low, high)) == wanted
         assert order.span(low, high) == len(wanted)
     assert len(order) == len(held)
+
+
+def test_deleted_rows_are_found_by_index_too(world: World) -> None:
+    """A query for deleted and archived rows costs no scan either."""
+    ids, by = _fill(world), integration_user(world).id
+    table = world.table("Opportunity")
+    gone, back = ids[-1], ids[-3]
+    table.delete(gone, by=by)
+    table.delete(back, by=by)
+    table.restore(back, by=by)
+    with world.transaction() as roll_back:
+        table.delete(ids[-5], by=by)
+        roll_back()
+    query = parse(f"SELECT Id FROM Opportunity WHERE {SWEPT}")
+    found = soql.run(world, query, version="67.0", deleted=True)
+    assert {row.id for row in found.rows} == set(ids[-9::2])
+    assert set(table.deleted) == {gone}
+    kind = catalog(world).object("Opportunity")
+    assert kind is not None
+    assert len(list(plan.candidates(table, kind, query.where, deleted=True).rows)) == 10
+    by_id = parse(f"SELECT Id FROM Opportunity WHERE Id = '{gone}'")
+    assert len(soql.run(world, by_id, version="67.0", deleted=True).rows) == 1
+    assert len(soql.run(world, by_id, version="67.0").rows) == 0

@@ -43,7 +43,10 @@ def candidates(table: Table, kind: ObjectType, where: Condition | None, *, delet
     """The cheapest superset of the rows that match."""
     low, high = _window(where) if where else (BEGIN, END)
     bounded = low > BEGIN or high < END
-    found = _lookup(table, kind, where, deleted=deleted) if where else None
+    found = _lookup(table, kind, where) if where else None
+    if found is not None and deleted:
+        # Indexes hold live rows; deleted ones are few, so all of them are looked at.
+        found |= {row_id: table.rows[row_id] for row_id in table.deleted}
     if found is not None and not (bounded and table.span(low, high) < len(found)):
         return Candidates(found.values())
     if bounded:
@@ -68,13 +71,14 @@ def _window(where: Condition) -> tuple[datetime, datetime]:
     return BEGIN, END
 
 
-def _lookup(table: Table, kind: ObjectType, where: Condition, *, deleted: bool) -> dict[str, Row] | None:
+def _lookup(table: Table, kind: ObjectType, where: Condition) -> dict[str, Row] | None:
+    """A superset of the live rows that match; None when only looking at all of them would tell."""
     match where:
         case AllOf(parts):
-            found = [f for p in parts if (f := _lookup(table, kind, p, deleted=deleted)) is not None]
+            found = [f for p in parts if (f := _lookup(table, kind, p)) is not None]
             return min(found, key=len) if found else None
         case AnyOf(parts):
-            each = [_lookup(table, kind, p, deleted=deleted) for p in parts]
+            each = [_lookup(table, kind, p) for p in parts]
             union: dict[str, Row] = {}
             for one in each:
                 if one is None:
@@ -82,18 +86,18 @@ def _lookup(table: Table, kind: ObjectType, where: Condition, *, deleted: bool) 
                 union.update(one)
             return union
         case Compare(path, "=", value):
-            return _by_values(table, kind, path, (value,), deleted=deleted)
+            return _by_values(table, kind, path, (value,))
         case Compare(path, "!=", Value("null")):
             field = kind.find(path)
-            if field is not None and table.is_indexed(field.name) and not deleted:
+            if field is not None and table.is_indexed(field.name):
                 return {row.id: row for row in table.having(field.name)}
-            return None if deleted else _by_range(table, field, None, None)
-        case Compare(path, op, value) if value.kind in TIMES and not deleted:
+            return _by_range(table, field, None, None)
+        case Compare(path, op, value) if value.kind in TIMES:
             literal = _stored(value)
             low, high = (literal if op in (">", ">=") else None), (literal if op in ("<", "<=") else None)
             return _by_range(table, kind.find(path), low, high) if low or high else None
         case Among(path, values, False):
-            return _by_values(table, kind, path, values, deleted=deleted)
+            return _by_values(table, kind, path, values)
     return None
 
 
@@ -116,9 +120,7 @@ def _stored(value: Value) -> str | None:
     return wire_datetime(at) if at is not None else None
 
 
-def _by_values(
-    table: Table, kind: ObjectType, path: str, values: tuple[Value, ...], *, deleted: bool
-) -> dict[str, Row] | None:
+def _by_values(table: Table, kind: ObjectType, path: str, values: tuple[Value, ...]) -> dict[str, Row] | None:
     field = kind.find(path)
     texts = [v.value for v in values if v.kind == "string" and v.value]
     if field is None or len(texts) < len(values):
@@ -126,8 +128,8 @@ def _by_values(
     if field.type in ("id", "reference"):
         texts = [canonical(t) or t for t in texts]
     if field.name == "Id":
-        rows = (table.get(t, deleted=deleted) for t in texts)
+        rows = (table.get(t) for t in texts)
         return {row.id: row for row in rows if row is not None}
-    if table.is_indexed(field.name) and not deleted:
+    if table.is_indexed(field.name):
         return {row.id: row for row in table.where(field.name, texts)}
     return None
