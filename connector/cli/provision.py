@@ -32,7 +32,7 @@ deploys it whole or not at all, gives the connector's user its permission set, a
 
 The usual way, in a sandbox org first, as an admin, so that the daemon's own user needs no admin rights:
 
-1. `export SF_ADMIN_TOKEN=…`: an access token of yours, for example from `sf org display --json`.
+1. `export SF_ADMIN_TOKEN=…`: an access token of yours, for example from `sf org auth show-access-token --json`.
 
 2. `handoff provision salesforce --token-env SF_ADMIN_TOKEN`: read the plan.
 
