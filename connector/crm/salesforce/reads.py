@@ -30,6 +30,8 @@ from connector.handoff.model import CrmNote, CrmTask, Kind, Record, Stage, Touch
 RETRIEVE_LIMIT = 2000
 """Records of one Collections retrieve by POST (facts: Salesforce §1.1, unconfirmed there, so it is probed)."""
 
+DELETED = "IsDeleted"
+
 ACCOUNT = "Account"
 """The relationship from Opportunity to its account."""
 
@@ -103,7 +105,9 @@ class DealReader:
         return {str(row["Id"]): row for _, row in self._session.read_all(statements)}
 
     def _retrieved(self, ids: Sequence[str]) -> dict[str, Row]:
-        deals = {str(row["Id"]): dict(row) for row in self._by_id(Kind.DEAL, ids, self._deal_columns())}
+        # Whether what lies in the recycle bin is retrieved is nowhere said, so its mark is asked for.
+        rows = self._by_id(Kind.DEAL, ids, [*self._deal_columns(), DELETED])
+        deals = {str(row["Id"]): dict(row) for row in rows if not row.get(DELETED)}
         account_field = self._names.column(Kind.DEAL, "account") or "AccountId"
         account_ids = sorted({found for row in deals.values() if (found := text_of(row, account_field))})
         accounts = {str(row["Id"]): row for row in self._by_id(Kind.ACCOUNT, account_ids, self._account_columns())}
