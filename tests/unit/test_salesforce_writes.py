@@ -14,6 +14,7 @@ import responses
 from salesforce_wire import DATA, DATE, Rig, a_rig
 
 from connector.crm.salesforce.faults import CODES
+from connector.crm.salesforce.keys import KeyMode
 from connector.crm.writing import (
     Applied,
     Operation,
@@ -259,3 +260,39 @@ def test_what_to_do_follows_words_of_any_length(mock: responses.RequestsMock, wo
     outcome = refused(mock, {"statusCode": "STRING_TOO_LONG", "message": words})
     assert whole in outcome.fault.message
     assert outcome.fault.message.endswith("then: handoff retry")
+
+
+def graph(made: Any, kept: Any = None, *, done: bool = False) -> dict[str, Any]:
+    parts = [{"referenceId": "made", "body": made}, {"referenceId": "kept", "body": kept}]
+    return {"isSuccessful": done, "graphResponse": {"compositeResponse": parts}}
+
+
+def failed(code: str) -> dict[str, Any]:
+    halted = [{"errorCode": "PROCESSING_HALTED", "message": "halted"}]
+    return graph([{"errorCode": code, "message": "Their words"}], halted)
+
+
+@pytest.mark.parametrize(
+    ("answer", "advice"),
+    [
+        (failed("STRING_TOO_LONG"), Advice.PARK),
+        (failed("PROCESSING_HALTED"), Advice.RETRY),
+        (failed("INVALID_SESSION_ID"), Advice.RETRY),
+        ({"isSuccessful": False, "graphResponse": {"compositeResponse": []}}, Advice.RETRY),
+        ({"isSuccessful": False, "graphResponse": None}, Advice.RETRY),
+        (graph({"success": True}, done=True), Advice.VERIFY),
+        (None, Advice.VERIFY),
+    ],
+)
+def test_each_graph_is_judged_by_its_own_answer(
+    mock: responses.RequestsMock, answer: dict[str, Any] | None, advice: Advice
+) -> None:
+    rig = a_rig(mock)
+    rig.crm._names.key_mode = KeyMode.LEDGER
+    made = graph({"id": "00T000000000001AAA"}, {"id": "a01000000000001AAA"}, done=True)
+    told = [{"graphId": str(place), **each} for place, each in enumerate((made, answer)) if each is not None]
+    mock.add(responses.POST, DATA + "composite/graph", json={"graphs": told})
+    first, second = rig.crm.apply([a_task("k1", subject="S"), a_task("k2", subject="S")])
+    assert first == Applied("00T000000000001AAA")
+    assert isinstance(second, Refused | Unknown)
+    assert second.fault.advice is advice
