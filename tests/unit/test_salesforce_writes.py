@@ -296,3 +296,19 @@ def test_each_graph_is_judged_by_its_own_answer(
     assert first == Applied("00T000000000001AAA")
     assert isinstance(second, Refused | Unknown)
     assert second.fault.advice is advice
+
+
+def test_an_org_without_account_teams_still_has_deal_teams(mock: responses.RequestsMock) -> None:
+    refusal = [{"errorCode": "INVALID_TYPE", "message": "sObject type 'AccountTeamMember' is not supported."}]
+    mock.add(responses.GET, DATA + "queryAll/", json=refusal, status=400)
+    batches = echo(mock, COLLECTIONS, responses.POST)
+    parents = (Ref(Kind.DEAL, DEAL), Ref(Kind.ACCOUNT, ACCOUNT))
+    writes = [
+        Write(Kind.MEMBER, Operation.UPSERT, {"on": on, "person": "005", "role": "CSM"}, key=on, parents=parents)
+        for on in ("account", "deal")
+    ]
+    on_account, on_deal = a_rig(mock).crm.apply(writes)
+    assert isinstance(on_account, Refused)
+    assert (on_account.fault.vendor_code, on_account.fault.advice) == ("INVALID_TYPE", Advice.PARK)
+    assert isinstance(on_deal, Applied)
+    assert [[row["attributes"]["type"] for row in batch] for batch in batches] == [["OpportunityTeamMember"]]

@@ -101,7 +101,16 @@ class Writer:
         return tuple(outcomes[place] for place in range(len(writes)))
 
     def _join(self, writes: Sequence[Write]) -> tuple[WriteOutcome, ...]:
-        known = members.on_accounts(self._session, writes)
+        outcomes: dict[int, WriteOutcome] = {}
+        try:
+            known = members.on_accounts(self._session, writes)
+        except CrmError as error:
+            if error.fault.advice is not Advice.PARK:
+                raise
+            # No teams on accounts here, or none that this login may see: those of deals are another matter.
+            known = {}
+            hidden = Refused(error.fault)
+            outcomes.update({place: hidden for place, each in enumerate(writes) if members.seat(each)[0] == "account"})
         first: dict[members.Seat, int] = {}
         for place, write in enumerate(writes):
             first.setdefault(members.seat(write), place)
@@ -109,8 +118,8 @@ class Writer:
         rows = [
             _Row(place, writes[place], members.sent(writes[place], self._names.crm_map, known=known))
             for place in sorted(first.values(), key=lambda place: _account_of(writes[place]))
+            if place not in outcomes
         ]
-        outcomes: dict[int, WriteOutcome] = {}
         for verb, group in (
             (Verb.CREATE, [row for row in rows if "id" not in row.sent]),
             (Verb.UPDATE, [row for row in rows if "id" in row.sent]),
