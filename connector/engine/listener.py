@@ -61,6 +61,7 @@ class Listener:
         self._wake = wake
         self._noted_at = 0.0
         self._held_at = 0.0
+        self._crashed = False
         self._thread = threading.Thread(target=self.run, name=f"listener:{system.name}", daemon=True)
 
     def start(self) -> None:
@@ -74,31 +75,43 @@ class Listener:
     def run(self) -> None:
         """Listen until the process stops. Returns at once where there is nothing to listen to."""
         stopping = self._shared.stopping
-        while not stopping.is_set():
-            if not self._may_listen():
-                stopping.wait(WAIT)
-                continue
-            feed = self._system.crm.live()
-            if feed is None:
-                self._shared.store.set_cursor(self._system.name, LIVE_NOTE, "")
-                return
+        more = True
+        while more and not stopping.is_set():
             try:
-                self.listen(feed)
+                more = self._turn()
             except Exception:
-                # What was heard is stored or will be heard again; polling goes on as if there were no listener.
+                # Whatever it was, a thread that ends here would not be missed by anybody. Polling goes on meanwhile.
                 log.exception(LIVE_CRASHED, system=self._system.name)
                 stopping.wait(AFTER_CRASH)
 
+    def _turn(self) -> bool:
+        """Listen once if this process may; False where there is nothing to listen to."""
+        if not self._may_listen():
+            self._shared.stopping.wait(WAIT)
+            return True
+        feed = self._system.crm.live()
+        if feed is None:
+            self._shared.store.set_cursor(self._system.name, LIVE_NOTE, "")
+            return False
+        self.listen(feed)
+        return True
+
     def listen(self, feed: LiveFeed) -> None:
-        """Take what the feed says until the process stops or the system is another's."""
+        """Take what the feed says until the process stops or the system is another's.
+
+        After a time of listening that crashed the next one begins at the end, and what lies between is polled: going on
+        from the stored place could meet what it crashed over for ever.
+        """
         shared, system = self._shared, self._system
-        cursor = shared.store.cursor(system.name, LIVE_CURSOR)
+        cursor = None if self._crashed else shared.store.cursor(system.name, LIVE_CURSOR)
+        self._crashed = True
         try:
             with closing(feed.listen(cursor, shared.stopping)) as heard:
                 for hints in heard:
                     if shared.stopping.is_set() or not self._may_go_on():
-                        return
+                        break
                     self.take(feed, hints)
+            self._crashed = False
         finally:
             system.live.drop()
             shared.telemetry.live_lines.labels(system=system.name).set(0)

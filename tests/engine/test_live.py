@@ -5,6 +5,7 @@ The feed is a script: what it says is what the test wrote down. Streams are test
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from datetime import timedelta
 import pytest
 from engine.harness import SYSTEM, Desk, a_desk
 from factories import WON_STAGE
+from sqlalchemy.exc import OperationalError
 
 from connector.crm.live import (
     Hints,
@@ -356,6 +358,47 @@ def test_a_crash_is_told_and_the_thread_goes_on(ear: Ear, monkeypatch: pytest.Mo
     monkeypatch.setattr(ear.desk.crm, "live", live)
     ear.listener.run()
     assert not ear.desk.system.live.lines()
+
+
+@pytest.mark.parametrize("what", ["paused", "lease"])
+def test_a_store_that_fails_for_a_moment_does_not_end_the_thread(
+    what: str, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.engine.listener.AFTER_CRASH", 0.0)
+    tries = iter([OperationalError("select", {}, sqlite3.OperationalError("database is locked"))])
+    real = getattr(ear.desk.store, what)
+
+    def locked(*given: object, **more: object) -> object:
+        for error in tries:
+            raise error
+        return real(*given, **more)
+
+    def live() -> LiveFeed:
+        ear.desk.shared.stopping.set()
+        return ear.script
+
+    monkeypatch.setattr(ear.desk.store, what, locked)
+    monkeypatch.setattr(ear.desk.crm, "live", live)
+    ear.listener.run()
+    assert ear.script.closed == 1, "it listened after all"
+
+
+def test_what_it_crashed_over_is_not_met_again(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The place that is stored lies before it: the next time begins at the end, and the feed asks for a poll."""
+    ear.hear(cursor="before it")
+    ear.script.says = [Hints(sightings=(ear.sees("d-1"),), cursor="behind it")]
+    with monkeypatch.context() as patch:
+        patch.setattr(ear.listener, "_changes", _fails)
+        with pytest.raises(RuntimeError):
+            ear.listener.listen(ear.script)
+    ear.script.says = [Hints(cursor="the end")]
+    ear.listener.listen(ear.script)
+    ear.listener.listen(ear.script)
+    assert ear.script.cursors == ["before it", None, "the end"]
+
+
+def _fails(*_: object) -> list[object]:
+    raise RuntimeError("a bug")
 
 
 def test_how_the_lines_stand_is_left_for_the_page(ear: Ear) -> None:
