@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from provisioned import Bare, bare_org
+import requests
+from provisioned import ADMIN, Bare, bare_org
 
+from connector.sandbox.salesforce import permissions
+from connector.sandbox.salesforce.fields import Field
 from connector.sandbox.salesforce.metadata import planting
 from connector.sandbox.salesforce.metadata.store import store
 from connector.sandbox.salesforce.metadata.tree import Node, leaf
+from connector.sandbox.salesforce.users import integration_user
 
 pytestmark = pytest.mark.system
 
@@ -82,3 +86,74 @@ def test_a_dropped_rule_that_somebody_edited_is_named_and_stays(org: Bare) -> No
 def _with_message(node: Node, message: str) -> Node:
     said = leaf("errorMessage", message)
     return Node(node.tag, children=[said if one.tag == said.tag else one for one in node.children])
+
+
+PICK, MAIL, MONEY, NEEDED, AREA = "Pick__c", "Mail__c", "Money__c", "Needed__c", "Handoff_Area__c"
+THEIRS = (
+    Field(PICK, "picklist", 255, "Pick", values=("a", "b")),
+    Field(MAIL, "email", 80, "Mail"),
+    Field(MONEY, "currency", label="Money", precision=18, scale=2),
+    Field(NEEDED, "string", 80, "Needed", required=True),
+    Field(AREA, "textarea", 255, "Area"),
+    Field("Handoff_Tier__c", "picklist", 255, "Tier", values=("one", "two")),
+)
+MAPPED = """
+pick = { field = "Pick__c", label = "Pick", type = "text", owner = "human" }
+mail = { field = "Mail__c", label = "Mail", type = "text", owner = "human" }
+money = { field = "Money__c", label = "Money", type = "number", owner = "human" }
+needed = { field = "Needed__c", label = "Needed", type = "text", owner = "human" }
+area = { field = "Handoff_Area__c", label = "Area", type = "long_text", owner = "human" }
+tier = { field = "Handoff_Tier__c", label = "Tier", type = "choice", owner = "human" }
+next = { field = "NextStep", label = "Next", type = "text", owner = "human" }
+"""
+ON_THE_DEAL = ("pick", "mail", "money", "needed", "area", "tier", "next", "amount")
+REQUIRED = (*ON_THE_DEAL, "account.industry", "account.employees")
+WHY = 'Ask \\"why\\" & <how>; größer ' + "x" * 300
+
+
+def test_the_orgs_own_fields_serve_as_they_are(org: Bare) -> None:
+    for field in THEIRS:
+        planting.plant_field(org.world, "Opportunity", field)
+    asks = "".join(f'[[gate.require]]\nfield = "{name}"\nwhy = "{WHY}"\n\n' for name in REQUIRED)
+    org.site.edit("salesforce.toml", "# A manager's override", f"{MAPPED}\n# A manager's override")
+    org.site.edit("process.toml", "# --- Override: a manager", f"{asks}\n# --- Override: a manager")
+    done = org.apply()
+    assert done["applied"]["ok"], done["applied"]
+    assert done["left"] == []
+    assert not [one["name"] for one in done["items"] if one["do"] == "conflict"]
+    kept = {one["name"]: one["detail"] for one in done["items"] if one["do"] == "keep"}
+    assert kept[f"Opportunity.{PICK}"] == "the org's own Picklist, which serves"
+    assert kept[f"Opportunity.{NEEDED}"] == "the org's own Text, which people fill"
+    user = integration_user(org.world).id
+    for name in (PICK, MAIL, MONEY, NEEDED, AREA, "Handoff_Tier__c"):
+        assert permissions.may_read(org.world, user, "Opportunity", name)
+    assert {PICK, "Handoff_Tier__c"} <= set(planting.layout_fields(org.world, "Opportunity-Opportunity Layout"))
+    check = org.site.run("check")
+    assert check.code == 0, check.text
+
+    asked = ("Pick", "Mail", "Money", "Needed", "Area", "Tier", "Next", "Amount", "Industry", "Employees")
+    deal = org.site.sf.deal(amount=70_000)
+    world = org.world
+    row = world.table("Opportunity").get(deal)
+    assert row is not None
+    account = row.values["AccountId"]
+    world.table("Opportunity").update(deal, dict.fromkeys((NEEDED, "Amount")), by="setup")
+    world.table("Account").update(account, dict.fromkeys(("Industry", "NumberOfEmployees")), by="setup")
+    told = _win(org, deal)
+    assert [name for name in asked if any(one.startswith(f"{name} is missing") for one in told)] == list(asked)
+    assert all(len(one) <= 255 for one in told)
+    answers = {PICK: "a", MAIL: "i@c.example", MONEY: 0, NEEDED: "n", AREA: "a", "Handoff_Tier__c": "one"}
+    world.table("Opportunity").update(deal, {**answers, "NextStep": "n", "Amount": 70_000}, by="setup")
+    world.table("Account").update(account, {"Industry": "Energy", "NumberOfEmployees": 4}, by="setup")
+    assert _win(org, deal) == []
+
+
+def _win(org: Bare, deal: str, stage: str = "Closed Won") -> list[str]:
+    """Try to move a deal by the API as the admin; what the org's rules say to it."""
+    reply = requests.patch(
+        f"{org.site.sandbox.sf_url}/services/data/v67.0/sobjects/Opportunity/{deal}",
+        json={"StageName": stage},
+        headers={"Authorization": f"Bearer {org.site.secrets[ADMIN]}"},
+        timeout=30,
+    )
+    return [one["message"] for one in reply.json()] if reply.content else []

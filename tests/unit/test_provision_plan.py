@@ -66,7 +66,7 @@ def test_an_org_may_lay_out_a_formula_in_its_own_way() -> None:
 
 
 def test_a_field_of_another_type_blocks_everything() -> None:
-    other = Component("CustomField", GATE, (leaf("fullName", "Handoff_Gate__c"), leaf("type", "Text")))
+    other = Component("CustomField", GATE, (leaf("fullName", "Handoff_Gate__c"), leaf("type", "Number")))
     plan = _plan(an_org(*instead(other)))
     (blocked,) = plan.blocked
     assert blocked.key == ("CustomField", GATE)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from connector.crm.salesforce.provision.component import Component, Tree, text_of
 from connector.crm.salesforce.provision.desired import Desired
 from connector.crm.salesforce.provision.items import Difference, Do, Grant, Item, ProvisionPlan
+from connector.crm.salesforce.provision.kinds import stands_in
 from connector.crm.salesforce.provision.layout import Section, insert_section
 from connector.crm.salesforce.provision.marks import MARKED, is_untouched, marked
 from connector.crm.salesforce.provision.options import PREFIX
@@ -72,7 +73,7 @@ ONCE = Habit(once=True)
 
 def compare(desired: Desired, org: OrgState, *, integration_user: str = "", holds: str = "") -> ProvisionPlan:
     """The plan. ``holds`` names the permission set that ``integration_user`` (an id) is to hold, if both are given."""
-    items = [_item(marked(component), org) for component in desired.components if component.type != MEMBER]
+    items = [_item(marked(one), org, desired.only_read) for one in desired.components if one.type != MEMBER]
     items += stale_rules(frozenset(one.name for one in desired.components if one.type == MARKED), org)
     items += _members(desired, org)
     items += _layouts(desired, org)
@@ -89,14 +90,26 @@ def is_ours(type: str, name: str) -> bool:
     return own.startswith((PREFIX, f"{FOLDER}/")) or own == FOLDER
 
 
-def _item(wanted: Component, org: OrgState) -> Item:
+def _item(wanted: Component, org: OrgState, only_read: frozenset[str]) -> Item:
     present = org.get(*wanted.key)
     if present is None:
         return Item(Do.CREATE, wanted.type, wanted.name, _shape(wanted), wanted.why, component=wanted)
     habit = HABITS.get(wanted.type, ONCE)
     if habit.once:
         return Item(Do.KEEP, wanted.type, wanted.name, why=wanted.why)
+    if wanted.type == "CustomField" and (kept := _as_it_is(wanted, present, only_read)):
+        return Item(Do.KEEP, wanted.type, wanted.name, kept, wanted.why)
     return _compared(wanted, present, habit, org)
+
+
+def _as_it_is(wanted: Component, present: Component, only_read: frozenset[str]) -> str:
+    """Why a field of the org's is good as it is, without looking at its attributes; empty when they matter."""
+    theirs, ours = present.text("type"), wanted.text("type")
+    if theirs and theirs != ours and stands_in(wanted, present):
+        return f"the org's own {theirs}, which serves"
+    if theirs == ours and wanted.name in only_read and not is_ours(*wanted.key) and not wanted.text("referenceTo"):
+        return f"the org's own {theirs}, which people fill"
+    return ""
 
 
 def _shape(wanted: Component) -> str:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from connector.crm.salesforce.provision.channel import channel, notification
 from connector.crm.salesforce.provision.component import Component
-from connector.crm.salesforce.provision.fields import custom_fields
-from connector.crm.salesforce.provision.layout import Section, section
+from connector.crm.salesforce.provision.fields import custom_fields, places
+from connector.crm.salesforce.provision.layout import READ_ONLY, REQUIRED, Section, Slot, section
 from connector.crm.salesforce.provision.options import ByHand, Options, Part
 from connector.crm.salesforce.provision.permissions import permissions
 from connector.crm.salesforce.provision.reports import reports
@@ -21,17 +21,22 @@ from connector.errors import Problem
 from connector.handoff.model import Kind
 from connector.handoff.rulebook import Policy
 from connector.policy.crmmap import CrmMap
+from connector.policy.known import WRITERS
 
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """The installation. Sections go into layouts that exist already; ``by_hand`` is what no component says."""
+    """The installation. Sections go into layouts that exist already; ``by_hand`` is what no component says.
+
+    ``only_read`` names the fields that people fill: how long those are is the org's affair.
+    """
 
     components: tuple[Component, ...]
     layout_section: Section
     account_section: Section
     by_hand: tuple[ByHand, ...] = ()
     problems: tuple[Problem, ...] = ()
+    only_read: frozenset[str] = frozenset()
 
     @property
     def sections(self) -> tuple[Section, ...]:
@@ -43,6 +48,8 @@ def desired(crm_map: CrmMap, policy: Policy, options: Options) -> Desired:
     """Everything the connector wants of the org. With ``problems`` nothing of it should be deployed."""
     fields = custom_fields(crm_map, policy, options)
     made = frozenset(one.name for one in fields.components if one.type == "CustomField")
+    made |= {place.name for place in places(crm_map) if place.name in options.described}
+    read = frozenset(place.name for place in places(crm_map) if place.mapped.owner not in WRITERS)
     whole = Part.of(
         (
             fields,
@@ -55,13 +62,20 @@ def desired(crm_map: CrmMap, policy: Policy, options: Options) -> Desired:
     )
     return Desired(
         components=whole.components,
-        layout_section=_made_only(section(crm_map, Kind.DEAL), made),
-        account_section=_made_only(section(crm_map, Kind.ACCOUNT), made),
+        layout_section=_on_the_page(section(crm_map, Kind.DEAL), made, options),
+        account_section=_on_the_page(section(crm_map, Kind.ACCOUNT), made, options),
         by_hand=whole.by_hand,
         problems=whole.problems,
+        only_read=read,
     )
 
 
-def _made_only(wanted: Section, made: frozenset[str]) -> Section:
-    slots = tuple(slot for slot in wanted.slots if f"{wanted.object}.{slot.field}" in made)
-    return dataclasses.replace(wanted, slots=slots)
+def _on_the_page(wanted: Section, made: frozenset[str], options: Options) -> Section:
+    """The fields that are there once we are done, each with what its kind allows people to do with it."""
+    slots = []
+    for slot in wanted.slots:
+        name = f"{wanted.object}.{slot.field}"
+        behavior = READ_ONLY if name in options.unwritten else REQUIRED if name in options.ungranted else slot.behavior
+        if name in made:
+            slots.append(Slot(slot.field, behavior))
+    return dataclasses.replace(wanted, slots=tuple(slots))

@@ -129,7 +129,8 @@ def _field(place: Place, *, crm_map: CrmMap, policy: Policy, options: Options) -
     mapped = place.mapped
     made = _SHAPES[mapped.type](_Ask(place, crm_map))
     if isinstance(made, ByHand):
-        return Part(by_hand=(made,))
+        # Somebody made it by hand already: nothing is left to do but to grant and show it.
+        return Part() if place.name in options.described else Part(by_hand=(made,))
     words = explained(mapped, policy)
     who = "The connector" if mapped.owner in WRITERS else "People"
     tracked = options.track_history and mapped.path in TRACKED and place.object != ACTIVITY

@@ -16,6 +16,7 @@ from connector.crm.salesforce.provision.component import Component
 from connector.crm.salesforce.provision.conflicts import Danger, dangers
 from connector.crm.salesforce.provision.desired import Desired, desired
 from connector.crm.salesforce.provision.items import Grant, ProvisionPlan
+from connector.crm.salesforce.provision.kinds import kinds_of
 from connector.crm.salesforce.provision.marks import marked
 from connector.crm.salesforce.provision.metadata import MetadataLine
 from connector.crm.salesforce.provision.options import Options
@@ -89,8 +90,11 @@ def look(line: MetadataLine, wish: Wish, *, own: MetadataLine | None = None) -> 
         permissionable=described.permissionable,
         writes_owner=any(one.field == OWNER and one.owner in WRITERS for kind in HELD for one in wish.crm_map.of(kind)),
     )
+    first = desired(wish.crm_map, wish.policy, options)
+    org = read_org(line, (one.key for one in first.components), described=described)
+    kinds = kinds_of(org)
+    options = dataclasses.replace(options, described=kinds.types, ungranted=kinds.ungranted, unwritten=kinds.unwritten)
     wanted = desired(wish.crm_map, wish.policy, options)
-    org = read_org(line, (one.key for one in wanted.components), described=described)
     if wish.remove:
         held = holdings((line, *((own,) if own else ())), org)
         plan = removal(wanted, org, held, with_fields=wish.with_fields, even_with_data=wish.even_with_data)

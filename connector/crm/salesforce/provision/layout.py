@@ -19,7 +19,7 @@ from connector.handoff.rulebook import FieldOwner
 from connector.policy.crmmap import CrmMap, MappedField
 
 LABEL = "Handoff"
-EDIT, READ_ONLY = "Edit", "Readonly"
+EDIT, READ_ONLY, REQUIRED = "Edit", "Readonly", "Required"
 COLUMNS = 2
 STYLE = "TwoColumnsLeftToRight"
 """Read row by row, so that the order below is the order on the screen."""
@@ -29,7 +29,7 @@ _SECTIONS, _COLUMN, _ITEM = "layoutSections", "layoutColumns", "layoutItems"
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One field on the page and what people may do with it there (``Edit``, ``Readonly``)."""
+    """One field on the page and what people may do with it there (``Edit``, ``Readonly``, ``Required``)."""
 
     field: str
     behavior: str

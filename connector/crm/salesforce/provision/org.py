@@ -75,6 +75,7 @@ class FieldLook:
     has_default: bool
     permissionable: bool
     choices: tuple[str, ...]
+    computed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +214,7 @@ def _look(told: Mapping[str, Any]) -> FieldLook:
         unique=bool(told.get("unique")),
         has_default=default or bool(told.get("defaultValueFormula")),
         permissionable=bool(told.get("permissionable")),
+        computed=bool(told.get("calculated") or told.get("autoNumber")),
         choices=tuple(str(one["value"]) for one in told.get("picklistValues") or () if one.get("active", True)),
     )
 

@@ -40,9 +40,11 @@ def permissions(crm_map: CrmMap, options: Options, *, made: frozenset[str]) -> P
         components=(
             _bypass(),
             _integration(crm_map, options, wanted),
-            _people(SALES, "Handoff: Sales", _SALES_WHY, wanted, _sales_edits),
-            _people(APPROVER, "Handoff: override approver", _APPROVER_WHY, wanted, _approver_edits),
-            _people(SUCCESS, "Handoff: Customer Success", _SUCCESS_WHY, wanted, _success_edits),
+            _people(SALES, "Handoff: Sales", _SALES_WHY, _field_rows(wanted, _sales_edits, options)),
+            _people(
+                APPROVER, "Handoff: override approver", _APPROVER_WHY, _field_rows(wanted, _approver_edits, options)
+            ),
+            _people(SUCCESS, "Handoff: Customer Success", _SUCCESS_WHY, _field_rows(wanted, _success_edits, options)),
             _bypass_set(),
         ),
         by_hand=tuple(_by_hand(crm_map, options)),
@@ -85,14 +87,14 @@ def _bypass_set() -> Component:
     return _set(BYPASS, "Handoff: pass the gate", _BYPASS_WHY, held)
 
 
-def _people(name: str, label: str, why: str, wanted: Iterable[Place], may_edit: _MayEdit) -> Component:
-    return _set(name, label, why, tuple(_field_rows(wanted, may_edit)))
+def _people(name: str, label: str, why: str, rows: Iterable[tuple[str, Tree]]) -> Component:
+    return _set(name, label, why, tuple(rows))
 
 
 def _integration(crm_map: CrmMap, options: Options, wanted: tuple[Place, ...]) -> Component:
     why = "Least rights for the connector's own user. It never holds the permission to pass the gate."
     rows: Tree = (
-        *_field_rows(wanted, _connector_edits),
+        *_field_rows(wanted, _connector_edits, options),
         *_standard_rows(crm_map, options),
         *_ledger_rows(options),
         *_objects(crm_map, options),
@@ -110,13 +112,15 @@ def _by_tag(item: tuple[str, str | Tree]) -> str:
     return item[0]
 
 
-def _field_rows(wanted: Iterable[Place], may_edit: _MayEdit) -> Iterator[tuple[str, Tree]]:
+def _field_rows(wanted: Iterable[Place], may_edit: _MayEdit, options: Options) -> Iterator[tuple[str, Tree]]:
     rows: dict[str, bool] = {}
     for place in wanted:
         # Task and Event share one right per Activity field: granted on one alone, it alters the other (facts: §3.4).
         homes = ("Task", "Event") if place.object == ACTIVITY else (place.object,)
         for home in homes:
-            rows[f"{home}.{place.mapped.field}"] = may_edit(place.mapped)
+            name = f"{home}.{place.mapped.field}"
+            if name not in options.ungranted:
+                rows[name] = may_edit(place.mapped) and name not in options.unwritten
     for name, editable in sorted(rows.items()):
         yield _field_row(name, editable=editable)
 
