@@ -21,7 +21,7 @@ from connector.cli.show import progress_console as console
 from connector.crm.salesforce.provision.apply import LeftRunning
 from connector.crm.salesforce.provision.install import Applied, Look, Wish, carry_out, look
 from connector.crm.salesforce.provision.options import Channel, Options
-from connector.crm.salesforce.provision.source import write_source
+from connector.crm.salesforce.provision.source import OccupiedError, write_source
 from connector.errors import Advice, CrmError, FaultCode, Problem, UserError
 
 HELP = """Install what a Salesforce org needs for the handoff: plan it, apply it, take it out again.
@@ -167,11 +167,18 @@ def _needs_a_person(found: Look, applied: Applied | None, left: Look | None, *, 
 
 
 def _export(found: Look, folder: Path, *, as_json: bool) -> None:
+    if found.desired.problems:
+        raise UserError(found.desired.problems)
     try:
-        written = write_source(found.exported, folder, found.api_version)
+        written = write_source(found.exported, folder, found.api_version, gone=found.plan.to_remove)
+    except OccupiedError as error:
+        words = f"has files that no export wrote and this one would overwrite: {error}; name an empty folder"
+        raise UserError([Problem(str(folder), "--export", words)]) from error
     except OSError as error:
         raise UserError([Problem(str(folder), "--export", f"cannot be written: {error.strerror}")]) from error
-    show.tell_export(folder, written, as_json=as_json)
+    show.tell_export(folder, written, found, as_json=as_json)
+    if found.plan.blocked:
+        raise typer.Exit(EXIT_FOUND)
 
 
 def _token(variable: str) -> str:

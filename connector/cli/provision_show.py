@@ -22,6 +22,7 @@ from connector.crm.salesforce.provision.apply import Failure, LeftRunning, Outco
 from connector.crm.salesforce.provision.conflicts import Danger
 from connector.crm.salesforce.provision.install import Applied, Look
 from connector.crm.salesforce.provision.items import WRITES, Difference, Do, Item
+from connector.crm.salesforce.provision.source import DESTRUCTIVE, MANIFEST
 from connector.errors import CrmError
 
 SIGNS: Mapping[Do, tuple[str, str]] = {
@@ -148,18 +149,26 @@ def tell_json(page: Page, *, applied: Applied | None, left: Look | None) -> None
     sys.stdout.write(json.dumps(data, indent=2) + "\n")
 
 
-def tell_export(folder: Path, written: Sequence[Path], *, as_json: bool) -> None:
+def tell_export(folder: Path, written: Sequence[Path], look: Look, *, as_json: bool) -> None:
     """What was written, and how it gets into an org without us."""
-    commands = (
-        f"sf project deploy start --source-dir {folder}/force-app --target-org ORG --dry-run",
-        f"sf project deploy start --source-dir {folder}/force-app --target-org ORG",
-    )
+    what = f"--source-dir {folder}/force-app"
+    if look.plan.to_remove:
+        what = f"--manifest {folder}/{MANIFEST} --post-destructive-changes {folder}/{DESTRUCTIVE}"
+    commands = [f"sf project deploy start {what} --target-org ORG{more}" for more in (" --dry-run", "")]
     if as_json:
-        data = {"folder": str(folder), "files": [str(path) for path in written], "deploy_with": list(commands)}
+        data = {
+            "folder": str(folder),
+            "files": [str(path) for path in written],
+            "deploy_with": commands,
+            "conflicts": [_item_data(one) for one in look.plan.of(Do.CONFLICT)],
+        }
         sys.stdout.write(json.dumps(data, indent=2) + "\n")
         return
     out = console()
     out.print(f"{len(written)} files written to {folder}. Nothing was changed in the org.", markup=False)
+    _tell_items(Do.CONFLICT, look.plan.of(Do.CONFLICT))
+    if look.dangers:
+        out.print(f"{len(look.dangers)} things of the org's own may fight with this: see the plan, without --export.")
     out.print("Check it, then deploy it, with the Salesforce CLI:")
     for each in commands:
         out.print(f"  {each}", markup=False, soft_wrap=True)

@@ -413,7 +413,7 @@ def test_a_project_holds_every_component_and_a_second_export_takes_away_what_is_
     mine = rule / "Mine.validationRule-meta.xml"
     mine.write_text("by hand")
     assert parse("ValidationRule", "Opportunity.Handoff_Req_Champion", champion.read_bytes()).text("active") == "true"
-    assert len(written) == len(found.components) + 2
+    assert len(written) == len(found.components) + 3, "the project, the manifest, and the list of all of them"
     less = [each for each in found.components if each.name != "Opportunity.Handoff_Req_Champion"]
     write_source(less, tmp_path, "67.0")
     assert not champion.exists()

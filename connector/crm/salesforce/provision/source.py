@@ -7,30 +7,53 @@ Not here: packages for the API (``render``). The folders are those of the vendor
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from connector.crm.salesforce.provision.component import Component, Key, read, text_of, xml
+from connector.crm.salesforce.provision.component import Component, Key, xml
 from connector.crm.salesforce.provision.render import FILES, FOLDERS, OBJECT_PARTS, package_xml
 
 ROOT = Path("force-app/main/default")
 PROJECT = Path("sfdx-project.json")
 MANIFEST = Path("manifest/package.xml")
+DESTRUCTIVE = Path("manifest/destructiveChangesPost.xml")
+LIST = Path("handoff-export.json")
+"""Names the files an export wrote, so that the next one replaces those and nobody else's."""
 _PART_SUFFIX = {"CustomField": "field", "ValidationRule": "validationRule"}
 
 
-def write_source(components: Iterable[Component], folder: Path, api_version: str) -> tuple[Path, ...]:
+class OccupiedError(Exception):
+    """Files that no export wrote stand where one would write; nothing was changed."""
+
+    def __init__(self, paths: tuple[Path, ...]) -> None:
+        self.paths = paths
+        super().__init__(", ".join(map(str, paths)))
+
+
+def write_source(
+    components: Iterable[Component], folder: Path, api_version: str, *, gone: Collection[Key] = ()
+) -> tuple[Path, ...]:
     """Write the project and give the files written, relative to the folder, in order.
 
-    What an earlier export left there and this one no longer has is taken away; other files stay. Raises ValueError for
-    a type that has no place in a project, OSError when the folder cannot be written.
+    ``gone`` are components to be taken out of the org, which a deploy is told of beside the package. What an earlier
+    export left there and this one no longer has is taken away; other files stay. Raises `OccupiedError` before anything
+    is written when a file of somebody else's is in the way, ValueError for a type that has no place in a project,
+    OSError when the folder cannot be written.
     """
     given = sorted(components, key=lambda one: one.key)
     project = {"packageDirectories": [{"path": "force-app", "default": True}], "sourceApiVersion": api_version}
     files = {ROOT / source_path(one.key): xml(one) for one in given}
     files[PROJECT] = (json.dumps(project, indent=2) + "\n").encode()
     files[MANIFEST] = package_xml([one.key for one in given], api_version=api_version)
-    for stale in {*_earlier(folder)} - {*files}:
+    if gone:
+        files[DESTRUCTIVE] = package_xml(gone)
+    earlier = _earlier(folder)
+    own = earlier | {LIST} if earlier else earlier
+    foreign = sorted(path for path in (*files, LIST) if path not in own and (folder / path).exists())
+    if foreign:
+        raise OccupiedError(tuple(foreign))
+    files[LIST] = (json.dumps({"files": sorted(path.as_posix() for path in files)}, indent=2) + "\n").encode()
+    for stale in earlier - {*files}:
         (folder / stale).unlink(missing_ok=True)
     for path, content in sorted(files.items()):
         target = folder / path
@@ -57,24 +80,11 @@ def source_path(key: Key) -> Path:
     return Path(folder) / f"{name}.{suffix}-meta.xml"
 
 
-def _earlier(folder: Path) -> Iterator[Path]:
-    """The component files that the manifest of an earlier export names."""
+def _earlier(folder: Path) -> frozenset[Path]:
+    """What an earlier export left, by its own list; a path that leads out of the folder is not taken from it."""
     try:
-        _, body = read((folder / MANIFEST).read_bytes())
-    except (OSError, ValueError):
-        return
-    for tag, types in body:
-        if tag != "types" or isinstance(types, str):
-            continue
-        type = text_of(types, "name")
-        for member, name in types:
-            if member == "members" and isinstance(name, str) and ".." not in name:
-                yield from _paths(type, name)
-
-
-def _paths(type: str, name: str) -> Iterator[Path]:
-    holder = next((one for one, (_, inside) in FOLDERS.items() if inside == type and "/" not in name), type)
-    try:
-        yield ROOT / source_path((holder, name))
-    except ValueError:
-        return
+        told = json.loads((folder / LIST).read_bytes())
+        named = [Path(str(one)) for one in told["files"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
+    return frozenset(one for one in named if not one.is_absolute() and ".." not in one.parts)
