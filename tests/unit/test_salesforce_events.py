@@ -80,7 +80,18 @@ def test_a_payload_of_another_shape_is_told_as_that(body: bytes) -> None:
         read(SCHEMA_READ, body)
 
 
-@pytest.mark.parametrize("text", ['"string"', '{"type": "record", "name": "X"}', "[]", "not json"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"string"',
+        '{"type": "record", "name": "X"}',
+        "[]",
+        "not json",
+        '{"fields": [{}]}',
+        '{"type": "record", "name": "X", "fields": ["a"]}',
+        '{"type": "record", "name": "X", "fields": [{"name": "a", "type": "nothing"}]}',
+    ],
+)
 def test_a_schema_of_another_shape_is_told_as_that(text: str) -> None:
     with pytest.raises(ValueError, match=r"schema|Expecting"):
         parse(text)

@@ -55,10 +55,10 @@ def parse(text: str) -> Schema:
         raise ValueError("an event's schema is not a record")
     try:
         parsed = fastavro.parse_schema(json.loads(text))
-    except fastavro.schema.SchemaParseException as error:
+        nested = {place: names for place, field in enumerate(told["fields"]) if (names := _inner(field.get("type")))}
+        return Schema(parsed, tuple(str(field["name"]) for field in told["fields"]), nested)
+    except (fastavro.schema.SchemaParseException, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"an event's schema cannot be read: {error}") from error
-    nested = {place: names for place, field in enumerate(told["fields"]) if (names := _inner(field.get("type")))}
-    return Schema(parsed, tuple(str(field["name"]) for field in told["fields"]), nested)
 
 
 def _inner(type_: Any) -> tuple[str, ...]:
