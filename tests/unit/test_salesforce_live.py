@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -27,7 +29,7 @@ from connector.crm.salesforce.fields import Names
 from connector.crm.salesforce.pubsub import faults
 from connector.crm.salesforce.pubsub.faults import CODES, Remedy, broken
 from connector.crm.salesforce.pubsub.feed import SalesforceLive, Waits
-from connector.crm.salesforce.pubsub.stream import MOST_ASKED, REFILL_AT
+from connector.crm.salesforce.pubsub.stream import MOST_ASKED, REFILL_AT, Pass, Stream
 from connector.crm.salesforce.pubsub.topics import LiveOptions, Places
 from connector.errors import CrmError
 from connector.handoff.model import Kind, Ref
@@ -336,6 +338,33 @@ def test_an_org_that_refuses_the_login_is_told_on_every_line(bus: Bus, mock: res
         ear.until(ear.live, "the line, once the login works")
 
 
+def test_a_reader_that_fails_tells_so(bus: Bus) -> None:
+    """A thread that ended without a word would look like an org in which nothing happens."""
+    told: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    bugs = iter([RuntimeError("a bug")])
+
+    def heard(_stream: Stream, what: Any) -> None:
+        for bug in bugs:
+            raise bug
+        told.put(what)
+
+    stream = Stream(bus.address, DEALS, replay_id=None, door=Pass("t", "https://org", ORG), heard=heard)
+    try:
+        assert polled_until(lambda: bus.open(DEALS))
+        bus.publish(DEALS, payload("Opportunity", DEAL))
+        end = told.get(timeout=PATIENCE)
+    finally:
+        stream.close()
+    assert (end.remedy, end.code, end.words) == (Remedy.AGAIN, "RuntimeError", "a bug")
+
+
+def polled_until(ready: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while not (found := ready()) and time.monotonic() < deadline:
+        threading.Event().wait(0.01)
+    return found
+
+
 def test_it_ends_within_a_second_and_leaves_nothing_open(bus: Bus, mock: responses.RequestsMock) -> None:
     with listening(bus, mock) as ear:
         ear.until(lambda: sum(line.live for line in ear.lines.values()) == 4, "four lines")
@@ -374,13 +403,32 @@ def test_what_tasks_and_accounts_belong_to_is_asked_in_one_call(mock: responses.
 def test_listening_that_was_asked_for_and_cannot_be_had_is_a_problem(bus: Bus, mock: responses.RequestsMock) -> None:
     bus.refusals[TASKS] = [(grpc.StatusCode.PERMISSION_DENIED, "topic.cannot.subscribe")]
     crm = a_rig(mock, live=LiveOptions(address=bus.address, required=True)).crm
-    (problem,) = crm._live_problems()
+    told = crm._hearing()
+    (problem,) = told.problems
     assert problem.key == "change_events"
     assert TASKS in problem.message
     assert "topic.cannot.subscribe" in problem.message
-    wished = a_rig(mock, live=LiveOptions(address=bus.address)).crm
-    assert wished._live_problems() == ()
+    assert not any(TASKS in note for note in told.notes), "said once"
+    wished = a_rig(mock, live=LiveOptions(address=bus.address)).crm._hearing()
+    assert wished.problems == ()
+    assert any(TASKS in note for note in wished.notes)
     assert a_rig(mock).crm.live() is None
+
+
+def test_a_bus_behind_a_wall_does_not_hold_up_who_asks(
+    mock: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A firewall takes the connection and says nothing, for ever; connecting does not even ask."""
+    monkeypatch.setattr("connector.crm.salesforce.pubsub.stream.TOPIC_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as wall:
+        address = f"127.0.0.1:{wall.getsockname()[1]}"
+        crm = a_rig(mock, live=LiveOptions(address=address, required=True)).crm
+        assert crm._live_problems() == ()
+        began = time.monotonic()
+        told = crm._hearing()
+        assert time.monotonic() - began < 5
+    assert len(told.problems) == 4
+    assert all("DEADLINE_EXCEEDED" in problem.message for problem in told.problems)
 
 
 def test_without_the_extra_it_says_so_and_polls(mock: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch) -> None:

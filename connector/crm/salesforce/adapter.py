@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from connector.clock import Clock, SystemClock
@@ -211,31 +210,34 @@ class SalesforceCRM:
             return None
         return SalesforceLive(self._session, self._names, self._live)
 
-    def _live_notes(self) -> Iterator[str]:
-        """How changes will be heard of, for whoever checks."""
+    def _live_problems(self) -> tuple[Problem, ...]:
+        """What keeps from listening where that was asked for, as far as this machine knows.
+
+        The bus is not asked here: a pass must not wait for one out of reach, and the listener tells how lines stand.
+        """
+        if self._live is None or not self._live.required or pubsub.installed():
+            return ()
+        message = f"the libraries for change events are missing: {pubsub.INSTALL}. Changes are polled"
+        return (Problem(where="the CRM", key="change_events", message=message),)
+
+    def _hearing(self) -> Examination:
+        """How changes will be heard of, for whoever checks; what cannot be had is a problem where it was asked for."""
         feed = self.live()
         if self._live is None:
-            yield "changes are polled: change_events is off, or pubsub_address is missing for an org on this machine"
-        elif feed is None:
-            yield f"changes are polled: the libraries to listen are missing, {pubsub.INSTALL}"
-        else:
-            lines = feed.probe()
-            yield f"listens to {', '.join(line.name for line in lines if line.live) or 'nothing'}"
-            yield from (f"{line.name} is polled: {line.why}" for line in lines if not line.live)
-
-    def _live_problems(self) -> tuple[Problem, ...]:
-        """What keeps from listening, where listening was asked for."""
-        if self._live is None or not self._live.required:
-            return ()
-        feed = self.live()
+            off = "changes are polled: change_events is off, or pubsub_address is missing for an org on this machine"
+            return Examination(notes=(off,))
         if feed is None:
-            message = f"the libraries for change events are missing: {pubsub.INSTALL}. Changes are polled"
-            return (Problem(where="the CRM", key="change_events", message=message),)
-        return tuple(
+            return Examination(notes=(f"changes are polled: the libraries to listen are missing, {pubsub.INSTALL}",))
+        lines = feed.probe()
+        heard = f"listens to {', '.join(line.name for line in lines if line.live) or 'nothing'}"
+        unheard = [line for line in lines if not line.live]
+        if not self._live.required:
+            return Examination(notes=(heard, *(f"{line.name} is polled: {line.why}" for line in unheard)))
+        problems = tuple(
             Problem(where="the CRM", key="change_events", message=f"{line.name}: {line.why}. It is polled instead")
-            for line in feed.probe()
-            if not line.live
+            for line in unheard
         )
+        return Examination(problems, (heard,))
 
     def fetch(self, deal_ids: Sequence[str], *, bare: bool = False) -> Mapping[str, DealFacts]:
         """Deals as they stand now; missing ids are gone."""
@@ -288,9 +290,10 @@ class SalesforceCRM:
         return self._schemas[kind]
 
     def examine(self) -> Examination:
-        """Rights on objects, the gate's bypass, limits left."""
+        """Rights on objects, the gate's bypass, limits left, what can be listened to."""
         found = examine(self._session, self._names)
-        return replace(found, notes=(*found.notes, *self._live_notes()))
+        hearing = self._hearing()
+        return Examination((*found.problems, *hearing.problems), (*found.notes, *hearing.notes))
 
     def _stage(self, name: str) -> Stage | None:
         if not self._stages:
