@@ -47,7 +47,8 @@ class Hints:
 
     ``cursor`` (opaque, for all lines together; empty: as before) may be stored once the sightings' deals are.
     ``lines`` are those whose standing changed. ``missed`` names feeds that must be polled now, because changes may have
-    gone by unseen; ``sweep`` says why everything must be gone through, empty when it need not.
+    gone by unseen; ``sweep`` says why everything must be gone through, empty when it need not. ``heard`` names the
+    feeds whose kind of record something was told of, be it of no consequence.
     """
 
     sightings: tuple[Sighting, ...] = ()
@@ -55,6 +56,7 @@ class Hints:
     lines: tuple[Line, ...] = ()
     missed: frozenset[str] = frozenset()
     sweep: str = ""
+    heard: frozenset[str] = frozenset()
 
 
 class LiveFeed(Protocol):

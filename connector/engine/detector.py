@@ -63,6 +63,7 @@ def _cursor(shared: Shared, system: System, feed: str) -> str:
 
 def _take(shared: Shared, system: System, feed: str, page: ChangePage, *, came_from: str) -> int:
     looks = looks_for(shared, system, page.changes, feed)
+    system.live.found(feed, [change.modified_at for change in page.changes])
     if looks or page.cursor != came_from:
         shared.store.enqueue(system.name, looks, cursor=(feed, page.cursor))
         passing(Failpoint.INBOX_COMMITTED)

@@ -127,6 +127,7 @@ class Listener:
             shared.store.enqueue(system.name, looks, cursor=cursor)
             passing(Failpoint.HINT_COMMITTED)
             urgent = any(look.due_at <= shared.clock.now() for look in looks)
+            system.live.hear(hints.heard)
             system.live.last_event = shared.clock.now()
             shared.telemetry.hints.labels(system=system.name).inc(len(hints.sightings))
             log.debug(HINTS_READ, system=system.name, records=len(hints.sightings))
@@ -213,6 +214,13 @@ class Listener:
             return
         self._noted_at = time.monotonic()
         live, now = self._system.live, self._shared.clock.now()
-        lines = {line.name: "" if line.live else line.why or "not open yet" for line in live.lines().values()}
+        deaf = live.deaf()
+        lines = {line.name: _standing(line, deaf=bool(line.feeds & deaf)) for line in live.lines().values()}
         note = LiveNote(at=now, last_event=live.last_event, lines=lines)
         self._shared.store.set_cursor(self._system.name, LIVE_NOTE, note.dump())
+
+
+def _standing(line: Line, *, deaf: bool) -> str:
+    if not line.live:
+        return line.why or "not open yet"
+    return "it did not tell of a change that a poll found" if deaf else ""

@@ -13,6 +13,10 @@ from connector.crm.live import (
     Line,
 )
 
+GRACE = timedelta(seconds=30)
+"""How long after its stamp a change may be told by a line before it counts as not told: an event takes a second or two,
+and comparing two clocks of the vendor's some more."""
+
 
 class LiveState:
     """The standing of one system's live lines, and when each feed was last polled. Thread-safe; lost with the process,
@@ -23,18 +27,27 @@ class LiveState:
         self._lines: dict[str, Line] = {}
         self._wanted: set[str] = set()
         self._polled: dict[str, datetime] = {}
+        self._heard: set[str] = set()
+        self._deaf: set[str] = set()
+        self._compared: dict[str, datetime] = {}
+        self._untold: dict[str, datetime] = {}
         self._sweep = False
         self.last_event: datetime | None = None
 
     def take(self, lines: Iterable[Line]) -> None:
         """Note how lines stand now."""
         with self._lock:
-            self._lines.update({line.name: line for line in lines})
+            for line in lines:
+                self._lines[line.name] = line
+                if not line.live:
+                    self._forget_window(line.feeds)
 
     def drop(self) -> None:
         """Nobody listens any more: every feed is polled at its usual pace."""
         with self._lock:
             self._lines.clear()
+            self._deaf.clear()
+            self._forget_window(tuple(self._compared))
 
     def want(self, feeds: Iterable[str], *, sweep: bool = False) -> None:
         """Poll these at the next pass, whatever its occasion; with ``sweep``, go through everything too."""
@@ -56,27 +69,73 @@ class LiveState:
     def due(self, feeds: Iterable[str], *, now: datetime, safety: timedelta) -> tuple[str, ...]:
         """The feeds to poll at a tick: those nobody listens to, those asked for, and the others for safety."""
         with self._lock:
-            spared = frozenset().union(*(line.feeds for line in self._lines.values() if line.live))
+            spared = self._spared() - self._deaf
             return tuple(
                 feed
                 for feed in feeds
                 if feed in self._wanted
                 or feed not in spared
                 or feed not in self._polled
-                or now - self._polled[feed] >= safety
+                or abs(now - self._polled[feed]) >= safety
             )
 
     def begin_poll(self, feeds: Iterable[str]) -> None:
         """These are about to be read: whoever asks for them from here on means another time."""
         with self._lock:
             self._wanted -= set(feeds)
+            for feed in feeds:
+                self._untold.pop(feed, None)
+                if feed in self._heard:
+                    self._heard.discard(feed)
+                    self._compared.pop(feed, None)
 
-    def polled(self, feeds: Iterable[str], *, at: datetime) -> None:
-        """These were read to their end by a poll that began at this time."""
+    def hear(self, feeds: Iterable[str]) -> None:
+        """A line told of something in these: it is not deaf."""
+        with self._lock:
+            self._heard |= set(feeds)
+            self._deaf -= set(feeds)
+
+    def found(self, feed: str, stamps: Iterable[datetime]) -> None:
+        """A poll found changes with these stamps (the vendor's clock)."""
+        with self._lock:
+            since = self._compared.get(feed)
+            first = min((stamp for stamp in stamps if since is not None and stamp > since), default=None)
+            if first is not None:
+                self._untold[feed] = min(first, self._untold.get(feed, first))
+
+    def polled(self, feeds: Iterable[str], *, at: datetime, told_at: datetime) -> frozenset[str]:
+        """These were read to their end by a poll that began at this time and ended ``told_at``, by the vendor's clock.
+
+        Returns those whose line turned out to be deaf: it stood all the time since the poll before and told of nothing,
+        and yet there was a change it had time to tell of. They are polled at the usual pace until it tells of one.
+        """
         with self._lock:
             self._polled.update(dict.fromkeys(feeds, at))
+            spared = self._spared()
+            deaf = {
+                feed
+                for feed in feeds
+                if feed in spared - self._deaf - self._heard
+                and feed in self._untold
+                and self._untold[feed] <= told_at - GRACE
+            }
+            self._deaf |= deaf
+            self._compared.update(dict.fromkeys(spared & set(feeds), told_at))
+            return frozenset(deaf)
+
+    def deaf(self) -> frozenset[str]:
+        """The feeds whose line stands and yet does not tell what happens."""
+        with self._lock:
+            return frozenset(self._deaf)
 
     def lines(self) -> Mapping[str, Line]:
         """Every line by name."""
         with self._lock:
             return dict(self._lines)
+
+    def _spared(self) -> frozenset[str]:
+        return frozenset().union(*(line.feeds for line in self._lines.values() if line.live))
+
+    def _forget_window(self, feeds: Iterable[str]) -> None:
+        for feed in feeds:
+            self._compared.pop(feed, None)

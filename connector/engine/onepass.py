@@ -32,6 +32,7 @@ FAILED = "pass.failed"
 SYSTEM_CONNECTED = "system.connected"
 CHECK_FOUND = "check.found"
 REBUILD_SEEN = "ledger.rebuilt"
+LIVE_DEAF = "live.deaf"
 
 PASS_LEASE = 60.0
 """Seconds a replica may hold a system between two renewals."""
@@ -193,7 +194,11 @@ def _poll(shared: Shared, system: System, feeds: tuple[str, ...]) -> int:
     except CrmError:
         system.live.want(feeds)
         raise
-    system.live.polled(feeds, at=began)
+    if not feeds:
+        return asked
+    deaf = system.live.polled(feeds, at=began, told_at=system.crm.server_time())
+    if deaf:
+        log.warning(LIVE_DEAF, system=system.name, feeds=sorted(deaf), next="polled at the usual pace")
     return asked
 
 

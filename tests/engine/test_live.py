@@ -15,6 +15,7 @@ import pytest
 from engine.harness import SYSTEM, Desk, a_desk
 from factories import WON_STAGE
 from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from connector.crm.live import (
     Hints,
@@ -154,6 +155,63 @@ def test_the_safety_poll_finds_what_the_line_never_told(ear: Ear) -> None:
     for _ in range(21):
         ear.desk.run(seconds=15)
     assert ear.desk.tasks(deal_id)
+
+
+def someone_edits(ear: Ear) -> str:
+    ear.desk.clock.advance(timedelta(seconds=2))
+    deal_id = ear.desk.a_deal()
+    ear.desk.crm.edit(deal_id, name="Renamed")
+    return deal_id
+
+
+def test_a_line_that_falls_deaf_is_not_relied_on_until_it_tells_of_something(ear: Ear) -> None:
+    """An admin took the object off the channel: the stream stands, signs of life come, and nothing is ever told."""
+    ear.hear(lines=(UP,))
+    assert polls(ear, minutes=10) == 2
+    someone_edits(ear)
+    with capture_logs() as logs:
+        assert polls(ear, minutes=5) == 1
+        assert polls(ear, minutes=10) == 40
+    assert [each["feeds"] for each in logs if each["event"] == onepass.LIVE_DEAF] == [["deal"]], "told once"
+    ear.hear(lines=(UP,))
+    note = LiveNote.parse(ear.desk.store.cursor(SYSTEM, LIVE_NOTE), now=ear.desk.clock.now())
+    assert note is not None
+    assert "did not tell" in note.lines["deals"]
+    ear.hear(ear.sees(ear.desk.a_deal()), heard=DEALS)
+    ear.desk.run()
+    assert polls(ear, minutes=10) == 2
+
+
+def test_a_line_that_tells_of_something_is_not_deaf(ear: Ear) -> None:
+    ear.hear(lines=(UP,))
+    for _ in range(6):
+        deal_id = someone_edits(ear)
+        ear.hear(ear.sees(deal_id), heard=DEALS)
+        assert polls(ear, minutes=5) <= 2
+
+
+def test_what_happened_just_now_or_while_the_line_was_down_makes_nobody_deaf(ear: Ear) -> None:
+    ear.hear(lines=(UP,))
+    assert polls(ear, minutes=5) == 1
+    ear.desk.clock.advance(timedelta(seconds=280))
+    someone_edits(ear)
+    ear.desk.run(seconds=20)
+    assert ear.desk.system.live.deaf() == frozenset(), "its event may be on the way"
+    ear.hear(lines=(DOWN,))
+    someone_edits(ear)
+    ear.hear(lines=(UP,), missed=DEALS)
+    ear.desk.clock.advance(timedelta(minutes=5))
+    ear.desk.run()
+    assert ear.desk.system.live.deaf() == frozenset()
+
+
+def test_a_clock_set_back_does_not_put_the_safety_poll_off(ear: Ear) -> None:
+    live, now = ear.desk.system.live, ear.desk.clock.now()
+    live.take([UP])
+    live.polled(DEALS, at=now, told_at=now)
+    safety = timedelta(minutes=5)
+    assert live.due(DEALS, now=now + timedelta(minutes=1), safety=safety) == ()
+    assert live.due(DEALS, now=now - timedelta(hours=1), safety=safety) == ("deal",)
 
 
 def test_a_feed_that_no_line_stands_in_for_keeps_its_pace(ear: Ear) -> None:

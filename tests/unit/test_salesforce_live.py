@@ -52,6 +52,7 @@ class Ear:
     told: list[Line] = field(default_factory=list)
     missed: set[str] = field(default_factory=set)
     sweeps: list[str] = field(default_factory=list)
+    feeds: set[str] = field(default_factory=set)
     cursor: str = ""
 
     def until(self, ready: Callable[[], Any], what: str) -> None:
@@ -66,6 +67,7 @@ class Ear:
         self.lines |= {line.name: line for line in hints.lines}
         self.told += hints.lines
         self.missed |= hints.missed
+        self.feeds |= hints.heard
         self.sweeps += [hints.sweep] if hints.sweep else []
         self.cursor = hints.cursor or self.cursor
 
@@ -459,5 +461,6 @@ def test_deals_are_polled_until_the_line_has_told_of_one(channel: str, bus: Bus,
         assert "deal" not in ear.lines[topic].feeds
         bus.publish(topic, payload("Opportunity", DEAL))
         ear.until(lambda: ear.deals, "the change")
+        assert ear.feeds == {"deal"}
         assert ear.lines[topic].live
         assert "deal" in ear.lines[topic].feeds

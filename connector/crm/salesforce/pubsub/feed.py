@@ -103,6 +103,7 @@ class _Gathered:
     lines: dict[str, Line] = field(default_factory=dict)
     missed: set[str] = field(default_factory=set)
     sweep: str = ""
+    heard: set[str] = field(default_factory=set)
     taken: list[tuple[Stream, int, int]] = field(default_factory=list)
 
 
@@ -240,6 +241,7 @@ class _Listening:
             raise AssertionError("a stream is opened with a login, and the login makes the reader")
         seen = self._reader.seen(event)
         found.sightings += seen.sightings
+        found.heard |= {feed for kind in {each.ref.kind for each in seen.sightings} for feed in feeds_of(kind)}
         if not line.spoke and any(each.ref.kind is Kind.DEAL for each in seen.sightings):
             line.spoke = True
             found.lines[line.topic.name] = line.told()
@@ -261,6 +263,7 @@ class _Listening:
             lines=tuple(found.lines.values()),
             missed=frozenset(found.missed),
             sweep=found.sweep,
+            heard=frozenset(found.heard),
         )
 
     # the lines
