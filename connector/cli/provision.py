@@ -128,9 +128,13 @@ def _apply(
         return None, None
     try:
         with show.watching(quiet=quiet) as told:
-            applied = carry_out(org.line, found.plan, told=told)
+            applied = carry_out(org.line, found.plan, told=told, bereft=show.tell_bereft)
     except LeftRunning as left:
-        raise UserError([Problem("", "interrupted", show.left_running(left, system=org.name))]) from left
+        words = show.left_running(left, system=org.name)
+        if left.fault is None:
+            raise UserError([Problem("", "interrupted", words)]) from left
+        console().print(words, markup=False, soft_wrap=True)
+        raise typer.Exit(EXIT_CRM) from left
     except CrmError as error:
         if error.fault.advice is not Advice.VERIFY:
             raise

@@ -21,7 +21,7 @@ from connector.cli.show import console, progress_console
 from connector.crm.salesforce.provision.apply import Failure, LeftRunning, Outcome, Progress
 from connector.crm.salesforce.provision.conflicts import Danger
 from connector.crm.salesforce.provision.install import Applied, Look
-from connector.crm.salesforce.provision.items import WRITES, Difference, Do, Item
+from connector.crm.salesforce.provision.items import WRITES, Difference, Do, Grant, Item
 from connector.crm.salesforce.provision.source import DESTRUCTIVE, MANIFEST
 from connector.errors import CrmError
 
@@ -181,13 +181,23 @@ def asked_to_apply(system: str, look: Look) -> bool:
 
 
 def left_running(left: LeftRunning, *, system: str) -> str:
-    """What to know after Ctrl-C."""
+    """What to know when the end of a deploy was not seen: after Ctrl-C, or when the login stopped working."""
+    why = f"its answer was lost ({left.fault.message}, {left.fault.vendor_code}); " if left.fault else ""
     if left.check_only:
-        return f"the check {left.job} goes on in the org and changes nothing; nothing was deployed"
+        return f"{why}the check {left.job} goes on or not; it changes nothing in the org, and nothing was deployed"
     return (
-        f"the deploy {left.job} goes on in the org: Setup > Deployment Status shows it and can cancel it. "
+        f"{why}the deploy {left.job} goes on in the org: Setup > Deployment Status shows it and can cancel it. "
         f"What is left to do afterwards: handoff provision {system}"
     )
+
+
+def tell_bereft(grants: Sequence[Grant]) -> None:
+    """Who does not hold a permission set any more, though it may still be there: nothing else would tell."""
+    out = progress_console()
+    out.print("These people lost a permission set that could not be given back; if it stays, assign it again:")
+    for name in sorted({one.permission_set for one in grants}):
+        users = ", ".join(one.user_id for one in grants if one.permission_set == name)
+        out.print(f"  {name}: {users}", **_PLAIN)
 
 
 def lost_words(error: CrmError, *, system: str) -> str:

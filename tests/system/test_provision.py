@@ -154,7 +154,7 @@ def test_a_package_that_the_org_refuses_leaves_it_untouched(org: Bare) -> None:
 
 
 def test_a_deploy_whose_answer_is_lost_is_not_called_undone(org: Bare) -> None:
-    org.world.faults.add(system="sf", match="POST .*deployRequest", kind="reset_after", count=1)
+    org.world.faults.add(system="sf", match="POST .*deployRequest", kind="reset_after", count=1, skip=1)
     ran = org.provision("--apply", "--yes")
     assert ran.code == 3, ran.text
     assert "the answer to the deploy was lost" in ran.text

@@ -9,7 +9,8 @@ import pytest
 import requests
 from provisioned import ADMIN, Bare, bare_org
 
-from connector.sandbox.salesforce import permissions
+from connector.sandbox.salesforce import granting, permissions
+from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.salesforce.fields import Field
 from connector.sandbox.salesforce.metadata import planting
 from connector.sandbox.salesforce.metadata.store import store
@@ -157,3 +158,86 @@ def _win(org: Bare, deal: str, stage: str = "Closed Won") -> list[str]:
         timeout=30,
     )
     return [one["message"] for one in reply.json()] if reply.content else []
+
+
+def test_a_check_whose_answer_is_lost_has_changed_nothing(org: Bare) -> None:
+    org.world.faults.add(system="sf", match="POST .*deployRequest", kind="reset_after", count=1)
+    ran = org.provision("--apply", "--yes")
+    assert ran.code == 3, ran.text
+    assert "nothing was deployed" in ran.text
+    assert not _rules(org)
+
+
+def test_a_token_that_ends_while_the_org_deploys_leaves_its_number_behind(org: Bare) -> None:
+    org.world.faults.add(system="sf", match="GET .*deployRequest", kind="expired_token", count=99, skip=2)
+    org.world.faults.add(system="sf", match="GET .*userinfo", kind="expired_token", count=99, skip=1)
+    ran = org.provision("--apply", "--yes")
+    assert ran.code == 3, ran.text
+    assert "the deploy 0Af" in ran.text
+    assert "goes on in the org" in ran.text
+    assert "handoff provision sf" in ran.text
+
+
+SALES_REP = "elena.marchetti@seller.example"
+
+
+def _sales(org: Bare) -> set[str]:
+    """Who holds the set for Sales."""
+    table = org.world.table("PermissionSet")
+    held = {row.id for row in table.live() if row.values["Name"] == "Handoff_Sales"}
+    rows = org.world.table("PermissionSetAssignment").live()
+    return {row.values["AssigneeId"] for row in rows if row.values["PermissionSetId"] in held}
+
+
+def _give_sales(org: Bare) -> str:
+    rep = org.site.sf.user(SALES_REP)
+    granting.assign(org.world, rep, granting.put_set(org.world, "Handoff_Sales"))
+    return rep
+
+
+def test_who_lost_a_set_to_a_removal_that_came_to_nothing_has_it_back(org: Bare) -> None:
+    assert org.apply()["applied"]["ok"]
+    rep = _give_sales(org)
+    org.world.faults.add(system="sf", match="POST .*deployRequest", kind="reset_after", count=1)
+    ran = org.provision("--remove", "--apply", "--yes")
+    assert ran.code == 3, ran.text
+    assert _sales(org) == {rep}
+    assert "lost a permission set" not in ran.text
+
+
+def test_who_lost_a_set_to_a_removal_of_unknown_end_is_named(org: Bare) -> None:
+    assert org.apply()["applied"]["ok"]
+    rep = _give_sales(org)
+    org.world.faults.add(system="sf", match="POST .*deployRequest", kind="reset_before", count=1, skip=1)
+    ran = org.provision("--remove", "--apply", "--yes")
+    assert ran.code == 3, ran.text
+    assert _sales(org) == set()
+    assert "lost a permission set that could not be given back" in ran.text
+    assert f"Handoff_Sales: {rep}" in ran.text
+
+
+def test_a_field_on_an_admins_own_report_stops_the_whole_removal(org: Bare) -> None:
+    assert org.apply()["applied"]["ok"]
+    rep = _give_sales(org)
+    column = Node("columns", children=[leaf("field", "Opportunity.Handoff_Champion__c")])
+    head = [leaf("name", "Champions"), leaf("reportType", "Opportunity"), leaf("format", "Tabular")]
+    planting.plant(org.world, "Report", "Sales/Champions", Node("Report", children=[column, *head]))
+    ran = org.provision("--remove", "--with-fields", "--apply", "--yes")
+    assert ran.code == 1, ran.text
+    assert "was refused, so nothing was changed" in ran.text
+    assert "Report sales/champions" in ran.text.replace("Sales/Champions", "sales/champions")
+    assert _sales(org) == {rep}
+    assert _rules(org)
+
+
+def test_what_only_sounds_like_ours_is_no_ones_to_remove_and_is_looked_at_as_theirs(org: Bare) -> None:
+    planting.plant_field(org.world, "Opportunity", Field("Handoff_Old_Notes__c", "string", 80, "Old notes"))
+    planting.plant_rule(org.world, "Handoff_Calendar", formula="AND(IsWon, ISBLANK(CloseDate))", message="When?")
+    assert any("Handoff_Calendar" in one["what"] for one in org.plan()["dangers"])
+    assert org.apply()["applied"]["ok"]
+    done = org.apply("--remove", "--with-fields", "--even-with-data")
+    assert done["applied"]["ok"], done["applied"]
+    assert _rules(org) == {"Handoff_Calendar"}
+    kind = catalog(org.world).object("Opportunity")
+    assert kind is not None
+    assert {one.name for one in kind.fields.values() if one.name.startswith("Handoff_")} == {"Handoff_Old_Notes__c"}

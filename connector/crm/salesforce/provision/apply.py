@@ -54,11 +54,12 @@ class Outcome:
 
 
 class LeftRunning(Exception):
-    """Ctrl-C while the org works on a deploy. It goes on there."""
+    """Ctrl-C while the org works on a deploy, or a ``fault`` that keeps us from seeing its end. It goes on there."""
 
-    def __init__(self, job: str, *, check_only: bool) -> None:
+    def __init__(self, job: str, *, check_only: bool, fault: Fault | None = None) -> None:
         self.job = job
         self.check_only = check_only
+        self.fault = fault
         super().__init__(job)
 
 
@@ -72,7 +73,8 @@ def deploy(
 ) -> Outcome:
     """Deploy a package and wait for its end, however long the org takes: it is the org that decides when to give up.
 
-    Raises `CrmError` when nothing was handed over, and `LeftRunning` when the person stops waiting.
+    Raises `CrmError` when nothing was handed over, or perhaps (its advice is then VERIFY), and `LeftRunning` when the
+    person stops waiting or the login stops working meanwhile: an admin's token may end before a long deploy does.
     """
     job = line.start_deploy(archive, check_only=check_only)
     try:
@@ -84,6 +86,8 @@ def deploy(
             sleep(wait)
     except KeyboardInterrupt as error:
         raise LeftRunning(job, check_only=check_only) from error
+    except CrmError as error:
+        raise LeftRunning(job, check_only=check_only, fault=error.fault) from error
     raise AssertionError("waits never ends")
 
 

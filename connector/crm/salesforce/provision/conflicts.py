@@ -13,8 +13,8 @@ from enum import StrEnum
 
 from connector.crm.salesforce.fields import OBJECTS as OBJECT_OF
 from connector.crm.salesforce.fields import STANDARD
-from connector.crm.salesforce.provision.compare import is_ours
 from connector.crm.salesforce.provision.component import Component
+from connector.crm.salesforce.provision.marks import has_mark
 from connector.crm.salesforce.provision.org import Automation, OrgState
 from connector.handoff.model import Kind
 from connector.handoff.rulebook import GateMode, Policy
@@ -76,7 +76,7 @@ def _written(crm_map: CrmMap, kind: Kind) -> frozenset[str]:
 
 def _rule(rule: Component, writes: Mapping[str, frozenset[str]], policy: Policy) -> Iterator[Danger]:
     owner, _, _ = rule.name.partition(".")
-    if rule.text("active") != "true" or is_ours(rule.type, rule.name):
+    if rule.text("active") != "true" or has_mark(rule):
         return
     names = _Names(rule.text("errorConditionFormula"))
     what = f'validation rule {rule.name} ("{rule.text("errorMessage")}")'

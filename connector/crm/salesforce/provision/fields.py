@@ -20,6 +20,8 @@ from connector.policy.crmmap import CrmMap, MappedField
 from connector.policy.known import CHOICES, WRITERS
 
 CUSTOM = "__c"
+DESCRIPTION = "Handoff: "
+"""How the description of every field we make begins, by which it is told from another that happens to be named so."""
 ACTIVITY = "Activity"
 TEXT_CHARS = 255
 LONG_TEXT_CHARS = 32_768
@@ -136,7 +138,7 @@ def _field(place: Place, *, crm_map: CrmMap, policy: Policy, options: Options) -
     tracked = options.track_history and mapped.path in TRACKED and place.object != ACTIVITY
     shared: Tree = (
         leaf("label", (mapped.label or mapped.name.replace("_", " ").capitalize())[:LABEL_CHARS]),
-        leaf("description", f"Handoff: {mapped.path}. {who} may write it. {words}"[:HELP_CHARS]),
+        leaf("description", f"{DESCRIPTION}{mapped.path}. {who} may write it. {words}"[:HELP_CHARS]),
         leaf("inlineHelpText", words[:HELP_CHARS]),
         *((leaf("trackHistory", True),) if tracked else ()),
     )

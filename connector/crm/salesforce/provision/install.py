@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from connector.crm.salesforce.provision.apply import Outcome, Progress, deploy, settle_grants
+from connector.crm.salesforce.provision.apply import LeftRunning, Outcome, Progress, deploy, settle_grants
 from connector.crm.salesforce.provision.compare import MEMBER, compare
 from connector.crm.salesforce.provision.component import Component
 from connector.crm.salesforce.provision.conflicts import Danger, dangers
@@ -24,6 +24,7 @@ from connector.crm.salesforce.provision.org import OrgState, describe_org, read_
 from connector.crm.salesforce.provision.permissions import INTEGRATION
 from connector.crm.salesforce.provision.remove import holdings, removal
 from connector.crm.salesforce.provision.render import deploy_zip
+from connector.errors import Advice, CrmError
 from connector.handoff.model import Kind
 from connector.handoff.rulebook import Policy
 from connector.policy.crmmap import CrmMap
@@ -111,26 +112,59 @@ def carry_out(
     plan: ProvisionPlan,
     *,
     told: Callable[[Progress], None],
+    bereft: Callable[[Sequence[Grant]], None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> Applied:
     """Do what the plan says: first checked by the org without saving, then deployed whole or not at all.
 
-    A permission set that people hold cannot be deleted, so they lose it first, and get it back if the check fails.
-    Raises `CrmError` and `apply.LeftRunning`.
+    A permission set that people hold cannot be deleted, so they lose it first, and get it back if it stays after all.
+    ``bereft`` is told who did not get theirs back, before an error goes on. Raises `CrmError` and `apply.LeftRunning`.
     """
     taken = [grant for grant in plan.grants if grant.take]
     refused = _refused(line, taken)
     if refused:
-        return Applied(refused=refused)
-    check = done = None
-    if plan.to_deploy or plan.to_remove:
-        archive = deploy_zip(plan.to_deploy, api_version=line.session.api_version, destructive=plan.to_remove)
-        check = deploy(line, archive, check_only=True, told=told, sleep=sleep)
-        done = deploy(line, archive, check_only=False, told=told, sleep=sleep) if check.ok else None
+        kept = {grant for grant, _ in refused}
+        return Applied(refused=(*refused, *_give_back(line, [one for one in taken if one not in kept])))
+    try:
+        check, done = _deployed(line, plan, told=told, sleep=sleep)
+    except (CrmError, LeftRunning, KeyboardInterrupt) as error:
+        without = [grant for grant, _ in _give_back(line, taken)] if _surely_undone(error) else taken
+        if without:
+            bereft(without)
+        raise
     if (check is not None and not check.ok) or (done is not None and not done.ok):
-        return Applied(check, done, _refused(line, [dataclasses.replace(grant, take=False) for grant in taken]))
+        return Applied(check, done, _give_back(line, taken))
     return Applied(check, done, _refused(line, [grant for grant in plan.grants if not grant.take]))
 
 
-def _refused(line: MetadataLine, grants: list[Grant]) -> tuple[tuple[Grant, str], ...]:
+def _deployed(
+    line: MetadataLine, plan: ProvisionPlan, *, told: Callable[[Progress], None], sleep: Callable[[float], None]
+) -> tuple[Outcome | None, Outcome | None]:
+    """How the check and the deploy ended; None for what did not take place."""
+    if not plan.to_deploy and not plan.to_remove:
+        return None, None
+    archive = deploy_zip(plan.to_deploy, api_version=line.session.api_version, destructive=plan.to_remove)
+    try:
+        check = deploy(line, archive, check_only=True, told=told, sleep=sleep)
+    except CrmError as error:
+        if error.fault.advice is not Advice.VERIFY:
+            raise
+        # Whatever became of it, a check saves nothing.
+        raise LeftRunning("", check_only=True, fault=error.fault) from error
+    return check, deploy(line, archive, check_only=False, told=told, sleep=sleep) if check.ok else None
+
+
+def _surely_undone(error: BaseException) -> bool:
+    """Whether the org is certainly as it was."""
+    if isinstance(error, LeftRunning):
+        return error.check_only
+    return isinstance(error, CrmError) and error.fault.advice is not Advice.VERIFY
+
+
+def _give_back(line: MetadataLine, taken: Sequence[Grant]) -> tuple[tuple[Grant, str], ...]:
+    """Those who could not be given back what was taken from them."""
+    return _refused(line, [dataclasses.replace(grant, take=False) for grant in taken])
+
+
+def _refused(line: MetadataLine, grants: Sequence[Grant]) -> tuple[tuple[Grant, str], ...]:
     return tuple((grant, words) for grant, words in settle_grants(line, grants) if words)

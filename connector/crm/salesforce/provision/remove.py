@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from connector.crm.salesforce.keys import LEDGER_OBJECT
 from connector.crm.salesforce.provision.compare import MEMBER, is_ours, on_layouts, selection
 from connector.crm.salesforce.provision.component import Component, text_of
 from connector.crm.salesforce.provision.desired import Desired
+from connector.crm.salesforce.provision.fields import DESCRIPTION
 from connector.crm.salesforce.provision.items import Do, Grant, Item, ProvisionPlan
 from connector.crm.salesforce.provision.layout import remove_section
+from connector.crm.salesforce.provision.marks import MARKED, has_mark, is_untouched
 from connector.crm.salesforce.provision.metadata import MetadataLine
 from connector.crm.salesforce.provision.org import OrgState, rows
 from connector.crm.salesforce.soql import select
@@ -100,18 +103,27 @@ def removal(
 
 
 def _ours(desired: Desired, org: OrgState) -> Iterator[Component]:
-    """What carries our prefix, and the channel selections that we would make."""
+    """What we made, whether the files still ask for it or not, and the channel selections that we would make.
+
+    A name is no proof: an org may have a ``Handoff_…`` of its own, which is told by the want of our mark.
+    """
     selected = {selection(one): one for one in desired.components if one.type == MEMBER}
     wanted = {one.key for one in desired.components}
-    whole = {one.name for one in org.of(OBJECT) if is_ours(*one.key)}
+    whole = {one.name for one in org.of(OBJECT) if one.name == LEDGER_OBJECT}
     for one in org.components.values():
         if one.type == MEMBER:
             if selection(one) in selected:
                 yield one
         elif one.type == FIELD and one.name.partition(".")[0] in whole:
             continue  # goes with its object
-        elif is_ours(one.type, one.name) and (one.key in wanted or one.type in (FIELD, OBJECT, "ValidationRule")):
+        elif is_ours(one.type, one.name) and (one.key in wanted or one.name in whole or _bears_our_mark(one)):
             yield one
+
+
+def _bears_our_mark(one: Component) -> bool:
+    if one.type == MARKED:
+        return has_mark(one)
+    return one.type == FIELD and one.text("description").startswith(DESCRIPTION)
 
 
 def _field(one: Component, held: Holding | None, *, with_fields: bool, even_with_data: bool) -> Item:
@@ -132,6 +144,8 @@ def _layouts(desired: Desired, org: OrgState) -> Iterator[Item]:
 
 
 def _holders(one: Component, org: OrgState) -> str:
+    if one.type == MARKED and not is_untouched(one):
+        return "somebody edited it since"
     count = len(org.assigned.get(one.name, frozenset())) if one.type == "PermissionSet" else 0
     who = "1 person holds it" if count == 1 else f"{count} people hold it"
     return f"{who} and would lose it" if count else ""
