@@ -42,6 +42,13 @@ LONGEST_ASK = 60.0
 PIECEMEAL_FOR = timedelta(hours=1)
 """How long a system is written to in ordinary batches after the CRM would not have a job, or broke one off."""
 
+TRIES = 3
+"""Jobs in a row that could not be opened or loaded, after which rows go in ordinary batches: whatever it is (a proxy
+that lets no large upload through, an outage of this one interface), they must not wait for its end."""
+
+WILL_NOT = frozenset({Advice.PARK, Advice.REREAD})
+"""Advice that means the same answer to the same request: rights are missing, rows too many, no such path."""
+
 SETTLED_AT_ONCE = 500
 """Rows booked in one transaction: others who write to the database wait for no more than that."""
 
@@ -87,7 +94,7 @@ def start_job(shared: Shared, system: System, turn: Turn) -> Started:
     try:
         job_id = jobs.open(Kind(turn.lane.kind), Operation(turn.lane.operation))
     except CrmError as error:
-        return _not_opened(shared, system, error.fault)
+        return Started.NO if _failed(shared, system, "", error.fault) else Started.LATER
     passing(Failpoint.JOB_OPENED)
     return _fill(shared, system, turn, jobs=jobs, bulk=bulk, job_id=job_id)
 
@@ -145,27 +152,32 @@ def _fill(shared: Shared, system: System, turn: Turn, *, jobs: Jobs, bulk: Bulk,
     try:
         jobs.load(job_id, [write_of(row) for row in rows])
     except CrmError as error:
+        # The rows are the job's until it was asked how far it came.
         shared.store.job_asked(system.name, job_id, due_at=shared.clock.now())
-        log.warning(JOB_FAILED, system=system.name, job=job_id, vendor_code=error.fault.vendor_code)
-        if error.fault.advice is Advice.HALT:
-            halt(shared, system, error.fault)
+        _failed(shared, system, job_id, error.fault)
         return Started.LATER
     passing(Failpoint.JOB_UPLOADED)
-    due_at = shared.clock.now() + timedelta(seconds=FIRST_ASK)
-    shared.store.job_loaded(system.name, job_id, due_at=due_at)
+    _is_loaded(shared, system, job_id, due_at=shared.clock.now() + timedelta(seconds=FIRST_ASK))
     log.info(JOB_SENT, system=system.name, job=job_id, kind=turn.lane.kind, rows=len(rows))
     return Started.YES
 
 
-def _not_opened(shared: Shared, system: System, fault: Fault) -> Started:
+def _is_loaded(shared: Shared, system: System, job_id: str, *, due_at: datetime) -> None:
+    system.job_failures = 0
+    shared.store.job_loaded(system.name, job_id, due_at=due_at)
+
+
+def _failed(shared: Shared, system: System, job_id: str, fault: Fault) -> bool:
+    """A job could not be opened or loaded. Whether rows go in ordinary batches from here on."""
+    log.warning(JOB_FAILED, system=system.name, job=job_id, vendor_code=fault.vendor_code)
     if fault.advice is Advice.HALT:
         halt(shared, system, fault)
-        return Started.LATER
-    if fault.advice is not Advice.PARK:
-        log.warning(JOB_FAILED, system=system.name, job="", vendor_code=fault.vendor_code)
-        return Started.LATER
+        return False
+    system.job_failures += 1
+    if fault.advice not in WILL_NOT and system.job_failures < TRIES:
+        return False
     _go_piecemeal(shared, system, why=f"{fault.vendor_code}: {fault.message}")
-    return Started.NO
+    return True
 
 
 def _piecemeal(shared: Shared, system: System) -> bool:
@@ -173,6 +185,7 @@ def _piecemeal(shared: Shared, system: System) -> bool:
 
 
 def _go_piecemeal(shared: Shared, system: System, *, why: str) -> None:
+    system.job_failures = 0
     system.piecemeal_until = shared.clock.now() + PIECEMEAL_FOR
     log.warning(JOB_REFUSED, system=system.name, why=why, next="rows go in ordinary batches for an hour")
 
@@ -200,7 +213,7 @@ def _ask(shared: Shared, system: System, jobs: Jobs, job: Job) -> int:
         return _end_with(shared, system, job, Unknown(JOB_GONE))
     if state not in (JobState.ENDED, JobState.BROKEN_OFF):
         if not job.loaded and state is JobState.RUNNING:
-            shared.store.job_loaded(system.name, job.id, due_at=shared.clock.now())
+            _is_loaded(shared, system, job.id, due_at=shared.clock.now())
         shared.store.job_asked(system.name, job.id, due_at=_next_ask(shared, job))
         return 0
     if state is JobState.BROKEN_OFF:

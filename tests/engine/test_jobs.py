@@ -321,3 +321,51 @@ def test_a_limit_and_a_second_run_fill_what_is_left() -> None:
     assert record(desk) == DEALS - 3
     desk.settle()
     assert filled(desk, deals) == DEALS
+
+
+TOO_BIG = Fault(FaultCode.REJECTED, "HTTP 413", "the upload is too large")
+NO_SUCH_PATH = Fault(FaultCode.RECORD_GONE, "NOT_FOUND", "The requested resource does not exist")
+
+
+@pytest.mark.parametrize("fault", [TOO_BIG, NO_SUCH_PATH])
+def test_rows_a_job_will_not_take_go_in_batches(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading them again would be refused again, at five calls a time, for ever."""
+    desk, deals = a_desk_with_old_deals(6)
+    record(desk)
+    monkeypatch.setattr(desk.crm.made_jobs, "load", _raises(fault))
+    for _ in range(4):
+        desk.run()
+    assert filled(desk, deals) == 6
+    assert (desk.calls["jobs.open"], desk.calls["apply"]) == (1, 1)
+    assert_written_once(desk, deals)
+
+
+def test_where_there_are_no_jobs_to_open_rows_go_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, deals = a_desk_with_old_deals(6)
+    record(desk)
+    monkeypatch.setattr(desk.crm.made_jobs, "open", _raises(NO_SUCH_PATH))
+    desk.run()
+    assert filled(desk, deals) == 6
+
+
+@pytest.mark.parametrize("step", ["open", "load"])
+@pytest.mark.parametrize("fault", [AWAY, Fault(FaultCode.OUTCOME_UNKNOWN, "ReadTimeout", "no answer")])
+def test_a_way_that_fails_again_and_again_is_left_for_the_other(
+    step: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy that lets no large upload through answers nothing, or an outage; reads and batches go on meanwhile."""
+    desk, deals = a_desk_with_old_deals(6)
+    record(desk)
+    monkeypatch.setattr(desk.crm.made_jobs, step, _raises(fault))
+    for _ in range(12):
+        desk.run(minutes=1)
+    assert filled(desk, deals) == 6
+    assert desk.calls["apply"] == 1
+    assert_written_once(desk, deals)
+
+
+def _raises(fault: Fault) -> Any:
+    def call(*_: object) -> None:
+        raise CrmError(fault)
+
+    return call
