@@ -107,7 +107,7 @@ class BulkJobs:
 
     def load(self, job_id: str, writes: Sequence[Write]) -> None:
         """Send the rows and close the job."""
-        self._session.put_csv("bulk.load", f"{PATH}/{job_id}/batches", self.table(writes).encode("utf-8"))
+        self._session.put_csv("bulk.load", f"{PATH}/{job_id}/batches", _as_utf8(self.table(writes)))
         self._session.write("bulk.close", f"{PATH}/{job_id}", method="PATCH", body={"state": "UploadComplete"})
 
     def ask(self, job_id: str) -> JobState:
@@ -124,13 +124,14 @@ class BulkJobs:
     def results(self, job_id: str, writes: Sequence[Write]) -> tuple[WriteOutcome, ...]:
         """What became of each row; what is not needed is not fetched."""
         told: dict[str, WriteOutcome] = {}
-        for row in self._fetch(job_id, "successfulResults"):
-            told[_identity(row)] = Applied(row["sf__Id"])
+        for row in self._fetch(job_id, "successfulResults", needs="sf__Id"):
+            if record_id := row["sf__Id"]:
+                told[_short(record_id)] = Applied(record_id)
         if not _all_told(writes, told):
-            for row in self._fetch(job_id, "failedResults"):
-                told[_identity(row)] = Refused(of_row([row_error(row.get("sf__Error") or "")], key_field=None))
+            for row in self._fetch(job_id, "failedResults", needs="sf__Error"):
+                told[_identity(row)] = Refused(of_row([row_error(row["sf__Error"] or "")], key_field=None))
         if not _all_told(writes, told):
-            for row in self._fetch(job_id, "unprocessedrecords"):
+            for row in self._fetch(job_id, "unprocessedrecords", needs="Id"):
                 told.setdefault(_identity(row), Refused(LEFT_OUT))
         return tuple(told.get(_short(write.record_id), Unknown(UNTOLD)) for write in writes)
 
@@ -157,9 +158,26 @@ class BulkJobs:
         table.writerows([cell(row[name]) if name in row else "" for name in columns] for row in rows)
         return out.getvalue()
 
-    def _fetch(self, job_id: str, which: str) -> csv.DictReader[str]:
+    def _fetch(self, job_id: str, which: str, *, needs: str) -> list[dict[str, str | None]]:
+        """The rows of one of a job's results; cells that a short line lacks are None. Nothing at all is no rows."""
         text = self._session.text("bulk.results", f"{PATH}/{job_id}/{which}")
-        return csv.DictReader(io.StringIO(text, newline=""))
+        table = csv.DictReader(io.StringIO(text, newline=""))
+        try:
+            rows: list[dict[str, str | None]] = list(table)
+        except csv.Error as error:
+            raise CrmError(_unreadable(which)) from error
+        if text.strip() and needs not in (table.fieldnames or ()):
+            raise CrmError(_unreadable(which))
+        return rows
+
+
+def _unreadable(which: str) -> Fault:
+    return Fault(FaultCode.UNAVAILABLE, "UNREADABLE_ANSWER", f"a job's {which} are not the table that is documented")
+
+
+def _as_utf8(text: str) -> bytes:
+    """JSON may bring half of a pair of code units into a text; one deal with such a letter must not stop all others."""
+    return text.encode("utf-8", "replace")
 
 
 def cell(value: Any) -> str:
@@ -181,10 +199,10 @@ def row_error(text: str) -> dict[str, Any]:
 
 
 def _all_told(writes: Sequence[Write], told: Mapping[str, WriteOutcome]) -> bool:
-    return len(told) >= len(writes)
+    return all(_short(write.record_id) in told for write in writes)
 
 
-def _identity(row: Mapping[str, str]) -> str:
+def _identity(row: Mapping[str, str | None]) -> str:
     return _short(row.get("sf__Id") or row.get("Id"))
 
 

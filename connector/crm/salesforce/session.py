@@ -229,7 +229,7 @@ class SalesforceSession:
             reply = self._http.request(method, url, data=body, headers=headers, allow_redirects=False)
             if reply.status_code >= requests.codes.multiple_choices:
                 exception_handler(reply, name=path)
-            return reply.content.decode("utf-8")
+            return reply.content.decode("utf-8-sig")
 
     def _open(self) -> _Line:
         line = self._line
