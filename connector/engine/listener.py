@@ -138,7 +138,9 @@ class Listener:
         system.live.want(hints.missed, sweep=bool(hints.sweep))
         self._tell(hints.lines)
         self._leave_note(changed=bool(hints.lines))
-        if urgent or hints.missed:
+        # At the reserve of the day's calls what is heard waits for the next tick: a trickle of events, each with a pass
+        # of its own, would use the rest up.
+        if (urgent or hints.missed) and not system.sparing:
             self._wake(system)
 
     def _changes(self, feed: LiveFeed, sightings: Sequence[Sighting]) -> list[Change]:

@@ -121,6 +121,18 @@ def test_own_changes_are_looked_at_later_and_wake_nobody(ear: Ear) -> None:
     assert ear.due() == {deal_id}
 
 
+def test_at_the_reserve_what_is_heard_waits_for_the_next_tick(ear: Ear) -> None:
+    """Else an org whose deals are edited every second would have a pass, and its calls, every second."""
+    ear.hear(lines=(UP,))
+    deal_id = ear.desk.a_deal()
+    ear.desk.win(deal_id)
+    ear.desk.system.sparing = True
+    ear.hear(ear.sees(deal_id), cursor="p")
+    assert ear.woken == []
+    ear.desk.run()
+    assert ear.desk.tasks(deal_id)
+
+
 def test_a_sign_of_life_stores_the_place_alone(ear: Ear) -> None:
     ear.hear(cursor="place-7")
     assert ear.desk.store.cursor(SYSTEM, LIVE_CURSOR) == "place-7"
