@@ -234,5 +234,5 @@ def _next_step(total: Sum, *, apply: bool, sends: bool) -> str:
     if not sends:
         return "Recorded. The running daemon sends it at its next passes: handoff status."
     if total.left:
-        return f"{total.left} writes are still on their way: run it again, or start the daemon."
+        return f"{total.left} writes are still on their way: a running daemon sends them, or this command, run again."
     return f"Done; {total.parked} writes were refused: handoff retry lists them." if total.parked else "Done."

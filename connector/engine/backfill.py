@@ -116,12 +116,14 @@ def release(shared: Shared, system: System) -> int:
 def send(shared: Shared, system: System) -> Iterator[int]:
     """Send what backfills left to send, and nothing else, until none is on its way; yields how many rows still are.
 
-    Ends early when another process holds the system (it will send them) or when it is paused. Raises `CrmError`.
+    Ends early when another process holds the system (it will send them) or when it is paused; what it yields last is
+    what is left. Raises `CrmError`.
     """
     failures = 0
     with system.lock:
         while not shared.stopping.is_set():
             if not hold(shared, system) or shared.store.paused(system.name) is not None:
+                yield shared.store.open_backfill(system.name)
                 return
             if not system.connected:
                 connect(shared, system)

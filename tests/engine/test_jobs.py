@@ -313,6 +313,17 @@ def test_a_command_that_sends_outlasts_a_crm_that_is_away_for_a_while(monkeypatc
     assert filled(desk, deals) == 6
 
 
+@pytest.mark.parametrize("who", ["another daemon", "a halt"])
+def test_a_command_that_may_not_send_says_what_is_left(who: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, _ = a_desk_with_old_deals(6)
+    record(desk)
+    if who == "a halt":
+        desk.store.pause(SYSTEM, until=desk.clock.now() + timedelta(minutes=1), reason="halted")
+    else:
+        monkeypatch.setattr(engine, "hold", lambda _shared, _system: False)
+    assert list(engine.send(desk.shared, desk.system)) == [6]
+
+
 def test_a_limit_and_a_second_run_fill_what_is_left() -> None:
     desk, deals = a_desk_with_old_deals()
     assert record(desk, limit=3) == 3
