@@ -6,8 +6,10 @@ nothing: what was stored is taken up by the next one.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -72,7 +74,8 @@ def run_pass(shared: Shared, system: System, *, occasion: Occasion = Occasion.TI
             return PassResult(idle=True)
         began = time.monotonic()
         try:
-            result = _steps(shared, system, occasion)
+            with _kept(shared, system):
+                result = _steps(shared, system, occasion)
         except CrmError as error:
             if error.fault.advice is Advice.HALT:
                 halt(shared, system, error.fault)
@@ -112,6 +115,29 @@ def let_go(shared: Shared, system: System) -> None:
 def hold(shared: Shared, system: System) -> bool:
     """Take or renew this process's hold on a system: who holds it works on it, and listens for it."""
     return shared.store.lease(_pass_of(system), owner=_holder(shared), ttl=PASS_LEASE)
+
+
+@contextmanager
+def _kept(shared: Shared, system: System) -> Iterator[None]:
+    """Renew the hold meanwhile: a sweep over a large org, or a burst with slow answers, takes longer than a hold lasts,
+    and another process would begin beside this one. Where there is but one process nobody else can take it."""
+    if shared.store.single_process:
+        yield
+        return
+    done = threading.Event()
+
+    def renew() -> None:
+        while not done.wait(PASS_LEASE / 4):
+            with suppress(Exception):  # the pass meets a store that fails by itself, and says so
+                hold(shared, system)
+
+    thread = threading.Thread(target=renew, name=f"hold:{system.name}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def _holder(shared: Shared) -> str:

@@ -5,6 +5,7 @@ The feed is a script: what it says is what the test wrote down. Streams are test
 
 from __future__ import annotations
 
+import queue
 import sqlite3
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -390,6 +391,30 @@ def test_who_loses_the_system_stops_listening(ear: Ear, monkeypatch: pytest.Monk
     ear.listener.listen(ear.script)
     assert ear.script.closed == 1
     assert ear.desk.store.cursor(SYSTEM, LIVE_CURSOR) is None
+
+
+def test_a_pass_that_takes_its_time_keeps_the_system(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process waits for the hold to run out; a sweep over a million deals must not let it."""
+    held: queue.SimpleQueue[str] = queue.SimpleQueue()
+    real = ear.desk.store.lease
+
+    def lease(name: str, **more: object) -> bool:
+        held.put(name)
+        return bool(real(name, **more))  # type: ignore[arg-type]
+
+    def long_step(_shared: Shared, _system: System) -> int:
+        while not held.empty():
+            held.get()
+        assert [held.get(timeout=10) for _ in range(3)] == [f"pass:{SYSTEM}"] * 3
+        return 0
+
+    onepass.let_go(ear.desk.shared, ear.desk.system)
+    monkeypatch.setattr(onepass, "PASS_LEASE", 0.05)
+    monkeypatch.setattr(type(ear.desk.store), "single_process", False)
+    monkeypatch.setattr(ear.desk.store, "lease", lease)
+    monkeypatch.setattr(onepass, "reconcile", long_step)
+    assert ear.desk.run() == PassResult()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("hold:")]
 
 
 def test_a_halted_system_is_not_listened_to(ear: Ear) -> None:
