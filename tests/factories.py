@@ -253,8 +253,12 @@ def a_snapshot(
     ``deal``, ``account`` and ``ledger`` are merged into the defaults; every other name replaces that part of the
     snapshot. ``with_account=False`` gives a deal without one.
     """
-    deal_values = {"name": "Nordlys rollout", "amount": Decimal(18000), "owner": AE, **HANDOFF_FIELDS, **(deal or {})}
-    account_values = {"name": "Nordlys AS", "industry": "energy", **(account or {})}
+    # A CRM shows every field it may, empty ones as empty: what is not there at all is hidden from the connector.
+    shown = dict.fromkeys(path for path in a_policy().fields if "." not in path)
+    under = dict.fromkeys(path.removeprefix("account.") for path in a_policy().fields if path.startswith("account."))
+    plain_deal = {"name": "Nordlys rollout", "amount": Decimal(18000), "owner": AE, **HANDOFF_FIELDS}
+    deal_values = {**shown, **plain_deal, **(deal or {})}
+    account_values = {**under, "name": "Nordlys AS", "industry": "energy", **(account or {})}
     plain = Snapshot(
         key=HandoffKey(SYSTEM, DEAL_ID),
         observed_at=NOW,

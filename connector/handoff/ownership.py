@@ -76,6 +76,9 @@ def _change(case: Case, record: Record, wanted: Mapping[str, Value], *, reason: 
         present = record.get(name)
         if rule is None or same(present, value) or rule.owner is FieldOwner.HUMAN:
             continue
+        if not case.snapshot.knows(prefix + name):
+            # Whoever may not read a field may not write it either: one such name would spoil the whole batch.
+            continue
         if _may_write(rule.owner, present, known=name in written, last=written.get(name)):
             values[name] = value
         elif rule.owner is FieldOwner.DAEMON:

@@ -12,7 +12,7 @@ from factories import HANDOFF_FIELDS, LENA, MANAGER, MAYA, NOW, OPEN_STAGE, WON_
 from tinyworld import World
 
 from connector.handoff.decide import decide
-from connector.handoff.model import DealType, Gate, Value
+from connector.handoff.model import DealType, Gate, Snapshot, Value
 from connector.handoff.plan import Patch, Phase, Plan, Verdict
 from connector.handoff.rulebook import Condition, GateMode, GateModeRule, GatePolicy, Op, Policy, Requirement
 
@@ -214,6 +214,12 @@ def test_nothing_required_is_all_filled() -> None:
     assert (plan.gate, plan.percent, plan.missing) == (Gate.RELEASED, 100, ())
 
 
+def hiding(snapshot: Snapshot, *names: str) -> Snapshot:
+    """The same deal, seen by a login that may not see these fields."""
+    seen = {name: value for name, value in snapshot.deal.values.items() if name not in names}
+    return dataclasses.replace(snapshot, deal=dataclasses.replace(snapshot.deal, values=seen))
+
+
 def test_percent_is_rounded_down() -> None:
     needs = tuple(Requirement(field, "why", "") for field in ("champion", "risks", "why_bought"))
     plan = decide(a_snapshot(deal={"risks": None}), a_gate(requirements=needs), NOW)
@@ -223,12 +229,20 @@ def test_percent_is_rounded_down() -> None:
 def test_a_required_field_that_cannot_be_read_rests_and_is_told_while_the_others_are_checked() -> None:
     """Losing sight of a field must not send every win back with a gap nobody can fill."""
     needs = tuple(Requirement(field, "why", "") for field in ("champion", "risks"))
-    plan = decide(a_snapshot(), a_gate(requirements=needs), NOW)
+    plan = decide(hiding(a_snapshot(), "risks"), a_gate(requirements=needs), NOW)
     assert (plan.gate, plan.missing) == (Gate.RELEASED, ())
     told = next(finding.reason for finding in plan.findings if finding.rule == "gate")
     assert "Not checked, because the CRM does not show it: Risks." in told
-    held = decide(a_snapshot(deal=a_gap()), a_gate(requirements=needs), NOW)
+    held = decide(hiding(a_snapshot(deal=a_gap()), "risks"), a_gate(requirements=needs), NOW)
     assert [gap.field for gap in held.missing] == ["champion"]
+
+
+def test_a_field_that_cannot_be_read_is_not_written_either() -> None:
+    """The CRM refuses a whole call for one hidden field: the others would wait for a permission that nobody missed."""
+    plan = decide(hiding(a_snapshot(), "percent", "csm"), a_policy(), NOW)
+    written = {name for action in plan.actions if isinstance(action, Patch) for name in action.values}
+    assert "status" in written
+    assert written.isdisjoint({"percent"})
 
 
 def test_a_required_field_of_an_account_that_does_not_exist_is_a_gap() -> None:
