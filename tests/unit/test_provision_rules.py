@@ -336,6 +336,30 @@ def test_a_rule_stops_only_the_step_into_a_won_stage(
     assert fires(formula, deal, prior=prior, bypass=bypass) is stopped
 
 
+SIGNED = 'Won "and" signed'
+
+
+@pytest.mark.parametrize(
+    ("prior", "stopped"),
+    [
+        (None, True),
+        (PRIOR, True),
+        ({"StageName": SIGNED, "IsWon": True}, False),
+        ({"StageName": WON_STAGE.id, "IsWon": True}, False),
+    ],
+    ids=["made as won", "moved to won", "moved on from another won stage", "was won before"],
+)
+def test_the_step_from_one_won_stage_to_another_is_no_win(prior: dict[str, object] | None, stopped: bool) -> None:
+    (formula,) = formulas(rules(a_gate(need("champion")), won_stages=(WON_STAGE.id, SIGNED)))
+    assert fires(formula, a_snapshot(deal={"champion": None}, stage=WON_STAGE), prior=prior) is stopped
+
+
+def test_where_one_stage_alone_is_won_it_is_not_named() -> None:
+    assert formulas(rules(a_gate(need("champion")), won_stages=(WON_STAGE.id,))) == formulas(
+        rules(a_gate(need("champion")))
+    )
+
+
 def test_the_shipped_policy_gives_eleven_rules_that_an_org_takes() -> None:
     loaded = load(ROOT / "mappings", {SystemName("sf"): "salesforce"})
     made = validation_rules(loaded.maps[SystemName("sf")], loaded.policies[SystemName("sf")], Options())

@@ -277,14 +277,13 @@ class DealReader:
         if not row.get("IsWon"):
             return None
         changed = moment_of(row.get(STAGE_CHANGED))
-        if changed is not None:
-            return changed
         won: datetime | None = None
         for at, stage in reversed(history):
             if not self._is(stage, won=True):
                 break
             won = at
-        return won
+        # The last change of stage may have been a step from one won stage to another: won it was before.
+        return min((each for each in (changed, won) if each is not None), default=None)
 
     def _stage_before(self, history: Sequence[tuple[datetime, str]]) -> str | None:
         """The last open stage it stood in."""

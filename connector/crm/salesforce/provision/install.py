@@ -92,6 +92,7 @@ def look(line: MetadataLine, wish: Wish, *, own: MetadataLine | None = None) -> 
         wish.options,
         api_version=line.session.api_version,
         permissionable=described.permissionable,
+        won_stages=described.won_stages,
         writes_owner=any(one.field == OWNER and one.owner in WRITERS for kind in HELD for one in wish.crm_map.of(kind)),
     )
     first = desired(wish.crm_map, wish.policy, options)

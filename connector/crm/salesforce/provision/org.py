@@ -101,11 +101,12 @@ class OrgState:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """The fields of the objects the connector writes, and what could not be read of them."""
+    """The fields of the objects the connector writes, the won stages, and what could not be read of them."""
 
     fields: Mapping[str, Mapping[str, FieldLook]]
     labels: Mapping[str, str] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
+    won_stages: tuple[str, ...] = ()
 
     @property
     def permissionable(self) -> frozenset[str]:
@@ -128,7 +129,16 @@ def describe_org(line: MetadataLine) -> Described:
             answer = line.session.read("describe", f"sobjects/{name}/describe")
             fields[name] = {str(told["name"]): _look(told) for told in answer.get("fields") or ()}
             labels[name] = str(answer.get("label") or "")
-    return Described(fields, labels, tuple(unread))
+    won_stages = _won_stages(line, unread)
+    return Described(fields, labels, tuple(unread), won_stages)
+
+
+def _won_stages(line: MetadataLine, unread: list[str]) -> tuple[str, ...]:
+    """Stages that are won, by the names that records hold. An inactive one may still stand on old deals."""
+    with _readable(unread, "which stages are won"):
+        told = rows(line, "SELECT ApiName FROM OpportunityStage WHERE IsWon = TRUE")
+        return tuple(sorted(str(row["ApiName"]) for row in told if row.get("ApiName")))
+    return ()
 
 
 def read_org(line: MetadataLine, wanted: Iterable[Key], *, described: Described) -> OrgState:

@@ -31,6 +31,7 @@ from connector.crm.salesforce.provision.translate import (
     Translator,
     among_emails,
     blank,
+    literal,
     relation,
 )
 from connector.handoff.model import Kind
@@ -48,8 +49,6 @@ BLOCKING = frozenset({GateMode.HOLD, GateMode.REVERT})
 _PART_CHARS = 3
 _DIGEST_CHARS = 4
 _WORDS = re.compile(r"[^A-Za-z0-9]+")
-# IsWon follows the stage's own flag, so no label is named; ISCHANGED is false on a new record (facts: §5.3).
-_TRANSITION = (Atom("IsWon"), any_of(Atom("ISNEW()"), Atom("ISCHANGED(StageName)")))
 _NO_BYPASS = negated(Atom(f"$Permission.{BYPASS}"))
 
 
@@ -76,9 +75,23 @@ def validation_rules(crm_map: CrmMap, policy: Policy, options: Options) -> Part:
     if asked == FALSE:
         return Part(by_hand=tuple(_silent(policy)))
     excuse = (override(translator), override(translator, anybody=True))
+    asked = all_of(*_step_into_won(options.won_stages), _NO_BYPASS, asked)
     return Part.of(
         _rules(translator, demand, name=name, asked=asked, excuse=excuse) for name, demand in _named(policy).items()
     )
+
+
+def _step_into_won(won_stages: tuple[str, ...]) -> tuple[Expr, ...]:
+    """True for the save that wins a deal. From one won stage on to another is no win: old deals take that step too.
+
+    IsWon follows the stage's own flag, so the stage that is saved is not named; ISCHANGED is false on a new record
+    (facts: Salesforce §5.3). Where one stage alone is won, whoever changes to it came from one that is not.
+    """
+    changed: Expr = Atom("ISCHANGED(StageName)")
+    if len(won_stages) > 1:
+        was = (Atom(f"ISPICKVAL(PRIORVALUE(StageName), {literal(one)})") for one in sorted(won_stages))
+        changed = all_of(changed, negated(any_of(*was)))
+    return Atom("IsWon"), any_of(Atom("ISNEW()"), changed)
 
 
 def override(translator: Translator, *, anybody: bool = False) -> Expr:
@@ -156,7 +169,7 @@ def _rules(translator: Translator, demand: _Demand, *, name: str, asked: Expr, e
         when = any_of(*(translator.condition(one.when) for one in demand.asks))
     except NotNativeError as error:
         return Part(by_hand=(_left(f"Native gate for {label}", str(error)),))
-    needed = (*_TRANSITION, _NO_BYPASS, asked, when)
+    needed = (asked, when)
     wholes = [all_of(*needed, negated(one), blank(found)) for one in excuse]
     if FALSE in wholes:
         return Part()
