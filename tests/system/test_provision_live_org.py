@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -241,3 +242,58 @@ def test_what_only_sounds_like_ours_is_no_ones_to_remove_and_is_looked_at_as_the
     kind = catalog(org.world).object("Opportunity")
     assert kind is not None
     assert {one.name for one in kind.fields.values() if one.name.startswith("Handoff_")} == {"Handoff_Old_Notes__c"}
+
+
+TEAMS_AND_NEWS = """[teams]
+deal = "Customer Success Manager"
+account = "Customer Success Manager"
+deal_access = "Edit"
+account_access = "Edit"
+
+[tell]
+bell = "Handoff"
+mail = true
+
+[fields.deal]
+"""
+
+
+def test_with_these_rights_and_no_others_a_won_deal_is_handed_over(org: Bare) -> None:
+    site, desk = org.site, org.site.sf
+    site.edit("salesforce.toml", "[fields.deal]\n", TEAMS_AND_NEWS)
+    assert org.apply()["applied"]["ok"]
+    check = site.run("check")
+    assert check.code == 0, check.text
+    site.begin()
+    deal = desk.deal(amount=70_000)
+    assert _win(org, deal) == []
+    assert site.once().code == 0
+    assert desk.handed_off(deal)
+    for team in ("OpportunityTeamMember", "AccountTeamMember"):
+        assert [row.values["UserId"] for row in org.world.table(team).live()] == [desk.see(deal).fields["csm"]]
+    told = {call.path.rpartition("/")[2] for call in org.world.journal.calls(system="sf") if "/actions/" in call.path}
+    assert {"customNotificationAction", "emailSimple"} <= told
+    assert "Nothing is parked." in site.run("retry").text
+
+
+INVOICED = "Needs Analysis"
+"""A stage of the sandbox, here a second one that counts as won."""
+
+
+def test_a_won_deal_goes_on_to_another_won_stage_without_being_asked(org: Bare) -> None:
+    stages = org.world.table("OpportunityStage")
+    invoiced = next(row for row in stages.live() if row.values["ApiName"] == INVOICED)
+    stages.update(invoiced.id, {"IsWon": True, "IsClosed": True}, by="setup")
+    old = org.site.sf.deal(without=("champion", "use_case"))
+    for row in org.world.table("OpportunityHistory").live():
+        row.created_at -= timedelta(days=30)
+    assert _win(org, old) == []
+    assert org.apply()["applied"]["ok"]
+    org.site.begin()
+    assert _win(org, old, INVOICED) == []
+    fresh = org.site.sf.deal(without=("champion",))
+    assert any("Champion" in one for one in _win(org, fresh, INVOICED))
+    assert org.site.once().code == 0
+    row = org.world.table("Opportunity").get(old)
+    assert row is not None
+    assert row.values["StageName"] == INVOICED, "won long before: nobody's to revert"

@@ -217,7 +217,7 @@ def test_the_connector_may_write_what_it_owns_and_nothing_else() -> None:
 
 def test_the_connector_has_the_least_rights() -> None:
     plain = one(wanted(notifications=False), "PermissionSet", "Handoff_Integration")
-    assert _user_rights(plain) == {"ApiEnabled", "EditTask", "EditEvent"}
+    assert _user_rights(plain) == {"ActivitiesAccess", "ApiEnabled", "EditTask", "EditEvent"}
     assert _objects(plain) == {
         "Opportunity": {"allowRead", "allowEdit", "viewAllRecords"},
         "Account": {"allowRead", "allowEdit", "viewAllRecords"},

@@ -9,6 +9,7 @@ from connector.sandbox.salesforce.fields import Field
 from connector.sandbox.salesforce.shapes import a_object, flag, text
 
 USER_PERMISSIONS = (
+    "ActivitiesAccess",
     "ApiEnabled",
     "CustomizeApplication",
     "EditEvent",

@@ -153,7 +153,8 @@ def _ledger_rows(options: Options) -> Iterator[tuple[str, Tree]]:
 def _objects(crm_map: CrmMap, options: Options) -> Iterator[tuple[str, Tree]]:
     """Deals and accounts are seen whole: polling with sharing in the way would miss wins in silence (facts: §7)."""
     deal, account = object_of(crm_map, Kind.DEAL), object_of(crm_map, Kind.ACCOUNT)
-    writes_accounts = any(mapped.owner in WRITERS for mapped in crm_map.of(Kind.ACCOUNT))
+    # Who edits an account may put people on its team (facts: Salesforce §6.6).
+    writes_accounts = any(mapped.owner in WRITERS for mapped in crm_map.of(Kind.ACCOUNT)) or bool(crm_map.teams.account)
     rows = {
         deal: _object_row(deal, edit=True, view_all=True),
         account: _object_row(account, edit=writes_accounts or options.writes_owner, view_all=True),
@@ -179,7 +180,8 @@ def _object_row(name: str, *, edit: bool, view_all: bool, create: bool = False) 
 
 def _user_permissions(options: Options) -> list[str]:
     """What the user may do besides; activities have no object rights but these two (specs: PermissionSet)."""
-    wanted = {"ApiEnabled": True, "EditTask": True, "EditEvent": True}
+    # The profiles made for integrations see no tasks and events unless they are told to.
+    wanted = {"ApiEnabled": True, "ActivitiesAccess": True, "EditTask": True, "EditEvent": True}
     wanted["SendCustomNotifications"] = options.notifications
     wanted["TransferAnyEntity"] = options.writes_owner
     wanted["ViewAllData"] = options.activity_events and options.channel is not Channel.OFF
