@@ -101,3 +101,17 @@ def test_flows_and_triggers_are_named_last() -> None:
     found = _found(an_org(a_rule("Task.Needs_Type", "ISBLANK(Type)"), automations=(flow,)))
     assert [one.weight for one in found] == [Weight.REFUSES, Weight.RUNS_TOO]
     assert "flow Renewal desk on Opportunity (RecordBeforeSave Update)" in found[1].what
+
+
+def test_sharing_that_keeps_others_records_read_only_is_told() -> None:
+    assert _found(an_org(sharing={"Opportunity": "Edit", "Account": "ReadEditTransfer"})) == ()
+    private, public = _found(an_org(sharing={"Opportunity": "None", "Account": "Read"}))
+    assert "Opportunity (Private)" in private.what
+    assert "Account (Public Read Only)" in public.what
+    assert {private.weight, public.weight} == {Weight.MAY_REFUSE}
+
+
+def test_an_org_with_a_namespace_knows_no_field_by_its_bare_name() -> None:
+    (found,) = _found(an_org(namespace="acme"))
+    assert found.weight is Weight.REFUSES
+    assert "acme__" in found.remedy

@@ -24,7 +24,9 @@ def a_field(name: str, type: str, **more: object) -> Component:
 
 def wanted(*fields: Component) -> Desired:
     kinds = kinds_of(an_org(*fields))
-    options = Options(described=kinds.types, ungranted=kinds.ungranted, unwritten=kinds.unwritten)
+    options = Options(
+        described=kinds.types, ungranted=kinds.ungranted, unwritten=kinds.unwritten, tracked=kinds.tracked
+    )
     return desired(MAP, POLICY, options)
 
 
@@ -86,3 +88,17 @@ def test_a_field_of_ours_is_still_brought_to_its_length() -> None:
     short = with_leaf(a_field(CHAMPION, "Text", length=255), "length", "80")
     plan = compare(wanted(), an_org(short))
     assert [one.do for one in plan.items if one.name == CHAMPION] == [Do.CHANGE]
+
+
+def followed(wish: Desired) -> list[str]:
+    return [one.name for one in wish.components if one.text("trackHistory") == "true"]
+
+
+def test_no_more_history_is_asked_for_than_the_org_has_room_for() -> None:
+    assert len(followed(wanted())) == 8
+    busy = [a_field(f"Opportunity.Busy_{number}__c", "Text", trackHistory=True) for number in range(18)]
+    short = wanted(*busy)
+    assert len([name for name in followed(short) if name.startswith("Opportunity.")]) == 2
+    (said,) = [one for one in short.by_hand if one.name == "Field history"]
+    assert "Opportunity.Handoff_CSM__c" in said.detail
+    assert "Account.Handoff_CSM__c" in followed(short)

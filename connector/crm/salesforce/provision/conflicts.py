@@ -32,6 +32,10 @@ GLOBALS = re.compile(r"\$(?:Permission|Profile|UserRole|User|Setup)\s*\.\s*\w+",
 TEXTS = re.compile(r'"[^"]*"|/\*.*?\*/', re.DOTALL)
 
 
+READ_ONLY_SHARING: Mapping[str, str] = {"None": "Private", "Read": "Public Read Only"}
+"""Defaults with which Edit on the object is not enough to change another's record, as Setup calls them."""
+
+
 class Weight(StrEnum):
     """How surely something goes wrong."""
 
@@ -55,6 +59,7 @@ def dangers(org: OrgState, crm_map: CrmMap, policy: Policy) -> tuple[Danger, ...
     writes = {name: _written(crm_map, kind) for kind, name in _objects(crm_map).items()}
     found = [
         *(danger for rule in org.of("ValidationRule") for danger in _rule(rule, writes, policy)),
+        *_whole_org(org),
         *_required(org, crm_map),
         *_duplicates(org),
         *(_automation(one) for one in org.automations),
@@ -142,6 +147,24 @@ class _Names:
         bare = TEXTS.sub(" ", formula)
         self.globals = frozenset("".join(name.split()) for name in GLOBALS.findall(bare))
         self.fields = frozenset(NAMES.findall(GLOBALS.sub(" ", bare)))
+
+
+def _whole_org(org: OrgState) -> Iterator[Danger]:
+    if org.namespace:
+        yield Danger(
+            Weight.REFUSES,
+            f"the org's own namespace {org.namespace}",
+            "is put before the names of new fields, which the mapping then does not know.",
+            f"Install into an org without one, or write the names with {org.namespace}__ before them in the mapping.",
+        )
+    for name, everybody in org.sharing.items():
+        if everybody in READ_ONLY_SHARING:
+            yield Danger(
+                Weight.MAY_REFUSE,
+                f"the sharing default of {name} ({READ_ONLY_SHARING[everybody]})",
+                "lets the connector see every record by View All, but change only those that are shared with it.",
+                "Give its user a role above everybody who owns records, or a sharing rule that lets it read and write.",
+            )
 
 
 def _required(org: OrgState, crm_map: CrmMap) -> Iterator[Danger]:

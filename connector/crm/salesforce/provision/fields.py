@@ -38,7 +38,9 @@ TRACKED = frozenset(
     {"status", "gate", "csm", "account.csm"}
     | {f"override_{part}" for part in ("requested", "reason", "approver", "expires")}
 )
-"""What an audit asks after: verdicts, people, each part of an override. An object tracks 20 fields (facts: §6.10)."""
+"""What an audit asks after: verdicts, people, each part of an override."""
+TRACKED_MOST = 20
+"""Fields of an object whose history can be kept (facts: Salesforce §6.10)."""
 
 MEANING: Mapping[str, str] = {
     "override_requested": "Tick to ask that the deal may be won with gaps. It counts with reason, approver and expiry.",
@@ -100,7 +102,9 @@ def places(crm_map: CrmMap) -> tuple[Place, ...]:
 def custom_fields(crm_map: CrmMap, policy: Policy, options: Options) -> Part:
     """The fields to be made."""
     wanted = places(crm_map)
-    parts = [_field(place, crm_map=crm_map, policy=policy, options=options) for place in wanted]
+    followed, left_out = _followed(wanted, options)
+    parts = [_field(place, crm_map=crm_map, policy=policy, options=options, followed=followed) for place in wanted]
+    parts.append(left_out)
     parts.append(Part(problems=(*_on_notes(crm_map), *_at_odds(crm_map, wanted))))
     if options.ledger:
         parts.append(Part(components=tuple(_ledger())))
@@ -127,7 +131,31 @@ class _Ask:
         return self.place.mapped
 
 
-def _field(place: Place, *, crm_map: CrmMap, policy: Policy, options: Options) -> Part:
+def _followed(wanted: tuple[Place, ...], options: Options) -> tuple[frozenset[str], Part]:
+    """The fields whose history is to be kept, as far as the org has room for it; which it has no room for is said."""
+    asked = [one for one in wanted if options.track_history and one.mapped.path in TRACKED and one.object != ACTIVITY]
+    # A field that is there has its place already, or an admin chose to give it none.
+    there = {one.name for one in asked if one.name in options.described}
+    left = {one.object: TRACKED_MOST - options.tracked.get(one.object, 0) for one in asked}
+    new, over = set[str](), list[str]()
+    for one in asked:
+        if one.name in there:
+            continue
+        if left[one.object] > 0:
+            left[one.object] -= 1
+            new.add(one.name)
+        else:
+            over.append(one.name)
+    by_hand = ByHand(
+        "CustomField",
+        "Field history",
+        f"No history is kept of {', '.join(over)}; to have it, free places (Set History Tracking) and tick them there.",
+        f"An object keeps the history of {TRACKED_MOST} fields, and the org uses these places already.",
+    )
+    return frozenset(new | there), Part(by_hand=(by_hand,) if over else ())
+
+
+def _field(place: Place, *, crm_map: CrmMap, policy: Policy, options: Options, followed: frozenset[str]) -> Part:
     mapped = place.mapped
     made = _SHAPES[mapped.type](_Ask(place, crm_map))
     if isinstance(made, ByHand):
@@ -135,12 +163,11 @@ def _field(place: Place, *, crm_map: CrmMap, policy: Policy, options: Options) -
         return Part() if place.name in options.described else Part(by_hand=(made,))
     words = explained(mapped, policy)
     who = "The connector" if mapped.owner in WRITERS else "People"
-    tracked = options.track_history and mapped.path in TRACKED and place.object != ACTIVITY
     shared: Tree = (
         leaf("label", (mapped.label or mapped.name.replace("_", " ").capitalize())[:LABEL_CHARS]),
         leaf("description", f"{DESCRIPTION}{mapped.path}. {who} may write it. {words}"[:HELP_CHARS]),
         leaf("inlineHelpText", words[:HELP_CHARS]),
-        *((leaf("trackHistory", True),) if tracked else ()),
+        *((leaf("trackHistory", True),) if place.name in followed else ()),
     )
     body = (leaf("fullName", mapped.field), *sorted((*shared, *made), key=lambda item: item[0]))
     problems = tuple(_too_long(place))

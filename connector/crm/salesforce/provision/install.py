@@ -98,7 +98,9 @@ def look(line: MetadataLine, wish: Wish, *, own: MetadataLine | None = None) -> 
     first = desired(wish.crm_map, wish.policy, options)
     org = read_org(line, (one.key for one in first.components), described=described)
     kinds = kinds_of(org)
-    options = dataclasses.replace(options, described=kinds.types, ungranted=kinds.ungranted, unwritten=kinds.unwritten)
+    options = dataclasses.replace(
+        options, described=kinds.types, ungranted=kinds.ungranted, unwritten=kinds.unwritten, tracked=kinds.tracked
+    )
     wanted = desired(wish.crm_map, wish.policy, options)
     if wish.remove:
         held = holdings((line, *((own,) if own else ())), org)

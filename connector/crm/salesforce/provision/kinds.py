@@ -6,6 +6,7 @@ each leaves something out: describe hides a field its login may not see, metadat
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -56,11 +57,15 @@ UNWRITTEN = frozenset({"AutoNumber", "Summary"})
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """Fields by full name (``Opportunity.Amount``); a field of Activity stands under Task and Event as well."""
+    """Fields by full name (``Opportunity.Amount``); a field of Activity stands under Task and Event as well.
+
+    ``tracked`` counts, for each object, the fields whose history is kept.
+    """
 
     types: Mapping[str, str]
     ungranted: frozenset[str]
     unwritten: frozenset[str]
+    tracked: Mapping[str, int]
 
 
 def kinds_of(org: OrgState) -> Kinds:
@@ -79,7 +84,9 @@ def kinds_of(org: OrgState) -> Kinds:
             types[f"{owner}.{look.name}"] = look.type
             if look.computed:
                 unwritten.add(f"{owner}.{look.name}")
-    return Kinds({name: type for name, type in types.items() if type}, frozenset(ungranted), frozenset(unwritten))
+    followed = (one.name.partition(".")[0] for one in org.of("CustomField") if one.text("trackHistory") == "true")
+    known = {name: type for name, type in types.items() if type}
+    return Kinds(known, frozenset(ungranted), frozenset(unwritten), Counter(followed))
 
 
 def stands_in(wanted: Component, present: Component) -> bool:

@@ -34,12 +34,12 @@ class Options:
     """The choices. Each default is the least that the whole handoff needs.
 
     ``activity_events`` also selects Task and Event; subscribing to those needs View All Data (facts: §2.5).
-    ``ledger`` adds the object for orgs where Activity may get no external id. Five come from the org's own describe:
+    ``ledger`` adds the object for orgs where Activity may get no external id. Six come from the org's own describe:
     ``permissionable`` names the standard fields (``Opportunity.Amount``) it marks as such, others cannot stand in a
     permission set; ``described`` has the vendor's type of each field that is there (``picklist``, ``percent``), by
     full name, since a formula asks a picklist differently from a text. ``ungranted`` are custom fields that are there
     and may not stand in a permission set (required ones), ``unwritten`` those nobody writes (formulas). ``won_stages``
-    are the API names of the stages that count as won.
+    are the API names of the stages that count as won, ``tracked`` how many fields of an object keep their history.
     """
 
     api_version: str = API_VERSION
@@ -55,6 +55,7 @@ class Options:
     ungranted: frozenset[str] = frozenset()
     unwritten: frozenset[str] = frozenset()
     won_stages: tuple[str, ...] = ()
+    tracked: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,9 @@ PARTS: Mapping[str, str] = {"fields": "CustomField", "validationRules": "Validat
 _OURS = tuple(f"{name}{sign}" for name in OBJECTS for sign in "-.")
 """How the names of layouts (``Account-…``) and duplicate rules (``Account.…``) of our objects begin."""
 
+SHARING: Mapping[str, str] = {"Opportunity": "DefaultOpportunityAccess", "Account": "DefaultAccountAccess"}
+"""Object -> the field of Organization that says what everybody may do with its records (Object Reference)."""
+
 FOLDERS = ("Report", "Dashboard")
 """Types that lie in folders; the folder itself is a component of the type with ``Folder`` behind its name."""
 
@@ -80,7 +83,11 @@ class FieldLook:
 
 @dataclass(frozen=True, slots=True)
 class OrgState:
-    """One org as it was found. ``assigned`` maps a permission set to the ids of users who hold it."""
+    """One org as it was found. ``assigned`` maps a permission set to the ids of users who hold it.
+
+    ``sharing`` is what everybody may do with records of an object that are not theirs (``None``, ``Read``, ``Edit``);
+    an object of which the org does not say it is left out.
+    """
 
     org_id: str
     is_sandbox: bool
@@ -89,6 +96,9 @@ class OrgState:
     automations: tuple[Automation, ...] = ()
     assigned: Mapping[str, frozenset[str]] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
+    name: str = ""
+    namespace: str = ""
+    sharing: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, type: str) -> tuple[Component, ...]:
         """The components of one type."""
@@ -149,14 +159,18 @@ def read_org(line: MetadataLine, wanted: Iterable[Key], *, described: Described)
     members["FlexiPage"] = list(_pages(line, unread))
     retrieved = line.retrieve(members)
     sets = tuple(name for kind, name in keys if kind == "PermissionSet")
+    about = _about(line, unread)
     return OrgState(
         org_id=line.session.identity.org_id,
-        is_sandbox=_is_sandbox(line, unread),
+        is_sandbox=bool(about.get("IsSandbox")),
         components={one.key: one for one in components_of(retrieved.archive)},
         fields=described.fields,
         automations=(*_flows(line, described, unread), *_triggers(line, unread)),
         assigned=_assigned(line, sets, unread),
         unread=tuple(unread),
+        name=str(about.get("Name") or ""),
+        namespace=str(about.get("NamespacePrefix") or ""),
+        sharing=_sharing(line),
     )
 
 
@@ -278,10 +292,18 @@ def _assigned(line: MetadataLine, sets: Sequence[str], unread: list[str]) -> dic
     return {name: frozenset(holders) for name, holders in found.items()}
 
 
-def _is_sandbox(line: MetadataLine, unread: list[str]) -> bool:
+def _about(line: MetadataLine, unread: list[str]) -> Mapping[str, Any]:
     with _readable(unread, "whether this org is a sandbox"):
-        return any(row.get("IsSandbox") for row in rows(line, "SELECT IsSandbox FROM Organization"))
-    return False
+        return next(rows(line, "SELECT Name, IsSandbox, NamespacePrefix FROM Organization"), {})
+    return {}
+
+
+def _sharing(line: MetadataLine) -> dict[str, str]:
+    """The defaults of sharing, where the org has these fields; without them nothing is said of sharing."""
+    with _readable([], "sharing"):
+        told = next(rows(line, select(list(SHARING.values()), of="Organization")), {})
+        return {name: str(told[field]) for name, field in SHARING.items() if told.get(field)}
+    return {}
 
 
 class _readable:
