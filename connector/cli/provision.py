@@ -44,7 +44,7 @@ What an admin added or chose (further picklist values, longer fields, other labe
 components whose name begins with Handoff_ are changed, besides the section in layouts and the channel's members.
 
 Exit code 0 when all is well, 1 when something needs a person (a conflict, a refused deploy), 2 for mistakes in files
-and arguments, 3 when the org could not be reached.
+and arguments, 3 when the org could not be reached. Before it writes it asks, in a production org for the org's id.
 """
 
 
@@ -103,7 +103,24 @@ def command(
     if export is not None:
         _export(found, export, as_json=as_json)
         return
-    page = show.Page(system=org.name, look=found, login_problem=org.login_problem, removing=remove)
+    given = (
+        f"--config {config}" if config != DEFAULT_CONFIG else "",
+        f"--token-env {token_env}" if token_env else "",
+        "--remove" if remove else "",
+        "--with-fields" if with_fields else "",
+        "--even-with-data" if even_with_data else "",
+        f"--channel {channel}" if channel else "",
+        "--activity-events" if activity_events else "",
+        "--ledger" if ledger else "",
+        "" if reports else "--no-reports",
+    )
+    page = show.Page(
+        system=org.name,
+        look=found,
+        login_problem=org.login_problem,
+        removing=remove,
+        given=" ".join(part for part in given if part),
+    )
     if not as_json:
         show.tell_plan(page)
     applied, left = _apply(org, wish, found, yes=yes, quiet=as_json) if apply and _may_apply(found) else (None, None)

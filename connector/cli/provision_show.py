@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,24 +44,30 @@ HEADS: Mapping[Do, str] = {
     Do.BY_HAND: "By hand",
     Do.KEEP: "Kept",
 }
+ID_CHARS = 15
+"""An id as Setup shows it; the API's has three characters more (facts: Salesforce §7)."""
+WIDEST = 120
+"""Columns of text a person reads with ease, however wide the terminal is."""
 CUT = 400
 """Characters of a long value (a formula) that the terminal shows; ``--json`` has all of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is told of one org."""
+    """What is told of one org. ``given`` are the options to repeat when what was planned is to be applied."""
 
     system: str
     look: Look
     login_problem: str
     removing: bool
+    given: str = ""
 
     @property
     def org(self) -> str:
         """Which org this is, so that nobody applies to the wrong one."""
-        kind = "a sandbox org" if self.look.org.is_sandbox else "a PRODUCTION org"
-        return f"{self.look.org.org_id or 'an org'}, {kind}"
+        org = self.look.org
+        kind = "a sandbox org" if org.is_sandbox else "a PRODUCTION org"
+        return f"{' '.join(part for part in (org.name, org.org_id) if part) or 'an org'}, {kind}"
 
 
 def tell_plan(page: Page) -> None:
@@ -87,7 +94,9 @@ def tell_plan(page: Page) -> None:
 def tell_next(page: Page, *, applying: bool) -> None:
     """The last lines of a plan that was not carried out: the counts, and what to do."""
     out, plan = console(), page.look.plan
-    counts = ", ".join(f"{len(plan.of(do))} {HEADS[do].lower()}" for do in SIGNS if do is not Do.KEEP and plan.of(do))
+    found = [f"{len(plan.of(do))} {HEADS[do].lower()}" for do in SIGNS if do is not Do.KEEP and plan.of(do)]
+    found += [f"{len(plan.grants)} to be given or taken"] if plan.grants else []
+    counts = ", ".join(found)
     if plan.blocked or page.look.desired.problems:
         out.print(f"{counts}. Nothing can be applied before the conflicts are solved.", markup=False)
     elif plan.is_empty:
@@ -95,8 +104,9 @@ def tell_next(page: Page, *, applying: bool) -> None:
     elif applying:
         out.print("Nothing was written.")
     else:
-        again = "--remove --apply" if page.removing else "--apply"
-        out.print(f"{counts}. Nothing was written. To do it: handoff provision {page.system} {again}", markup=False)
+        out.print(f"{counts}. Nothing was written. To do it:", markup=False)
+        again = " ".join(part for part in ("handoff provision", page.system, page.given, "--apply") if part)
+        out.print(f"  {again}", **_PLAIN)
 
 
 def tell_applied(page: Page, *, applied: Applied, left: Look | None) -> None:
@@ -129,6 +139,7 @@ def tell_json(page: Page, *, applied: Applied | None, left: Look | None) -> None
     data = {
         "system": page.system,
         "org": look.org.org_id,
+        "name": look.org.name,
         "sandbox": look.org.is_sandbox,
         "empty": look.plan.is_empty,
         "blocked": bool(look.plan.blocked or look.desired.problems),
@@ -175,9 +186,13 @@ def tell_export(folder: Path, written: Sequence[Path], look: Look, *, as_json: b
 
 
 def asked_to_apply(system: str, look: Look) -> bool:
-    """Whether the person at the terminal says yes; no is the default."""
+    """Whether the person at the terminal says yes; no is the default. A production org is asked for by its id."""
     page = Page(system, look, "", removing=False)
-    return typer.confirm(f"Write this to {page.org}?", default=False)
+    if look.org.is_sandbox or not look.org.org_id:
+        return typer.confirm(f"Write this to {page.org}?", default=False)
+    # A yes is typed without reading. Whoever writes to where everybody works names it.
+    typed = typer.prompt(f"This is {page.org}. Type the org's id to write to it", default="", show_default=False)
+    return str(typed).strip() in (look.org.org_id, look.org.org_id[:ID_CHARS])
 
 
 def left_running(left: LeftRunning, *, system: str) -> str:
@@ -238,13 +253,25 @@ def _tell_items(do: Do, items: Sequence[Item]) -> None:
     for item in items:
         if item in quiet:
             continue
-        out.print(f"  {sign} {item.type} {unquote(item.name)}{f': {item.detail}' if item.detail else ''}", **_PLAIN)
+        _say(f"{sign} {item.type} {unquote(item.name)}{f': {item.detail}' if item.detail else ''}", indent=2)
         for one in item.differences:
-            out.print(f"      {_difference_line(one)}", **_PLAIN)
+            _say(_difference_line(one), indent=6)
         if item.why and do is not Do.KEEP:
-            out.print(f"      {item.why}", style="dim", **_PLAIN)
+            _say(item.why, indent=6, style="dim")
     if quiet:
         out.print(f"  {sign} {len(quiet)} as wanted", **_PLAIN)
+
+
+def _say(text: str, *, indent: int, style: str = "") -> None:
+    """A line of the plan: wrapped under its own beginning for people, whole where a program reads."""
+    out = console()
+    pad = " " * indent
+    if not out.is_terminal:
+        out.print(pad + text, style=style, **_PLAIN)
+        return
+    width = min(out.width, WIDEST)
+    for line in textwrap.wrap(text, width, initial_indent=pad, subsequent_indent=pad + "  ", break_on_hyphens=False):
+        out.print(line, style=style, **_PLAIN)
 
 
 _PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
@@ -256,8 +283,8 @@ def _tell_dangers(dangers: Sequence[Danger]) -> None:
     out = console()
     out.print(f"[bold yellow]The org's own, which may fight with this[/] ({len(dangers)})")
     for one in dangers:
-        out.print(f"  {one.weight.value}: {one.what} {one.effect}", **_PLAIN)
-        out.print(f"      {one.remedy}", style="dim", **_PLAIN)
+        _say(f"{one.weight.value}: {one.what} {one.effect}", indent=2)
+        _say(one.remedy, indent=6, style="dim")
 
 
 def _difference_line(one: Difference) -> str:

@@ -118,7 +118,10 @@ def _shape(wanted: Component) -> str:
         return f'"{wanted.text("errorMessage")}"'
     if wanted.type != "CustomField":
         return ""
-    size = next((wanted.text(tag) for tag in ("length", "precision", "referenceTo") if wanted.text(tag)), "")
+    size = next((wanted.text(tag) for tag in ("length", "referenceTo") if wanted.text(tag)), "")
+    if digits := wanted.text("precision"):
+        # As Setup counts: digits before the point, digits after it.
+        size = f"{int(digits) - int(wanted.text('scale') or 0)}, {wanted.text('scale') or 0}"
     values = [value for path, value in leaves(wanted.body) if path[-1] == "fullName" and len(path) > 1]
     marks = [word for word, tag in (("unique", "unique"), ("external id", "externalId")) if wanted.text(tag) == "true"]
     return ", ".join([wanted.text("type") + (f"({size})" if size else ""), *values, *marks])
