@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +29,8 @@ from connector.policy.load import Loaded, load_all
 from connector.policy.schemas import export
 
 CHECKED = (Kind.DEAL, Kind.ACCOUNT, Kind.TASK, Kind.NOTE)
+CUSTOM_FIELD = "__c"
+"""How the name of a field that an org made for itself ends in Salesforce."""
 SKEW_ALLOWED = timedelta(minutes=2)
 """Tokens are signed for three minutes, so a clock further off than this will soon be refused."""
 
@@ -86,7 +88,24 @@ def check_system(shared: Shared, system: EngineSystem, loaded: Loaded) -> Examin
         message = f"this machine's clock differs by {skew.total_seconds():.0f} s; set it by NTP"
         problems.append(Problem(system.name, "clock", message))
     clock = f"clock {skew.total_seconds():.0f} s apart"
-    return Examination(tuple(dict.fromkeys(problems)), (*examined.notes, clock))
+    notes = (*examined.notes, clock, *_provisioned(system.name, loaded.maps[system.name], schemas))
+    return Examination(tuple(dict.fromkeys(problems)), notes)
+
+
+def _provisioned(system: str, crm_map: CrmMap, schemas: Mapping[Kind, ObjectSchema]) -> Iterator[str]:
+    """The one command that mends what many lines complain of: a Salesforce org without our fields."""
+    absent = [
+        one
+        for kind, schema in schemas.items()
+        for one in crm_map.of(kind)
+        if one.field.endswith(CUSTOM_FIELD)
+        if one.field not in schema.fields
+    ]
+    if crm_map.vendor == "salesforce" and len(absent) > 1:
+        yield (
+            f"{len(absent)} fields are missing or hidden: handoff provision {system} plans what it takes to have them "
+            "all, with their access and their place on the page; --apply does it"
+        )
 
 
 def _not_said_twice(found: Sequence[Problem], crm_map: CrmMap, schemas: Mapping[Kind, ObjectSchema]) -> list[Problem]:

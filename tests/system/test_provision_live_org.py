@@ -297,3 +297,12 @@ def test_a_won_deal_goes_on_to_another_won_stage_without_being_asked(org: Bare) 
     row = org.world.table("Opportunity").get(old)
     assert row is not None
     assert row.values["StageName"] == INVOICED, "won long before: nobody's to revert"
+
+
+def test_check_of_an_org_without_our_fields_ends_with_the_one_command(org: Bare) -> None:
+    ran = org.site.run("check")
+    assert ran.code == 1
+    last = ran.out.strip().splitlines()[-1]
+    assert "fields are missing or hidden: handoff provision sf plans" in last
+    assert org.apply()["applied"]["ok"]
+    assert "handoff provision" not in org.site.run("check").text
