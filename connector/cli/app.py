@@ -77,6 +77,8 @@ def run() -> int:
         )
         console.print(f"What to do: {NEXT[error.fault.advice.value]}", highlight=False)
         return EXIT_CRM
+    except Exception as error:  # noqa: BLE001  # told in words, or raised again
+        return _tell_failure(error)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else EXIT_USER
     return 0
@@ -89,6 +91,20 @@ NEXT = {
     "park": "mend what the CRM names (permission, field, value), then run it again.",
     "halt": "check the credentials and the API limits of this system: handoff check.",
 }
+
+
+def _tell_failure(error: Exception) -> int:
+    """Say what the database could not do; raises again whatever else it was. What was recorded before stands."""
+    from connector.store import failure  # not before it is needed: --help must be quick
+
+    words = failure(error)
+    if not words:
+        raise error
+    sys.stderr.write(
+        f"The database failed: {words}\nWhat to do: see to its disk or server, then run it again; "
+        "nothing that was recorded is lost, and nothing is done twice.\n"
+    )
+    return EXIT_FOUND
 
 
 def _tell(error: UserError) -> int:

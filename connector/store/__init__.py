@@ -31,7 +31,7 @@ from connector.store.rows import (
     Unsure,
 )
 from connector.store.states import State
-from connector.store.store import Mode, Store, in_use, open_store
+from connector.store.store import Mode, Store, failure, in_use, open_store
 from connector.store.views import AuditView, CoverageCount, HandoffView
 
 __all__ = [
@@ -67,6 +67,7 @@ __all__ = [
     "Store",
     "Turn",
     "Unsure",
+    "failure",
     "in_use",
     "open_store",
 ]

@@ -188,5 +188,13 @@ def _unusable(url: URL, error: Exception) -> UserError:
     return _problem(f"cannot open {shown}: {cause[0] if cause else type(error).__name__}")
 
 
+def failure(error: BaseException) -> str:
+    """The database's own words where an exception is its failure (a full disk, a server that went away); else empty."""
+    if not isinstance(error, OperationalError):
+        return ""
+    said = str(error.orig).strip().splitlines()
+    return said[0] if said else type(error.orig).__name__
+
+
 def _problem(message: str) -> UserError:
     return UserError([Problem(where="store", key="daemon.store_url_env", message=message)])
