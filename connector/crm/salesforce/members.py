@@ -43,8 +43,8 @@ def sent(write: Write, crm_map: CrmMap, *, known: Mapping[Place, str]) -> dict[s
     row: dict[str, Any] = {"attributes": {"type": ACCOUNT_TEAM}, "TeamMemberRole": role, "AccountAccessLevel": access}
     if place in known:
         return {**row, "id": known[place]}
-    # An access level is needed for opportunities too; the least is asked for.
-    return {**row, "AccountId": place[0], "UserId": place[1], "OpportunityAccessLevel": READ}
+    # No other access level is asked for: each must be at least the org's default, which is not ours to know.
+    return {**row, "AccountId": place[0], "UserId": place[1]}
 
 
 def on_accounts(session: SalesforceSession, writes: Sequence[Write]) -> dict[Place, str]:
