@@ -83,31 +83,33 @@ class LiveState:
         """These are about to be read: whoever asks for them from here on means another time."""
         with self._lock:
             self._wanted -= set(feeds)
-            for feed in feeds:
-                self._untold.pop(feed, None)
-                if feed in self._heard:
-                    self._heard.discard(feed)
-                    self._compared.pop(feed, None)
+            for feed in self._heard & set(feeds):
+                self._compared.pop(feed, None)
+            self._heard -= set(feeds)
 
     def hear(self, feeds: Iterable[str]) -> None:
         """A line told of something in these: it is not deaf."""
         with self._lock:
             self._heard |= set(feeds)
             self._deaf -= set(feeds)
+            for feed in feeds:
+                self._untold.pop(feed, None)
 
     def found(self, feed: str, stamps: Iterable[datetime]) -> None:
         """A poll found changes with these stamps (the vendor's clock)."""
         with self._lock:
             since = self._compared.get(feed)
-            first = min((stamp for stamp in stamps if since is not None and stamp > since), default=None)
+            if since is None or feed in self._heard:
+                return
+            first = min((stamp for stamp in stamps if stamp > since), default=None)
             if first is not None:
-                self._untold[feed] = min(first, self._untold.get(feed, first))
+                self._untold.setdefault(feed, first)
 
     def polled(self, feeds: Iterable[str], *, at: datetime, told_at: datetime) -> frozenset[str]:
         """These were read to their end by a poll that began at this time and ended ``told_at``, by the vendor's clock.
 
-        Returns those whose line turned out to be deaf: it stood all the time since the poll before and told of nothing,
-        and yet there was a change it had time to tell of. They are polled at the usual pace until it tells of one.
+        Returns those whose line turned out to be deaf: it stood all the time and told of nothing, and yet polls found a
+        change that it had time to tell of. They are polled at the usual pace until it tells of one.
         """
         with self._lock:
             self._polled.update(dict.fromkeys(feeds, at))
@@ -115,9 +117,7 @@ class LiveState:
             deaf = {
                 feed
                 for feed in feeds
-                if feed in spared - self._deaf - self._heard
-                and feed in self._untold
-                and self._untold[feed] <= told_at - GRACE
+                if feed in spared - self._deaf and self._untold.get(feed, told_at) <= told_at - GRACE
             }
             self._deaf |= deaf
             self._compared.update(dict.fromkeys(spared & set(feeds), told_at))
@@ -139,3 +139,4 @@ class LiveState:
     def _forget_window(self, feeds: Iterable[str]) -> None:
         for feed in feeds:
             self._compared.pop(feed, None)
+            self._untold.pop(feed, None)

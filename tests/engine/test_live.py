@@ -195,6 +195,18 @@ def test_a_line_that_falls_deaf_is_not_relied_on_until_it_tells_of_something(ear
     assert polls(ear, minutes=10) == 2
 
 
+def test_a_change_that_was_too_young_to_judge_by_is_not_forgotten(ear: Ear) -> None:
+    ear.desk.system.safety_poll = 10.0
+    ear.hear(lines=(UP,))
+    ear.desk.run(seconds=10)
+    someone_edits(ear)
+    ear.desk.run(seconds=10)
+    assert ear.desk.system.live.deaf() == frozenset()
+    for _ in range(3):
+        ear.desk.run(seconds=10)
+    assert ear.desk.system.live.deaf() == DEALS
+
+
 def test_a_line_that_tells_of_something_is_not_deaf(ear: Ear) -> None:
     ear.hear(lines=(UP,))
     for _ in range(6):
