@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 from provision_parts import MAP, POLICY, a_look, an_org, with_leaf
 
 from connector.crm.salesforce.provision.compare import compare
@@ -102,3 +103,32 @@ def test_no_more_history_is_asked_for_than_the_org_has_room_for() -> None:
     (said,) = [one for one in short.by_hand if one.name == "Field history"]
     assert "Opportunity.Handoff_CSM__c" in said.detail
     assert "Account.Handoff_CSM__c" in followed(short)
+
+
+def renamed(field: str, *present: Component) -> Desired:
+    fields = {**MAP.fields, "champion": dataclasses.replace(MAP.fields["champion"], field=field, label="Who\n  helps")}
+    kinds = kinds_of(an_org(*present))
+    return desired(dataclasses.replace(MAP, fields=fields), POLICY, Options(described=kinds.types))
+
+
+@pytest.mark.parametrize("stem", ["H" * 41, "9_Lives", "Champion_", "_Champion", "Größe"])
+def test_a_name_that_no_org_takes_is_said_before_anything_is_asked_of_it(stem: str) -> None:
+    (problem,) = renamed(f"{stem}__c").problems
+    assert problem.key == "fields.champion"
+    assert "cannot be the name of a field" in problem.message
+
+
+def test_a_packages_field_is_made_by_its_package_and_used_when_it_is_there() -> None:
+    name = "Opportunity.acme__Champion__c"
+    absent = renamed("acme__Champion__c")
+    assert not absent.problems
+    assert [one.detail for one in absent.by_hand if one.name == name] == [
+        "Install the package acme, which brings it, or map another field."
+    ]
+    assert granted(absent, name) == {}
+    assert len(granted(renamed("acme__Champion__c", a_field(name, "Text")), name)) == 4
+
+
+def test_a_label_is_one_line() -> None:
+    made = {one.name: one for one in renamed("Handoff_Helper__c").components}
+    assert made["Opportunity.Handoff_Helper__c"].text("label") == "Who helps"

@@ -336,6 +336,15 @@ def test_a_rule_stops_only_the_step_into_a_won_stage(
     assert fires(formula, deal, prior=prior, bypass=bypass) is stopped
 
 
+def test_a_field_that_is_named_like_a_part_of_another_rule_has_a_name_of_its_own() -> None:
+    text_field = dataclasses.replace(a_map().fields["champion"], path="risks_2", field="Handoff_Risks_2__c")
+    words = Comparison("champion", Op.IN, tuple(f"value number {number} with words" for number in range(180)))
+    policy = a_gate(need("risks", Condition((words,))), need("risks_2"))
+    names = [one.name for one in validation_rules(a_map(text_field), policy, Options()).components]
+    assert "Opportunity.Handoff_Req_Risks_2" in names, "the first is cut into parts"
+    assert len({name.lower() for name in names}) == len(names)
+
+
 SIGNED = 'Won "and" signed'
 
 

@@ -6,6 +6,7 @@ API name ends in ``__c``; one mapped for tasks or meetings is defined on Activit
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -29,6 +30,9 @@ LONG_TEXT_MOST = 131_072
 """A long text holds up to this (facts: Salesforce §6.3)."""
 LONG_TEXT_LEAST = 256
 LABEL_CHARS = 40
+NAME = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9]){0,39}")
+"""A custom field's name before its ``__c``: it begins with a letter, and no underscore is last or beside another."""
+NAME_CHARS = 40
 HELP_CHARS = 510
 RELATION_CHARS = 40
 PRECISION = 18
@@ -157,6 +161,8 @@ def _followed(wanted: tuple[Place, ...], options: Options) -> tuple[frozenset[st
 
 def _field(place: Place, *, crm_map: CrmMap, policy: Policy, options: Options, followed: frozenset[str]) -> Part:
     mapped = place.mapped
+    if place.name not in options.described and (unmade := _unmade(place)) is not None:
+        return unmade
     made = _SHAPES[mapped.type](_Ask(place, crm_map))
     if isinstance(made, ByHand):
         # Somebody made it by hand already: nothing is left to do but to grant and show it.
@@ -164,7 +170,7 @@ def _field(place: Place, *, crm_map: CrmMap, policy: Policy, options: Options, f
     words = explained(mapped, policy)
     who = "The connector" if mapped.owner in WRITERS else "People"
     shared: Tree = (
-        leaf("label", (mapped.label or mapped.name.replace("_", " ").capitalize())[:LABEL_CHARS]),
+        leaf("label", " ".join((mapped.label or mapped.name.replace("_", " ").capitalize()).split())[:LABEL_CHARS]),
         leaf("description", f"{DESCRIPTION}{mapped.path}. {who} may write it. {words}"[:HELP_CHARS]),
         leaf("inlineHelpText", words[:HELP_CHARS]),
         *((leaf("trackHistory", True),) if place.name in followed else ()),
@@ -172,6 +178,22 @@ def _field(place: Place, *, crm_map: CrmMap, policy: Policy, options: Options, f
     body = (leaf("fullName", mapped.field), *sorted((*shared, *made), key=lambda item: item[0]))
     problems = tuple(_too_long(place))
     return Part((Component("CustomField", place.name, body, why=words),), problems=problems)
+
+
+def _unmade(place: Place) -> Part | None:
+    """What to say of a field that is not there and cannot be made under its name; None when it can."""
+    stem = place.mapped.field.removesuffix(CUSTOM)
+    package, separator, _ = stem.partition("__")
+    if separator:
+        words = f"Install the package {package}, which brings it, or map another field."
+        return Part(by_hand=(ByHand("CustomField", place.name, words, "Only its package can make it."),))
+    if NAME.fullmatch(stem) and len(stem) <= NAME_CHARS:
+        return None
+    message = (
+        f"{place.mapped.field} cannot be the name of a field: before {CUSTOM} it may have {NAME_CHARS} letters, digits "
+        "and single underscores, a letter first and no underscore last"
+    )
+    return Part(problems=(Problem("salesforce.toml", f"fields.{place.mapped.path}", message),))
 
 
 def _text(ask: _Ask) -> Tree:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from connector.crm.salesforce.provision.apply import LeftRunning, Outcome, Progress, deploy, settle_grants
-from connector.crm.salesforce.provision.compare import MEMBER, compare
+from connector.crm.salesforce.provision.compare import MEMBER, compare, is_ours
 from connector.crm.salesforce.provision.component import Component
 from connector.crm.salesforce.provision.conflicts import Danger, dangers
 from connector.crm.salesforce.provision.desired import Desired, desired
@@ -62,10 +62,12 @@ class Look:
     def exported(self) -> tuple[Component, ...]:
         """The whole installation as it would stand in this org: what is there already joined with what is to be.
 
-        Of the channel's members only those that the org lacks: deploying one again fails (facts: Salesforce §2.5).
+        Of the channel's members only those that the org lacks: deploying one again fails (facts: Salesforce §2.5). Of
+        fields only ours: what an admin or a package brought is theirs to carry from org to org.
         """
         changed = {one.key: one for one in self.plan.to_deploy}
-        wanted = (marked(one) for one in self.desired.components if one.type != MEMBER or one.key in changed)
+        carried = (one for one in self.desired.components if one.key in changed or is_ours(*one.key))
+        wanted = (marked(one) for one in carried if one.type != MEMBER or one.key in changed)
         kept = (changed.get(one.key) or self.org.get(*one.key) or one for one in wanted)
         layouts = (one for one in self.plan.to_deploy if one.type == "Layout")
         return (*kept, *layouts)

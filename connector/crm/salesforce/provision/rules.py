@@ -48,6 +48,7 @@ BLOCKING = frozenset({GateMode.HOLD, GateMode.REVERT})
 
 _PART_CHARS = 3
 _DIGEST_CHARS = 4
+_NUMBERED = re.compile(r"_[0-9]+$")
 _WORDS = re.compile(r"[^A-Za-z0-9]+")
 _NO_BYPASS = negated(Atom(f"$Permission.{BYPASS}"))
 
@@ -148,7 +149,9 @@ def _named(policy: Policy) -> Mapping[str, _Demand]:
     named = {}
     for (field, why, advice), entries in asks.items():
         name = _plain(field)
-        crowded = sum(name.lower() == other.lower() for other in plain) > 1
+        # A long rule is cut into numbered parts: Risk_2 may be a field's own name, or the second part of Risk.
+        alike = (name.lower(), _NUMBERED.sub("", name.lower()))
+        crowded = sum(other.lower() in alike for other in plain) > 1
         if crowded or len(name) > NAME_CHARS - _PART_CHARS:
             # Two demands of one field, or two fields that read alike: told apart by what they say, not by their order.
             digest = hashlib.sha256("\n".join((field, why, advice)).encode()).hexdigest()[:_DIGEST_CHARS]
