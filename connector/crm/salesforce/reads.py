@@ -37,7 +37,7 @@ ACCOUNT = "Account"
 
 TOUCH_SUBTYPES: Mapping[str, TouchKind] = {"Call": TouchKind.CALL, "Email": TouchKind.EMAIL}
 
-HISTORY = select(["OpportunityId", "StageName", "CreatedDate"], of="OpportunityHistory", where="OpportunityId IN ")
+HISTORY = select(["Id", "OpportunityId", "StageName", "CreatedDate"], of="OpportunityHistory", where="OpportunityId IN ")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -52,7 +52,8 @@ class Surroundings:
     tasks: dict[str, dict[str, CrmTask]] = field(default_factory=lambda: defaultdict(dict))
     notes: dict[str, dict[str, CrmNote]] = field(default_factory=lambda: defaultdict(dict))
     touches: dict[str, dict[str, Touch]] = field(default_factory=lambda: defaultdict(dict))
-    history: dict[str, list[tuple[datetime, str]]] = field(default_factory=lambda: defaultdict(list))
+    history: dict[str, list[tuple[datetime, str, str]]] = field(default_factory=lambda: defaultdict(list))
+    """When, the row's id (two steps may share a second), the stage."""
     keys: dict[str, str] = field(default_factory=dict)
     """Keys that stand in the ledger object, by the id of the record they belong to."""
 
@@ -232,7 +233,7 @@ class DealReader:
         deal = record_of(Kind.DEAL, row, names.mapped(Kind.DEAL))
         if deal is None:
             raise AssertionError("a deal row always has an id")
-        history = sorted(around.history.get(deal_id, ()))
+        history = [(at, stage) for at, _, stage in sorted(around.history.get(deal_id, ()))]
         stage = self._stage(row)
         return DealFacts(
             deal=self._in_one_currency(deal, row),
@@ -308,7 +309,7 @@ def _about(names: Names, kind: Kind, fields: Iterable[str | None]) -> str:
 
 def _take_history(row: Row, around: Surroundings) -> None:
     at = moment_of(row.get("CreatedDate")) or EPOCH
-    around.history[str(row["OpportunityId"])].append((at, str(row["StageName"])))
+    around.history[str(row["OpportunityId"])].append((at, str(row.get("Id")), str(row["StageName"])))
 
 
 def read_notes(session: SalesforceSession, names: Names, ids: Sequence[str]) -> Iterator[CrmNote]:
