@@ -37,7 +37,9 @@ ACCOUNT = "Account"
 
 TOUCH_SUBTYPES: Mapping[str, TouchKind] = {"Call": TouchKind.CALL, "Email": TouchKind.EMAIL}
 
-HISTORY = select(["Id", "OpportunityId", "StageName", "CreatedDate"], of="OpportunityHistory", where="OpportunityId IN ")
+HISTORY = select(
+    ["Id", "OpportunityId", "StageName", "CreatedDate"], of="OpportunityHistory", where="OpportunityId IN "
+)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
