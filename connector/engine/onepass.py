@@ -34,7 +34,7 @@ FAILED = "pass.failed"
 SYSTEM_CONNECTED = "system.connected"
 CHECK_FOUND = "check.found"
 REBUILD_SEEN = "ledger.rebuilt"
-LIVE_DEAF = "live.deaf"
+LIVE_DOUBTED = "live.doubted"
 
 PASS_LEASE = 60.0
 """Seconds a replica may hold a system between two renewals."""
@@ -224,7 +224,7 @@ def _poll(shared: Shared, system: System, feeds: tuple[str, ...]) -> int:
         return asked
     deaf = system.live.polled(feeds, at=began, told_at=system.crm.server_time())
     if deaf:
-        log.warning(LIVE_DEAF, system=system.name, feeds=sorted(deaf), next="polled at the usual pace")
+        log.warning(LIVE_DOUBTED, system=system.name, feeds=sorted(deaf), next="polled at the usual pace")
     return asked
 
 

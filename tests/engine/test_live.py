@@ -185,7 +185,7 @@ def test_a_line_that_falls_deaf_is_not_relied_on_until_it_tells_of_something(ear
     with capture_logs() as logs:
         assert polls(ear, minutes=5) == 1
         assert polls(ear, minutes=10) == 40
-    assert [each["feeds"] for each in logs if each["event"] == onepass.LIVE_DEAF] == [["deal"]], "told once"
+    assert [each["feeds"] for each in logs if each["event"] == onepass.LIVE_DOUBTED] == [["deal"]], "told once"
     ear.hear(lines=(UP,))
     note = LiveNote.parse(ear.desk.store.cursor(SYSTEM, LIVE_NOTE), now=ear.desk.clock.now())
     assert note is not None
