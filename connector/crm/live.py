@@ -19,6 +19,7 @@ class Sighting:
     """A record that changed, as a live feed told it. ``deal_ids`` are those the event itself names.
 
     Where it names none, the ledger may know the deals of ``ref``; ``ask`` says whether the CRM is worth asking too.
+    ``minor``: no field changed that is mapped, so the look may wait for others.
     """
 
     ref: Ref
@@ -26,6 +27,7 @@ class Sighting:
     deal_ids: tuple[str, ...] = ()
     by_self: bool = False
     ask: bool = False
+    minor: bool = False
 
 
 @dataclass(frozen=True, slots=True)

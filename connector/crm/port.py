@@ -53,11 +53,15 @@ class DailyCalls:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A deal to look at and why. ``by_self`` is True when the vendor says the last writer was this connector."""
+    """A deal to look at and why. ``by_self`` is True when the vendor says the last writer was this connector.
+
+    ``minor``: nothing changed that is mapped, as far as the vendor tells; the look may wait for others.
+    """
 
     deal_id: str
     modified_at: datetime
     by_self: bool = False
+    minor: bool = False
 
 
 @dataclass(frozen=True, slots=True)

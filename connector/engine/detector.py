@@ -75,7 +75,9 @@ def _take(shared: Shared, system: System, feed: str, page: ChangePage, *, came_f
 def looks_for(shared: Shared, system: System, changes: Sequence[Change], feed: str) -> list[Look]:
     """One look per deal. Our own echo is looked at later rather than never: a person may have edited in between.
 
-    Not so on deals from before the start: what is kept there is filled in once, and nothing follows from a look.
+    So is a change of nothing that is mapped: a formula may follow from it, but an org whose automation writes scores
+    all day must not cost a look for each. An own change on a deal from before the start is not looked at: what is kept
+    there is filled in once, and nothing follows from it.
     """
     if not changes:
         return []
@@ -91,11 +93,17 @@ def looks_for(shared: Shared, system: System, changes: Sequence[Change], feed: s
             continue
         look = Look(
             deal_id=change.deal_id,
-            due_at=later if own else now,
-            reason=f"own write seen in {feed}" if own else f"changed in {feed}",
+            due_at=later if own or change.minor else now,
+            reason=_why(change, feed, own=own),
             modified_at=change.modified_at,
         )
         known = looks.get(change.deal_id)
         if known is None or look.due_at < known.due_at:
             looks[change.deal_id] = look
     return list(looks.values())
+
+
+def _why(change: Change, feed: str, *, own: bool) -> str:
+    if own:
+        return f"own write seen in {feed}"
+    return f"changed in {feed}, in nothing that is mapped" if change.minor else f"changed in {feed}"

@@ -153,7 +153,7 @@ class Listener:
             known |= self._asked(feed, unknown)
         for each in sightings:
             deals = each.deal_ids or known.get(each.ref, ())
-            found += [Change(deal, each.modified_at, by_self=each.by_self) for deal in deals]
+            found += [Change(deal, each.modified_at, by_self=each.by_self, minor=each.minor) for deal in deals]
         return found
 
     def _known(self, refs: set[Ref]) -> dict[Ref, tuple[str, ...]]:

@@ -78,8 +78,8 @@ class Ear:
     def hear(self, *sightings: Sighting, **more: object) -> None:
         self.listener.take(self.script, Hints(sightings=sightings, **more))  # type: ignore[arg-type]
 
-    def sees(self, deal_id: str, *, by_self: bool = False) -> Sighting:
-        return Sighting(Ref(Kind.DEAL, deal_id), self.desk.clock.now(), (deal_id,), by_self=by_self)
+    def sees(self, deal_id: str, **how: bool) -> Sighting:
+        return Sighting(Ref(Kind.DEAL, deal_id), self.desk.clock.now(), (deal_id,), **how)
 
     def woken_pass(self) -> PassResult:
         return run_pass(self.desk.shared, self.desk.system, occasion=Occasion.WOKEN)
@@ -120,6 +120,15 @@ def test_own_changes_are_looked_at_later_and_wake_nobody(ear: Ear) -> None:
     assert ear.due() == set()
     ear.desk.clock.advance(timedelta(seconds=ear.desk.shared.timing.echo_delay))
     assert ear.due() == {deal_id}
+
+
+def test_a_change_of_nothing_that_is_mapped_costs_no_pass_of_its_own_and_is_not_forgotten(ear: Ear) -> None:
+    deal_id = ear.desk.a_deal()
+    for number in range(5):
+        ear.hear(ear.sees(deal_id, minor=True), cursor=f"place-{number}")
+    assert (ear.woken, ear.due()) == ([], set())
+    ear.hear(ear.sees(deal_id), cursor="place-5")
+    assert (ear.woken, ear.due()) == ([SYSTEM], {deal_id})
 
 
 def test_at_the_reserve_what_is_heard_waits_for_the_next_tick(ear: Ear) -> None:

@@ -121,6 +121,21 @@ def test_a_deal_that_changed_is_seen_itself() -> None:
     assert one(payload("Opportunity", DEAL)) == Sighting(Ref(Kind.DEAL, DEAL), NOW, (DEAL,))
 
 
+@pytest.mark.parametrize(
+    ("how", "minor"),
+    [
+        ({"changed": ("Status",)}, True),
+        ({"changed": ("Status", "StageName")}, False),
+        ({"changed": ("Name",)}, False),
+        ({"changed": ()}, False),
+        ({"changed": ("Status",), "change": "CREATE"}, False),
+        ({"changed": ("Status",), "change": "GAP_UPDATE"}, False),
+    ],
+)
+def test_a_deal_that_changed_in_nothing_that_is_mapped_may_wait(how: dict[str, Any], minor: bool) -> None:
+    assert one(payload("Opportunity", DEAL, **how)).minor is minor
+
+
 def test_many_records_of_one_event_are_all_seen() -> None:
     assert [each.deal_ids for each in seen(payload("Opportunity", DEAL, OTHER)).sightings] == [(DEAL,), (OTHER,)]
 

@@ -149,7 +149,14 @@ class Reader:
         told, deal = self._parent(kind, event)
         deals = (record_id,) if kind is Kind.DEAL else (deal,) if deal else ()
         ask = not by_self and not told and kind is not Kind.DEAL and self._is_telling(kind, event)
-        return Sighting(ref=Ref(kind, record_id), modified_at=event.at, deal_ids=deals, by_self=by_self, ask=ask)
+        return Sighting(
+            ref=Ref(kind, record_id),
+            modified_at=event.at,
+            deal_ids=deals,
+            by_self=by_self,
+            ask=ask,
+            minor=kind is Kind.DEAL and self._is_minor(event),
+        )
 
     def _parent(self, kind: Kind, event: ChangeEvent) -> tuple[bool, str]:
         """Whether the event says what a task or meeting hangs on, and the deal if it is one."""
@@ -160,6 +167,14 @@ class Reader:
         told = bool(parent) or event.change in WHOLE or column in event.changed
         return told, parent if parent.startswith(DEAL_PREFIX) else ""
 
+    def _is_minor(self, event: ChangeEvent) -> bool:
+        """Whether a deal changed in nothing that is read of it; an event that does not say what changed is none."""
+        if event.change != "UPDATE" or not event.changed:
+            return False
+        mapped = {_own_field(each.field) for each in self._names.mapped(Kind.DEAL)}
+        standard = {self._names.column(Kind.DEAL, name) for name in ("stage", "account", "type", "owner", "close_date")}
+        return not event.changed & (mapped | standard)
+
     def _is_telling(self, kind: Kind, event: ChangeEvent) -> bool:
         if event.is_gap:
             return event.change != "GAP_DELETE"
@@ -167,3 +182,11 @@ class Reader:
             watched = {mapped.field for mapped in self._names.mapped(kind)}
             return event.change == "UPDATE" and bool(watched & event.changed)
         return event.change == "UPDATE" and bool(TELLING[kind] & event.changed)
+
+
+def _own_field(path: str) -> str:
+    """The deal's own field behind a path: ``OwnerId`` for ``Owner.Email``, ``Region__c`` for ``Region__r.Name``."""
+    first, dot, _ = path.partition(".")
+    if not dot:
+        return first
+    return first.removesuffix("__r") + "__c" if first.endswith("__r") else first + "Id"
