@@ -19,7 +19,7 @@ pytest.importorskip("grpc")
 pytestmark = pytest.mark.system
 
 WATCHED = ("Opportunity", "Account", "Task", "Event")
-DETECTING = re.compile(r"SystemModstamp|LastModifiedDate|/updated/|/deleted/", re.IGNORECASE)
+DETECTING = re.compile(r"WHERE .*(SystemModstamp|LastModifiedDate)|/updated/|/deleted/", re.IGNORECASE)
 """What a request has that asks what changed, rather than how something stands."""
 
 SELDOM = 3600
@@ -61,7 +61,8 @@ def tell_again(ground: Site) -> None:
 def detections(desk: Desk, since: int) -> list[str]:
     """Requests that asked what changed."""
     asked = desk.world.journal.calls(since, system=desk.name)
-    return [call.path for call in asked if DETECTING.search(call.path) and not call.write]
+    addresses = [address for call in asked for address in (call.path, *call.within)]
+    return [address for address in addresses if DETECTING.search(address)]
 
 
 def assert_once(desk: Desk, deals: list[str]) -> None:
