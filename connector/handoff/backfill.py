@@ -47,7 +47,7 @@ def backfill(snapshot: Snapshot, policy: Policy, now: datetime, *, fields: Colle
     verdict = Verdict.ACT if patch else Verdict.IN_SYNC
     words = patch.reason if patch else "What is kept on the deal is up to date."
     left = tuple(case.label(name) for name in FIELDS if name in foreign and not _says(case, name, wanted[name]))
-    remark = Change(None, (*change.left, *left)).remark
+    remark = Change(None, (*change.left, *left), change.hidden).remark
     finding = Finding(NAME, verdict, words + remark, actions=(patch,) if patch else (), checks=case.checks)
     return Plan(
         key=snapshot.key,

@@ -19,10 +19,12 @@ from connector.handoff.rulebook import FieldOwner
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is to be written on one record, if anything, and the labels of fields left alone because of people."""
+    """What is to be written on one record, if anything; ``left`` are labels of fields left alone because of people,
+    ``hidden`` of those the connector may not see."""
 
     patch: Patch | None
     left: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
 
     @property
     def actions(self) -> tuple[Patch, ...]:
@@ -32,9 +34,10 @@ class Change:
     @property
     def remark(self) -> str:
         """A sentence on what was left alone; empty when nothing was."""
-        if not self.left:
-            return ""
-        return f" Left as it is because a person edited it: {listed(self.left)}."
+        said = f" Left as it is because a person edited it: {listed(self.left)}." if self.left else ""
+        if self.hidden:
+            said += f" Not written, because the CRM does not show it to the connector: {listed(self.hidden)}."
+        return said
 
 
 def change_deal(case: Case, wanted: Mapping[str, Value], *, reason: str) -> Change:
@@ -48,7 +51,7 @@ def put_back(case: Case, stage_id: str, wanted: Mapping[str, Value], *, reason: 
     change = _change(case, deal, wanted, reason=reason, order=Order.REVERT)
     values = {"stage": stage_id, **(change.patch.values if change.patch else {})}
     expected = {"stage": case.snapshot.stage.id, **(change.patch.expected if change.patch else {})}
-    return Change(Patch(REVERT_STEP, Order.REVERT, deal.ref, values, expected, reason), change.left)
+    return Change(Patch(REVERT_STEP, Order.REVERT, deal.ref, values, expected, reason), change.left, change.hidden)
 
 
 def change_account(case: Case, wanted: Mapping[str, Value], *, reason: str) -> Change:
@@ -71,6 +74,7 @@ def _change(case: Case, record: Record, wanted: Mapping[str, Value], *, reason: 
     written = case.ledger.written.get(record.ref, {})
     values: dict[str, Value] = {}
     left: list[str] = []
+    hidden: list[str] = []
     for name, value in wanted.items():
         rule = case.policy.fields.get(prefix + name)
         present = record.get(name)
@@ -78,15 +82,17 @@ def _change(case: Case, record: Record, wanted: Mapping[str, Value], *, reason: 
             continue
         if not case.snapshot.knows(prefix + name):
             # Whoever may not read a field may not write it either: one such name would spoil the whole batch.
+            hidden.append(rule.label)
             continue
         if _may_write(rule.owner, present, known=name in written, last=written.get(name)):
             values[name] = value
         elif rule.owner is FieldOwner.DAEMON:
             left.append(rule.label)
     if not values:
-        return Change(None, tuple(left))
+        return Change(None, tuple(left), tuple(hidden))
     expected = {name: record.get(name) for name in values}
-    return Change(Patch(_STEP[record.ref.kind], order, record.ref, values, expected, reason), tuple(left))
+    patch = Patch(_STEP[record.ref.kind], order, record.ref, values, expected, reason)
+    return Change(patch, tuple(left), tuple(hidden))
 
 
 def _may_write(owner: FieldOwner, present: Value, *, known: bool, last: Value) -> bool:
