@@ -27,7 +27,6 @@ DEALS = 120
 """Deals the sandbox is seeded with in each CRM, when a person plays."""
 LOOK_EVERY = 0.5
 """Seconds between two looks at whether the children still run."""
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def command(
@@ -72,14 +71,13 @@ def _interruptible() -> Iterator[None]:
     """Ctrl-C, a closed terminal and SIGTERM end the block once, in order; more of them cannot break the stopping."""
 
     def interrupt(*_: object) -> None:
-        for number in STOPPING:
+        for number in demo_parts.STOPPING:
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     # Whoever started the demo with nohup wants it to outlive the terminal.
-    wanted = [
-        number for number in STOPPING if not (number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN)
-    ]
+    nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    wanted = [number for number in demo_parts.STOPPING if not (number == signal.SIGHUP and nohup)]
     before = {number: signal.signal(number, interrupt) for number in wanted}
     try:
         yield

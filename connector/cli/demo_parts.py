@@ -26,6 +26,9 @@ import requests
 from connector.errors import Problem, UserError
 
 HOST = "127.0.0.1"
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What stops a demo."""
+
 START_WAIT = 60.0
 """Seconds a child may take until it answers; a cold start on a small machine stays well below."""
 STOP_WAIT = 30.0
@@ -137,24 +140,47 @@ def start(name: str, arguments: list[str], *, log: Path, env: Mapping[str, str])
 
 
 @contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Put signals that stop the demo off until the block ends: a child must not begin without somebody to end it.
+
+    Handlers, not masks: a child would inherit a mask, and could not be stopped.
+    """
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _frame: came.append(number))
+        for number in STOPPING
+        if signal.getsignal(number) not in (signal.SIG_IGN, None)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
+@contextlib.contextmanager
 def running(folder: Path, ports: Ports, *, seed: int, deals: int, poll_seconds: float) -> Iterator[tuple[Child, Child]]:
     """The sandbox and the daemon against it, until the block ends; the daemon is stopped first."""
     folder.mkdir(parents=True, exist_ok=True)
     write_config(folder, ports, poll_seconds=poll_seconds)
     with contextlib.ExitStack() as started:
-        sandbox = start(
-            "sandbox",
-            [
-                "sandbox", "--folder", str(folder / "sandbox"), "--seed", str(seed), "--deals", str(deals),
-                "--port-control", str(ports.control), "--port-sf", str(ports.sf), "--port-hs", str(ports.hs),
-            ],
-            log=folder / "sandbox.log",
-            env={},
-        )  # fmt: skip
-        started.callback(sandbox.stop)
+        with uninterrupted():
+            sandbox = start(
+                "sandbox",
+                [
+                    "sandbox", "--folder", str(folder / "sandbox"), "--seed", str(seed), "--deals", str(deals),
+                    "--port-control", str(ports.control), "--port-sf", str(ports.sf), "--port-hs", str(ports.hs),
+                ],
+                log=folder / "sandbox.log",
+                env={},
+            )  # fmt: skip
+            started.callback(sandbox.stop)
         sandbox.wait_until_answers(ports.url("control"))
-        daemon = start_daemon(folder, ports)
-        started.callback(daemon.stop)
+        with uninterrupted():
+            daemon = start_daemon(folder, ports)
+            started.callback(daemon.stop)
         daemon.wait_until_answers(f"{ports.url('web')}/readyz")
         yield sandbox, daemon
 
