@@ -45,7 +45,7 @@ SETTLE = 90.0  # seconds the connector gets at the end to bring everything in or
 SETTLE_EVERY = 1.0
 _SHARE_FROM_BOOK = 0.3
 _SHARE_NEW_ACCOUNT = 0.7
-_READS = ("query", "search", "updated")
+_READS = ("query", "search", "updated", "composite")
 _PLAY = "play"
 
 
