@@ -196,8 +196,8 @@ def asked_to_apply(system: str, look: Look) -> bool:
 
 
 def left_running(left: LeftRunning, *, system: str) -> str:
-    """What to know when the end of a deploy was not seen: after Ctrl-C, or when the login stopped working."""
-    why = f"its answer was lost ({left.fault.message}, {left.fault.vendor_code}); " if left.fault else ""
+    """What to know when the end of a deploy was not seen: after Ctrl-C, a login that ended, or too long a wait."""
+    why = f"its end was not seen ({left.fault.message}, {left.fault.vendor_code}); " if left.fault else ""
     if left.check_only:
         return f"{why}the check {left.job} goes on or not; it changes nothing in the org, and nothing was deployed"
     return (

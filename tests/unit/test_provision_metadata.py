@@ -16,7 +16,7 @@ from salesforce_wire import DATA, EXPIRED, HOST, NOW, TOKEN, token
 from connector.clock import ManualClock
 from connector.crm.retry import ReadRetry
 from connector.crm.salesforce.login import SalesforceLogin
-from connector.crm.salesforce.provision.apply import LeftRunning, Progress, deploy
+from connector.crm.salesforce.provision.apply import DEPLOY_PATIENCE, LeftRunning, Progress, deploy
 from connector.crm.salesforce.provision.metadata import LONGEST_POLL, MetadataLine, waits
 from connector.crm.salesforce.provision.org import components_of
 from connector.crm.salesforce.session import SalesforceSession
@@ -171,7 +171,7 @@ def test_the_files_of_a_package_are_components() -> None:
     }
 
 
-def test_a_deploy_is_checked_by_options_and_waits_without_end(mock: responses.RequestsMock, line: Line) -> None:
+def test_a_deploy_is_checked_by_options_and_waited_for(mock: responses.RequestsMock, line: Line) -> None:
     mock.add(responses.POST, DEPLOY, json={"id": JOB})
     for _ in range(30):
         mock.add(responses.GET, f"{DEPLOY}/{JOB}", json=_status(done=False, success=False, status="InProgress"))
@@ -240,6 +240,17 @@ def test_ctrl_c_leaves_the_deploy_running_and_tells_its_id(mock: responses.Reque
         deploy(line.metadata, b"zip", check_only=False, told=lambda _: None, sleep=interrupted)
     assert caught.value.job == JOB
     assert not any(call.request.method == "DELETE" for call in mock.calls)
+
+
+def test_a_deploy_that_takes_too_long_is_left_to_the_org_and_told(mock: responses.RequestsMock, line: Line) -> None:
+    mock.add(responses.POST, DEPLOY, json={"id": JOB})
+    mock.add(responses.GET, f"{DEPLOY}/{JOB}", json=_status(done=False, success=False, status="Pending"))
+    with pytest.raises(LeftRunning) as caught:
+        deploy(line.metadata, b"zip", check_only=False, told=lambda _: None, sleep=line.waits.append)
+    assert (caught.value.job, caught.value.check_only) == (JOB, False)
+    assert caught.value.fault is not None
+    assert "60 minutes" in caught.value.fault.message
+    assert DEPLOY_PATIENCE < sum(line.waits) <= DEPLOY_PATIENCE + LONGEST_POLL
 
 
 def test_waits_grow_to_a_limit() -> None:

@@ -53,6 +53,10 @@ class Outcome:
     words: str = ""
 
 
+DEPLOY_PATIENCE = 3600.0
+"""Seconds. Deploys wait in the org's queue behind others; where nobody sits at the terminal, an end must be told."""
+
+
 class LeftRunning(Exception):
     """Ctrl-C while the org works on a deploy, or a ``fault`` that keeps us from seeing its end. It goes on there."""
 
@@ -71,19 +75,25 @@ def deploy(
     told: Callable[[Progress], None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> Outcome:
-    """Deploy a package and wait for its end, however long the org takes: it is the org that decides when to give up.
+    """Deploy a package and wait for its end, up to `DEPLOY_PATIENCE`.
 
     Raises `CrmError` when nothing was handed over, or perhaps (its advice is then VERIFY), and `LeftRunning` when the
-    person stops waiting or the login stops working meanwhile: an admin's token may end before a long deploy does.
+    person stops waiting, the login stops working meanwhile (an admin's token may end before a long deploy does), or the
+    org takes longer: it goes on there, and a plan later shows what came of it.
     """
     job = line.start_deploy(archive, check_only=check_only)
+    waited = 0.0
     try:
         for wait in waits():
             result = _status(line, job)
             told(_progress(job, result, check_only=check_only))
             if result.get("done"):
                 return _outcome(job, result)
+            if waited > DEPLOY_PATIENCE:
+                words = f"the org has not finished it after {waited / 60:.0f} minutes"
+                raise CrmError(Fault(FaultCode.UNAVAILABLE, "STILL_RUNNING", words))
             sleep(wait)
+            waited += wait
     except KeyboardInterrupt as error:
         raise LeftRunning(job, check_only=check_only) from error
     except CrmError as error:
