@@ -41,6 +41,8 @@ VENDORS = {name: f"connector.sandbox.{package}" for name, package in PACKAGES.it
 PUBSUB_LIBRARIES = ("grpc", "google", "fastavro")
 CLOCK_FILE = "clock.json"
 DRAIN_S = 1
+# Longer than any client's pause between two looks at a job: closing sooner would break a call that is on its way.
+KEEP_ALIVE_S = 75
 START_WAIT_S = 30.0
 DEFAULT_DEALS = 200
 
@@ -369,6 +371,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         date_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_S,
     )
 

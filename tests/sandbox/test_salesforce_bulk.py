@@ -241,7 +241,8 @@ def test_simple_salesforce_loads_and_reads(sf: Salesforce, org: World, deals: li
     told = sf.bulk2.Opportunity.update(records=records, wait=0)
     assert [(each["numberRecordsProcessed"], each["numberRecordsFailed"]) for each in told] == [(5, 0)]
     assert {held(org, each)["CloseDate"] for each in deals} == {"2026-03-01"}
-    pages = list(sf.bulk2.Opportunity.query("SELECT Id, Account.Name FROM Opportunity ORDER BY Id", max_records=2))
+    soql = "SELECT Id, Account.Name FROM Opportunity ORDER BY Id"
+    pages = list(sf.bulk2.Opportunity.query(soql, max_records=2, wait=0))
     rows = [row for page in pages for row in csv.DictReader(io.StringIO(page))]
     assert [row["Id"] for row in rows] == sorted(deals)
     assert len(pages) == 3
