@@ -1,0 +1,180 @@
+"""What one event of a portal means here: which records to look at, and whether that can wait.
+
+Not here: how an event arrives and is spelled (``journal``, ``webhooks``), and the records themselves. An event's values
+are never used, only which properties changed: it may be late, doubled or overtaken by another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from connector.crm.hubspot.fields import (
+    DEAL_TYPE,
+    OWNER,
+    PIPELINE,
+    STAGE,
+    TASK_COMPLETED_AT,
+    TOUCH_PROPERTIES,
+    Fields,
+)
+from connector.crm.live import Sighting
+from connector.handoff.model import Kind, Ref, SystemName
+from connector.handoff.rulebook import FieldType
+from connector.policy.crmmap import CrmMap
+
+DEAL, COMPANY, TASK, NOTE, MEETING, CALL, EMAIL = "0-3", "0-2", "0-27", "0-46", "0-47", "0-48", "0-49"
+"""HubSpot's own object types (facts: HubSpot §2c, §6)."""
+
+KINDS: Mapping[str, Kind] = {
+    DEAL: Kind.DEAL,
+    COMPANY: Kind.ACCOUNT,
+    TASK: Kind.TASK,
+    NOTE: Kind.NOTE,
+    MEETING: Kind.MEETING,
+    CALL: Kind.MEETING,
+    EMAIL: Kind.MEETING,
+}
+"""What each type is here. A call or an email is a contact like a meeting and has no kind of its own; its `Ref` carries
+the type before the id (`ref_of`), for ids are unique within one type only."""
+
+OBJECT_NAMES: Mapping[str, str] = {CALL: "calls", EMAIL: "emails"}
+"""The object's name in paths, for types that have no kind and so no name in the mapping."""
+
+FEEDS: Mapping[str, str] = {DEAL: "deal", TASK: "task", MEETING: "meeting", CALL: "call", EMAIL: "email"}
+"""The polled feed that tells of the same records (`HubSpotCRM.feeds`). Companies and notes are not polled."""
+
+SYSTEM_OWN: Mapping[str, frozenset[str]] = {
+    DEAL: frozenset({STAGE, PIPELINE, DEAL_TYPE, OWNER, "closedate", "notes_last_contacted"}),
+    TASK: frozenset({"hs_task_status", TASK_COMPLETED_AT}),
+    MEETING: frozenset(TOUCH_PROPERTIES["meetings"]),
+    CALL: frozenset(TOUCH_PROPERTIES["calls"]),
+    EMAIL: frozenset(TOUCH_PROPERTIES["emails"]),
+    NOTE: frozenset({"hs_note_body"}),
+}
+"""HubSpot's own properties that are followed whether they are mapped or not. ``notes_last_contacted`` of a deal moves
+with every call, email and meeting that is logged on it (facts: HubSpot §4), so a touch also shows on the deal."""
+
+
+class Action(StrEnum):
+    """What happened to a record."""
+
+    CREATE = "CREATE"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+    MERGE = "MERGE"
+    RESTORE = "RESTORE"
+    ASSOCIATION = "ASSOCIATION"
+    OTHER = "OTHER"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event. ``changed`` names properties, empty when the event does not tell; ``at`` is the vendor's clock.
+
+    ``also`` are other records it speaks of: ids of the same type (merged ones), or ``type:id`` of another type (the far
+    end of an association). ``by_self``: the event itself says that this connector made the change.
+    """
+
+    object_type_id: str
+    object_id: str
+    action: Action
+    at: datetime
+    changed: frozenset[str] = frozenset()
+    by_self: bool = False
+    also: tuple[str, ...] = ()
+
+
+def ref_of(object_type_id: str, object_id: str) -> Ref:
+    """A record of a watched type. Raises KeyError for another type."""
+    kind = KINDS[object_type_id]
+    return Ref(kind, f"{object_type_id}:{object_id}" if object_type_id in OBJECT_NAMES else object_id)
+
+
+def type_of(ref: Ref) -> tuple[str, str]:
+    """The object type and the vendor's id behind a `Ref` of `ref_of`. Raises KeyError for a kind that has none."""
+    before, colon, record_id = ref.id.partition(":")
+    return (before, record_id) if colon else (TYPES[ref.kind], ref.id)
+
+
+TYPES: Mapping[Kind, str] = {kind: each for each, kind in KINDS.items() if each not in OBJECT_NAMES}
+
+
+class Meaning:
+    """Events of one portal as sightings of records."""
+
+    def __init__(self, fields: Fields, map: CrmMap, system: SystemName) -> None:
+        self._fields = fields
+        self._system = system
+        self._followed = {each: _followed(map, each) for each in KINDS}
+
+    @property
+    def system(self) -> SystemName:
+        """Whose events these are."""
+        return self._system
+
+    def followed(self, object_type_id: str) -> frozenset[str]:
+        """The properties of a type whose change matters: the mapped ones and those of HubSpot's own; empty for a type
+        that is not watched."""
+        return self._followed.get(object_type_id, frozenset())
+
+    def object_name(self, object_type_id: str) -> str:
+        """The object's name in paths. Raises KeyError for a type that is not watched."""
+        return OBJECT_NAMES.get(object_type_id) or self._fields.object(KINDS[object_type_id])
+
+    def of(self, event: Event) -> tuple[Sighting, ...]:
+        """The records to look at for this event, none when it is about nothing that is watched."""
+        return tuple(dict.fromkeys(self._seen(event)))
+
+    def _seen(self, event: Event) -> Iterator[Sighting]:
+        for object_type_id, object_id in _records(event):
+            if object_type_id not in KINDS or not object_id:
+                continue
+            is_deal = object_type_id == DEAL
+            yield Sighting(
+                ref=ref_of(object_type_id, object_id),
+                modified_at=event.at,
+                deal_ids=(object_id,) if is_deal else (),
+                by_self=event.by_self,
+                ask=not is_deal and not event.by_self and self._is_telling(object_type_id, event),
+                minor=is_deal and self._is_minor(event),
+            )
+
+    def _is_minor(self, event: Event) -> bool:
+        """Whether a deal changed in nothing that is read of it; an event that does not say what changed is none."""
+        return event.action is Action.UPDATE and bool(event.changed) and not event.changed & self._followed[DEAL]
+
+    def _is_telling(self, object_type_id: str, event: Event) -> bool:
+        """Whether it is worth asking which deals the record hangs on, where the ledger does not know.
+
+        Notes of other people have no consequence here, and of a deleted record the portal tells no links any more. A
+        fresh company or an open task has nothing to say yet; a fresh call is a touch.
+        """
+        if object_type_id == NOTE or event.action is Action.DELETE:
+            return False
+        watched = bool(event.changed & self._followed[object_type_id])
+        match event.action:
+            case Action.UPDATE:
+                return watched or not event.changed
+            case Action.CREATE:
+                return watched or object_type_id in (MEETING, CALL, EMAIL)
+            case _:
+                return True
+
+
+def _records(event: Event) -> Iterator[tuple[str, str]]:
+    yield event.object_type_id, event.object_id
+    for each in event.also:
+        before, colon, record_id = each.partition(":")
+        yield (before, record_id) if colon else (event.object_type_id, each)
+
+
+def _followed(map: CrmMap, object_type_id: str) -> frozenset[str]:
+    """Own fields of the record alone: a reference is no property here. Calls and emails have no mapping."""
+    own = SYSTEM_OWN.get(object_type_id, frozenset())
+    if object_type_id in OBJECT_NAMES:
+        return own
+    mapped = (each for each in map.of(KINDS[object_type_id]) if each.type is not FieldType.REFERENCE)
+    return own | {each.field for each in mapped if each.field}
