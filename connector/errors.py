@@ -97,3 +97,7 @@ class UserError(Exception):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class LetterboxFull(Exception):
+    """No more letters are taken until some were read: whoever brought them must bring them again."""

@@ -61,6 +61,45 @@ class Hints:
     heard: frozenset[str] = frozenset()
 
 
+class Letter(Protocol):
+    """One thing a CRM sent to us, as it came, and when it came."""
+
+    @property
+    def id(self) -> int:
+        """What it is dropped by."""
+        ...
+
+    @property
+    def body(self) -> str:
+        """What was sent."""
+        ...
+
+    @property
+    def at(self) -> datetime:
+        """When it was put in."""
+        ...
+
+
+class Letterbox(Protocol):
+    """What a CRM sent to us and nobody has read yet: durable, one per system. Thread-safe."""
+
+    def post(self, letters: Sequence[str]) -> None:
+        """Put letters in, all or none; they are kept once this returns. Raises `connector.errors.LetterboxFull`."""
+        ...
+
+    def take(self, limit: int) -> Sequence[Letter]:
+        """The oldest letters. They stay until they are dropped."""
+        ...
+
+    def drop(self, upto: Sequence[int]) -> None:
+        """These were read."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Wait for letters; returns early when this process put one in since the last `take`."""
+        ...
+
+
 class LiveFeed(Protocol):
     """Changes as the CRM pushes them. A hint only says where to look: lost or doubled ones cost time.
 

@@ -257,3 +257,15 @@ lease = Table(
     Column("until", Utc, nullable=False),
     Column("epoch", BigInteger, nullable=False),
 )
+
+letter = Table(
+    "letter",
+    metadata,
+    # Never used twice, so that whoever drops what it read cannot drop what came in since.
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("system", String, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("at", Utc, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("letter_waiting", letter.c.system, letter.c.id)

@@ -1,7 +1,7 @@
 """The store as one object, and how one is opened.
 
 Not here: what its methods do; each is in the part that names it (``inbox``, ``ledger``, ``record``, ``outbox``,
-``jobs``, ``settle``, ``lease``, ``views``).
+``jobs``, ``settle``, ``lease``, ``letters``, ``views``).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from connector.store.jobs import JobBook
 from connector.store.keepsake import Keepsake
 from connector.store.lease import Leases
 from connector.store.ledger import Ledger
+from connector.store.letters import Letters
 from connector.store.outbox import Outbox
 from connector.store.record import Recorder
 from connector.store.settle import Settling
@@ -47,7 +48,7 @@ class Mode(StrEnum):
     """To look; writes fail."""
 
 
-class Store(Inbox, Ledger, Recorder, Outbox, JobBook, Settling, Leases, Views, Whereabouts):
+class Store(Inbox, Ledger, Recorder, Outbox, JobBook, Settling, Leases, Views, Whereabouts, Letters):
     """Inbox, ledger, outbox, audit and leases of all systems, in one database. Thread-safe."""
 
     def __init__(self, database: Database, *, lock: FileLock | None = None, keepsake: Keepsake | None = None) -> None:
