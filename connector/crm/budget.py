@@ -1,19 +1,54 @@
 """Keeping under a vendor's request rate inside one process: wait before a call rather than be refused after it.
 
-Not here: daily quotas and rates shared between processes (``store``), and what to do once a vendor has refused
-(``retry`` and the engine). Clock and wait are handed in; neither class starts a thread.
+Not here: daily quotas (``engine.allowance``), rates shared between processes, and what to do once a vendor has refused
+(``retry`` and the engine). Clock and wait are handed in; no class starts a thread, and all may be used by several.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
+
+QUIET = 10.0
+"""Seconds without a refusal after which a rate that was lowered grows by one call again."""
+
+
+class Meter(Protocol):
+    """Hears how a vendor's budgets stand; names are the adapter's: ``search``, ``burst``, ``daily``."""
+
+    def waited(self, budget: str, seconds: float) -> None:
+        """A call waited this long for room."""
+        ...
+
+    def left(self, budget: str, calls: float) -> None:
+        """So many calls are left in the budget's window."""
+        ...
+
+    def refused(self, budget: str) -> None:
+        """The vendor refused a call: the budget is used up, by us or by others."""
+        ...
+
+
+class Unmetered:
+    """A `Meter` that listens to nothing."""
+
+    def waited(self, budget: str, seconds: float) -> None:
+        """Nothing."""
+
+    def left(self, budget: str, calls: float) -> None:
+        """Nothing."""
+
+    def refused(self, budget: str) -> None:
+        """Nothing."""
 
 
 class Rate:
     """At most ``limit`` calls in any ``seconds`` seconds, wherever on the way they bunch up.
 
-    A call counts from its start, and once its answer is there from then: the vendor saw it no later.
+    A call counts from its start, and once its answer is there from then: the vendor saw it no later. Where others use
+    the same rate, a refusal halves it for us, and each quiet spell gives one call back.
     """
 
     def __init__(
@@ -25,21 +60,47 @@ class Rate:
         self._monotonic = monotonic
         self._wait = wait
         self._counted: deque[float] = deque(maxlen=limit)
+        self._most = self._allowed = limit
+        self._closed_until = self._quiet_since = float("-inf")
+        self._lock = threading.Lock()
+
+    @property
+    def allowed(self) -> int:
+        """Calls we allow ourselves in a window now."""
+        return self._allowed
 
     def take(self) -> float:
         """Wait until one more call is allowed and count it. Returns the seconds waited."""
-        waited = 0.0
-        if len(self._counted) == self._counted.maxlen:
-            waited = self._counted[0] + self._seconds - self._monotonic()
+        with self._lock:
+            now = self._monotonic()
+            self._grow(now)
+            free_at = self._closed_until
+            if len(self._counted) >= self._allowed:
+                free_at = max(free_at, self._counted[-self._allowed] + self._seconds)
+            waited = max(free_at - now, 0.0)
             if waited > 0:
                 self._wait(waited)
-        self._counted.append(self._monotonic())
-        return max(waited, 0.0)
+            self._counted.append(self._monotonic())
+            return waited
 
     def answered(self) -> None:
         """Count the call taken last from now, for it may have reached the vendor only a moment ago."""
-        if self._counted:
-            self._counted[-1] = self._monotonic()
+        with self._lock:
+            if self._counted:
+                self._counted[-1] = self._monotonic()
+
+    def refused(self, seconds: float) -> None:
+        """The vendor would have no more for so many seconds: others take from the same rate."""
+        with self._lock:
+            now = self._monotonic()
+            self._allowed = max(1, self._allowed // 2)
+            self._closed_until = max(self._closed_until, now + seconds)
+            self._quiet_since = now
+
+    def _grow(self, now: float) -> None:
+        if self._allowed < self._most and now - self._quiet_since >= QUIET:
+            self._allowed += 1
+            self._quiet_since = now
 
 
 RESERVE = 2
@@ -59,24 +120,39 @@ class Burst:
         self._starts: deque[float] = deque()
         self._interval = 0.0
         self._remaining: int | None = None
+        self._closed_until = float("-inf")
+        self._lock = threading.Lock()
+
+    @property
+    def remaining(self) -> int | None:
+        """Calls left in the window, as the last answer told; None before the first."""
+        return self._remaining
 
     def note(self, *, remaining: int, interval: float) -> None:
         """Take in what one answer's headers said: calls left in the window, and the window's length in seconds."""
-        self._remaining = remaining
-        self._interval = interval
+        with self._lock:
+            self._remaining = remaining
+            self._interval = interval
+
+    def refused(self, seconds: float) -> None:
+        """The vendor would have no more: nothing is sent for so many seconds."""
+        with self._lock:
+            self._closed_until = max(self._closed_until, self._monotonic() + seconds)
 
     def take(self) -> float:
         """Wait until the window has room for one more call and count it. Returns the seconds waited."""
-        waited = 0.0
-        self._forget()
-        if self._remaining is not None and self._remaining <= RESERVE:
-            since = self._starts[0] if self._starts else self._monotonic()
-            waited = max(0.0, since + self._interval - self._monotonic())
+        with self._lock:
+            self._forget()
+            now = self._monotonic()
+            free_at = self._closed_until
+            if self._remaining is not None and self._remaining <= RESERVE:
+                free_at = max(free_at, (self._starts[0] if self._starts else now) + self._interval)
+            waited = max(free_at - now, 0.0)
             if waited > 0:
                 self._wait(waited)
-            self._forget()
-        self._starts.append(self._monotonic())
-        return waited
+                self._forget()
+            self._starts.append(self._monotonic())
+            return waited
 
     def _forget(self) -> None:
         while self._starts and self._starts[0] + self._interval <= self._monotonic():

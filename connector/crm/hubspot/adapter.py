@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 
+from connector.crm.budget import Meter
 from connector.crm.hubspot import associations, search, wire
 from connector.crm.hubspot.fields import MODIFIED, PIPELINE, STAGE, Fields
+from connector.crm.hubspot.login import App, Desk, portal_login
+from connector.crm.hubspot.paths import API_VERSION, Paths
 from connector.crm.hubspot.portal import Portal
 from connector.crm.hubspot.reads import Reader
 from connector.crm.hubspot.search import Cursor, Feed, Query, Step, one_of, where
 from connector.crm.hubspot.session import (
-    API_VERSION,
     BASE_URL,
     CONNECT_SECONDS,
     READ_SECONDS,
@@ -63,17 +65,20 @@ CLOSED_WON, CLOSE_DATE, CLOSED_WON_DATE = "hs_is_closed_won", "closedate", "hs_c
 
 
 class HubSpotCRM:
-    """One HubSpot portal. ``token`` is a service key or private-app token; ``on_call`` hears a label per call sent."""
+    """One HubSpot portal. ``token`` is a service key, or a token of a private or project app; without one ``app`` logs
+    in by OAuth. ``on_call`` hears a label per call sent, ``meter`` how the portal's budgets stand."""
 
     def __init__(
         self,
         *,
         system: SystemName,
         map: CrmMap,
-        token: str,
+        token: str = "",
+        app: App | None = None,
         base_url: str = BASE_URL,
         api_version: str = API_VERSION,
         on_call: Callable[[str], None] | None = None,
+        meter: Meter | None = None,
         lookback: float = LOOKBACK_SECONDS,
         page_size: int = search.PAGE,
         timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
@@ -84,8 +89,16 @@ class HubSpotCRM:
         self._fields = Fields(map)
         self._lookback = int(lookback * 1000)
         self._page_size = page_size
+        paths = Paths(api_version)
+        desk = Desk(base_url, paths, waits.clock, waits.monotonic, timeout, on_call or (lambda _: None))
         self._session = Session(
-            token=token, base_url=base_url, version=api_version, on_call=on_call, waits=waits, timeout=timeout
+            login=portal_login(desk, token=token, app=app),
+            base_url=base_url,
+            paths=paths,
+            on_call=on_call,
+            meter=meter,
+            waits=waits,
+            timeout=timeout,
         )
         self._portal = Portal(self._session, self._fields)
         self._reader = Reader(self._session, self._fields)
@@ -110,8 +123,8 @@ class HubSpotCRM:
 
     @property
     def daily_calls(self) -> DailyCalls | None:
-        """Not read from this vendor."""
-        return None
+        """The day's calls of all apps in the portal; None for an app that is not told (OAuth)."""
+        return self._session.daily
 
     @property
     def jobs(self) -> Jobs | None:

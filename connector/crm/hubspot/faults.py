@@ -150,6 +150,26 @@ def from_garbage(status: int, *, writing: bool) -> HubSpotError:
     return HubSpotError(Fault(code, str(status), "HubSpot's reply could not be read"), status=status)
 
 
+REFUSED_GRANTS = frozenset({400, 401, 403})
+"""How the token endpoint says that it does not know what it was given (facts: HubSpot §7)."""
+
+
+def of_token(
+    status: int, told: Mapping[str, Any], headers: Mapping[str, str], *, what: str, moments: Moments
+) -> HubSpotError:
+    """Translate an answer of the token endpoint that carries no token. ``what`` names the credentials it was given."""
+    lowered = {str(name).lower(): str(value) for name, value in headers.items()}
+    named = str(told.get("error") or told.get("status") or told.get("category") or status)
+    words = str(told.get("error_description") or told.get("message") or f"HTTP {status} without a token")
+    if status in REFUSED_GRANTS:
+        message = f"HubSpot refuses {what}: {words}"
+        return HubSpotError(Fault(FaultCode.AUTH_REVOKED, named, message), status=status)
+    answer = _Answer(status=status, data=told, headers=lowered, text="")
+    code = _code(answer, writing=False)
+    retry_at = _retry_at(code, answer, moments)
+    return HubSpotError(Fault(code, named, f"No token was granted: {words}", retry_at=retry_at), status=status)
+
+
 def refuse_incomplete(errors: tuple[wire.RowError, ...]) -> None:
     """Raise when a batch read lists an error other than that a record or a link is not there."""
     for error in errors:

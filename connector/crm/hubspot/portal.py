@@ -39,8 +39,7 @@ class Portal:
 
     def pin(self) -> None:
         """Learn which portal this is. Raises `UserError` when it is another one than before."""
-        path = f"/account-info/{self._session.version}/details"
-        data = self._session.get("account", path)
+        data = self._session.get("account", self._session.paths.account("details"))
         found = str(data.get("portalId", ""))
         if self.id and found != self.id:
             message = f"the token now belongs to portal {found}, before it was {self.id}: use a token of {self.id}"
@@ -50,7 +49,7 @@ class Portal:
 
     def refresh_stages(self) -> tuple[Stage, ...]:
         """Read all deal pipelines."""
-        data = self._session.get("pipelines", f"/crm/pipelines/{self._session.version}/deals")
+        data = self._session.get("pipelines", self._session.paths.pipelines("deals"))
         found = [
             _stage(each, pipeline=str(pipeline.get("id", "")))
             for pipeline in data.get("results") or ()
@@ -98,7 +97,7 @@ class Portal:
             after: str | None = ""
             while after is not None:
                 query = {"limit": str(OWNERS_PAGE), "archived": archived} | ({"after": after} if after else {})
-                data = self._session.get("owners", f"/crm/owners/{self._session.version}", query=query)
+                data = self._session.get("owners", self._session.paths.owners(), query=query)
                 for each in data.get("results") or ():
                     if each.get("type", "PERSON") == "PERSON":
                         person = _person(each, active=archived == "false")
@@ -115,7 +114,7 @@ class Portal:
     def describe(self, kind: Kind) -> ObjectSchema:
         """The properties of an object type, read anew."""
         object_name = self._fields.object(kind)
-        data = self._session.get("properties", f"/crm/properties/{self._session.version}/{object_name}")
+        data = self._session.get("properties", self._session.paths.properties(object_name))
         listed = [each for each in data.get("results") or () if not each.get("archived")]
         fields = {str(each["name"]): _field(each) for each in listed}
         self._unique[kind] = frozenset(str(each["name"]) for each in listed if each.get("hasUniqueValue"))

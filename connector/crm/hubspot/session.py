@@ -1,7 +1,8 @@
-"""One connection to one HubSpot portal: sends JSON, reads JSON, keeps to the rates, counts every call.
+"""One line to one HubSpot portal: sends JSON, reads JSON, keeps to the rates, counts every call.
 
-Not here: what is asked (``search``, ``reads``, ``writes``, ``associations``). The vendor client gives transport and
-authorisation only: its own methods speak paths that HubSpot retires, and its retries would send a write twice.
+Not here: what is asked (``search``, ``reads``, ``writes``, ``associations``), where it lives (``paths``) and how a call
+is authorised (``login``). The vendor client gives transport only: its own methods speak paths that HubSpot retires, and
+its retries would send a write twice.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,12 +22,13 @@ from urllib3 import Retry
 from urllib3.exceptions import HTTPError
 
 from connector.clock import Clock, SystemClock
-from connector.crm.budget import Burst, Rate
+from connector.crm.budget import Burst, Meter, Rate, Unmetered
 from connector.crm.hubspot import faults, wire
+from connector.crm.hubspot.login import Login
+from connector.crm.hubspot.paths import Paths
+from connector.crm.port import DailyCalls
 from connector.crm.retry import ReadRetry
-
-API_VERSION = "2026-09"
-"""The dated version in every path (facts: HubSpot §A)."""
+from connector.errors import FaultCode
 
 BASE_URL = "https://api.hubapi.com"
 CONNECT_SECONDS = 5.0
@@ -35,6 +37,11 @@ SEARCHES_PER_SECOND = 5
 """Per portal (facts: HubSpot §1). The window is a little longer than a second, for calls bunch up on the way."""
 
 SEARCH_WINDOW = 1.05
+SEARCH, BURST, DAILY = "search", "burst", "daily"
+"""The portal's three budgets, as the figures name them."""
+
+LIMIT_HEADERS = "x-hubspot-ratelimit-"
+UNAUTHORISED, THROTTLED = 401, 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +56,41 @@ class Waits:
 REAL_WAITS = Waits(clock=SystemClock())
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call, as often as it may be sent. ``writing``: a lost answer leaves open what became of it."""
+
+    kind: str
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    body: Any = None
+    writing: bool = False
+    budget: str = BURST
+
+
 class Session:
-    """Calls to one portal. Raises `faults.HubSpotError` for every answer outside 2xx and for every lost connection."""
+    """Calls to one portal, from any thread. Raises `faults.HubSpotError` for every answer outside 2xx and for every
+    lost connection."""
 
     def __init__(
         self,
         *,
-        token: str,
+        login: Login,
         base_url: str = BASE_URL,
-        version: str = API_VERSION,
+        paths: Paths | None = None,
         on_call: Callable[[str], None] | None = None,
+        meter: Meter | None = None,
         waits: Waits = REAL_WAITS,
         timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
     ) -> None:
-        client = HubSpot(access_token=token, host=base_url.rstrip("/"), retry=Retry(0))
+        client = HubSpot(host=base_url.rstrip("/"), retry=Retry(0))
         # Every access to basic_api builds a new connection pool (facts: HubSpot §3f), so one is kept.
         self._api = client.crm.deals.basic_api.api_client
+        self._login = login
         self._timeout = timeout
         self._on_call = on_call or (lambda _: None)
+        self._meter: Meter = meter or Unmetered()
         self._waits = waits
         self._searches = Rate(
             limit=SEARCHES_PER_SECOND, seconds=SEARCH_WINDOW, monotonic=waits.monotonic, wait=waits.wait
@@ -74,7 +98,9 @@ class Session:
         self._burst = Burst(monotonic=waits.monotonic, wait=waits.wait)
         self._retry = ReadRetry(clock=waits.clock, sleep=waits.wait)
         self._server_time: datetime | None = None
-        self.version = version
+        self._daily: DailyCalls | None = None
+        self._burst_limit = 0
+        self.paths = paths or Paths()
         self.zone = "UTC"
 
     @property
@@ -82,22 +108,26 @@ class Session:
         """The ``Date`` of the last answer, in UTC with whole seconds; None before the first."""
         return self._server_time
 
+    @property
+    def daily(self) -> DailyCalls | None:
+        """The day's calls of all apps together; None where the portal does not tell (OAuth, facts: HubSpot §3e)."""
+        return self._daily
+
+    @property
+    def burst_limit(self) -> int:
+        """Calls that the portal allows this app in its rolling window; 0 before it told."""
+        return self._burst_limit
+
     def get(self, kind: str, path: str, *, query: Mapping[str, str] | None = None) -> wire.Json:
         """Read by GET. Tried again when the portal is busy or away for a moment."""
-
-        def once() -> wire.Json:
-            self._burst.take()
-            return self._call(kind, "GET", path, query=tuple((query or {}).items()))
-
-        return self._retry(once)
+        return self._retry(lambda: self._call(_Call(kind, "GET", path, query=tuple((query or {}).items()))))
 
     def ask(self, kind: str, path: str, body: wire.Json) -> wire.Json:
         """Read by POST (batch reads). Tried again like `get`. Records that are not there are missing from the answer;
         a row that could not be read for any other reason fails the call, for it would look as if it were gone."""
 
         def once() -> wire.Json:
-            self._burst.take()
-            data = self._call(kind, "POST", path, body=body)
+            data = self._call(_Call(kind, "POST", path, body=body))
             faults.refuse_incomplete(wire.errors(data))
             return data
 
@@ -105,61 +135,74 @@ class Session:
 
     def search(self, object_name: str, body: wire.Json) -> wire.Json:
         """One search page, never faster than the portal allows searches; the burst window does not count them."""
-
-        def once() -> wire.Json:
-            self._searches.take()
-            try:
-                return self._call(f"search.{object_name}", "POST", self.objects(object_name, "search"), body=body)
-            finally:
-                self._searches.answered()
-
-        return self._retry(once)
+        call = _Call(f"search.{object_name}", "POST", self.objects(object_name, "search"), body=body, budget=SEARCH)
+        return self._retry(lambda: self._call(call))
 
     def send(self, kind: str, path: str, body: wire.Json) -> wire.Json:
         """Write by POST. Sent exactly once: a lost reply raises with code ``OUTCOME_UNKNOWN``."""
-        self._burst.take()
-        return self._call(kind, "POST", path, body=body, writing=True)
+        return self.change(kind, "POST", path, body)
+
+    def change(self, kind: str, method: str, path: str, body: Any = None) -> wire.Json:
+        """Write by any method. Sent exactly once, like `send`; an answer without a body is an empty one."""
+        return self._call(_Call(kind, method, path, body=body, writing=True))
 
     def objects(self, object_name: str, *rest: str) -> str:
         """The path of an object type's endpoint."""
-        return "/".join(("/crm/objects", self.version, object_name, *rest))
+        return self.paths.objects(object_name, *rest)
 
     def associations(self, from_object: str, to_object: str, *rest: str) -> str:
         """The path of an association batch endpoint."""
-        return "/".join(("/crm/associations", self.version, from_object, to_object, "batch", *rest))
+        return self.paths.associations(from_object, to_object, *rest)
 
-    def _call(
-        self,
-        kind: str,
-        method: str,
-        path: str,
-        *,
-        query: Sequence[tuple[str, str]] = (),
-        body: wire.Json | None = None,
-        writing: bool = False,
-    ) -> wire.Json:
-        self._on_call(kind)
-        status, headers, content = self._exchange(method, path, query=query, body=body, writing=writing)
-        self._note(headers)
+    def _call(self, call: _Call) -> wire.Json:
+        """Send a call; once more with a fresh token when the portal would not have this one: it looks at the token
+        before anything else, so nothing was done."""
+        token = self._login.token()
+        try:
+            status, content = self._send(call, token)
+        except faults.HubSpotError as error:
+            if error.status != UNAUTHORISED or not self._login.refused(token):
+                raise
+            status, content = self._send(call, self._login.token())
         try:
             data = json.loads(content) if content else {}
         except ValueError:
             data = None
         if not isinstance(data, Mapping):
-            raise faults.from_garbage(status, writing=writing)
+            raise faults.from_garbage(status, writing=call.writing)
         return data
 
-    def _exchange(
-        self, method: str, path: str, *, query: Sequence[tuple[str, str]], body: wire.Json | None, writing: bool
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    def _send(self, call: _Call, token: str) -> tuple[int, bytes]:
+        waited = self._searches.take() if call.budget == SEARCH else self._burst.take()
+        if waited > 0:
+            self._meter.waited(call.budget, waited)
+        self._on_call(call.kind)
+        try:
+            status, headers, content = self._exchange(call, token)
+        except faults.HubSpotError as error:
+            if error.status == THROTTLED:
+                self._slow_down(call, error)
+            raise
+        finally:
+            if call.budget == SEARCH:
+                self._searches.answered()
+        self._note(headers)
+        return status, content
+
+    def _exchange(self, call: _Call, token: str) -> tuple[int, Mapping[str, str], bytes]:
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "Authorization": f"Bearer {token}",
+        }
         try:
             reply = self._api.call_api(
-                path,
-                method,
-                query_params=list(query),
-                header_params={"Accept": "application/json", "Content-Type": "application/json"},
-                body=body,
-                auth_settings=["oauth2"],
+                call.path,
+                call.method,
+                query_params=list(call.query),
+                header_params=headers,
+                body=call.body,
+                auth_settings=[],
                 _preload_content=False,
                 _request_timeout=self._timeout,
             )
@@ -167,23 +210,46 @@ class Session:
         except (ApiException, UnicodeDecodeError, AttributeError) as error:
             answer = _answer_behind(error)
             self._note(answer.headers or {})
-            raise faults.from_api(answer, writing=writing, moments=self._moments()) from error
+            raise faults.from_api(answer, writing=call.writing, moments=self._moments()) from error
         except HTTPError as error:
-            raise faults.from_transport(error, writing=writing) from error
+            raise faults.from_transport(error, writing=call.writing) from error
+
+    def _slow_down(self, call: _Call, error: faults.HubSpotError) -> None:
+        """A budget is used up, by us or by others: no call of its kind goes out before there is room again."""
+        fault = error.fault
+        until = fault.retry_at - self._waits.clock.now() if fault.retry_at else faults.WINDOW
+        if fault.code is FaultCode.QUOTA_EXHAUSTED:
+            self._meter.refused(DAILY)  # the engine pauses the system
+            return
+        self._meter.refused(call.budget)
+        if call.budget == SEARCH:
+            self._searches.refused(min(until, faults.WINDOW).total_seconds())
+        else:
+            self._burst.refused(min(until, faults.WINDOW).total_seconds())
 
     def _moments(self) -> faults.Moments:
         return faults.Moments(now=self._waits.clock.now(), zone=self.zone)
 
     def _note(self, headers: Mapping[str, Any]) -> None:
-        """Learn the portal's time and how much of the burst window is left. Searches carry no rate headers."""
+        """Learn the portal's time and how much of each budget is left. Searches carry no rate headers."""
         told = {str(name).lower(): str(value) for name, value in headers.items()}
         if "date" in told:
             with contextlib.suppress(ValueError):  # a proxy's odd date is no reason to fail a call
                 self._server_time = parsedate_to_datetime(told["date"]).astimezone(UTC)
-        left = told.get("x-hubspot-ratelimit-remaining", "")
-        interval = told.get("x-hubspot-ratelimit-interval-milliseconds", "")
-        if left.isdigit() and interval.isdigit():
-            self._burst.note(remaining=int(left), interval=int(interval) / 1000)
+        limits = {
+            name.removeprefix(LIMIT_HEADERS): int(value)
+            for name, value in told.items()
+            if name.startswith(LIMIT_HEADERS) and value.isdigit()
+        }
+        self._burst_limit = limits.get("max", self._burst_limit)
+        if "remaining" in limits and "interval-milliseconds" in limits:
+            self._burst.note(remaining=limits["remaining"], interval=limits["interval-milliseconds"] / 1000)
+            self._meter.left(BURST, limits["remaining"])
+        if "daily" in limits and "daily-remaining" in limits:
+            left = limits["daily-remaining"]
+            self._daily = DailyCalls(used=max(limits["daily"] - left, 0), allowed=limits["daily"])
+            self._meter.left(DAILY, left)
+        self._meter.left(SEARCH, self._searches.allowed)
 
 
 def _answer_behind(error: Exception) -> ApiException:
