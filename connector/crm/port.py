@@ -15,6 +15,7 @@ from connector.crm.live import LiveFeed
 from connector.crm.writing import Bulk, Jobs, Operation, Write, WriteOutcome
 from connector.errors import Advice, CrmError, Fault, Problem
 from connector.handoff.model import (
+    CrmMeeting,
     CrmNote,
     CrmTask,
     DealType,
@@ -87,6 +88,7 @@ class DealFacts:
     tasks: tuple[CrmTask, ...]
     notes: tuple[CrmNote, ...]
     touches: tuple[Touch, ...]
+    meetings: tuple[CrmMeeting, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,7 @@ def observe(
             tasks=read.tasks,
             notes=read.notes,
             touches=read.touches,
+            meetings=read.meetings,
         )
 
 

@@ -120,6 +120,32 @@ class CrmNote:
     body: str
 
 
+class Outcome(StrEnum):
+    """What became of a meeting, as the CRM's own outcome field says or a person's mapping of it."""
+
+    PLANNED = "planned"
+    HELD = "held"
+    MISSED = "missed"
+    MOVED = "moved"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class CrmMeeting:
+    """A meeting on the deal that carries our key. One that a person made is a `Touch` and never one of these.
+
+    ``outcome`` is `PLANNED` where the CRM has no word for it: that a meeting's time has passed proves nothing.
+    """
+
+    id: str
+    key: str
+    subject: str
+    owner_id: str | None
+    start: datetime | None
+    end: datetime | None
+    outcome: Outcome = Outcome.PLANNED
+
+
 class TouchKind(StrEnum):
     """Contacts with the customer that count as a touch. Notes and tasks do not."""
 
@@ -219,6 +245,7 @@ class Snapshot:
     tasks: tuple[CrmTask, ...] = ()
     notes: tuple[CrmNote, ...] = ()
     touches: tuple[Touch, ...] = ()
+    meetings: tuple[CrmMeeting, ...] = ()
 
     def person(self, person_id: Value) -> Person | None:
         """The person behind an owner or lookup field, or None."""
