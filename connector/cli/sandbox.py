@@ -49,7 +49,7 @@ def command(
         SystemChoice | None, typer.Option("--into", help="Load into this CRM only: sf or hs. Both by default.")
     ] = None,
     bare: Annotated[
-        bool, typer.Option("--bare", help="A Salesforce org as on day one: no handoff field, nothing granted.")
+        bool, typer.Option("--bare", help="Both CRMs as on day one: no handoff field, nothing granted.")
     ] = False,
     port_control: Annotated[int, typer.Option("--port-control", help=f"Port of the control API. {PORT_HELP}")] = 8700,
     port_sf: Annotated[int, typer.Option("--port-sf", help=f"Port of the Salesforce org. {PORT_HELP}")] = USUAL_SF,
@@ -77,8 +77,9 @@ def command(
     HubSpot token `pat-sandbox-handoff`. The Salesforce org's admin: client id `handoff-admin`, secret
     `sandbox-admin-secret`.
 
-    **A new customer**: with `--bare` the Salesforce org has none of the handoff fields, as before the first
-    `handoff provision`. A folder that holds an org keeps the one it has, unless `--fresh` is given too.
+    **A new customer**: with `--bare` the Salesforce org and the HubSpot portal have none of the handoff fields, as
+    before the first `handoff provision`. A folder that holds them keeps the ones it has, unless `--fresh` is given
+    too.
 
     **Trouble on purpose**, through the control port: make the next two task writes lose their reply with
 
@@ -100,6 +101,7 @@ def command(
             deals=deals,
             fresh=fresh,
             bare_salesforce=bare,
+            bare_hubspot=bare,
             prepare=_loader(load, into, folder, reports) if load else None,
             on_ready=lambda addresses: _announce(addresses, folder, reports, as_json=as_json),
         )

@@ -71,22 +71,23 @@ class Addresses:
 
 
 def create_worlds(
-    folder: Path | None, *, fresh: bool = False, bare_salesforce: bool = False
+    folder: Path | None, *, fresh: bool = False, bare_salesforce: bool = False, bare_hubspot: bool = False
 ) -> tuple[dict[str, World], bool]:
     """The worlds of both vendors on one clock, journal and fault list; the flag says whether a folder held a state.
 
-    A bare Salesforce org lacks the handoff fields; one that a folder holds already stays what it is.
+    A bare org or portal lacks the handoff fields; one that a folder holds already stays what it is.
     """
     clock = SandboxClock()
     journal, faults, messages = Journal(), Faults(), list[Message]()
     worlds: dict[str, World] = {}
+    bare = {"sf": bare_salesforce, "hs": bare_hubspot}
     found = False
     if folder is not None and fresh:
         for path in (*(folder / f"{name}.jsonl" for name in VENDORS), folder / CLOCK_FILE):
             path.unlink(missing_ok=True)
     for name, package in VENDORS.items():
         schema = import_module(f"{package}.schema")
-        world: World = schema.create_world(clock, **({"bare": bare_salesforce} if name == "sf" else {}))
+        world: World = schema.create_world(clock, bare=bare[name])
         # One chat sink stands beside both systems, as do one journal and one list of faults.
         world.journal, world.faults, world.messages = journal, faults, messages
         if folder is not None:
@@ -120,12 +121,13 @@ def serve(
     prepare: Callable[[dict[str, World]], None] | None = None,
     deals: int = DEFAULT_DEALS,
     bare_salesforce: bool = False,
+    bare_hubspot: bool = False,
 ) -> None:
     """Run until SIGINT or SIGTERM, then save and return. `prepare` may fill the worlds before the ports open.
 
     A folder that holds a state is continued, not seeded again. Raises OSError when a port is taken.
     """
-    worlds, found = create_worlds(folder, fresh=fresh, bare_salesforce=bare_salesforce)
+    worlds, found = create_worlds(folder, fresh=fresh, bare_salesforce=bare_salesforce, bare_hubspot=bare_hubspot)
     if not found:
         control.furnish_people(worlds)
         if seed is not None:
@@ -148,10 +150,17 @@ class Sandbox:
     """
 
     def __init__(
-        self, *, folder: Path | None, seed: int | None, deals: int, ports: Ports, bare_salesforce: bool = False
+        self,
+        *,
+        folder: Path | None,
+        seed: int | None,
+        deals: int,
+        ports: Ports,
+        bare_salesforce: bool = False,
+        bare_hubspot: bool = False,
     ) -> None:
         self._folder = folder
-        worlds, found = create_worlds(folder, bare_salesforce=bare_salesforce)
+        worlds, found = create_worlds(folder, bare_salesforce=bare_salesforce, bare_hubspot=bare_hubspot)
         if not found:
             control.furnish_people(worlds)
             if seed is not None:
@@ -173,13 +182,21 @@ class Sandbox:
         deals: int = DEFAULT_DEALS,
         ports: Ports | None = None,
         bare_salesforce: bool = False,
+        bare_hubspot: bool = False,
     ) -> Iterator[Self]:
         """Start on free ports, yield, and stop. Without a seed the org holds schema and people only.
 
-        `bare_salesforce` gives an org without the handoff fields.
+        `bare_salesforce` gives an org without the handoff fields, `bare_hubspot` such a portal.
         """
         free = ports or Ports(control=0, sf=0, hs=0)
-        sandbox = cls(folder=folder, seed=seed, deals=deals, ports=free, bare_salesforce=bare_salesforce)
+        sandbox = cls(
+            folder=folder,
+            seed=seed,
+            deals=deals,
+            ports=free,
+            bare_salesforce=bare_salesforce,
+            bare_hubspot=bare_hubspot,
+        )
         sandbox.start()
         try:
             yield sandbox

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from connector.sandbox.hubspot import links
+from connector.sandbox.hubspot import catalog, links
 from connector.sandbox.hubspot.kinds import Kind, kind_of
 from connector.sandbox.hubspot.schema import add_owner
 from connector.sandbox.hubspot.stages import PIPELINE_OF, PIPELINES, RENEWALS, SALES
@@ -188,9 +188,9 @@ class HubSpotView:
         ]  # fmt: skip
         return sorted(found, key=lambda it: it.at)
 
-    def has_field(self, name: str) -> bool:  # noqa: ARG002 - a portal of the sandbox has them all
-        """Whether deals have this field."""
-        return True
+    def has_field(self, name: str) -> bool:
+        """Whether deals have this field: a bare portal lacks those that the product adds."""
+        return name not in _API or _API[name] in catalog.properties(self.world, DEAL)
 
     def bells_of(self, user_id: str) -> list[BellView]:  # noqa: ARG002 - the portal rings no bell
         """The notifications of a person."""
@@ -219,7 +219,7 @@ class HubSpotView:
 
     def add_account(self, values: Mapping[str, Any], *, by: str) -> str:
         """Add a company from canonical values."""
-        named = {_COMPANY[key]: value for key, value in values.items() if key in _COMPANY}
+        named = self._there(COMPANY, {_COMPANY[key]: value for key, value in values.items() if key in _COMPANY})
         return self.world.table("companies").insert({"hubspot_owner_id": by, **named}, by=by).id
 
     def add_contact(self, account_id: str, values: Mapping[str, str], *, deal_id: str, by: str) -> str:
@@ -329,7 +329,12 @@ class HubSpotView:
         named = {_API[name]: value for name, value in values.items() if name in _API}
         if day := as_day(values.get("close_date")):
             named["closedate"] = as_moment(datetime.combine(day, time(12)))
-        return named
+        return self._there(DEAL, named)
+
+    def _there(self, kind: Kind, named: dict[str, Any]) -> dict[str, Any]:
+        # A bare portal has not all of the properties that people here would fill.
+        known = catalog.properties(self.world, kind)
+        return {name: value for name, value in named.items() if name in known}
 
     def _deal(self, row: Row) -> DealView:
         v = row.values

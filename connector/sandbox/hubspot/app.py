@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 from starlette.routing import Route
 
-from connector.sandbox.hubspot import paths, ratelimit
+from connector.sandbox.hubspot import access, oauth, paths, ratelimit
 from connector.sandbox.hubspot.asked import Asked, Reply
 from connector.sandbox.hubspot.errors import Refused, invalid, locked
-from connector.sandbox.hubspot.schema import APP, TOKEN
 from connector.sandbox.wire import Trace, Vendor, trace_of
 
 if TYPE_CHECKING:
@@ -26,11 +25,7 @@ if TYPE_CHECKING:
     from connector.sandbox.state import World
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-TOKENS = "tokens"
-"""Setting: further bearer tokens and whom they stand for, {token: caller}."""
 MIGRATION_S = 600.0
-
-UNAUTHENTICATED = "Authentication credentials not found or not valid. This API takes a bearer token."
 
 
 def routes(world: World) -> list[Route]:
@@ -39,7 +34,8 @@ def routes(world: World) -> list[Route]:
     async def endpoint(request: Request) -> Response:
         return _answer(world, request, await request.body())
 
-    return [Route(f"/{area}/{{rest:path}}", endpoint, methods=METHODS) for area in ("crm", "account-info")]
+    vendor = [Route(f"/{area}/{{rest:path}}", endpoint, methods=METHODS) for area in ("crm", "account-info")]
+    return [*vendor, *oauth.routes(world)]
 
 
 def actions(world: World) -> Actions:
@@ -56,7 +52,7 @@ def refuse(kind: str, fault: Fault) -> Response:
         message, policy = _THROTTLES.get(str(fault.arg), usual)
         return _refused(ratelimit.Throttled(message, policy=policy))
     if kind == "expired_token":
-        return _refused(_unauthenticated())
+        return _refused(access.unauthenticated())
     status = int(kind)
     if status in (502, 504):
         return Response("<html><body><h1>Bad Gateway</h1></body></html>", status, media_type="text/html")
@@ -75,23 +71,27 @@ def _answer(world: World, request: Request, raw: bytes) -> Response:
     found = paths.match(request.method, request.url.path)
     if not isinstance(found, paths.Match):
         return _refused(_no_such(found))
-    searching = found.endpoint.is_search
     try:
-        reply = _handle(world, request, raw, found, trace)
+        who = access.caller(world, request.headers.get("authorization", ""))
+    except Refused as refusal:
+        return _refused(refusal)
+    trace.caller = who.name
+    try:
+        reply = _handle(world, request, raw, found, trace, who)
     except Refused as refusal:
         response = _refused(refusal)
     else:
         trace.rows = reply.rows
         response = _response(reply)
-    if not searching:
-        response.headers.update(gate.headers(world))
+    if not found.endpoint.is_search:
+        response.headers.update(gate.headers(world, who=who))
     return response
 
 
-def _handle(world: World, request: Request, raw: bytes, found: paths.Match, trace: Trace) -> Reply:
+def _handle(world: World, request: Request, raw: bytes, found: paths.Match, trace: Trace, who: access.Caller) -> Reply:
     trace.kind, trace.write = found.endpoint.label(found.params), found.endpoint.write
-    trace.caller = _caller(world, request)
-    ratelimit.gate(world).admit(world, search=found.endpoint.is_search)
+    ratelimit.gate(world).admit(world, search=found.endpoint.is_search, who=who)
+    access.allow(who, found.endpoint.area, found.params, write=found.endpoint.write)
     if trace.fault is not None and trace.fault.kind == "row_lock":
         raise locked(found.params.get("id", "in this request"))
     if trace.fault is not None and trace.fault.kind == "migrating":
@@ -111,24 +111,12 @@ def _handle(world: World, request: Request, raw: bytes, found: paths.Match, trac
     )
 
 
-def _caller(world: World, request: Request) -> str:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    known: dict[str, str] = {TOKEN: APP, **world.settings.get(TOKENS, {})}
-    if scheme.lower() != "bearer" or token not in known:
-        raise _unauthenticated()
-    return known[token]
-
-
 class _Migrating(Refused):
     """A 477: the portal is being moved; try again after that many seconds (facts: HubSpot §3d)."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(status=477, category="MIGRATION_IN_PROGRESS", message="This account is being migrated.")
         self.seconds = seconds
-
-
-def _unauthenticated() -> Refused:
-    return Refused(status=401, category="INVALID_AUTHENTICATION", message=UNAUTHENTICATED)
 
 
 def _no_such(others: frozenset[str]) -> Refused:

@@ -66,6 +66,7 @@ class Definition:
     form_field: bool = False
     built_in: bool = True
     archived: bool = False
+    formula: str = ""
     created_at: datetime = DEFINED_AT
     updated_at: datetime = DEFINED_AT
     archived_at: datetime | None = None

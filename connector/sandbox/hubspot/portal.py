@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from connector.sandbox.hubspot import catalog, ratelimit
+from connector.sandbox.hubspot import catalog, ratelimit, tiers
 from connector.sandbox.hubspot.asked import Asked, Reply, is_number
 from connector.sandbox.hubspot.derive import iso
 from connector.sandbox.hubspot.errors import invalid, not_found
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 OWNERS_DEFAULT = 100
 OWNERS_MOST = 500
-# What a developer test account was seen to allow (facts: HubSpot §5).
-PROPERTIES_PER_TYPE = 1_000
+# What a developer test account was seen to allow (facts: HubSpot §5); per type it is the tier that decides.
+CALCULATED_OVERALL = 1_000
 PROPERTIES_OVERALL = 10_000
 PIPELINES_PER_TYPE = 100
 RECORDS_PER_TYPE = 15_000_000
@@ -134,13 +134,14 @@ def daily_usage(asked: Asked) -> Reply:
 def property_limits(asked: Asked) -> Reply:
     """GET how many custom properties there are and may be."""
     usage = {k: sum(not d.built_in for d in catalog.properties(asked.world, k).values()) for k in KINDS}
-    rows = [_limit(k, PROPERTIES_PER_TYPE, n) for k, n in usage.items()]
+    most = tiers.custom_properties(asked.world)
+    rows = [_limit(k, most, n) for k, n in usage.items()]
     return Reply({**_overall(PROPERTIES_OVERALL, sum(usage.values())), "byObjectType": rows})
 
 
 def calculated_limits(_asked: Asked) -> Reply:
     """GET how many calculated properties there are and may be."""
-    return Reply({**_overall(PROPERTIES_PER_TYPE, 0), "byObjectType": []})
+    return Reply({**_overall(CALCULATED_OVERALL, 0), "byObjectType": []})
 
 
 def pipeline_limits(_asked: Asked) -> Reply:

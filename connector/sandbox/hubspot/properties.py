@@ -9,19 +9,26 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from connector.sandbox.hubspot import catalog
+from connector.sandbox.hubspot import catalog, tiers
 from connector.sandbox.hubspot.asked import Asked, Reply, listed
 from connector.sandbox.hubspot.batch import reply as batch_reply
 from connector.sandbox.hubspot.defs import FIXED, PAIRS, YES_NO, Definition, Option
 from connector.sandbox.hubspot.derive import iso
 from connector.sandbox.hubspot.errors import Refused, invalid, not_found
 from connector.sandbox.hubspot.schema import follow
+from connector.sandbox.hubspot.shipped import followed
 
 if TYPE_CHECKING:
     from connector.sandbox.hubspot.kinds import Kind
 
 BATCH_MOST = 100
+CALCULATED = "calculation_equation"
 UNIQUE_MOST = 10
+UNIQUE_ACTIVITIES = "unique_activities"
+"""Setting: whether tasks, notes, meetings, calls and e-mails take a new unique property; not settled, so by default
+yes (facts: HubSpot §3b, §8.1)."""
+OWNER_PROPERTIES = "owner_properties_per_type"
+"""Setting: how many custom owner pickers a type may have; there is a limit, the figure is not known (facts §5)."""
 NAME = re.compile(r"[a-z][a-z0-9_]{0,99}\Z")
 REQUIRED = ("name", "label", "type", "fieldType", "groupName")
 
@@ -50,7 +57,7 @@ def update(asked: Asked) -> Reply:
     before = _found(asked, asked.params["name"])
     if fixed := FIXED & set(asked_for):
         raise invalid(f"These cannot be changed after creation: {', '.join(sorted(fixed))}")
-    if before.read_only:
+    if before.built_in and before.read_only:
         raise invalid(f"Property {before.name} is defined by HubSpot and cannot be changed")
     merged = {**_as_sent(before), **asked_for}
     now = _parsed(asked, asked.kind, merged, before=before)
@@ -171,6 +178,8 @@ def body(definition: Definition) -> dict[str, Any]:
     }
     if definition.owner:
         found["referencedObjectType"] = "OWNER"
+    if definition.formula:
+        found["calculationFormula"] = definition.formula
     if definition.archived_at is not None:
         found["archivedAt"] = iso(definition.archived_at)
     return found
@@ -209,14 +218,27 @@ def _create(asked: Asked, sent: dict[str, Any]) -> Definition:
     if name in catalog.properties(asked.world, kind):
         raise _exists("property", name)
     made = _parsed(asked, kind, sent, before=None)
+    _check_room(asked, kind, made)
     if made.unique:
         _make_unique(asked, kind, name)
-    follow(asked.world.table(kind.table), name)
+    if followed(made):
+        follow(asked.world.table(kind.table), name)
     catalog.keep(asked.world, kind, made, by=asked.by)
     return made
 
 
+def _check_room(asked: Asked, kind: Kind, made: Definition) -> None:
+    own = [d for d in catalog.properties(asked.world, kind).values() if not d.built_in]
+    if len(own) >= (most := tiers.custom_properties(asked.world)):
+        raise invalid(f"This account has reached its limit of {most} custom properties for {kind.labels.lower()}")
+    pickers = asked.world.settings.get(OWNER_PROPERTIES)
+    if made.owner and pickers is not None and sum(d.owner for d in own) >= pickers:
+        raise invalid(f"This account has reached its limit of {pickers} user properties for {kind.labels.lower()}")
+
+
 def _make_unique(asked: Asked, kind: Kind, name: str) -> None:
+    if kind.engagement and not asked.world.settings.get(UNIQUE_ACTIVITIES, True):
+        raise invalid(f"hasUniqueValue is not supported for object type {kind.type_id}")
     held = [d.name for d in catalog.properties(asked.world, kind).values() if d.unique]
     if len(held) >= UNIQUE_MOST:
         raise invalid(f"An object type may have at most {UNIQUE_MOST} properties with unique values")
@@ -232,6 +254,8 @@ def _parsed(asked: Asked, kind: Kind, sent: dict[str, Any], *, before: Definitio
     owner = bool(sent.get("externalOptions"))
     if owner and sent.get("referencedObjectType") != "OWNER":
         raise invalid("externalOptions needs referencedObjectType OWNER")
+    if field_type == CALCULATED and not sent.get("calculationFormula"):
+        raise invalid("calculationFormula is required for a calculated property")
     now = asked.world.clock.now()
     return Definition(
         name=str(sent["name"]),
@@ -246,6 +270,9 @@ def _parsed(asked: Asked, kind: Kind, sent: dict[str, Any], *, before: Definitio
         owner=owner,
         hidden=bool(sent.get("hidden")),
         form_field=bool(sent.get("formField")),
+        formula=str(sent.get("calculationFormula") or ""),
+        calculated=field_type == CALCULATED,
+        read_only=field_type == CALCULATED,
         built_in=before.built_in if before else False,
         created_at=before.created_at if before else now,
         updated_at=now,
@@ -287,6 +314,7 @@ def _as_sent(definition: Definition) -> dict[str, Any]:
     return {k: shown[k] for k in (*REQUIRED, "description", "displayOrder", "hidden", "formField", "options")} | {
         "hasUniqueValue": definition.unique,
         "externalOptions": definition.owner,
+        "calculationFormula": definition.formula,
         "referencedObjectType": shown.get("referencedObjectType"),
     }
 
@@ -297,8 +325,21 @@ def _archive(asked: Asked, name: str) -> None:
         return
     if found.built_in:
         raise invalid(f"Property {name} is defined by HubSpot and cannot be archived")
+    _check_unused(asked, name)
     now = asked.world.clock.now()
     catalog.keep(asked.world, asked.kind, replace(found, archived=True, archived_at=now, updated_at=now), by=asked.by)
+
+
+def _check_unused(asked: Asked, name: str) -> None:
+    word = re.compile(rf"\b{re.escape(name)}\b")
+    users = [d.name for d in catalog.properties(asked.world, asked.kind).values() if word.search(d.formula)]
+    if users:
+        raise Refused(
+            status=400,
+            category="VALIDATION_ERROR",
+            sub_category="PropertyValidationError.CANNOT_DELETE_PROPERTY_IN_USE",
+            message=f"Property {name} is used in {', '.join(users)} and cannot be archived",
+        )
 
 
 def _group(asked: Asked) -> catalog.Group:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from connector.sandbox.hubspot import catalog, links
 from connector.sandbox.hubspot.derive import iso
 from connector.sandbox.hubspot.kinds import KINDS
+from connector.sandbox.hubspot.shipped import followed
 from connector.sandbox.state import World
 
 if TYPE_CHECKING:
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 PORTAL_ID = 4242001
 TOKEN = "pat-sandbox-handoff"
 APP = "app:handoff"
+
+# The one app that is installed in the portal, for OAuth, webhooks and the journal.
+APP_ID = 5_151_001
+APP_CLIENT_ID = "7d1f0c9e-4242-4c0a-9b0e-5a6d00000001"
+APP_CLIENT_SECRET = "e3b0c442-4242-4f1d-8a5e-5a6d00000002"
+APP_REFRESH_TOKEN = "na1-4242-refresh-sandbox-handoff"
 
 # Ids look alike but never overlap, so that a mixed-up object type or an owner id in place of a user id shows.
 FIRST_IDS = {
@@ -38,15 +45,7 @@ FIRST_IDS = {
     "emails": 4_900_000_000,
     "owners": 71_000_000,
 }
-UNIQUE = {
-    "contacts": ("email",),
-    "tasks": ("handoff_key",),
-    "notes": ("handoff_key",),
-    "meetings": ("handoff_key",),
-    "calls": ("handoff_key",),
-    "emails": ("handoff_key",),
-    "owners": ("email", "userId"),
-}
+OWNERS_UNIQUE = ("email", "userId")
 INDEXED = {
     "deals": ("dealstage", "pipeline", "hubspot_owner_id", "handoff_csm"),
     "companies": ("domain", "name", "handoff_csm", "hubspot_owner_id"),
@@ -54,18 +53,21 @@ INDEXED = {
 }
 
 
-def create_world(clock: SandboxClock) -> World:
-    """An empty portal with its schema."""
+def create_world(clock: SandboxClock, *, bare: bool = False) -> World:
+    """An empty portal with its schema; a bare one has none of our properties."""
     world = World("hs", clock=clock, make_id=_make_id, resolution=timedelta(milliseconds=1))
+    if bare:
+        world.settings[catalog.BARE] = True
     for kind in KINDS:
+        first = catalog.shipped(world, kind)
         table = world.add_table(
             kind.table,
-            unique=UNIQUE.get(kind.table, ()),
-            indexed=INDEXED.get(kind.table, ()),
-            tracked=catalog.tracked(kind),
+            unique=tuple(n for n, d in first.items() if d.unique),
+            indexed=tuple(n for n in INDEXED.get(kind.table, ()) if n in first),
+            tracked=tuple(n for n, d in first.items() if followed(d)),
         )
         table.before_write = shape
-    world.add_table("owners", unique=UNIQUE["owners"])
+    world.add_table("owners", unique=OWNERS_UNIQUE)
     links.add_table(world)
     catalog.add_tables(world)
     return world
@@ -77,7 +79,9 @@ def furnish(world: World) -> None:
         for definition in catalog.properties(world, kind).values():
             if definition.unique:
                 world.table(kind.table).add_unique(definition.name)
-            if not definition.calculated:
+            if definition.name in INDEXED.get(kind.table, ()):
+                world.table(kind.table).add_index(definition.name)
+            if followed(definition):
                 follow(world.table(kind.table), definition.name)
 
 

@@ -89,7 +89,7 @@ def test_headers_tell_what_is_left_except_on_search(portal: Any) -> None:
 def test_daily_usage_counts_the_calls(portal: Any) -> None:
     portal.ask("GET", DETAILS)
     usage = portal.ok("GET", "/account-info/2026-09/api-usage/daily/private-apps")["results"][0]
-    assert (usage["currentUsage"], usage["usageLimit"]) == (2, ratelimit.SETTINGS["daily_limit"])
+    assert (usage["currentUsage"], usage["usageLimit"]) == (2, ratelimit.daily_limit(portal.world))
     assert usage["resetsAt"] == "2026-11-03T00:00:00Z"
 
 

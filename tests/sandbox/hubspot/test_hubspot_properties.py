@@ -125,3 +125,37 @@ def test_properties_links_and_uniqueness_survive_a_restart(portal: Any, tmp_path
     assert again.table("deals").find_unique("crm_key", "k").id == deal.id
     assert list(again.table("associations").where("a", [f"companies:{company.id}"]))
     again.detach()
+
+
+def test_a_key_on_tasks_may_be_refused(portal: Any) -> None:
+    key = {"name": "my_key", "label": "Key", "type": "string", "fieldType": "text", "hasUniqueValue": True}
+    tasks = "/crm/properties/2026-09/tasks"
+    portal.world.settings["unique_activities"] = False
+    assert portal.ask("POST", tasks, {**key, "groupName": "task_information"}).status_code == 400
+    assert portal.ask("GET", f"{tasks}/my_key").status_code == 404
+    portal.ok("POST", DEALS, {**key, "groupName": "handoff"})
+    portal.world.settings["unique_activities"] = True
+    assert portal.ok("POST", tasks, {**key, "groupName": "task_information"})["hasUniqueValue"]
+
+
+def test_a_property_that_a_calculation_uses_stays(portal: Any) -> None:
+    base = {"label": "Base", "type": "number", "fieldType": "number", "groupName": "handoff", "name": "base"}
+    portal.ok("POST", DEALS, base)
+    double = {**base, "name": "twice", "fieldType": "calculation_equation"}
+    assert portal.ask("POST", DEALS, double).status_code == 400
+    portal.ok("POST", DEALS, {**double, "calculationFormula": "base * 2"})
+    reply = portal.ask("DELETE", f"{DEALS}/base")
+    assert reply.json()["subCategory"] == "PropertyValidationError.CANNOT_DELETE_PROPERTY_IN_USE"
+    assert portal.ok("GET", f"{DEALS}/base")["archived"] is False
+    deal = portal.ask("PATCH", f"/crm/objects/2026-09/deals/{portal.deal().id}", {"properties": {"twice": "1"}})
+    assert deal.status_code == 400
+    portal.ok("DELETE", f"{DEALS}/twice")
+    portal.ok("DELETE", f"{DEALS}/base")
+
+
+def test_owner_pickers_may_run_out(portal: Any) -> None:
+    picker = {**SIZE, "externalOptions": True, "referencedObjectType": "OWNER"}
+    here = sum(bool(p["externalOptions"]) and not p["hubspotDefined"] for p in portal.ok("GET", DEALS)["results"])
+    portal.world.settings["owner_properties_per_type"] = here + 1
+    portal.ok("POST", DEALS, {**picker, "name": "helper"})
+    assert portal.ask("POST", DEALS, {**picker, "name": "helper_2"}).status_code == 400
