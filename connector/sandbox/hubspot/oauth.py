@@ -1,8 +1,8 @@
 """OAuth of the portal: tokens that are granted, live for half an hour of the sandbox's time, and die.
 
-Not the check of every call (`access.py`), nor what a scope allows. Settings: `oauth_life_s` (1,800), `oauth_calls` (a token
-dies after so many calls; 0 is never), `oauth_rotate` (a refresh token is good for one use), `oauth_errors` ("vendor"
-or "rfc": how a refusal is worded, facts: HubSpot §7 does not say), `app_scopes` (what the app may ask for).
+Not the check of every call (`access.py`), nor what a scope allows. Settings: `oauth_life_s` (1,800), `oauth_calls` (a
+token dies after so many calls; 0 is never), `oauth_rotate` (a refresh token is good for one use), `oauth_errors`
+("vendor" or "rfc": how a refusal is worded, which no source says), `app_scopes` (what the app may ask for).
 """
 
 from __future__ import annotations
