@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from connector import logs
 from connector.clock import Clock, SystemClock
+from connector.crm.budget import Meter, Unmetered
 from connector.crm.port import (
     CRM,
 )
@@ -32,6 +33,7 @@ from connector.settings import (
     ClientCredentials,
     JwtBearer,
     Mode,
+    RefreshToken,
     Settings,
     SystemSettings,
     Vendor,
@@ -43,6 +45,7 @@ from connector.telemetry import Telemetry
 from connector.web.status import Status, Watched, read_status
 
 if TYPE_CHECKING:
+    from connector.crm.hubspot.login import App
     from connector.crm.salesforce.login import SalesforceLogin
     from connector.crm.salesforce.provision.metadata import MetadataLine
     from connector.crm.salesforce.provision.options import Channel as ChannelChoice
@@ -138,9 +141,9 @@ def migrate_store(config: Path) -> str:
     return newest_schema()
 
 
-def build_crm(settings: SystemSettings, crm_map: CrmMap, *, on_call: OnCall) -> CRM:
+def build_crm(settings: SystemSettings, crm_map: CrmMap, *, on_call: OnCall, meter: Meter | None = None) -> CRM:
     """The adapter of one system. A new CRM is one line in the table below."""
-    return ADAPTERS[settings.vendor](settings, crm_map, on_call)
+    return ADAPTERS[settings.vendor](settings, crm_map, on_call, meter or Unmetered())
 
 
 def open_org(config: Path, name: str, *, token: str = "") -> OpenedOrg:
@@ -242,7 +245,8 @@ def _org_named(settings: Settings, name: str) -> SystemSettings:
     return found[0]
 
 
-def _salesforce(settings: SystemSettings, crm_map: CrmMap, on_call: OnCall) -> CRM:
+def _salesforce(settings: SystemSettings, crm_map: CrmMap, on_call: OnCall, meter: Meter) -> CRM:
+    del meter  # this vendor has no rate besides the day's, which its answers tell
     from connector.crm.salesforce.adapter import connect_salesforce
     from connector.crm.salesforce.pubsub.topics import ADDRESS, LiveOptions
 
@@ -278,26 +282,41 @@ def _salesforce_login(settings: SystemSettings) -> SalesforceLogin:
                 audience=settings.login_url,
                 api_version=settings.api_version,
             )
-        case AccessToken():
+        case AccessToken() | RefreshToken():
             raise _wrong_credentials(settings)
 
 
-def _hubspot(settings: SystemSettings, crm_map: CrmMap, on_call: OnCall) -> CRM:
+def _hubspot(settings: SystemSettings, crm_map: CrmMap, on_call: OnCall, meter: Meter) -> CRM:
     from connector.crm.hubspot.adapter import HubSpotCRM
 
-    if not isinstance(settings.credentials, AccessToken):
-        raise _wrong_credentials(settings)
+    token, app = _hubspot_login(settings)
     return HubSpotCRM(
         system=SystemName(settings.name),
         map=crm_map,
-        token=settings.credentials.access_token.get_secret_value(),
+        token=token,
+        app=app,
         base_url=settings.base_url,
         api_version=settings.api_version,
         on_call=on_call,
+        meter=meter,
     )
 
 
-ADAPTERS: Mapping[Vendor, Callable[[SystemSettings, CrmMap, OnCall], CRM]] = {
+def _hubspot_login(settings: SystemSettings) -> tuple[str, App | None]:
+    from connector.crm.hubspot.login import App
+
+    named = settings.app
+    app = App(named.client_id, named.client_secret.get_secret_value()) if named else None
+    match settings.credentials:
+        case AccessToken(access_token=token):
+            return token.get_secret_value(), app
+        case RefreshToken(refresh_token=refresh) if app is not None:
+            return "", dataclasses.replace(app, refresh_token=refresh.get_secret_value())
+        case _:
+            raise _wrong_credentials(settings)
+
+
+ADAPTERS: Mapping[Vendor, Callable[[SystemSettings, CrmMap, OnCall, Meter], CRM]] = {
     Vendor.SALESFORCE: _salesforce,
     Vendor.HUBSPOT: _hubspot,
 }
@@ -316,7 +335,7 @@ def _system(settings: SystemSettings, everything: Settings, loaded: Loaded, *, t
 
     return System(
         name=name,
-        crm=build_crm(settings, loaded.maps[name], on_call=count),
+        crm=build_crm(settings, loaded.maps[name], on_call=count, meter=telemetry.budgets(name)),
         policy=loaded.policies[name],
         act=everything.daemon.mode is Mode.ACT,
         safety_poll=settings.live.safety_poll if settings.live else SAFETY_POLL,

@@ -54,6 +54,15 @@ class Telemetry:
         self.parked = self._gauge("parked_rows", "Writes a CRM refused, which wait for a person", "system")
         self.lag_seconds = self._gauge("lag_seconds", "Age of the oldest write that is still open", "system")
         self.calls_left = self._gauge("calls_left", "Calls of the vendor's day that are left to everybody", "system")
+        self.budget_left = self._gauge(
+            "budget_left_calls", "Calls left in a vendor's rate or quota, as last told", "system", "budget"
+        )
+        self.budget_waits = self._counter(
+            "budget_wait_seconds", "Seconds that calls waited for room in a vendor's rate", "system", "budget"
+        )
+        self.budget_refusals = self._counter(
+            "budget_refusals", "Calls a vendor refused because a rate or quota was used up", "system", "budget"
+        )
         self.paused = self._gauge("paused", "1 while a system is paused", "system")
         self.last_pass = self._gauge("last_pass_timestamp_seconds", "When a pass last went through", "system")
         self.live_lines = self._gauge("live_lines", "Live lines on which changes are heard as they happen", "system")
@@ -61,6 +70,10 @@ class Telemetry:
         peak = self._gauge("peak_memory_bytes", "The most memory this process ever held")
         peak.set_function(peak_memory)
         self.last_poll = self._gauge("last_poll_timestamp_seconds", "When a poll last went through", "system")
+
+    def budgets(self, system: str) -> Budgets:
+        """Where one system's adapter tells how the vendor's budgets stand."""
+        return Budgets(self, system)
 
     def last_fault(self, system: str, code: str) -> None:
         """Count one failure."""
@@ -82,3 +95,23 @@ class Telemetry:
 
     def _gauge(self, name: str, what: str, *labels: str) -> Gauge:
         return Gauge(f"handoff_{name}", what, labels, registry=self.registry)
+
+
+class Budgets:
+    """One system's rates and quotas, as its adapter tells of them."""
+
+    def __init__(self, telemetry: Telemetry, system: str) -> None:
+        self._telemetry = telemetry
+        self._system = system
+
+    def waited(self, budget: str, seconds: float) -> None:
+        """A call waited this long for room."""
+        self._telemetry.budget_waits.labels(system=self._system, budget=budget).inc(seconds)
+
+    def left(self, budget: str, calls: float) -> None:
+        """So many calls are left in the budget's window."""
+        self._telemetry.budget_left.labels(system=self._system, budget=budget).set(calls)
+
+    def refused(self, budget: str) -> None:
+        """The vendor refused a call because the budget is used up."""
+        self._telemetry.budget_refusals.labels(system=self._system, budget=budget).inc()

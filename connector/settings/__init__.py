@@ -9,6 +9,7 @@ from connector.settings.load import Read, load_settings, read_settings
 from connector.settings.model import (
     SAFETY_POLL,
     AccessToken,
+    AppKeys,
     ChatSettings,
     ClientCredentials,
     Credentials,
@@ -18,6 +19,7 @@ from connector.settings.model import (
     LogSettings,
     Mode,
     NotifySettings,
+    RefreshToken,
     Settings,
     SystemSettings,
     Vendor,
@@ -27,6 +29,7 @@ from connector.settings.model import (
 __all__ = [
     "SAFETY_POLL",
     "AccessToken",
+    "AppKeys",
     "ChatSettings",
     "ClientCredentials",
     "Credentials",
@@ -37,6 +40,7 @@ __all__ = [
     "Mode",
     "NotifySettings",
     "Read",
+    "RefreshToken",
     "Settings",
     "SystemSettings",
     "Vendor",

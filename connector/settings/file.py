@@ -19,7 +19,7 @@ ENV_NAME = re.compile(r"^[A-Z_][A-Z0-9_]*$")
 SYSTEM_NAME = re.compile(r"^[a-z][a-z0-9-]{0,30}$")
 HOST_AND_PORT = re.compile(r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")
 CHANNEL = re.compile(r"^[A-Za-z][A-Za-z0-9_]*__chn$")
-API_VERSION = re.compile(r"^(\d{2,3}\.0|20\d{2}-\d{2}(-beta)?)$")
+API_VERSION = re.compile(r"^(\d{2,3}\.0|v3|20\d{2}-(0[1-9]|1[0-2]))$")
 
 
 def is_loopback(host: str) -> bool:
@@ -143,6 +143,9 @@ class SystemSpec(FileSpec):
     private_key_file: Text | None = None
     access_token_env: EnvName | None = None
     access_token_file: Text | None = None
+    refresh_token_env: EnvName | None = None
+    refresh_token_file: Text | None = None
+    webhook_url: Url | None = None
     duplicate_rules: Literal["respect", "allow"] | None = None
     reserve_percent: Annotated[int, Field(ge=0, le=90)] = 20
     change_events: Annotated[ChangeEvents, EnumOf] | None = None

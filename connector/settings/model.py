@@ -77,13 +77,27 @@ class JwtBearer(Frozen):
 
 
 class AccessToken(Frozen):
-    """A HubSpot service key or private-app token."""
+    """A HubSpot service key, or the token of a private or project app."""
 
     kind: Literal["access_token"] = "access_token"
     access_token: SecretStr
 
 
-Credentials = ClientCredentials | JwtBearer | AccessToken
+class RefreshToken(Frozen):
+    """What a portal gave when a HubSpot app was installed in it by OAuth; the app is in ``SystemSettings.app``."""
+
+    kind: Literal["refresh_token"] = "refresh_token"
+    refresh_token: SecretStr
+
+
+Credentials = ClientCredentials | JwtBearer | AccessToken | RefreshToken
+
+
+class AppKeys(Frozen):
+    """A HubSpot app: by its secret its webhooks are signed, with both its journal is read. The id may be empty."""
+
+    client_id: str
+    client_secret: SecretStr
 
 
 class LiveSettings(Frozen):
@@ -103,6 +117,7 @@ class SystemSettings(Frozen):
     ``reserve`` is the share (0 to 1) of the day's calls that is left to people and other programs.
     ``allow_duplicates`` saves although a Salesforce duplicate rule warns. ``live`` None polls alone.
     ``bulk_threshold``: updates from which on Salesforce gets them as a job; 0 never.
+    ``app`` and ``webhook_url`` are HubSpot's: the app, and the public address its webhooks are sent to; empty for none.
     """
 
     name: str
@@ -115,6 +130,8 @@ class SystemSettings(Frozen):
     allow_duplicates: bool = False
     live: LiveSettings | None = None
     bulk_threshold: int = BULK_THRESHOLD
+    app: AppKeys | None = None
+    webhook_url: str = ""
     act_since: date | None = None
 
 

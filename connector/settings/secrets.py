@@ -37,6 +37,8 @@ SECRET_SHAPES = re.compile(
 )
 """Key blocks, HubSpot and Slack tokens, chat webhooks, Salesforce sessions, database URLs with a password."""
 
+PUBLIC = frozenset({("systems", "webhook_url")})
+"""Keys that are a secret elsewhere: this one is our own public address, not a chat's."""
 
 SECTIONS = {"daemon": "handoff", "email": "smtp"}
 """What variables of a section are called, where the section's own name would say little."""
@@ -46,7 +48,8 @@ def secrets_in(source: Source) -> Iterator[tuple[KeyPath, Problem]]:
     """Where the file holds what looks like a secret, and what to do instead. The value itself is never repeated."""
     for path, value in _leaves(source.data, ()):
         key = next((part for part in reversed(path) if isinstance(part, str)), "")
-        if key in SECRET_KEYS or (isinstance(value, str) and SECRET_SHAPES.search(value)):
+        named = key in SECRET_KEYS and (path[0], key) not in PUBLIC
+        if named or (isinstance(value, str) and SECRET_SHAPES.search(value)):
             variable = _variable(source, path, key)
             message = (
                 f"a secret must not stand in a file; put it into the environment variable {variable} "
