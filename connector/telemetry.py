@@ -15,6 +15,7 @@ RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """``ru_maxrss`` is in kibibytes on Linux and in bytes on macOS."""
 OWN_STATUS, HIGH_WATER, KIB = "/proc/self/status", "VmHWM:", 1024
 """Where Linux tells it (``man 5 proc``), in kibibytes."""
+ANSWER_SECONDS = (0.005, 0.02, 0.05, 0.1, 0.3, 1.0, 3.0, 5.0)
 PASS_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 
 
@@ -67,6 +68,16 @@ class Telemetry:
         self.last_pass = self._gauge("last_pass_timestamp_seconds", "When a pass last went through", "system")
         self.live_lines = self._gauge("live_lines", "Live lines on which changes are heard as they happen", "system")
         self.hints = self._counter("hints", "Records that a live line told of", "system")
+        self.deliveries = self._counter("deliveries", "Requests at the webhook door, by result", "system", "result")
+        self.letters = self._counter("letters", "Delivered events, by what became of them", "system", "result")
+        self.letters_waiting = self._gauge("letters_waiting", "Delivered events that nobody has read yet", "system")
+        self.delivery_seconds = Histogram(
+            "handoff_delivery_seconds",
+            "From a delivery's headers to its answer",
+            ["system"],
+            buckets=ANSWER_SECONDS,
+            registry=self.registry,
+        )
         peak = self._gauge("peak_memory_bytes", "The most memory this process ever held")
         peak.set_function(peak_memory)
         self.last_poll = self._gauge("last_poll_timestamp_seconds", "When a poll last went through", "system")

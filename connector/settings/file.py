@@ -143,6 +143,8 @@ class SystemSpec(FileSpec):
     private_key_file: Text | None = None
     access_token_env: EnvName | None = None
     access_token_file: Text | None = None
+    previous_client_secret_env: EnvName | None = None
+    previous_client_secret_file: Text | None = None
     refresh_token_env: EnvName | None = None
     refresh_token_file: Text | None = None
     webhook_url: Url | None = None
@@ -158,11 +160,13 @@ class SystemSpec(FileSpec):
 
 
 class WebSpec(FileSpec):
-    """[web]: the status page."""
+    """[web]: the status page, and the door for webhooks."""
 
     enabled: bool = True
     host: Text = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8787
+    hooks_host: Text = "127.0.0.1"
+    hooks_port: Annotated[int, Field(ge=0, le=65535)] = 8788
 
 
 class EmailSpec(FileSpec):

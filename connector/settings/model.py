@@ -94,10 +94,14 @@ Credentials = ClientCredentials | JwtBearer | AccessToken | RefreshToken
 
 
 class AppKeys(Frozen):
-    """A HubSpot app: by its secret its webhooks are signed, with both its journal is read. The id may be empty."""
+    """A HubSpot app: by its secret its webhooks are signed, with both its journal is read. The id may be empty.
+
+    ``previous_secret``: what is signed by it is still taken, while the vendor goes over to a new one.
+    """
 
     client_id: str
     client_secret: SecretStr
+    previous_secret: SecretStr | None = None
 
 
 class LiveSettings(Frozen):
@@ -148,11 +152,13 @@ class DaemonSettings(Frozen):
 
 
 class WebSettings(Frozen):
-    """Where the status page listens. Port 0 takes any free one."""
+    """Where the status page listens, and where webhooks come in. Port 0 takes any free one."""
 
     host: str
     port: int
     enabled: bool
+    hooks_host: str
+    hooks_port: int
 
 
 class EmailSettings(Frozen):

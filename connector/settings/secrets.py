@@ -23,6 +23,7 @@ SECRET_KEYS = frozenset(
         "client_secret",
         "key",
         "password",
+        "previous_client_secret",
         "private_key",
         "secret",
         "security_token",

@@ -136,7 +136,15 @@ def _live(spec: SystemSpec) -> LiveSettings | None:
     )
 
 
-OF_HUBSPOT = ("access_token_env", "access_token_file", "refresh_token_env", "refresh_token_file", "webhook_url")
+OF_HUBSPOT = (
+    "access_token_env",
+    "access_token_file",
+    "refresh_token_env",
+    "refresh_token_file",
+    "previous_client_secret_env",
+    "previous_client_secret_file",
+    "webhook_url",
+)
 OF_SALESFORCE = (
     "username",
     "private_key_env",
@@ -173,13 +181,19 @@ def _app(desk: Desk, spec: SystemSpec, at: KeyPath) -> AppKeys | None:
     """
     client_id = desk.secret("client_id", spec, at)
     client_secret = desk.secret("client_secret", spec, at)
+    previous = desk.secret("previous_client_secret", spec, at)
+    keys = (
+        AppKeys(client_id=_plain(client_id), client_secret=client_secret, previous_secret=previous)
+        if client_secret
+        else None
+    )
     if _given(spec, "refresh_token"):
-        return AppKeys(client_id=_plain(client_id), client_secret=client_secret) if client_secret else None
+        return keys
     if _given(spec, "client_id") and not _given(spec, "client_secret"):
         desk.needed("client_secret", spec, at, suggested=f"{_prefix(spec)}_CLIENT_SECRET")
     if _given(spec, "client_secret") and not _given(spec, "client_id") and spec.webhook_url is None:
         desk.needed("client_id", spec, at, suggested=f"{_prefix(spec)}_CLIENT_ID")
-    return AppKeys(client_id=_plain(client_id), client_secret=client_secret) if client_secret else None
+    return keys
 
 
 def _plain(value: SecretStr | None) -> str:
@@ -189,6 +203,8 @@ def _plain(value: SecretStr | None) -> str:
 def _judge_webhooks(desk: Desk, spec: SystemSpec, at: KeyPath) -> None:
     """The address that the vendor signs must be one that the daemon answers, and somebody must sign."""
     if spec.webhook_url is None:
+        message = "is of use only with webhook_url; take it out"
+        _refuse_keys(desk, spec, at, ("previous_client_secret_env", "previous_client_secret_file"), message)
         return
     wanted = WEBHOOKS_AT + spec.name
     if urlsplit(spec.webhook_url).path != wanted:

@@ -1,6 +1,6 @@
-"""Serving the web app from a thread of the daemon.
+"""Serving an ASGI application from a thread of the daemon.
 
-Not here: routes (``app``). Signals stay with the daemon; this server stops when it is told to.
+Not here: routes (``app``, ``hooks``). Signals stay with the daemon; this server stops when it is told to.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from connector.errors import Problem, UserError
 
@@ -22,15 +22,30 @@ class _Quiet(uvicorn.Server):
         """The daemon owns the signals."""
 
 
-def serve_in_thread(app: Starlette, *, host: str, port: int) -> Callable[[], None]:
-    """Serve until the returned function is called. Raises `UserError` when the port is taken."""
+def serve_in_thread(
+    app: ASGIApp, *, host: str, port: int, key: str = "web.port", most: int | None = None
+) -> Callable[[], None]:
+    """Serve until the returned function is called. ``most``: connections at once; more are answered 503.
+
+    Raises `UserError` that names the setting ``key`` when the port is taken.
+    """
     try:
         bound = socket.create_server((host, port))
     except OSError as error:
         raise UserError(
-            [Problem("config", "web.port", f"cannot listen on {host}:{port}: {error.strerror}; choose another port")]
+            [Problem("config", key, f"cannot listen on {host}:{port}: {error.strerror}; choose another port")]
         ) from error
-    server = _Quiet(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", server_header=False))
+    server = _Quiet(
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            ws="none",
+            limit_concurrency=most,
+        )
+    )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="web", daemon=True)
     thread.start()
 
