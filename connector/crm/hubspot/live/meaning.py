@@ -22,7 +22,6 @@ from connector.crm.hubspot.fields import (
 )
 from connector.crm.live import Sighting
 from connector.handoff.model import Kind, Ref, SystemName
-from connector.handoff.rulebook import FieldType
 from connector.policy.crmmap import CrmMap
 
 DEAL, COMPANY, TASK, NOTE, MEETING, CALL, EMAIL = "0-3", "0-2", "0-27", "0-46", "0-47", "0-48", "0-49"
@@ -40,8 +39,22 @@ KINDS: Mapping[str, Kind] = {
 """What each type is here. A call or an email is a contact like a meeting and has no kind of its own; its `Ref` carries
 the type before the id (`ref_of`), for ids are unique within one type only."""
 
-OBJECT_NAMES: Mapping[str, str] = {CALL: "calls", EMAIL: "emails"}
-"""The object's name in paths, for types that have no kind and so no name in the mapping."""
+OBJECT_NAMES: Mapping[str, str] = {
+    DEAL: "deals",
+    COMPANY: "companies",
+    TASK: "tasks",
+    NOTE: "notes",
+    MEETING: "meetings",
+    CALL: "calls",
+    EMAIL: "emails",
+}
+"""What HubSpot calls each type in paths."""
+
+BORROWED = frozenset({CALL, EMAIL})
+"""Types that have no kind of their own here."""
+
+CONTACTS = frozenset({MEETING, CALL, EMAIL})
+"""What counts as a touch of the customer."""
 
 FEEDS: Mapping[str, str] = {DEAL: "deal", TASK: "task", MEETING: "meeting", CALL: "call", EMAIL: "email"}
 """The polled feed that tells of the same records (`HubSpotCRM.feeds`). Companies and notes are not polled."""
@@ -90,7 +103,7 @@ class Event:
 def ref_of(object_type_id: str, object_id: str) -> Ref:
     """A record of a watched type. Raises KeyError for another type."""
     kind = KINDS[object_type_id]
-    return Ref(kind, f"{object_type_id}:{object_id}" if object_type_id in OBJECT_NAMES else object_id)
+    return Ref(kind, f"{object_type_id}:{object_id}" if object_type_id in BORROWED else object_id)
 
 
 def type_of(ref: Ref) -> tuple[str, str]:
@@ -99,16 +112,15 @@ def type_of(ref: Ref) -> tuple[str, str]:
     return (before, record_id) if colon else (TYPES[ref.kind], ref.id)
 
 
-TYPES: Mapping[Kind, str] = {kind: each for each, kind in KINDS.items() if each not in OBJECT_NAMES}
+TYPES: Mapping[Kind, str] = {kind: each for each, kind in KINDS.items() if each not in BORROWED}
 
 
 class Meaning:
     """Events of one portal as sightings of records."""
 
     def __init__(self, fields: Fields, map: CrmMap, system: SystemName) -> None:
-        self._fields = fields
         self._system = system
-        self._followed = {each: _followed(map, each) for each in KINDS}
+        self._followed = {each: _followed(fields, map, each) for each in KINDS}
 
     @property
     def system(self) -> SystemName:
@@ -119,10 +131,6 @@ class Meaning:
         """The properties of a type whose change matters: the mapped ones and those of HubSpot's own; empty for a type
         that is not watched."""
         return self._followed.get(object_type_id, frozenset())
-
-    def object_name(self, object_type_id: str) -> str:
-        """The object's name in paths. Raises KeyError for a type that is not watched."""
-        return OBJECT_NAMES.get(object_type_id) or self._fields.object(KINDS[object_type_id])
 
     def of(self, event: Event) -> tuple[Sighting, ...]:
         """The records to look at for this event, none when it is about nothing that is watched."""
@@ -159,7 +167,7 @@ class Meaning:
             case Action.UPDATE:
                 return watched or not event.changed
             case Action.CREATE:
-                return watched or object_type_id in (MEETING, CALL, EMAIL)
+                return watched or object_type_id in CONTACTS
             case _:
                 return True
 
@@ -171,10 +179,10 @@ def _records(event: Event) -> Iterator[tuple[str, str]]:
         yield (before, record_id) if colon else (event.object_type_id, each)
 
 
-def _followed(map: CrmMap, object_type_id: str) -> frozenset[str]:
-    """Own fields of the record alone: a reference is no property here. Calls and emails have no mapping."""
+def _followed(fields: Fields, map: CrmMap, object_type_id: str) -> frozenset[str]:
+    """Mapped properties that the portal has, and those of HubSpot's own. Calls and emails have no mapping."""
     own = SYSTEM_OWN.get(object_type_id, frozenset())
-    if object_type_id in OBJECT_NAMES:
+    if object_type_id in BORROWED:
         return own
-    mapped = (each for each in map.of(KINDS[object_type_id]) if each.type is not FieldType.REFERENCE)
-    return own | {each.field for each in mapped if each.field}
+    kind = KINDS[object_type_id]
+    return own | {each.field for each in map.of(kind) if each.field}.intersection(fields.read_names(kind))

@@ -1,0 +1,423 @@
+"""The webhooks journal of an app: read from where it was left, its entries turned into hints.
+
+Not here: an entry's file (``entries``), what is told of (``subscriptions``), what an event means (``meaning``). A
+journal that cannot be read is told as such and tried again; polling goes on meanwhile, so nothing here is ever urgent.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from threading import Event
+from typing import Generic, TypeVar
+
+from connector.crm.hubspot.live.entries import Entry, Files, Read, Unreadable, entries_of, read
+from connector.crm.hubspot.live.meaning import DEAL, FEEDS, OBJECT_NAMES, Meaning
+from connector.crm.hubspot.live.subscriptions import Agreed, agree, existing
+from connector.crm.hubspot.live.whereabouts import deals_of
+from connector.crm.hubspot.session import Session, Waits
+from connector.crm.live import Hints, Line, Sighting
+from connector.errors import CrmError, Fault, FaultCode
+from connector.handoff.model import Ref
+
+LINE = "journal"
+"""The line's name."""
+
+SCOPES = (
+    "developer.webhooks_journal.read",
+    "developer.webhooks_journal.subscriptions.read",
+    "developer.webhooks_journal.subscriptions.write",
+    "crm.objects.deals.read",
+    "crm.objects.companies.read",
+    "crm.objects.contacts.read",
+)
+"""What the app's login asks for: the journal, its subscriptions, and the objects that it tells of; contacts stand for
+tasks, notes, meetings, calls and emails too (facts: HubSpot §2c, §6)."""
+
+ENTRIES = 20
+"""Entries asked for in one call. More are allowed (100, facts: HubSpot §2c), but their addresses expire meanwhile."""
+
+SIGHTINGS = 500
+"""Most sightings in one hint: a file of 10,000 events is handed over and stored in portions."""
+
+IDLE = 0.25
+"""Seconds without a word after which an empty hint is yielded, so that whoever listens can do other things."""
+
+QUIET, QUIETEST = 1.0, 3.0
+QUIET_GROWS = 300.0
+"""Seconds between two questions: one at first, and three when nothing was told for ten minutes. They do not count
+against the portal's limits (facts: HubSpot §2c)."""
+
+AGREE_EVERY = 900.0
+"""Seconds after which the subscriptions are compared again: somebody may have taken one away."""
+
+FILE_TRIES = 3
+"""Times that an entry's address may turn out to be expired before the entry is left out."""
+
+STEADY = 10.0
+"""A line that stood this long begins its waits anew when it breaks."""
+
+DOUBLINGS = 12
+PLACE_GONE = frozenset({FaultCode.RECORD_GONE, FaultCode.REJECTED, FaultCode.CONFLICT})
+"""How a place may be answered that is not known any more; not documented for this version (facts: HubSpot §2c)."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Seconds before a broken line is tried again: the first time, and at most."""
+
+    first: float
+    most: float
+
+
+PAUSES: Mapping[FaultCode, Pause] = {
+    FaultCode.UNAVAILABLE: Pause(0.5, 60.0),
+    FaultCode.OUTCOME_UNKNOWN: Pause(0.5, 60.0),
+    FaultCode.ROW_LOCKED: Pause(2.0, 60.0),
+    FaultCode.THROTTLED: Pause(2.0, 120.0),
+    FaultCode.QUOTA_EXHAUSTED: Pause(60.0, 900.0),
+    FaultCode.AUTH_REVOKED: Pause(30.0, 600.0),
+}
+REFUSED = Pause(600.0, 600.0)
+"""For everything else: nothing helps but a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far the journal of a portal was read, and what it told then: subscription by object type.
+
+    ``offset`` empty: nothing was in it yet, so that whatever comes is news. None: it was never read.
+    """
+
+    portal_id: str = ""
+    offset: str | None = None
+    told: Mapping[str, str] = field(default_factory=dict)
+
+    def dump(self) -> str:
+        """As text."""
+        return json.dumps(
+            {"portal": self.portal_id, "offset": self.offset, "told": dict(sorted(self.told.items()))},
+            separators=(",", ":"),
+        )
+
+    @classmethod
+    def parse(cls, text: str | None, portal_id: str) -> Place:
+        """From a text that `dump` made. One that is none, or of another portal, counts as nothing read yet."""
+        try:
+            data = json.loads(text or "{}")
+            offset, told = data["offset"], {str(each): str(id_) for each, id_ in data["told"].items()}
+            if str(data["portal"]) == portal_id and (offset is None or isinstance(offset, str)):
+                return cls(portal_id, offset, told)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            pass
+        return cls(portal_id)
+
+
+class _Errand(Generic[T]):
+    """A call on a thread of its own, so that whoever waits for it can do other things. One that nobody waits for any
+    more ends by itself, at the latest with the process."""
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self._call = call
+        self._over = threading.Event()
+        self._result: T | None = None
+        self._error: Exception | None = None
+        threading.Thread(target=self._run, name="journal", daemon=True).start()
+
+    def over(self, seconds: float) -> bool:
+        """Whether it is done, within these seconds."""
+        return self._over.wait(seconds)
+
+    def result(self) -> T:
+        """What it returned; raises what it raised. Only once it is over."""
+        if self._error is not None:
+            raise self._error
+        return self._result  # type: ignore[return-value]  # set by the call that is over
+
+    def _run(self) -> None:
+        try:
+            self._result = self._call()
+        except Exception as error:  # noqa: BLE001  # raised again by whoever waits
+            self._error = error
+        finally:
+            self._over.set()
+
+
+@dataclass(slots=True)
+class _Found:
+    """What one step brought. ``entry``: the one that was dealt with; ``lost``: why its file could not be read."""
+
+    entry: Entry | None = None
+    read: Read = field(default_factory=lambda: Read(()))
+    lost: str = ""
+
+
+class JournalFeed:
+    """Implements `connector.crm.live.LiveFeed` for one portal. ``session`` is the portal's, ``app_session`` the app's.
+
+    ``portal_id`` is the portal's, which the journal's events are chosen by: one app may serve many.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        app_session: Session,
+        meaning: Meaning,
+        *,
+        portal_id: str,
+        files: Files,
+        waits: Waits,
+    ) -> None:
+        self.session = session
+        self.app_session = app_session
+        self.meaning = meaning
+        self.portal_id = portal_id
+        self.files = files
+        self.waits = waits
+
+    def listen(self, cursor: str | None, stop: Event) -> Generator[Hints, None, None]:
+        """Hints from after the cursor on."""
+        yield from _Listening(self, cursor).rounds(stop)
+
+    def deals_of(self, refs: Sequence[Ref]) -> Mapping[Ref, tuple[str, ...]]:
+        """The deals that these hang on."""
+        return deals_of(self.session, refs)
+
+    def probe(self) -> tuple[Line, ...]:
+        """Whether the app may read its journal and its subscriptions; nothing is changed."""
+        feeds = frozenset(FEEDS.values())
+        try:
+            existing(self.app_session, self.portal_id)
+            self.newest()
+        except CrmError as error:
+            return (Line(LINE, feeds, live=False, why=_words(error.fault)),)
+        return (Line(LINE, feeds, live=True),)
+
+    def newest(self) -> tuple[Entry, ...]:
+        """The newest entry; none while the journal is empty. Raises `CrmError`."""
+        return entries_of(self.app_session.get("journal.latest", self.app_session.paths.journal("latest")))
+
+    def after(self, offset: str, *, singly: bool) -> tuple[Entry, ...]:
+        """The entries after a place, from the beginning for an empty one. Raises `CrmError`."""
+        if singly:
+            path = self.app_session.paths.journal(*(("offset", offset, "next") if offset else ("earliest",)))
+        else:
+            place = (offset, "next") if offset else ("earliest",)
+            path = self.app_session.paths.journal("batch", *place, str(ENTRIES))
+        return entries_of(self.app_session.get("journal.next", path))
+
+
+class _Listening:
+    """One time of listening: the place, how the line stands, and what is still to be read of the last answer."""
+
+    def __init__(self, feed: JournalFeed, cursor: str | None) -> None:
+        self._feed = feed
+        self._place = Place.parse(cursor, feed.portal_id)
+        self._stored = self._place
+        self._agreed: Agreed | None = None
+        self._agreed_at = 0.0
+        self._waiting: deque[Entry] = deque()
+        self._singly = False
+        self._stale = 0
+        self._missed: set[str] = set()
+        self._sweep = ""
+        self._live = self._spoke = False
+        self._why = ""
+        self._lines: dict[str, Line] = {}
+        self._failures = 0
+        self._live_since = self._news_at = self._now()
+        self._not_before = 0.0
+
+    def rounds(self, stop: Event) -> Generator[Hints, None, None]:
+        """Read, hand over, wait. Asked for the next, what was yielded was taken."""
+        yield self._hints()
+        while not stop.is_set():
+            rest = self._not_before - self._now()
+            if rest > 0:
+                self._feed.waits.wait(min(IDLE, rest))
+                yield Hints()
+                continue
+            errand = _Errand(self._step)
+            while not errand.over(IDLE):
+                if stop.is_set():
+                    return
+                yield Hints()
+            yield from self._outcome(errand)
+
+    # one step, on a thread of its own
+
+    def _step(self) -> _Found:
+        if self._agreed is None or self._now() - self._agreed_at >= AGREE_EVERY:
+            self._agree()
+        if self._place.offset is None:
+            self._begin()
+        elif not self._waiting:
+            self._waiting.extend(self._next(self._place.offset))
+        if not self._waiting:
+            return _Found()
+        entry = self._waiting[0]
+        try:
+            return _Found(entry, self._read(entry))
+        except Unreadable as error:
+            return _Found(entry, lost=str(error))
+
+    def _agree(self) -> None:
+        """See to the subscriptions. What one that is new did not tell yet has to be polled."""
+        feed = self._feed
+        agreed = agree(feed.app_session, feed.meaning, feed.portal_id)
+        if not agreed.ids:
+            why = next(iter(agreed.refused.values()), "nothing may be subscribed to")
+            raise CrmError(Fault(FaultCode.NOT_PERMITTED, "NO_SUBSCRIPTION", why))
+        self._agreed, self._agreed_at = agreed, self._now()
+        fresh = {each for each, id_ in agreed.ids.items() if self._place.told.get(each) != id_}
+        self._missed |= {FEEDS[each] for each in fresh if each in FEEDS}
+        self._place = replace(self._place, told=agreed.ids)
+
+    def _begin(self) -> None:
+        """Begin at the newest entry, which may tell of something that no search shows yet; all before it is polled."""
+        newest = self._feed.newest()
+        self._missed |= set(FEEDS.values())
+        self._waiting.extend(newest)
+        self._place = replace(self._place, offset="")
+
+    def _next(self, offset: str) -> tuple[Entry, ...]:
+        """What comes after a place. A portal that does not know the batch form is asked for one at a time."""
+        try:
+            return self._feed.after(offset, singly=self._singly)
+        except CrmError as error:
+            if self._singly or error.fault.code not in PLACE_GONE:
+                raise
+        found = self._feed.after(offset, singly=True)
+        self._singly = True
+        return found
+
+    def _read(self, entry: Entry) -> Read:
+        feed = self._feed
+        own = self._agreed.app_ids if self._agreed else frozenset()
+        now = feed.app_session.server_time or feed.waits.clock.now()
+        return read(feed.files.fetch(entry.url), feed.portal_id, own=own, now=now)
+
+    # what came of it
+
+    def _outcome(self, errand: _Errand[_Found]) -> Iterator[Hints]:
+        try:
+            found = errand.result()
+        except CrmError as error:
+            yield self._failed(error.fault)
+            return
+        self._stand()
+        if found.entry is None:
+            self._rest()
+            yield self._hints()
+            return
+        self._waiting.popleft()
+        self._stale, self._news_at = 0, self._now()
+        if found.lost:
+            self._miss_all(f"{found.lost}; what it told is looked for by polling")
+        self._missed |= found.read.unclear
+        yield from self._portions(found.entry, found.read)
+
+    def _portions(self, entry: Entry, read: Read) -> Iterator[Hints]:
+        """An entry's sightings; the place is behind the entry only with the last of them."""
+        meaning = self._feed.meaning
+        portion: list[Sighting] = []
+        heard: set[str] = set()
+        for event in read.events:
+            portion += meaning.of(event)
+            heard |= {FEEDS[event.object_type_id]} if event.object_type_id in FEEDS else set()
+            if len(portion) >= SIGHTINGS:
+                yield Hints(sightings=tuple(portion), heard=frozenset(heard))
+                portion.clear()
+        self._spoke = self._spoke or FEEDS[DEAL] in heard
+        self._place = replace(self._place, offset=entry.offset)
+        yield replace(self._hints(), sightings=tuple(portion), heard=frozenset(heard))
+
+    def _hints(self) -> Hints:
+        """What is to be said of lines, place and what was missed since it was last said."""
+        lines = {line.name: line for line in self._told()}
+        changed = tuple(line for name, line in lines.items() if self._lines.get(name) != line)
+        self._lines = lines
+        moved = self._place != self._stored and self._place.offset is not None
+        self._stored = self._place
+        hints = Hints(
+            cursor=self._place.dump() if moved else "",
+            lines=changed,
+            missed=frozenset(self._missed) if self._live else frozenset(),
+            sweep=self._sweep if self._live else "",
+        )
+        if self._live:
+            self._missed, self._sweep = set(), ""
+        return hints
+
+    def _told(self) -> Iterator[Line]:
+        """The journal's line, and one for each type that it may not tell of. Deals go on being polled until it has told
+        of one: an app that is not installed in the portal is let read its journal all the same, and hears nothing."""
+        agreed = self._agreed or Agreed()
+        feeds = {FEEDS[each] for each in agreed.ids if each in FEEDS}
+        yield Line(LINE, frozenset(feeds if self._spoke else feeds - {FEEDS[DEAL]}), live=self._live, why=self._why)
+        for each, why in agreed.refused.items():
+            name = f"{LINE} of {OBJECT_NAMES[each]}"
+            yield Line(name, frozenset({FEEDS[each]} if each in FEEDS else ()), live=False, why=why)
+        for each in OBJECT_NAMES:
+            name = f"{LINE} of {OBJECT_NAMES[each]}"
+            if each in agreed.ids and name in self._lines:  # it was refused before
+                yield Line(name, frozenset(), live=True)
+
+    def _stand(self) -> None:
+        if not self._live:
+            self._live, self._why, self._live_since = True, "", self._now()
+
+    def _rest(self) -> None:
+        """Nothing new: ask again in a moment, a longer one when it has been quiet for long."""
+        now = self._now()
+        self._not_before = now + min(QUIETEST, QUIET + (now - self._news_at) / QUIET_GROWS)
+
+    def _failed(self, fault: Fault) -> Hints:
+        """Ask again for an address that expired, give up a place that is gone, else be down for a while."""
+        entry = self._waiting[0] if self._waiting else None
+        self._waiting.clear()
+        if entry is not None and fault.code is FaultCode.RECORD_GONE:
+            self._stale += 1
+            if self._stale >= FILE_TRIES:
+                self._stale = 0
+                self._place = replace(self._place, offset=entry.offset)
+                self._miss_all("a file of the journal is gone; what it told is looked for by polling")
+            self._not_before = self._now() + QUIET
+            return self._hints()
+        if entry is None and self._place.offset and self._agreed is not None and fault.code in PLACE_GONE:
+            self._place = replace(self._place, offset=None)
+            if self._failures == 0:
+                self._miss_all(f"the place in the journal is not known any more ({fault.vendor_code})")
+        self._break(fault)
+        return self._hints()
+
+    def _break(self, fault: Fault) -> None:
+        now = self._now()
+        if self._live and now - self._live_since >= STEADY:
+            self._failures = 0
+        self._live, self._why = False, _words(fault)
+        pause = PAUSES.get(fault.code, REFUSED)
+        ceiling = min(pause.most, pause.first * 2.0 ** min(self._failures, DOUBLINGS))
+        self._failures += 1
+        wait = random.uniform(ceiling / 2, ceiling)  # noqa: S311  # spread, not secrecy
+        if fault.retry_at is not None:
+            asked = (fault.retry_at - self._feed.waits.clock.now()).total_seconds()
+            wait = max(wait, min(asked, REFUSED.most))
+        self._not_before = now + wait
+
+    def _miss_all(self, why: str) -> None:
+        self._missed |= set(FEEDS.values())
+        self._sweep = why
+
+    def _now(self) -> float:
+        return self._feed.waits.monotonic()
+
+
+def _words(fault: Fault) -> str:
+    return f"{fault.vendor_code}: {fault.message}" if fault.vendor_code else fault.message
