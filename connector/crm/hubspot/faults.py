@@ -150,6 +150,7 @@ def from_garbage(status: int, *, writing: bool) -> HubSpotError:
     return HubSpotError(Fault(code, str(status), "HubSpot's reply could not be read"), status=status)
 
 
+BAD_REQUEST = 400
 REFUSED_GRANTS = frozenset({400, 401, 403})
 """How the token endpoint says that it does not know what it was given (facts: HubSpot §7)."""
 
@@ -165,7 +166,7 @@ def of_token(
         message = f"HubSpot refuses {what}: {words}"
         return HubSpotError(Fault(FaultCode.AUTH_REVOKED, named, message), status=status)
     answer = _Answer(status=status, data=told, headers=lowered, text="")
-    code = _code(answer, writing=False)
+    code = FaultCode.UNAVAILABLE if status < BAD_REQUEST else _code(answer, writing=False)
     retry_at = _retry_at(code, answer, moments)
     return HubSpotError(Fault(code, named, f"No token was granted: {words}", retry_at=retry_at), status=status)
 

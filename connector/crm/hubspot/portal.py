@@ -36,6 +36,7 @@ class Portal:
         self._unique: dict[Kind, frozenset[str]] = {}
         self._times: StageTimes | None = None
         self.id = ""
+        self.card = ""
 
     def pin(self) -> None:
         """Learn which portal this is. Raises `UserError` when it is another one than before."""
@@ -46,6 +47,8 @@ class Portal:
             raise UserError([Problem(where="HubSpot", key="token", message=message)])
         self.id = found
         self._session.zone = str(data.get("timeZone") or "UTC")
+        told = (str(data[name]) for name in ("accountType", "timeZone", "dataHostingLocation") if data.get(name))
+        self.card = f"portal {found} ({', '.join(told)})"
 
     def refresh_stages(self) -> tuple[Stage, ...]:
         """Read all deal pipelines."""
