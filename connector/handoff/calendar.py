@@ -32,7 +32,7 @@ def add_hours(calendar: Calendar, start: datetime, hours: Decimal) -> datetime:
     left = timedelta(microseconds=int(hours * _MICROSECONDS_PER_HOUR))
     if not left:
         return start
-    for opens, closes in _open_spans(calendar, start):
+    for opens, closes in open_spans(calendar, start):
         if closes - opens >= left:
             return opens + left
         left -= closes - opens
@@ -48,7 +48,7 @@ def elapsed(calendar: Calendar, start: datetime, end: datetime) -> timedelta:
     if end < start:
         raise ValueError(f"the end {end.isoformat()} lies before the start {start.isoformat()}")
     total = timedelta()
-    for opens, closes in _open_spans(calendar, start):
+    for opens, closes in open_spans(calendar, start):
         if opens >= end:
             break
         total += min(closes, end) - opens
@@ -60,7 +60,7 @@ def next_open(calendar: Calendar, moment: datetime) -> datetime:
 
     Raises ValueError when `SEARCH_DAYS` pass without a working hour.
     """
-    opens, _ = next(_open_spans(calendar, moment.astimezone(UTC)))
+    opens, _ = next(open_spans(calendar, moment.astimezone(UTC)))
     return opens
 
 
@@ -69,13 +69,21 @@ def local_date(calendar: Calendar, moment: datetime) -> date:
     return _local_day(calendar, moment)
 
 
+def local_time(calendar: Calendar, moment: datetime) -> time:
+    """The time on the team's clock at a moment."""
+    return moment.astimezone(ZoneInfo(calendar.tz)).time()
+
+
 def end_of_day(calendar: Calendar, day: date) -> datetime:
     """The moment a local day is over, in UTC."""
     return _instant(ZoneInfo(calendar.tz), datetime.combine(day + _DAY, time()))
 
 
-def _open_spans(calendar: Calendar, start: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Open spans from ``start`` on, in order, none overlapping, without end; raises past a long stretch of none."""
+def open_spans(calendar: Calendar, start: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Spans of working time from ``start`` on, in order, none overlapping, without end.
+
+    Raises ValueError when `SEARCH_DAYS` pass without one.
+    """
     # A window may pass midnight once or more often; begin early enough to catch its tail.
     reach = max((window.end // _MINUTES_PER_DAY for window in calendar.windows), default=0)
     day = _local_day(calendar, start) - reach * _DAY

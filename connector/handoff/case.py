@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connector.handoff import conditions
-from connector.handoff.calendar import local_date
-from connector.handoff.model import CrmTask, Gate, LedgerFacts, Person, Ref, Snapshot, Value
+from connector.handoff.calendar import local_date, local_time
+from connector.handoff.model import CrmMeeting, CrmTask, Gate, LedgerFacts, Person, Ref, Snapshot, Value
 from connector.handoff.plan import Assignment, FieldCheck, Finding, Phase
 from connector.handoff.rulebook import Condition, Policy, Role
 
@@ -139,6 +139,11 @@ class Case:
         key = self.key(step)
         return next((task for task in self.snapshot.tasks if task.key == key), None)
 
+    def meeting(self, step: str) -> CrmMeeting | None:
+        """The meeting of a playbook step, when it exists."""
+        key = self.key(step)
+        return next((meeting for meeting in self.snapshot.meetings if meeting.key == key), None)
+
     def label(self, path: str) -> str:
         """What the admin calls a field."""
         rule = self.policy.fields.get(path)
@@ -169,6 +174,10 @@ class Case:
         """A moment as people in the team's time zone would write its day, e.g. ``3 May 2026``."""
         day = local_date(self.policy.calendar, moment)
         return f"{day.day} {day:%b %Y}"
+
+    def clock(self, moment: datetime) -> str:
+        """A moment as the clock on the team's wall shows it, e.g. ``14:30``."""
+        return f"{local_time(self.policy.calendar, moment):%H:%M}"
 
     def after(self, finding: Finding) -> Case:
         """The case as the next rule sees it."""

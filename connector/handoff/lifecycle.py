@@ -11,7 +11,7 @@ from datetime import datetime
 
 from connector.handoff import conditions
 from connector.handoff.case import PASSED, Case
-from connector.handoff.model import Gate, LedgerFacts, Snapshot, Value
+from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Gate, LedgerFacts, Snapshot, Value
 from connector.handoff.plan import FieldCheck, Finding, Phase, Remember, Verdict
 from connector.handoff.rulebook import Policy
 from connector.handoff.text import reference_in
@@ -175,9 +175,10 @@ def _recover(snapshot: Snapshot, now: datetime) -> LedgerFacts:
 
 
 def _key_generation(snapshot: Snapshot) -> int:
-    """The highest generation in the keys of this deal's tasks and notes; 0 when none is ours."""
+    """The highest generation in the keys of what hangs on this deal; 0 when none is ours."""
     prefix = f"{snapshot.key}:"
-    keys = [*(task.key or "" for task in snapshot.tasks), *(note.key for note in snapshot.notes)]
+    made: list[CrmTask | CrmNote | CrmMeeting] = [*snapshot.tasks, *snapshot.notes, *snapshot.meetings]
+    keys = [one.key or "" for one in made]
     numbers = [key.removeprefix(prefix).split(":", 1)[0] for key in keys if key.startswith(prefix)]
     return max((int(number) for number in numbers if number.isascii() and number.isdigit()), default=0)
 

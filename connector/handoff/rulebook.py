@@ -231,12 +231,46 @@ class Limit:
     clock: Clock
 
 
+class Make(StrEnum):
+    """What a step puts into the CRM."""
+
+    TASK = "task"
+    MEETING = "meeting"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a meeting step asks of its event: how long it is and when it may begin at the earliest after its trigger.
+
+    ``with_customer``: the customer takes part, so that one which was held counts as a touch. ``invite`` are those who
+    are asked to come besides the owner.
+    """
+
+    minutes: int
+    earliest: Limit
+    with_customer: bool = False
+    invite: tuple[Role, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What only some CRMs keep of a task, in the mapping's words; empty where a step does not say."""
+
+    queue: str = ""
+    priority: str = ""
+    type: str = ""
+
+
+NO_EXTRAS = Extras()
+
+
 @dataclass(frozen=True, slots=True)
 class PlaybookTask:
-    """One task. ``after`` names the step whose completion triggers it; empty means the release of the handoff.
+    """One step. ``after`` names the step whose completion triggers it; empty means the release of the handoff.
 
-    ``create`` says whether the CRM task is made at once with its due date (``at_release``) or when the step before is
-    done. ``subject`` and ``body`` are templates over the same names as the summary's.
+    ``at_release`` says whether the CRM record is made at once with its date or when the step before is done.
+    ``subject`` and ``body`` are templates over the same names as the summary's. A step with a ``draft`` is a meeting,
+    which then has to take place within its ``limit``; any other is a task.
     """
 
     step: str
@@ -248,6 +282,13 @@ class PlaybookTask:
     after: str = ""
     at_release: bool = True
     remind: bool = False
+    draft: Draft | None = None
+    extras: Extras = NO_EXTRAS
+
+    @property
+    def make(self) -> Make:
+        """What it puts into the CRM."""
+        return Make.MEETING if self.draft else Make.TASK
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,11 +310,17 @@ class SummarySection:
 
 @dataclass(frozen=True, slots=True)
 class SummaryPolicy:
-    """The one-page document. ``template`` is Jinja text; ``max_chars`` is the smallest limit of where it is kept."""
+    """The one-page document. ``template`` is Jinja text; ``max_chars`` is what the field it is kept in holds.
+
+    ``note_chars`` is what one note holds (0: as much as the field); a longer document goes on in further notes. With
+    ``markup`` a note is kept as HTML, in which some characters take more room than they show.
+    """
 
     template: str
     sections: tuple[SummarySection, ...]
     max_chars: int
+    note_chars: int = 0
+    markup: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +345,19 @@ class Teams:
 
 
 NO_TEAMS = Teams()
+
+
+@dataclass(frozen=True, slots=True)
+class MeetingPolicy:
+    """How it is known that a meeting of the playbook took place: by its outcome, which a person sets.
+
+    ``held_when_over``: one that nobody canceled also counts when its end has passed, for CRMs without an outcome.
+    """
+
+    held_when_over: bool = False
+
+
+NO_MEETINGS = MeetingPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +387,8 @@ class Targets:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All of it, for one system. ``fields`` is keyed by canonical path."""
+    """All of it, for one system. ``fields`` is keyed by canonical path; ``extras`` are the paths of what only some CRMs
+    keep of tasks and meetings (``task.queue``, ``meeting.attendees``) and this one does."""
 
     version: str
     fields: Mapping[str, FieldRule]
@@ -343,3 +404,5 @@ class Policy:
     rewin_window: timedelta
     deal_types: tuple[DealType, ...] = (DealType.NEW, DealType.RENEWAL, DealType.UPSELL)
     teams: Teams = NO_TEAMS
+    meetings: MeetingPolicy = NO_MEETINGS
+    extras: frozenset[str] = frozenset()

@@ -1,7 +1,7 @@
 """The steps of a handoff's playbook: owner, due date, whether done, and how it stands in the CRM.
 
-Not here: the tasks to be written (``rules.playbook``). A step's plan is drawn up from the release; once the step
-before it is done, its own clock starts at that moment instead.
+Not here: the tasks and meetings to be written (``rules.playbook``, ``rules.drafts``). A step's plan is drawn up from
+the release; once the step before it is done, its own clock starts at that moment instead.
 """
 
 from __future__ import annotations
@@ -12,17 +12,19 @@ from datetime import date, datetime, timedelta
 from connector.handoff.calendar import add_hours, local_date
 from connector.handoff.case import Case
 from connector.handoff.conditions import filled
-from connector.handoff.model import CrmTask, Person
-from connector.handoff.rulebook import Clock, Limit, Playbook, PlaybookTask, Role, SignalKind
+from connector.handoff.meetings import Room, Slot, held_at, place
+from connector.handoff.model import CrmMeeting, CrmTask, Person
+from connector.handoff.rulebook import Clock, Draft, Limit, Playbook, PlaybookTask, Role, SignalKind
 
 _HOUR = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step as it stands: ``deadline`` by its clock, ``done_at`` None while open, ``task`` the CRM's own.
+    """One step as it stands: ``deadline`` by its clock, ``done_at`` None while open, ``task`` or ``meeting`` the CRM's.
 
-    ``waiting`` steps get their task only when the step before is done. ``owner_why`` is empty for the obvious owner.
+    ``waiting`` steps are made only when the step before is done. ``owner_why`` is empty for the obvious owner. ``slot``
+    is when a meeting is to be; such a step is over when the meeting is.
     """
 
     spec: PlaybookTask
@@ -35,6 +37,8 @@ class Step:
     by_field: bool
     waiting: bool
     task: CrmTask | None
+    meeting: CrmMeeting | None = None
+    slot: Slot | None = None
 
 
 def chosen(case: Case) -> Playbook | None:
@@ -55,7 +59,7 @@ def walk(case: Case) -> tuple[Step, ...]:
     found: dict[str, Step] = {}
     for spec in _in_order(book):
         start = planned.get(spec.after, case.released_at)
-        planned[spec.step] = _deadline(case, start, spec.limit)
+        planned[spec.step] = _over(case, spec, start)[1]
         step = _step(case, spec, begins=done.get(spec.after, start), before_done=not spec.after or spec.after in done)
         found[spec.step] = step
         if step.done_at is not None:
@@ -66,6 +70,17 @@ def walk(case: Case) -> tuple[Step, ...]:
 def done_signals(steps: tuple[Step, ...]) -> dict[str, datetime]:
     """When each finished step was first seen done, for the ledger."""
     return {step.spec.step: step.done_at for step in steps if step.done_at is not None}
+
+
+def met_customer(case: Case, steps: tuple[Step, ...]) -> tuple[tuple[datetime, str | None], ...]:
+    """The playbook's own meetings that were held with the customer: when each began, and who had it."""
+    own = (step.meeting for step in steps if step.spec.draft and step.spec.draft.with_customer)
+    return tuple((one.start, one.owner_id) for one in own if one and one.start and held_at(case, one))
+
+
+def slot_from(case: Case, spec: PlaybookTask, begins: datetime) -> Slot | None:
+    """When a meeting of this step is to be if its clock starts then; None for a task."""
+    return _over(case, spec, begins)[0]
 
 
 def _in_order(book: Playbook) -> list[PlaybookTask]:
@@ -81,41 +96,59 @@ def _in_order(book: Playbook) -> list[PlaybookTask]:
 
 
 def _step(case: Case, spec: PlaybookTask, *, begins: datetime, before_done: bool) -> Step:
-    task = case.task(spec.step)
+    task, meeting = case.task(spec.step), case.meeting(spec.step)
     by_field = any(
         signal.kind is SignalKind.FIELD_FILLED and filled(case.value(signal.field)) for signal in spec.done_when
     )
-    deadline = _deadline(case, begins, spec.limit)
-    owner, why = _owner(case, spec, task)
+    slot, deadline = _over(case, spec, begins)
+    owner, why = _owner(case, spec, task or meeting)
     return Step(
         spec=spec,
         begins=begins,
         deadline=deadline,
-        due=local_date(case.policy.calendar, deadline),
+        due=local_date(case.policy.calendar, slot.start if slot else deadline),
         owner=owner,
         owner_why=why,
-        done_at=_done_at(case, spec, task, by_field=by_field),
+        done_at=_done_at(case, spec, task or meeting, by_field=by_field),
         by_field=by_field,
         waiting=not spec.at_release and not before_done,
         task=task,
+        meeting=meeting,
+        slot=slot,
     )
 
 
-def _done_at(case: Case, spec: PlaybookTask, task: CrmTask | None, *, by_field: bool) -> datetime | None:
-    """The first time it was seen done; the CRM's own time for a closed task, else now."""
+def _done_at(case: Case, spec: PlaybookTask, made: CrmTask | CrmMeeting | None, *, by_field: bool) -> datetime | None:
+    """The first time it was seen done; the CRM's own time for a closed task or a meeting that was held, else now."""
     if spec.step in case.ledger.done_signals:
         return case.ledger.done_signals[spec.step]
-    if task and task.done:
-        return task.done_at or case.now
+    if isinstance(made, CrmTask) and made.done:
+        return made.done_at or case.now
+    if isinstance(made, CrmMeeting) and (held := held_at(case, made)):
+        return held
     return case.now if by_field else None
 
 
-def _owner(case: Case, spec: PlaybookTask, task: CrmTask | None) -> tuple[Person | None, str]:
-    """Who should own the task. The AE's tasks stay with their owner: the deal may get another owner after the sale."""
-    present = case.snapshot.person(task.owner_id) if task else None
+def _owner(case: Case, spec: PlaybookTask, made: CrmTask | CrmMeeting | None) -> tuple[Person | None, str]:
+    """Who should own it. What is the AE's stays with its owner: the deal may get another owner after the sale."""
+    present = case.snapshot.person(made.owner_id) if made else None
     if spec.owner is Role.AE and present and present.active:
         return present, ""
     return case.person_for(spec.owner)
+
+
+def _over(case: Case, spec: PlaybookTask, start: datetime) -> tuple[Slot | None, datetime]:
+    """When a step whose clock starts then is to be over; for a meeting also when it is to be."""
+    deadline = _deadline(case, start, spec.limit)
+    if spec.draft is None:
+        return None, deadline
+    slot = _slot(case, spec.draft, opens=_deadline(case, start, spec.draft.earliest), closes=deadline, step=spec.step)
+    return slot, slot.end
+
+
+def _slot(case: Case, draft: Draft, *, opens: datetime, closes: datetime, step: str) -> Slot:
+    room = Room(opens, closes, timedelta(minutes=draft.minutes))
+    return place(case.policy.calendar, room, key=case.key(step))
 
 
 def _deadline(case: Case, start: datetime, limit: Limit) -> datetime:

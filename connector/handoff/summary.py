@@ -8,18 +8,24 @@ because notes in Salesforce have no field for one.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import Gate
 from connector.handoff.override import requested
 from connector.handoff.rulebook import SummarySection
-from connector.handoff.text import NAMES, NOT_RECORDED, REFERENCE, names, render, shown
+from connector.handoff.text import NAMES, NOT_RECORDED, REFERENCE, names, render, room_taken, shown
 
 STEP = "summary"
 TITLE = "Handoff summary"
 SUMMARY_NAMES = NAMES | {"deal_type", "gate", "override_by", "override_reason", "sections"}
 """The names the summary's template may use; ``sections`` hold ``title`` and ``rows`` of ``label`` and ``text``."""
+TITLE_ROOM = 80
+"""Room for a note's title where it stands in the marked-up text itself, its tags included."""
+LEAST_ROOM = 64
+"""Room for words that a note must have besides its seal."""
+NOTHING_MORE = "The summary has become shorter: all of it is in the note before this one."
 CUT_MARK = "\n[Cut here to fit; the rest is in the deal's own fields.]"
 
 _FOOTER = "\n\nKept up to date until someone edits it (mark {mark}).\n" + REFERENCE + " {key}"
@@ -27,6 +33,15 @@ _SEALED = re.compile(
     r"\s*Kept up to date until someone edits it \(mark ([0-9a-f]{16})\)\.\s*" + re.escape(REFERENCE) + r"\s*\S+\s*$"
 )
 _BLANKS = re.compile(r"\n{3,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One note of the document: the step of its key, its title, its text."""
+
+    step: str
+    title: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +78,34 @@ def document(case: Case) -> str:
     return _seal(text, key=case.key(STEP), most=case.policy.summary.max_chars)
 
 
+def parts(case: Case, text: str) -> tuple[Part, ...]:
+    """The document as notes hold it: whole where it fits, else in pieces that each carry their own seal.
+
+    Pieces end at a line, a line that is longer than a note between two words. Raises ValueError when a note is too
+    short for anything but its seal.
+    """
+    policy = case.policy.summary
+    most = (policy.note_chars or policy.max_chars) - (TITLE_ROOM if policy.markup else 0)
+    if room_taken(text, markup=policy.markup) <= most:
+        return (Part(STEP, TITLE, text),)
+    seal = _SEALED.search(text)
+    body = text[: seal.start()] if seal else text
+    seal_room = room_taken(_sealed("", key=case.key(f"{STEP}-99")), markup=policy.markup)
+    pieces = _pieces(body, room=most - seal_room, markup=policy.markup)
+    steps = [STEP, *(f"{STEP}-{number}" for number in range(2, len(pieces) + 1))]
+    return tuple(
+        Part(step, f"{TITLE} ({number} of {len(pieces)})", _sealed(piece, key=case.key(step)))
+        for number, (step, piece) in enumerate(zip(steps, pieces, strict=True), 1)
+    )
+
+
+def nothing_more(case: Case, step: str) -> Part:
+    """What a further note says once the document no longer reaches it: notes are never deleted."""
+    return Part(step, TITLE, _sealed(NOTHING_MORE, key=case.key(step)))
+
+
 def untouched(text: str) -> bool:
-    """Whether a document found in the CRM is word for word one that `document` made."""
+    """Whether a document found in the CRM is word for word one that `document` or `parts` made."""
     seal = _SEALED.search(text)
     return seal is not None and seal[1] == _mark(text[: seal.start()])
 
@@ -93,7 +134,55 @@ def _seal(text: str, *, key: str, most: int) -> str:
         raise ValueError(f"summary.max_chars is {most}, too little for a summary with its reference")
     if len(body) > room:
         body = body[: room - len(CUT_MARK)].rstrip() + CUT_MARK
+    return _sealed(body, key=key)
+
+
+def _sealed(body: str, *, key: str) -> str:
     return body + _FOOTER.format(mark=_mark(body), key=key)
+
+
+def _pieces(body: str, *, room: int, markup: bool) -> list[str]:
+    """The text in pieces that each fit; joined by line breaks they have the same words."""
+    if room < LEAST_ROOM:
+        raise ValueError("a note is too short for a summary with its reference")
+    pieces: list[str] = []
+    held: list[str] = []
+    taken = 0
+    for line in _short_lines(body, room=room, markup=markup):
+        needed = room_taken(line + "\n", markup=markup)
+        if held and taken + needed > room:
+            pieces.append("\n".join(held).strip())
+            held, taken = [], 0
+        held.append(line)
+        taken += needed
+    pieces.append("\n".join(held).strip())
+    return [piece for piece in pieces if piece]
+
+
+def _short_lines(body: str, *, room: int, markup: bool) -> Iterator[str]:
+    """The lines of a text, those that do not fit in pieces: between two words, or within one that is too long."""
+    # The line break that ends a line is part of what it takes.
+    room -= room_taken("\n", markup=markup)
+    for line in body.split("\n"):
+        while line and room_taken(line, markup=markup) > room:
+            end = _fitting(line, room=room, markup=markup)
+            space = line.rfind(" ", 0, end + 1)
+            end = space if space > 0 else end
+            yield line[:end]
+            line = line[end:].lstrip()
+        yield line
+
+
+def _fitting(line: str, *, room: int, markup: bool) -> int:
+    """How many characters of a line fit, at least one."""
+    low, high = 1, len(line)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if room_taken(line[:middle], markup=markup) <= room:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _mark(body: str) -> str:

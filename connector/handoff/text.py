@@ -27,7 +27,11 @@ MAX_VALUE_CHARS = 900
 """Most of one field that a one-page document shows; the rest is read in the field itself."""
 MAX_LINE_CHARS = 255
 """Most of a name or subject line: Task.Subject holds 255 characters (facts: Salesforce, Task)."""
+MAX_NAME_CHARS = 80
+"""Most of the name of what moved a deal."""
 CUT = " … (cut; the rest is in the field)"
+
+_IN_MARKUP = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\n": "<br>"}
 
 _REFERENCE_IN_VALUE = re.compile(re.escape(REFERENCE[:-1]) + r"\s*:", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n{3,}")
@@ -131,6 +135,13 @@ def gap_lines(case: Case) -> tuple[str, ...]:
 def _gap_line(gap: FieldCheck) -> str:
     sentences = (part.strip().rstrip(".") + "." for part in (gap.why, gap.advice) if part.strip())
     return f"{gap.label}: {' '.join(sentences)}".rstrip(": ")
+
+
+def room_taken(text: str, *, markup: bool) -> int:
+    """How many characters a text takes where it is kept: as HTML a line break and ``&``, ``<``, ``>`` take more."""
+    if not markup:
+        return len(text)
+    return len(text) + sum(text.count(each) * (len(kept) - 1) for each, kept in _IN_MARKUP.items())
 
 
 def reference_in(text: str) -> str:

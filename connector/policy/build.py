@@ -8,10 +8,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 from connector.errors import Problem
@@ -25,6 +24,7 @@ from connector.handoff.rulebook import (
     FieldType,
     GateModeRule,
     GatePolicy,
+    MeetingPolicy,
     NotifyPolicy,
     OverridePolicy,
     Playbook,
@@ -39,11 +39,11 @@ from connector.handoff.rulebook import (
 from connector.policy import calendars
 from connector.policy.conditions import Scope, Vocabulary, condition
 from connector.policy.crmmap import CrmMap
-from connector.policy.known import KNOWN
+from connector.policy.known import EXTRAS, KNOWN
 from connector.policy.lists import first_match
 from connector.policy.maps import VendorMap
 from connector.policy.model import AssignmentSpec, GateSpec, PlaybookFileSpec, ProcessSpec, SummarySpec, When
-from connector.policy.playbooks import playbooks
+from connector.policy.playbooks import WorkingDay, playbooks
 from connector.policy.reach import taken_by
 from connector.policy.sources import Sources, segment_names
 from connector.policy.templates import Words
@@ -51,8 +51,10 @@ from connector.settings.mistakes import did_you_mean
 from connector.settings.spans import KeyPath
 
 VERSION_CHARS = 12
-SUMMARY_FIELDS = ("summary", "note.body")
-"""Where the summary is kept; it must fit the smallest."""
+NOTES_ARE_MARKUP = frozenset({"hubspot"})
+"""Whose notes are HTML (facts: HubSpot §6)."""
+MOST_NOTES = 4
+"""How many notes a summary may fill where no field sets its length."""
 SUMMARY_MAX_CHARS = 32_000
 """What the summary may have when no map says less: a classic Note's body (facts: Salesforce, Note)."""
 
@@ -120,8 +122,8 @@ class Book:
     summary: SummaryPolicy
 
 
-def book(spec: PlaybookFileSpec, *, scope: Scope, day: Decimal, words: Words, template: str) -> Book:
-    """What playbook.toml describes; ``day`` is how many hours a working day has. Problems go to the scope."""
+def book(spec: PlaybookFileSpec, *, scope: Scope, day: WorkingDay, words: Words, template: str) -> Book:
+    """What playbook.toml describes. Problems go to the scope."""
     return Book(
         playbooks=playbooks(spec.playbooks, scope=scope, day=day, words=words),
         summary=_summary(spec.summary, template=template, scope=scope),
@@ -135,8 +137,6 @@ def policy(rules: Rules, book: Book, vendor: VendorMap) -> Policy:
         for path, field in vendor.map.fields.items()
         if field.kind in (Kind.DEAL, Kind.ACCOUNT)
     }
-    limits = [field.max_chars for path in SUMMARY_FIELDS if (field := vendor.map.fields.get(path)) and field.max_chars]
-    summary = dataclasses.replace(book.summary, max_chars=min(limits, default=SUMMARY_MAX_CHARS))
     made = Policy(
         version="",
         fields=fields,
@@ -146,13 +146,38 @@ def policy(rules: Rules, book: Book, vendor: VendorMap) -> Policy:
         assignment=rules.assignment,
         calendar=rules.calendar,
         playbooks=book.playbooks,
-        summary=summary,
+        summary=_kept_in(vendor.map, book.summary),
         notify=dataclasses.replace(rules.notify, in_crm=_ways(vendor.map)),
         teams=vendor.map.teams,
+        meetings=MeetingPolicy(held_when_over=vendor.map.held_when_over),
+        extras=frozenset(path for path in EXTRAS if path in vendor.map.fields),
         targets=rules.targets,
         rewin_window=rules.rewin_window,
     )
     return dataclasses.replace(made, version=digest(made))
+
+
+def _kept_in(crm_map: CrmMap, summary: SummaryPolicy) -> SummaryPolicy:
+    """The summary with the room that its field and its notes have. Without a field it may fill as many notes."""
+    field, note = (crm_map.fields.get(path) for path in ("summary", "note.body"))
+    in_note = (note.max_chars if note else 0) or SUMMARY_MAX_CHARS
+    in_field = (field.max_chars if field else in_note * MOST_NOTES) or SUMMARY_MAX_CHARS
+    markup = crm_map.vendor in NOTES_ARE_MARKUP
+    return dataclasses.replace(summary, max_chars=in_field, note_chars=in_note, markup=markup)
+
+
+def missing_for(book: Book, vendor: VendorMap) -> Iterator[Problem]:
+    """What playbook.toml asks for that this CRM's mapping gives no place to."""
+    steps = [task for playbook in book.playbooks for task in playbook.tasks]
+    meeting = next((task.step for task in steps if task.draft), None)
+    if meeting is not None and "meeting.key" not in vendor.map.fields:
+        message = f"playbook.toml makes meetings (step {meeting!r}); map key, by which each is found again"
+        yield vendor.source.problem(("fields", "meeting"), message, of_key=True)
+    mapped = vendor.map.fields.get("task.queue")
+    for name in dict.fromkeys(task.extras.queue for task in steps if task.extras.queue):
+        if mapped is not None and name not in mapped.values:
+            message = f'playbook.toml names the queue {name!r}; add it with its id, e.g. {name} = "123"'
+            yield vendor.source.problem(("fields", "task", "queue", "values"), message, of_key=True)
 
 
 def _ways(crm_map: CrmMap) -> tuple[str, ...]:

@@ -46,6 +46,11 @@ def calendar(spec: CalendarSpec, *, at: KeyPath, scope: Scope) -> Calendar:
     )
 
 
+def longest_stretch(calendar: Calendar) -> int:
+    """The longest time the team works without a break, in minutes."""
+    return max((window.end - window.start for window in calendar.windows), default=0)
+
+
 def hours_a_day(calendar: Calendar) -> Decimal:
     """How many hours a working day has, on average over the days that have any."""
     days = {window.weekday for window in calendar.windows}

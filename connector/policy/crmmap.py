@@ -51,7 +51,8 @@ class CrmMap:
 
     ``deal_types`` maps vendor values; any other value, or none, is ``other_deal_type``. ``pipelines`` empty means all.
     ``team_access`` is what a place on the team of a ``deal`` or ``account`` allows. ``bell`` names the vendor's kind of
-    notification, empty for none; ``mail`` lets the CRM send mails.
+    notification, empty for none; ``mail`` lets the CRM send mails. ``held_when_over`` takes a meeting of the playbook
+    whose time has passed for one that was held.
     """
 
     vendor: str
@@ -64,6 +65,7 @@ class CrmMap:
     team_access: Mapping[str, str] = dataclasses.field(default_factory=dict)
     bell: str = ""
     mail: bool = False
+    held_when_over: bool = False
 
     def of(self, kind: Kind) -> tuple[MappedField, ...]:
         """The mapped fields of one kind of record, in the order of the mapping file."""

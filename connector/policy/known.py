@@ -55,6 +55,7 @@ KNOWN: Mapping[Kind, Mapping[str, KnownField]] = {
         "started_at": _written(T.DATETIME, required=True),
         "first_touch_at": _written(T.DATETIME),
         "summary": _written(T.LONG_TEXT),
+        "pinned": _written(T.TEXT),
         "metric_completion": _written(T.NUMBER),
         "metric_assign_minutes": _written(T.NUMBER),
         "metric_ttft_hours": _written(T.NUMBER),
@@ -76,6 +77,7 @@ KNOWN: Mapping[Kind, Mapping[str, KnownField]] = {
         "remind_at": _written(T.DATETIME),
         "type": _written(T.CHOICE),
         "priority": _written(T.CHOICE),
+        "queue": _written(T.CHOICE),
         "done_at": _read(T.DATETIME),
         "done": _read(T.BOOL),
     },
@@ -95,6 +97,7 @@ KNOWN: Mapping[Kind, Mapping[str, KnownField]] = {
         "end": _written(T.DATETIME),
         "minutes": _written(T.NUMBER),
         "outcome": _read(T.CHOICE),
+        "attendees": _written(T.TEXT),
         "deal": _written(T.REFERENCE),
         "owner": _written(T.PERSON),
     },
@@ -105,11 +108,17 @@ OPEN_KINDS = frozenset({Kind.DEAL, Kind.ACCOUNT})
 """The kinds of record a company may map fields of its own on."""
 
 RESERVED_STEPS = ("summary", "patch-deal", "patch-account", "patch-revert", "team-deal", "team-account")
-"""Steps the core names itself; ``notify-…`` too."""
+RESERVED_STARTS = ("notify-", "summary-")
+"""Steps the core names itself, and how those begin of which there are several."""
+
+EXTRAS = ("task.queue", "task.priority", "task.type", "meeting.attendees")
+"""What only some CRMs keep; a step's word for it is passed on where the map has a field for it."""
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "status": ("1 Preparation", "2 Welcome", "3 Alignment", "4 Implementation", "5 Review"),
     "gate": ("Held", "Released", "Overridden", "Warned", "Not checked"),
     "task.status": ("open", "done"),
+    "meeting.outcome": ("planned", "held", "missed", "moved", "canceled"),
 }
-"""What the core writes into its choice fields, in canonical words; a test holds them equal to the core's."""
+"""What the core writes into its choice fields, or reads from them, in canonical words; a test holds them equal to the
+core's."""

@@ -18,12 +18,13 @@ from connector.handoff.text import NAMES
 from connector.policy import build, calendars
 from connector.policy.conditions import Scope, Vocabulary
 from connector.policy.crmmap import CrmMap
+from connector.policy.playbooks import WorkingDay
 from connector.policy.sources import Sources, read_sources
 from connector.policy.templates import Words, read_template
 from connector.settings import Settings, read_settings
 
 NOTICE_FILE = "templates/{moment}.txt.j2"
-USUAL_DAY = Decimal(8)
+USUAL_DAY = WorkingDay(hours=Decimal(8), stretch=480)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,9 @@ def _load(folder: Path, systems: Mapping[SystemName, str]) -> tuple[Loaded | Non
     sources = read_sources(folder, sorted(set(systems.values())), problems)
     words = build.vocabulary(sources, problems)
     rules = _rules(sources, words, problems)
-    book = _book(sources, words, problems, day=calendars.hours_a_day(rules.calendar) if rules else USUAL_DAY)
+    book = _book(sources, words, problems, day=_working_day(rules))
+    if book is not None:
+        problems += [problem for vendor in sources.maps.values() for problem in build.missing_for(book, vendor)]
     if problems or rules is None or book is None:
         return None, _once(problems)
     policies = {vendor: build.policy(rules, book, one) for vendor, one in sources.maps.items()}
@@ -84,7 +87,13 @@ def _rules(sources: Sources, words: Vocabulary, problems: list[Problem]) -> buil
     return build.rules(file.spec, scope=Scope(file.source, words, problems), notices=notices)
 
 
-def _book(sources: Sources, words: Vocabulary, problems: list[Problem], *, day: Decimal) -> build.Book | None:
+def _working_day(rules: build.Rules | None) -> WorkingDay:
+    if rules is None:
+        return USUAL_DAY
+    return WorkingDay(calendars.hours_a_day(rules.calendar), calendars.longest_stretch(rules.calendar))
+
+
+def _book(sources: Sources, words: Vocabulary, problems: list[Problem], *, day: WorkingDay) -> build.Book | None:
     file = sources.playbook
     if file.source is None or file.spec is None:
         return None

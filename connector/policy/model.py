@@ -14,9 +14,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from connector.handoff.model import DealType
-from connector.handoff.rulebook import FieldOwner, FieldType, GateMode, Method, Role, SignalKind
+from connector.handoff.rulebook import FieldOwner, FieldType, GateMode, Make, Method, Role, SignalKind
 
 MAX_OVERRIDE_DAYS = 365
+MAX_MEETING_MINUTES = 480
 NAME = r"^[a-z][a-z0-9_]*$"
 STEP = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
@@ -151,6 +152,12 @@ class TellSpec(Spec):
     mail: bool = False
 
 
+class MeetingsSpec(Spec):
+    """How it is known that a meeting of the playbook was held, besides its outcome."""
+
+    held_when_over: bool = False
+
+
 class CrmSpec(Spec):
     """salesforce.toml, hubspot.toml."""
 
@@ -160,6 +167,7 @@ class CrmSpec(Spec):
     fields: FieldsSpec
     teams: TeamsSpec | None = None
     tell: TellSpec | None = None
+    meetings: MeetingsSpec = Field(default_factory=MeetingsSpec)
 
 
 # --- process.toml ----------------------------------------------------------------------------------------------------
@@ -346,13 +354,21 @@ class SignalSpec(Spec):
 
 
 class TaskSpec(Spec):
-    """One task of a playbook."""
+    """One step of a playbook: a task, or with ``make = "meeting"`` an event in the calendar."""
 
     step: StepName
+    make: Annotated[Make, EnumOf] = Make.TASK
     subject: Text
     body: str = ""
     owner: Annotated[Role, EnumOf]
     within: WithinSpec
+    minutes: Annotated[int, Field(ge=5, le=MAX_MEETING_MINUTES)] | None = None
+    earliest: WithinSpec | None = None
+    customer: bool | None = None
+    invite: tuple[Annotated[Role, EnumOf], ...] | None = None
+    queue: str = ""
+    priority: Literal["", "low", "medium", "high"] = ""
+    type: Literal["", "todo", "call", "email"] = ""
     done_when: tuple[SignalSpec, ...] = ()
     after: str = ""
     at_release: bool = True

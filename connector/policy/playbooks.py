@@ -6,11 +6,22 @@ Not here: when a task is due and who gets it (``handoff``).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
-from connector.handoff.rulebook import Clock, Limit, Playbook, PlaybookTask, Signal, SignalKind
+from connector.handoff.rulebook import (
+    Clock,
+    Draft,
+    Extras,
+    Limit,
+    Make,
+    Playbook,
+    PlaybookTask,
+    Signal,
+    SignalKind,
+)
 from connector.policy.conditions import Scope
-from connector.policy.known import RESERVED_STEPS
+from connector.policy.known import RESERVED_STARTS, RESERVED_STEPS
 from connector.policy.lists import first_match
 from connector.policy.model import PlaybookSpec, SignalSpec, TaskSpec, WithinSpec
 from connector.policy.templates import Words, complaints
@@ -20,10 +31,23 @@ from connector.settings.spans import KeyPath
 MAX_SUBJECT_CHARS = 255
 """A task's subject, the smaller of the two CRMs (facts: Salesforce, Task.Subject)."""
 SIGNALS = {SignalKind.TASK_CLOSED, SignalKind.FIELD_FILLED}
+NOTICE = Limit(Decimal(1), Clock.BUSINESS)
+"""A meeting begins no sooner after its trigger than this, unless the step says so: people need time to read of it."""
+
+OF_MEETINGS = ("minutes", "earliest", "customer", "invite")
+OF_TASKS = ("remind", "queue", "priority", "type")
 
 
-def playbooks(specs: Sequence[PlaybookSpec], *, scope: Scope, day: Decimal, words: Words) -> tuple[Playbook, ...]:
-    """All playbooks; ``day`` is how many hours a working day has. What is wrong is noted in the scope."""
+@dataclass(frozen=True, slots=True)
+class WorkingDay:
+    """How many hours a working day has, and the longest time without a break, in minutes."""
+
+    hours: Decimal
+    stretch: int
+
+
+def playbooks(specs: Sequence[PlaybookSpec], *, scope: Scope, day: WorkingDay, words: Words) -> tuple[Playbook, ...]:
+    """All playbooks. What is wrong is noted in the scope."""
     conditions = first_match(specs, at=("playbooks",), scope=scope)
     found = []
     for index, (spec, when) in enumerate(zip(specs, conditions, strict=True)):
@@ -34,7 +58,7 @@ def playbooks(specs: Sequence[PlaybookSpec], *, scope: Scope, day: Decimal, word
     return tuple(found)
 
 
-def _task(spec: TaskSpec, *, at: KeyPath, scope: Scope, day: Decimal, words: Words) -> PlaybookTask:
+def _task(spec: TaskSpec, *, at: KeyPath, scope: Scope, day: WorkingDay, words: Words) -> PlaybookTask:
     for key, text in (("subject", spec.subject), ("body", spec.body)):
         for complaint in complaints(text, words=words):
             scope.complain((*at, key), complaint.message)
@@ -49,11 +73,41 @@ def _task(spec: TaskSpec, *, at: KeyPath, scope: Scope, day: Decimal, words: Wor
         subject=spec.subject,
         body=spec.body,
         owner=spec.owner,
-        limit=_limit(spec.within, at=(*at, "within"), scope=scope, day=day),
+        limit=_limit(spec.within, at=(*at, "within"), scope=scope, day=day.hours),
         done_when=_signals(spec.done_when, at=(*at, "done_when"), scope=scope),
         after=spec.after,
         at_release=spec.at_release,
         remind=spec.remind,
+        draft=_draft(spec, at=at, scope=scope, day=day),
+        extras=Extras(spec.queue, spec.priority, spec.type),
+    )
+
+
+def _draft(spec: TaskSpec, *, at: KeyPath, scope: Scope, day: WorkingDay) -> Draft | None:
+    """What a meeting step asks of its event; what does not belong to the kind of step is noted."""
+    strange, wanted = (OF_MEETINGS, "a meeting") if spec.make is Make.TASK else (OF_TASKS, "a task")
+    for name in strange:
+        if getattr(spec, name) not in (None, "", False):
+            message = f'belongs to {wanted}; take it out, or set make = "{wanted.removeprefix("a ")}"'
+            scope.complain((*at, name), message, of_key=True)
+    if spec.make is Make.TASK:
+        return None
+    if spec.minutes is None:
+        scope.complain((*at, "make"), "a meeting must say how long it is; add minutes = 30")
+    elif spec.minutes > day.stretch:
+        message = f"the team works at most {day.stretch} minutes without a break; make the meeting shorter"
+        scope.complain((*at, "minutes"), message)
+    limit = _limit(spec.within, at=(*at, "within"), scope=scope, day=day.hours)
+    earliest = NOTICE
+    if spec.earliest is not None:
+        earliest = _limit(spec.earliest, at=(*at, "earliest"), scope=scope, day=day.hours)
+        if earliest.clock is limit.clock and earliest.hours >= limit.hours:
+            scope.complain((*at, "earliest"), "must be less than within, or there is no time for the meeting")
+    return Draft(
+        minutes=spec.minutes or 0,
+        earliest=earliest,
+        with_customer=bool(spec.customer),
+        invite=tuple(dict.fromkeys(spec.invite or ())),
     )
 
 
@@ -86,7 +140,7 @@ def _judge_steps(tasks: Sequence[TaskSpec], *, at: KeyPath, scope: Scope) -> Non
     for index, task in enumerate(tasks):
         if task.step in steps[:index]:
             scope.complain((*at, index, "step"), f"{task.step!r} stands here twice; rename one")
-        if task.step in RESERVED_STEPS or task.step.startswith("notify-"):
+        if task.step in RESERVED_STEPS or task.step.startswith(RESERVED_STARTS):
             scope.complain((*at, index, "step"), f"{task.step!r} is a name the connector uses itself; choose another")
         if task.after and task.after not in steps:
             advice = did_you_mean(task.after, steps)

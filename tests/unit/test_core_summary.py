@@ -78,7 +78,7 @@ def test_field_and_note_say_the_same_and_follow_the_deal() -> None:
     assert len(world.snapshot.notes) == 1
     [note] = [action for action in plan.actions if isinstance(action, Upsert)]
     assert note.record_id == world.snapshot.notes[0].id
-    assert set(note.values) == {"body"}
+    assert set(note.values) == {"title", "body"}
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["ledger", "no ledger"])

@@ -114,8 +114,9 @@ def test_a_working_day_is_as_long_as_the_calendar_says(shipped: Loaded) -> None:
 def test_each_crm_has_its_own_stages_and_limits(shipped: Loaded) -> None:
     assert shipped.policies[SF].gate.revert_to == {"": "Negotiation/Review"}
     assert shipped.policies[HS].gate.revert_to == {"default": "contractsent", "8801001": "880100102"}
-    assert shipped.policies[SF].summary.max_chars == 32_000
-    assert shipped.policies[HS].summary.max_chars == 65_536
+    room = {name: (one.summary.max_chars, one.summary.note_chars) for name, one in shipped.policies.items()}
+    assert room == {SF: (131_072, 32_000), HS: (65_536, 65_536)}
+    assert [shipped.policies[name].summary.markup for name in (SF, HS)] == [False, True]
     assert shipped.maps[HS].deal_type("existingbusiness") is DealType.UPSELL
     assert shipped.maps[SF].deal_type(None) is DealType.NEW
 

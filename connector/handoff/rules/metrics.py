@@ -15,7 +15,7 @@ from connector.handoff.lifecycle import assigned_at
 from connector.handoff.model import Status, Value
 from connector.handoff.ownership import change_deal
 from connector.handoff.plan import Finding, Verdict
-from connector.handoff.steps import Step, walk
+from connector.handoff.steps import Step, met_customer, walk
 
 NAME = "metrics"
 
@@ -28,15 +28,16 @@ def find(case: Case) -> Finding | None:
     """Status and metrics of a running handoff."""
     if not case.released:
         return None
-    touch = _first_touch(case)
     steps = walk(case)
+    touches = _touches(case, steps)
+    touch = _first_touch(case, touches)
     status = _status(case, steps, touched=touch is not None)
     wanted: dict[str, Value] = {"status": status.value, "started_at": _started_at(case)}
     wanted |= _completion(case) | _times(case, touch)
     reason = f"Status {status.value}: {_STATUS_WORDS[status]}."
     change = change_deal(case, wanted, reason=reason)
     verdict = Verdict.ACT if change.patch else Verdict.IN_SYNC
-    planned = min((at for at in _touches(case) if at > case.now), default=None)
+    planned = min((at for at in touches if at > case.now), default=None)
     return Finding(NAME, verdict, reason + change.remark, actions=change.actions, recheck_at=planned)
 
 
@@ -87,18 +88,23 @@ def _times(case: Case, touch: datetime | None) -> dict[str, Value]:
     return wanted
 
 
-def _touches(case: Case) -> list[datetime]:
-    """When this handoff's CSM was, or will be, in touch with the customer."""
+def _touches(case: Case, steps: tuple[Step, ...]) -> list[datetime]:
+    """When this handoff's CSM was, or will be, in touch with the customer.
+
+    What people logged or planned counts by its time; a meeting that this connector put into the calendar only once a
+    person said that it was held, and only if the customer was to be there.
+    """
     csm_id = case.assignment.person_id if case.assignment else None
-    return [touch.at for touch in case.snapshot.touches if csm_id and touch.by == csm_id]
+    logged = [(touch.at, touch.by) for touch in case.snapshot.touches]
+    return [at for at, by in (*logged, *met_customer(case, steps)) if csm_id and by == csm_id]
 
 
-def _first_touch(case: Case) -> datetime | None:
+def _first_touch(case: Case, touches: list[datetime]) -> datetime | None:
     """The first touch by the CSM at or after the win. One that was recorded before stays, though the CSM changed."""
     since = case.won_at or case.released_at
     if since is None:
         return None
-    times = [at for at in _touches(case) if since <= at <= case.now]
+    times = [at for at in touches if since <= at <= case.now]
     recorded = case.snapshot.deal.get("first_touch_at")
     if isinstance(recorded, datetime) and recorded >= since.replace(microsecond=0):
         times.append(recorded)

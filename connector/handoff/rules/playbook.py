@@ -1,15 +1,19 @@
 """Keeps the onboarding tasks: made once, moved while nobody touched them, closed when the machine sees them done.
 
-Not here: due dates and completion (``steps``). A task that a person closed, edited or deleted is left so.
+Not here: due dates and completion (``steps``), meetings (``rules.drafts``). A task that a person closed, edited or
+deleted is left so.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from connector.handoff.calendar import local_date
 from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import CrmTask, Kind, Value
 from connector.handoff.plan import Finding, Order, TaskState, Upsert, Verdict
+from connector.handoff.rulebook import Make
+from connector.handoff.rules import drafts
 from connector.handoff.steps import Step, chosen, walk
 from connector.handoff.text import clean, names, one_line, render
 
@@ -19,6 +23,7 @@ MAX_BODY_CHARS = 8_000
 """Far below Task.Description's 32,000 (facts: Salesforce, Task): a task says what to do, the summary tells the rest."""
 
 _DONE = fingerprint("status", "done")
+_CLOSED = {Make.TASK: "its task was closed", Make.MEETING: "its meeting was held"}
 
 
 def find(case: Case) -> Finding | None:
@@ -37,11 +42,21 @@ def find(case: Case) -> Finding | None:
     except ValueError as error:
         return Finding(NAME, Verdict.BLOCKED, f"The tasks of playbook {book.name} could not be written: {error}.")
     left = [step for step in steps if step.done_at is None]
-    ahead = [step.deadline for step in left if step.deadline > case.now]
+    ahead = [at for step in left if (at := _looked_at_again(step)) > case.now]
     state = f"Playbook {book.name}: {len(steps) - len(left)} of {len(steps)} steps done"
     verdict = Verdict.ACT if actions else Verdict.WAIT if left else Verdict.IN_SYNC
-    changes = f", {len(actions)} task{'s' if len(actions) > 1 else ''} to write" if actions else ""
-    return Finding(NAME, verdict, f"{state}{changes}.", actions=actions, recheck_at=min(ahead, default=None))
+    return Finding(NAME, verdict, f"{state}{_to_write(actions)}.", actions=actions, recheck_at=min(ahead, default=None))
+
+
+def _looked_at_again(step: Step) -> datetime:
+    """A meeting that a person moved is over when it says so, whatever the plan was."""
+    return step.meeting.end if step.meeting and step.meeting.end else step.deadline
+
+
+def _to_write(actions: tuple[Upsert, ...]) -> str:
+    counts = [(kind.value, sum(action.kind is kind for action in actions)) for kind in (Kind.TASK, Kind.MEETING)]
+    words = [f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts if count]
+    return f", {' and '.join(words)} to write" if words else ""
 
 
 def states(case: Case, steps: tuple[Step, ...]) -> tuple[TaskState, ...]:
@@ -55,9 +70,15 @@ def _action(case: Case, step: Step, context: dict[str, object]) -> Upsert | None
     if step.done_at is not None:
         to_close = step.task is not None and not step.task.done and step.by_field
         return _close(case, step) if to_close and not (effect and effect.fingerprint == _DONE) else None
-    if step.task is None:
-        return None if step.waiting or effect is not None else _create(case, step, context)
-    return _move(case, step, step.task, context)
+    if step.meeting is not None:
+        return drafts.move(case, step, step.meeting, context, reason=_why(case, step))
+    if step.task is not None:
+        return _move(case, step, step.task, context)
+    if step.waiting or effect is not None:
+        return None
+    if step.spec.make is Make.MEETING:
+        return drafts.create(case, step, context, reason=_why(case, step))
+    return _create(case, step, context)
 
 
 def _create(case: Case, step: Step, context: dict[str, object]) -> Upsert:
@@ -69,8 +90,16 @@ def _create(case: Case, step: Step, context: dict[str, object]) -> Upsert:
         "due": step.due,
         "owner": owner_id,
         "remind_at": _reminder(step),
+        **_extras(case, step),
     }
     return _upsert(case, step, values, said=fingerprint(subject, owner_id, step.due), reason=_why(case, step))
+
+
+def _extras(case: Case, step: Step) -> dict[str, Value]:
+    """What the step says besides and this CRM has a field for; set when the task is made and people's from then on."""
+    said = step.spec.extras
+    given = {"queue": said.queue, "priority": said.priority, "type": said.type}
+    return {name: value for name, value in given.items() if value and f"task.{name}" in case.policy.extras}
 
 
 def _move(case: Case, step: Step, task: CrmTask, context: dict[str, object]) -> Upsert | None:
@@ -128,30 +157,36 @@ def _why(case: Case, step: Step) -> str:
     trigger = f"follows step {step.spec.after}" if step.spec.after else "begins with the handoff"
     owner = step.owner.name if step.owner else "nobody"
     because = f" ({step.owner_why})" if step.owner_why else ""
-    return f"Step {step.spec.step} {trigger}; for {owner}{because}, due {case.day(step.deadline)}."
+    until = f"on {drafts.when(case, step.slot.start)}" if step.slot else f"due {case.day(step.deadline)}"
+    return f"Step {step.spec.step} {trigger}; for {owner}{because}, {until}."
 
 
 def _state(case: Case, step: Step, context: dict[str, object]) -> TaskState:
+    made = step.task or step.meeting
     try:
-        subject = step.task.subject if step.task else _subject(step, context)
+        subject = made.subject if made else _subject(step, context)
     except ValueError:
         subject = step.spec.subject
     state, why = _standing(case, step)
     due = step.task.due if step.task else step.due
+    if step.meeting and step.meeting.start:
+        due = local_date(case.policy.calendar, step.meeting.start)
     return TaskState(step.spec.step, subject, step.owner.email if step.owner else "", due, state, why)
 
 
 def _standing(case: Case, step: Step) -> tuple[str, str]:
     effect = case.ledger.effects.get(step.spec.step)
     if step.done_at is not None:
-        how = "its field is filled" if step.by_field else "its task was closed"
+        how = "its field is filled" if step.by_field else _CLOSED[step.spec.make]
         return "done", f"Seen done on {case.day(step.done_at)}: {how}."
     if case.assignment is None:
-        return "blocked", "No task is made while there is no CSM."
+        return "blocked", f"No {step.spec.make} is made while there is no CSM."
+    if step.meeting is not None:
+        return drafts.standing(case, step, step.meeting)
     if step.task is None and effect is not None:
-        return "removed", "The task was deleted in the CRM and is not made again."
+        return "removed", f"The {step.spec.make} was deleted in the CRM and is not made again."
     if step.task is None:
-        waits = f"Its task is made when step {step.spec.after} is done."
+        waits = f"Its {step.spec.make} is made when step {step.spec.after} is done."
         return ("waiting", waits) if step.waiting else ("planned", _why(case, step))
     if effect and effect.fingerprint != _present(step.task):
         return "open", "A person changed the task, so it is left as it is."

@@ -1,31 +1,44 @@
-"""Keeps the summary: in one field of the deal and one note on it, rewritten in place when the facts change.
+"""Keeps the summary: in one field of the deal and in notes on it, rewritten in place when the facts change.
 
-Not here: what it says (``summary``). A summary that a person edited or a note that a person deleted stays so.
+Not here: what it says, and where it is cut for notes (``summary``). A summary that a person edited or a note that a
+person deleted stays so; what a person pinned on the deal stays pinned.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from connector.handoff import summary
 from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import CrmNote, Kind, Value
 from connector.handoff.ownership import Change, change_deal
 from connector.handoff.plan import Action, Finding, Order, Upsert, Verdict
+from connector.handoff.summary import Part
 
 NAME = "summary"
+PINNED = "pinned"
+PIN_AFTER = timedelta(minutes=1)
+"""When the deal is looked at again for a note that is to be pinned once it is there."""
 
 
 def find(case: Case) -> Finding | None:
-    """Write or renew field and note of a running handoff that has a CSM."""
+    """Write or renew field and notes of a running handoff that has a CSM."""
     if not case.released or case.assignment is None:
         return None
     try:
         text = summary.document(case)
+        parts = summary.parts(case, text)
     except ValueError as error:
         return Finding(NAME, Verdict.BLOCKED, f"The summary could not be written: {error}.")
-    field, note, remark = _field(case, text), *_note(case, text)
-    actions: tuple[Action, ...] = (*field.actions, *((note,) if note else ()))
+    field, notes, pin = _field(case, text), _notes(case, parts), _pin(case)
+    actions: tuple[Action, ...] = (*field.actions, *notes.actions, *pin.actions)
     state = "The summary is written." if actions else "The summary is up to date."
-    return Finding(NAME, Verdict.ACT if actions else Verdict.IN_SYNC, state + field.remark + remark, actions=actions)
+    remark = field.remark + notes.remark + pin.remark
+    return Finding(
+        NAME, Verdict.ACT if actions else Verdict.IN_SYNC, state + remark, actions=actions, recheck_at=_pin_at(case)
+    )
 
 
 def _field(case: Case, text: str) -> Change:
@@ -39,23 +52,69 @@ def _field(case: Case, text: str) -> Change:
     return change_deal(case, {"summary": text}, reason="The summary says what the deal's fields say now.")
 
 
-def _note(case: Case, text: str) -> tuple[Upsert | None, str]:
+@dataclass(frozen=True, slots=True)
+class _Notes:
+    """The notes to write, and remarks on those left alone."""
+
+    actions: tuple[Upsert, ...]
+    remark: str
+
+
+def _notes(case: Case, parts: Sequence[Part]) -> _Notes:
+    written = [_note(case, part) for part in (*parts, *_left_over(case, parts))]
+    remarks = dict.fromkeys(remark for _, remark in written if remark)
+    return _Notes(tuple(upsert for upsert, _ in written if upsert), "".join(remarks))
+
+
+def _left_over(case: Case, parts: Sequence[Part]) -> Iterator[Part]:
+    """Further notes that are there though the document has become too short for them."""
+    prefix = case.key(f"{summary.STEP}-")
+    needed = {case.key(part.step) for part in parts}
+    for note in case.snapshot.notes:
+        if note.key.startswith(prefix) and note.key not in needed:
+            yield summary.nothing_more(case, f"{summary.STEP}-{note.key.removeprefix(prefix)}")
+
+
+def _note(case: Case, part: Part) -> tuple[Upsert | None, str]:
     """The note to write, if any, and a remark on why one is left alone."""
-    key = case.key(summary.STEP)
-    effect = case.ledger.effects.get(summary.STEP)
-    present = next((note for note in case.snapshot.notes if note.key == key), None)
+    effect = case.ledger.effects.get(part.step)
+    present = _there(case, part.step)
     if present is None:
         if effect is not None:
             return None, " The note was deleted and is not made again."
         owner = case.assignment.person_id if case.assignment else None
-        values: dict[str, Value] = {"title": summary.TITLE, "body": text, "owner": owner}
-        return _upsert(case, values, text, reason="The CSM finds the summary as a note on the deal."), ""
-    if summary.same_document(present.body, text) or (effect and effect.fingerprint == _print(text)):
+        values: dict[str, Value] = {"title": part.title, "body": part.text, "owner": owner}
+        return _upsert(case, part, values, reason="The CSM finds the summary as a note on the deal."), ""
+    if summary.same_document(present.body, part.text) or (effect and effect.fingerprint == _print(part.text)):
         return None, ""
     if not _ours(present, effect.fingerprint if effect else ""):
         return None, " The note was edited by a person and is left as it is."
-    reason = "The note follows the deal's fields."
-    return _upsert(case, {"body": text}, text, reason=reason, record_id=present.id), ""
+    values = {"title": part.title, "body": part.text}
+    return _upsert(case, part, values, reason="The note follows the deal's fields.", record_id=present.id), ""
+
+
+def _there(case: Case, step: str) -> CrmNote | None:
+    key = case.key(step)
+    return next((note for note in case.snapshot.notes if note.key == key), None)
+
+
+def _pin(case: Case) -> Change:
+    """Pin the note, unless something is pinned that is not ours, or a person took our pin off."""
+    note = _there(case, summary.STEP)
+    if note is None or PINNED not in case.policy.fields:
+        return Change(None)
+    pinned = case.snapshot.deal.text(PINNED)
+    ours = {each.id for each in case.snapshot.notes}
+    if pinned and pinned not in ours:
+        return Change(None)
+    return change_deal(case, {PINNED: note.id}, reason="The summary stands at the top of the deal's history.")
+
+
+def _pin_at(case: Case) -> datetime | None:
+    """When to look for the note that is being made."""
+    awaited = PINNED in case.policy.fields and not case.snapshot.deal.text(PINNED)
+    made = summary.STEP in case.ledger.effects
+    return case.now + PIN_AFTER if awaited and not made and _there(case, summary.STEP) is None else None
 
 
 def _ours(note: CrmNote, last: str) -> bool:
@@ -66,15 +125,15 @@ def _print(text: str) -> str:
     return fingerprint(" ".join(text.split()))
 
 
-def _upsert(case: Case, values: dict[str, Value], text: str, *, reason: str, record_id: str | None = None) -> Upsert:
+def _upsert(case: Case, part: Part, values: dict[str, Value], *, reason: str, record_id: str | None = None) -> Upsert:
     return Upsert(
-        step=summary.STEP,
+        step=part.step,
         order=Order.CREATE,
         kind=Kind.NOTE,
-        key=case.key(summary.STEP),
+        key=case.key(part.step),
         values=values,
         parents=case.parents,
-        fingerprint=_print(text),
+        fingerprint=_print(part.text),
         reason=reason,
         record_id=record_id,
     )
