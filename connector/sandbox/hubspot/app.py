@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 from starlette.routing import Route
 
-from connector.sandbox.hubspot import access, oauth, paths, ratelimit
+from connector.sandbox.hubspot import access, oauth, paths, ratelimit, workflows
 from connector.sandbox.hubspot.asked import Asked, Reply
 from connector.sandbox.hubspot.errors import Refused, invalid, locked
 from connector.sandbox.wire import Trace, Vendor, trace_of
@@ -76,6 +76,7 @@ def _answer(world: World, request: Request, raw: bytes) -> Response:
     except Refused as refusal:
         return _refused(refusal)
     trace.caller = who.name
+    workflows.run_due(world)
     try:
         reply = _handle(world, request, raw, found, trace, who)
     except Refused as refusal:
@@ -83,6 +84,7 @@ def _answer(world: World, request: Request, raw: bytes) -> Response:
     else:
         trace.rows = reply.rows
         response = _response(reply)
+        workflows.run_due(world)
     if not found.endpoint.is_search:
         response.headers.update(gate.headers(world, who=who))
     return response

@@ -97,11 +97,15 @@ def kind_of(name: str) -> Kind:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One API version. Partial batches answer 207 before 2026-09 and the plain status from then on (facts §3d)."""
+    """One API version. Partial batches answer 207 before 2026-09 and the plain status from then on (facts §3d).
+
+    Only a version that `enforces` holds writes to what admins require (facts: HubSpot §4).
+    """
 
     name: str
     dated: bool
     mixed: int | None
+    enforces: bool = False
 
     def status(self, normal: int, *, failures: int) -> int:
         """The status of a batch of which `failures` rows were refused."""
@@ -112,5 +116,6 @@ MULTI_STATUS = 207
 V3 = Version(name="v3", dated=False, mixed=MULTI_STATUS)
 V4 = Version(name="v4", dated=False, mixed=MULTI_STATUS)
 MARCH_2026 = Version(name="2026-03", dated=True, mixed=MULTI_STATUS)
-SEPTEMBER_2026 = Version(name="2026-09", dated=True, mixed=None)
+SEPTEMBER_2026 = Version(name="2026-09", dated=True, mixed=None, enforces=True)
+BETA_2026 = Version(name="2026-09-beta", dated=True, mixed=None, enforces=True)
 DATED = (MARCH_2026, SEPTEMBER_2026)

@@ -161,6 +161,15 @@ def types_of(row: Row, kind: Kind, record_id: str) -> frozenset[int]:
     return frozenset(row.values["types"] if forward else [OPPOSITE[n] for n in row.values["types"]])
 
 
+def move(world: World, kind: Kind, record_id: str, to: Kind, to_id: str, *, by: str, types: Iterable[int]) -> None:
+    """Give a merged record an association of one that went into it; a primary company that it has stays primary."""
+    kept = set(types)
+    primary = PRIMARIES.get((kind.table, to.table))
+    if primary is not None and not _lacks_primary(world, kind, record_id, to, to_id):
+        kept.discard(primary)
+    _write(world, kind, record_id, to, to_id, types=kept | {default_type(kind, to)}, by=by)
+
+
 # inside
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 from typing import TYPE_CHECKING, Any
 
-from connector.sandbox.hubspot import records, render
+from connector.sandbox.hubspot import merging, records, render
 from connector.sandbox.hubspot.asked import Asked, Reply, is_number
 from connector.sandbox.hubspot.errors import invalid, not_found
 from connector.sandbox.hubspot.kinds import kind_of
@@ -76,6 +76,17 @@ def archive(asked: Asked) -> Reply:
     return Reply(status=204, rows=1)
 
 
+def merge(asked: Asked) -> Reply:
+    """POST: two records become one."""
+    body = asked.object()
+    ids = [str(body.get(name) or "") for name in ("primaryObjectId", "objectIdToMerge")]
+    if not all(ids):
+        raise invalid("primaryObjectId and objectIdToMerge are required")
+    row = merging.merge(asked.world, asked.kind, ids[0], ids[1], by=asked.by)
+    want = render.written(asked.world, asked.kind, (merging.MERGED,))
+    return Reply(render.record(asked.world, asked.kind, row, want, version=asked.version), rows=1)
+
+
 def ids_ascending(world: World, kind: Kind) -> list[int]:
     """Every id of a table as numbers, ascending; kept until a row is added."""
     rows = world.table(kind.table).rows
@@ -96,10 +107,11 @@ def _page(asked: Asked, kind: Kind, limit: int) -> tuple[list[Row], bool]:
     after = asked.one("after")
     if after is not None and not is_number(after):
         raise invalid(f"after must be a paging cursor, not {after!r}")
+    listed = bool(asked.world.settings.get(merging.LISTED))
     found: list[Row] = []
     for number in ids[bisect.bisect_right(ids, int(after)) if after else 0 :]:
         row = table.rows[str(number)]
-        if (row.deleted_at is not None) is archived:
+        if (row.deleted_at is not None) is archived and (listed or not merging.merged_away(row)):
             found.append(row)
             if len(found) > limit:
                 break
@@ -108,7 +120,7 @@ def _page(asked: Asked, kind: Kind, limit: int) -> tuple[list[Row], bool]:
 
 def _found(asked: Asked, *, archived: bool) -> Row:
     kind, record_id = asked.kind, asked.params["id"]
-    row = records.find(asked.world, kind, record_id, id_property=asked.one("idProperty"), archived=archived)
+    row = records.find_one(asked.world, kind, record_id, id_property=asked.one("idProperty"), archived=archived)
     if row is None:
         raise not_found(f"Object not found.  objectId are usually numeric: {record_id}", id=[record_id])
     return row

@@ -65,6 +65,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _at("POST", "objects", "{type}/batch/update", "{type}.batch.update", batch.update, write=True),
     _at("POST", "objects", "{type}/batch/upsert", "{type}.batch.upsert", batch.upsert, write=True),
     _at("POST", "objects", "{type}/batch/archive", "{type}.batch.archive", batch.archive, write=True),
+    _at("POST", "objects", "{type}/merge", "{type}.merge", objects.merge, write=True),
     _at("GET", "objects", "{type}", "{type}.list", objects.list_page),
     _at("POST", "objects", "{type}", "{type}.create", objects.create, write=True),
     _at("GET", "objects", "{type}/{id}", "{type}.get", objects.read),

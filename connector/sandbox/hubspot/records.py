@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from connector.sandbox.hubspot import catalog, links
+from connector.sandbox.hubspot import catalog, links, merging, rules
 from connector.sandbox.hubspot.asked import listed
 from connector.sandbox.hubspot.errors import Detail, Refused, invalid
 from connector.sandbox.hubspot.schema import PORTAL_ID
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from connector.sandbox.rows import Row
     from connector.sandbox.state import World
 
-RULES = "conditional_required"
-"""Setting: [{"object", "property", "values", "requires"}], enforced from 2026-09 on (facts: HubSpot §4)."""
+OWN_ID = (None, "hs_object_id")
+PINNED = "hs_pinned_engagement_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,13 @@ def draft(
     if not isinstance(properties, dict):
         raise invalid("Invalid input JSON: properties must be an object")
     changes = _checked(world, kind, properties, row)
+    _check_pin(world, kind, changes, row)
     if kind.table == "deals":
         _check_stage(changes, row)
     if row is None and kind.engagement and not changes.get("hs_timestamp"):
-        raise _required_missing(kind, "hs_timestamp")
-    if version.dated and version.mixed is None:
-        _check_rules(world, kind, changes, row)
+        raise rules.required_missing(kind, "hs_timestamp")
+    if version.enforces:
+        rules.check(world, kind, changes, row)
     _check_unique(world, kind, changes, row, set(taken))
     return Draft(kind=kind, changes=changes, row=row, links=_links(world, kind, associations))
 
@@ -83,6 +84,15 @@ def archive(world: World, kind: Kind, record_id: str, *, by: str) -> None:
         world.table(kind.table).delete(record_id, by=by)
 
 
+def find_one(
+    world: World, kind: Kind, record_id: str, *, id_property: str | None = None, archived: bool = False
+) -> Row | None:
+    """As `find`, and the id of a record that was merged away leads to the one it became (facts: HubSpot §3a)."""
+    if id_property in OWN_ID and not archived:
+        return merging.current(world, kind, record_id)
+    return find(world, kind, record_id, id_property=id_property, archived=archived)
+
+
 def find(
     world: World, kind: Kind, record_id: str, *, id_property: str | None = None, archived: bool = False
 ) -> Row | None:
@@ -91,7 +101,7 @@ def find(
     Raises Refused (400) when `id_property` is not unique.
     """
     table = world.table(kind.table)
-    if id_property in (None, "hs_object_id"):
+    if id_property in OWN_ID:
         row = table.get(record_id, deleted=archived)
     else:
         unique_property(world, kind, id_property or "")
@@ -158,6 +168,17 @@ def _values_refused(wrong: list[tuple[str, Wrong]]) -> Refused:
     return invalid(f"Property values were not valid: {json.dumps(listed, separators=(',', ':'))}", *details)
 
 
+def _check_pin(world: World, kind: Kind, changes: dict[str, str | None], row: Row | None) -> None:
+    # Only an activity that is associated with the record can be pinned to it (facts: HubSpot §5).
+    pinned = changes.get(PINNED)
+    if not pinned:
+        return
+    linked = {other for to, other, _ in links.neighbours(world, kind, row.id) if to.engagement} if row else set()
+    if pinned not in linked:
+        problem = Wrong("INVALID_ENGAGEMENT", f"{pinned} is not an activity associated with this {kind.singular}")
+        raise _values_refused([(PINNED, problem)])
+
+
 def _check_stage(changes: dict[str, str | None], row: Row | None) -> None:
     # A stage belongs to a pipeline; without one sent, to the record's own or the default one (facts: HubSpot §4).
     if "dealstage" not in changes and "pipeline" not in changes:
@@ -172,36 +193,6 @@ def _check_stage(changes: dict[str, str | None], row: Row | None) -> None:
         )
         raise _values_refused([("dealstage", problem)])
     changes["pipeline"] = pipeline.id
-
-
-def _required_missing(kind: Kind, name: str) -> Refused:
-    return Refused(
-        status=400,
-        category="VALIDATION_ERROR",
-        message=f"Error creating {kind.singular.upper()}. Some required properties were not set.",
-        context={"properties": [name]},
-        details=(Detail(message=f"{name} is required", code="MISSING_REQUIRED_PROPERTY"),),
-    )
-
-
-def _check_rules(world: World, kind: Kind, changes: dict[str, str | None], row: Row | None) -> None:
-    before = row.values if row is not None else {}
-    missing: list[Detail] = []
-    for rule in world.settings.get(RULES, ()):
-        if rule.get("object", "deals") != kind.table or changes.get(rule["property"]) not in rule["values"]:
-            continue
-        for name in rule["requires"]:
-            if not changes.get(name, before.get(name)):
-                message = f"{name} is required because of a conditional property rule based on [{rule['property']}]"
-                missing.append(
-                    Detail(
-                        message=message,
-                        code="MISSING_CONDITIONAL_REQUIRED_PROPERTY",
-                        context={"propertyName": [name]},
-                    )
-                )
-    if missing:
-        raise invalid("; ".join(d.message for d in missing), *missing)
 
 
 def _check_unique(

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from connector.sandbox.hubspot import catalog, links
 from connector.sandbox.hubspot.derive import Reader, iso, reader
 from connector.sandbox.hubspot.schema import PORTAL_ID
+from connector.sandbox.hubspot.sources import source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from connector.sandbox.hubspot.kinds import Kind, Version
     from connector.sandbox.rows import Change, Row
     from connector.sandbox.state import World
-
-APP_PREFIX = "app:"
-MACHINES = frozenset({"system", "seed", "load", "import"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +91,6 @@ def associations(world: World, kind: Kind, row: Row, tos: Iterable[Kind]) -> dic
         if pairs:
             found[to.table] = {"results": pairs}
     return found
-
-
-def source(world: World, by: str) -> dict[str, Any]:
-    """Who wrote, in HubSpot's words: an app, a person at the screen, or an import."""
-    if by.startswith(APP_PREFIX):
-        name = by.removeprefix(APP_PREFIX)
-        return {"sourceType": "INTEGRATION", "sourceId": name, "sourceLabel": name}
-    owner = world.table("owners").get(by, deleted=True) or world.table("owners").find_unique("email", by)
-    if owner is not None:
-        user_id = int(owner.values["userId"])
-        return {"sourceType": "CRM_UI", "sourceId": f"userId:{user_id}", "updatedByUserId": user_id}
-    return {"sourceType": "IMPORT" if by in MACHINES else "CRM_UI", "sourceId": by}
 
 
 def next_page(path: str, query: Iterable[tuple[str, str]], after: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from connector.sandbox.hubspot import catalog, links
+from connector.sandbox.hubspot import catalog, links, workflows
 from connector.sandbox.hubspot.derive import iso
 from connector.sandbox.hubspot.kinds import KINDS
 from connector.sandbox.hubspot.shipped import followed
@@ -69,6 +69,7 @@ def create_world(clock: SandboxClock, *, bare: bool = False) -> World:
         table.before_write = shape
     world.add_table("owners", unique=OWNERS_UNIQUE)
     links.add_table(world)
+    workflows.watch(world)
     catalog.add_tables(world)
     return world
 
