@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from connector.crm.live import LiveFeed
 from connector.crm.writing import Bulk, Jobs, Operation, Write, WriteOutcome
@@ -26,7 +26,11 @@ from connector.handoff.model import (
     SystemName,
     Touch,
 )
+from connector.handoff.moves import NOBODY_KNOWN, Mover, Passing
 from connector.handoff.plan import Notify
+
+if TYPE_CHECKING:
+    from connector.crm.rounds import Rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,11 @@ class ChangePage:
 
 @dataclass(frozen=True, slots=True)
 class DealFacts:
-    """One deal as read now, with all that hangs on it."""
+    """One deal as read now, with all that hangs on it.
+
+    ``won_by`` and ``passed`` (wins that were left again, oldest first) are empty where the vendor keeps no such history
+    or it was not worth a call.
+    """
 
     deal: Record
     stage: Stage
@@ -89,6 +97,8 @@ class DealFacts:
     notes: tuple[CrmNote, ...]
     touches: tuple[Touch, ...]
     meetings: tuple[CrmMeeting, ...] = ()
+    won_by: Mover = NOBODY_KNOWN
+    passed: tuple[Passing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +248,10 @@ class CRM(Protocol):
         """Pages of all deals changed at or after ``since``, deleted ones included, in no order of time: for the nightly
         comparison with the ledger. Nothing where the vendor has no such list.
         """
+        ...
+
+    def rounds(self) -> Rounds | None:
+        """What is gone through slowly beside the feeds; None where the feeds and `scan_changed` are enough."""
         ...
 
     def earliest_start(self) -> datetime | None:

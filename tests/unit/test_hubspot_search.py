@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from connector.crm.hubspot import search
-from connector.crm.hubspot.search import Cursor, Feed, Query, where
+from connector.crm.hubspot import feeds, search
+from connector.crm.hubspot.feeds import Cursor, Feed
+from connector.crm.hubspot.search import Query, where
 
 FEED = Feed("deal", "deals", ())
 LOOKBACK = 600_000
@@ -69,7 +70,7 @@ class Poller:
     """Polls a feed as the detector does, keeping the cursor as text."""
 
     index: Index
-    cursor: str = field(default_factory=lambda: search.begin(datetime.fromtimestamp(START / 1000, UTC)).text())
+    cursor: str = field(default_factory=lambda: feeds.begin(datetime.fromtimestamp(START / 1000, UTC)).text())
     told: list[tuple[str, int]] = field(default_factory=list)
 
     def poll(self, *, now: int | None = None) -> list[tuple[str, int]]:
@@ -78,9 +79,9 @@ class Poller:
         for _ in range(1000):
             latest = max(self.index.rows.values(), default=START) if now is None else now
             cursor = Cursor.parse(self.cursor)
-            got = search.step(self.index, FEED, cursor, lookback=LOOKBACK, now=latest)  # type: ignore[arg-type]
+            got = feeds.step(self.index, FEED, cursor, lookback=LOOKBACK, now=latest)  # type: ignore[arg-type]
             self.cursor = got.cursor.text()
-            self.told += [(row.id, search.stamp(row)) for row in got.rows]
+            self.told += [(row.id, FEED.stamp(row)) for row in got.rows]
             if not got.more:
                 return self.told[before:]
         raise AssertionError("the feed never ends")

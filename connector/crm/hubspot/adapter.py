@@ -7,17 +7,19 @@ property is named in this package; all of them come from the mapping.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, time
 
 from connector.crm.budget import Meter
-from connector.crm.hubspot import associations, search, wire
-from connector.crm.hubspot.fields import MODIFIED, PIPELINE, STAGE, Fields
+from connector.crm.hubspot import scopes, search, wire
+from connector.crm.hubspot.examine import examine
+from connector.crm.hubspot.faults import HubSpotError
+from connector.crm.hubspot.fields import PIPELINE, STAGE, Fields
 from connector.crm.hubspot.login import App, Desk, portal_login
 from connector.crm.hubspot.paths import API_VERSION, Paths
 from connector.crm.hubspot.portal import Portal
 from connector.crm.hubspot.reads import Reader
-from connector.crm.hubspot.search import Cursor, Feed, Query, Step, one_of, where
+from connector.crm.hubspot.rounds import Rounds
+from connector.crm.hubspot.search import Query, where
 from connector.crm.hubspot.session import (
     BASE_URL,
     CONNECT_SECONDS,
@@ -26,6 +28,7 @@ from connector.crm.hubspot.session import (
     Session,
     Waits,
 )
+from connector.crm.hubspot.watched import Watched, in_pipelines, is_ours
 from connector.crm.hubspot.writes import KEYED, Told, Writer
 from connector.crm.live import (
     LiveFeed,
@@ -79,6 +82,7 @@ class HubSpotCRM:
         api_version: str = API_VERSION,
         on_call: Callable[[str], None] | None = None,
         meter: Meter | None = None,
+        live_required: bool = False,
         lookback: float = LOOKBACK_SECONDS,
         page_size: int = search.PAGE,
         timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
@@ -87,8 +91,8 @@ class HubSpotCRM:
         self._system = system
         self._map = map
         self._fields = Fields(map)
-        self._lookback = int(lookback * 1000)
         self._page_size = page_size
+        self._live_required = live_required
         paths = Paths(api_version)
         desk = Desk(base_url, paths, waits.clock, waits.monotonic, timeout, on_call or (lambda _: None))
         self._session = Session(
@@ -104,7 +108,15 @@ class HubSpotCRM:
         self._reader = Reader(self._session, self._fields)
         told = Told(now=self.server_time, pipeline=self._portal.pipeline_of)
         self._writer = Writer(self._session, self._fields, self._reader, told=told)
-        self._feeds = {feed.name: feed for feed in self._watched()}
+        self._watched = Watched(
+            self._session,
+            self._fields,
+            system=system,
+            heirs=self._reader.heirs,
+            lookback=int(lookback * 1000),
+            page_size=page_size,
+        )
+        self._rounds = Rounds(self._session, self._watched, map=map)
 
     @property
     def system(self) -> SystemName:
@@ -144,7 +156,18 @@ class HubSpotCRM:
         """Log in, pin the portal, read its pipelines and properties, probe whether our keys are kept unique.
 
         Raises `UserError` when the login belongs to another portal than before or a key has no property to stand in.
+        A token that lacks scopes is told all of them at once.
         """
+        try:
+            return self._connect()
+        except HubSpotError as error:
+            lacking = scopes.missing(self._session) if error.status == scopes.FORBIDDEN else ()
+            if not lacking:
+                raise
+            fault = Fault(FaultCode.NOT_PERMITTED, error.fault.vendor_code, scopes.sentence(lacking))
+            raise HubSpotError(fault, status=error.status) from error
+
+    def _connect(self) -> tuple[Problem, ...]:
         self._portal.pin()
         self._portal.refresh_stages()
         problems: list[Problem] = []
@@ -170,11 +193,11 @@ class HubSpotCRM:
 
     def feeds(self) -> tuple[str, ...]:
         """Deals, completed tasks, meetings, calls, emails: one search each on an idle tick."""
-        return tuple(self._feeds)
+        return tuple(self._watched.feeds)
 
     def start_cursor(self, feed: str, at: datetime) -> str:
         """The cursor that begins a feed at a time; nothing older is ever asked for."""
-        return search.begin(at).text() if feed in self._feeds else ""
+        return self._watched.start(feed, at)
 
     def poll(self, cursors: Mapping[str, str]) -> Mapping[str, ChangePage | Fault]:
         """One call per feed."""
@@ -182,9 +205,7 @@ class HubSpotCRM:
 
     def changes(self, feed: str, cursor: str) -> ChangePage:
         """One call, and one more for the deals of activities that are news and not ours."""
-        now = wire.millis(self.server_time())
-        step = search.step(self._session, self._feeds[feed], Cursor.parse(cursor), lookback=self._lookback, now=now)
-        return ChangePage(changes=self._changes(feed, step), cursor=step.cursor.text(), more=step.more)
+        return self._watched.changes(feed, cursor, now=self.server_time())
 
     def live(self) -> LiveFeed | None:
         """Changes are polled."""
@@ -247,22 +268,27 @@ class HubSpotCRM:
 
     def scan_won(self, since: date | None) -> Iterator[tuple[str, ...]]:
         """Ids of won deals, in pages; by the close date or the day of the win when ``since`` is given."""
-        won = (where(CLOSED_WON, "EQ", "true"), *self._in_pipelines())
+        won = (where(CLOSED_WON, "EQ", "true"), *in_pipelines(self._map))
         groups: tuple[tuple[search.Filter, ...], ...] = (won,)
         if since is not None:
             start = str(wire.millis(datetime.combine(since, time(), tzinfo=UTC)))
             named = [name for name in (CLOSE_DATE, CLOSED_WON_DATE) if name in self._portal.properties(Kind.DEAL)]
             groups = tuple((*won, where(name, "GTE", start)) for name in named or [CLOSE_DATE])
-        query = Query(object_name="deals", groups=groups, properties=(STAGE,), sort=search.ID, limit=self._page_size)
+        query = Query("deals", groups, (STAGE, PIPELINE), sort=search.ID, limit=self._page_size)
         for page in search.everything(self._session, query):
-            ids = tuple(row.id for row in page.rows if self._portal.is_won(row.get(STAGE)))
+            ours = (row for row in page.rows if is_ours(self._map, row))
+            ids = tuple(row.id for row in ours if self._portal.is_won(row.get(STAGE)))
             if ids:
                 yield ids
 
     def scan_changed(self, since: datetime) -> Iterator[tuple[Change, ...]]:
-        """Nothing: the search behind the feeds is all this vendor is asked for."""
+        """Nothing: the census lists every deal, and takes its time (`rounds`)."""
         del since
         return iter(())
+
+    def rounds(self) -> Rounds:
+        """A second look every hour, and a census every day."""
+        return self._rounds
 
     def earliest_start(self) -> datetime | None:
         """The earliest start this connector left on any deal: one search for one record."""
@@ -284,51 +310,15 @@ class HubSpotCRM:
         return self._portal.describe(kind)
 
     def examine(self) -> Examination:
-        """Nothing beyond what `connect` found: a token tells its scopes only by what it is refused."""
-        return Examination()
-
-    def _watched(self) -> tuple[Feed, ...]:
-        key = self._fields.key(Kind.TASK)
-        done = self._fields.task({"status": "done"})
-        finished = tuple(where(name, "EQ", text) for name, text in done.items())
-        watched = (
-            Feed("deal", "deals", (), self._in_pipelines()),
-            Feed("task", "tasks", (key,) if key else (), finished),
-            Feed("meeting", "meetings", ()),
-            Feed("call", "calls", ()),
-            Feed("email", "emails", ()),
+        """Scopes, edition, what is left of limits, how long the API version lasts, how changes are heard."""
+        heard = self.live()
+        return examine(
+            self._session,
+            self._portal,
+            lines=heard.probe() if heard else (),
+            wanted=self._live_required,
+            today=self.server_time().date(),
         )
-        return tuple(replace(feed, page=self._page_size) for feed in watched)
-
-    def _in_pipelines(self) -> tuple[search.Filter, ...]:
-        return (one_of(PIPELINE, self._map.pipelines),) if self._map.pipelines else ()
-
-    def _changes(self, feed: str, step: Step) -> tuple[Change, ...]:
-        deals: dict[str, tuple[str, ...]] = {row.id: (row.id,) for row in step.rows}
-        if feed != "deal":
-            deals = self._deals_of(self._feeds[feed].object_name, step.rows)
-        newest: dict[str, datetime] = {}
-        for row in step.rows:
-            at = row.at(MODIFIED) or row.updated_at or self.server_time()
-            for deal_id in deals.get(row.id, ()):
-                newest[deal_id] = at  # rows come oldest first
-        return tuple(Change(deal_id=deal_id, modified_at=at) for deal_id, at in newest.items())
-
-    def _deals_of(self, object_name: str, rows: Sequence[wire.Obj]) -> dict[str, tuple[str, ...]]:
-        """The deals each activity hangs on. A task of ours names its deal in its key; the others are looked up."""
-        key = self._fields.key(Kind.TASK) if object_name == "tasks" else ""
-        ours: dict[str, tuple[str, ...]] = {}
-        for row in rows:
-            if key and (deal_id := self._deal_in(row.get(key))):
-                ours[row.id] = (deal_id,)
-        others = [row.id for row in rows if row.id not in ours]
-        links = associations.read(self._session, object_name, "deals", others) if others else {}
-        return {**ours, **{each: tuple(link.id for link in found) for each, found in links.items()}}
-
-    def _deal_in(self, key: str) -> str:
-        """The deal id in ``<system>:<deal id>:<generation>:<step>``; empty when the key is not this system's."""
-        start = f"{self._system}:"
-        return key.removeprefix(start).partition(":")[0] if key.startswith(start) else ""
 
     def _totals(self, query: Query, name: str, people: Sequence[Person]) -> dict[str, int]:
         counts: dict[str, int] = {}

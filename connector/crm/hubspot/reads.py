@@ -113,6 +113,8 @@ class Reader:
     def __init__(self, session: Session, fields: Fields) -> None:
         self._session = session
         self._fields = fields
+        self.heirs: dict[str, str] = {}
+        """Which deal each merged one went into, as far as survivors were read."""
 
     def deals(
         self, deal_ids: Sequence[str], *, stages: Callable[[str, str], Stage], times: StageTimes, now: datetime

@@ -23,6 +23,7 @@ from connector.crm.port import (
     ObjectSchema,
 )
 from connector.crm.retry import ReadRetry
+from connector.crm.rounds import Rounds
 from connector.crm.salesforce import bulk, feeds, lookups, pubsub
 from connector.crm.salesforce.bell import Bell
 from connector.crm.salesforce.currency import CODE, CURRENCY, read_rates
@@ -278,6 +279,10 @@ class SalesforceCRM:
     def scan_changed(self, since: datetime) -> Iterator[tuple[Change, ...]]:
         """Every changed opportunity's id and stamp, in the order of ids."""
         return lookups.scan_changed(self._session, self._names, since)
+
+    def rounds(self) -> Rounds | None:
+        """None: nothing shows late here that the feeds and the nightly list do not find."""
+        return None
 
     def earliest_start(self) -> datetime | None:
         """The first start this connector left."""
