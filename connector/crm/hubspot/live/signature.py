@@ -69,7 +69,7 @@ def addresses(configured: str, query: str) -> tuple[str, ...]:
     could write anything there.
     """
     bare = urlsplit(configured)._replace(query="", fragment="").geturl()
-    asked = f"{bare}?{query}" if query else bare
+    asked = f"{bare}?{query}" if query else configured
     return tuple(dict.fromkeys(decoded(each) for each in (asked, configured)))
 
 
