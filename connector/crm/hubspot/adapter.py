@@ -14,6 +14,9 @@ from connector.crm.hubspot import scopes, search, wire
 from connector.crm.hubspot.examine import examine
 from connector.crm.hubspot.faults import HubSpotError
 from connector.crm.hubspot.fields import PIPELINE, STAGE, Fields
+from connector.crm.hubspot.live.meaning import Meaning
+from connector.crm.hubspot.live.reach import Address
+from connector.crm.hubspot.live.webhooks import WebhookFeed
 from connector.crm.hubspot.login import App, Desk, portal_login
 from connector.crm.hubspot.paths import API_VERSION, Paths
 from connector.crm.hubspot.portal import Portal
@@ -31,6 +34,7 @@ from connector.crm.hubspot.session import (
 from connector.crm.hubspot.watched import Watched, in_pipelines, is_ours
 from connector.crm.hubspot.writes import KEYED, Told, Writer
 from connector.crm.live import (
+    Letterbox,
     LiveFeed,
 )
 from connector.crm.port import (
@@ -69,7 +73,8 @@ CLOSED_WON, CLOSE_DATE, CLOSED_WON_DATE = "hs_is_closed_won", "closedate", "hs_c
 
 class HubSpotCRM:
     """One HubSpot portal. ``token`` is a service key, or a token of a private or project app; without one ``app`` logs
-    in by OAuth. ``on_call`` hears a label per call sent, ``meter`` how the portal's budgets stand."""
+    in by OAuth. ``on_call`` hears a label per call sent, ``meter`` how the portal's budgets stand. Webhooks are read
+    from ``letterbox`` where ``webhook_url`` says that the app delivers them."""
 
     def __init__(
         self,
@@ -83,6 +88,8 @@ class HubSpotCRM:
         on_call: Callable[[str], None] | None = None,
         meter: Meter | None = None,
         live_required: bool = False,
+        letterbox: Letterbox | None = None,
+        webhook_url: str = "",
         lookback: float = LOOKBACK_SECONDS,
         page_size: int = search.PAGE,
         timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
@@ -117,6 +124,16 @@ class HubSpotCRM:
             page_size=page_size,
         )
         self._rounds = Rounds(self._session, self._watched, map=map)
+        self._webhooks: WebhookFeed | None = None
+        if app is not None and letterbox is not None and webhook_url:
+            self._webhooks = WebhookFeed(
+                session=self._session,
+                meaning=Meaning(self._fields, map, system),
+                letterbox=letterbox,
+                address=Address(webhook_url, app.client_secret, now=waits.clock.now),
+                home=lambda: self._portal.id,
+                now=waits.clock.now,
+            )
 
     @property
     def system(self) -> SystemName:
@@ -208,8 +225,8 @@ class HubSpotCRM:
         return self._watched.changes(feed, cursor, now=self.server_time())
 
     def live(self) -> LiveFeed | None:
-        """Changes are polled."""
-        return None
+        """What the app delivers, where it does; otherwise changes are polled."""
+        return self._webhooks
 
     def fetch(self, deal_ids: Sequence[str], *, bare: bool = False) -> Mapping[str, DealFacts]:
         """Re-read deals and all that hangs on them. Cheapest in portions of 1,000."""
