@@ -19,6 +19,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from connector.sandbox.hubspot.feeds.desk import ACTIONS as FEED_ACTIONS
+from connector.sandbox.hubspot.feeds.desk import FeedDesk
 from connector.sandbox.rows import Missing, NotUnique, Refused
 from connector.sandbox.salesforce.pubsub.desk import ACTIONS, Desk
 
@@ -91,6 +93,8 @@ class _Control:
             ("POST", "/undelete", self.undelete),
             ("GET", "/pubsub", self.pubsub),
             ("POST", "/pubsub", self.do_pubsub),
+            ("GET", "/feeds", self.feeds),
+            ("POST", "/feeds", self.do_feeds),
             ("GET", "/record", self.record),
             ("GET", "/records", self.records),
             ("POST", "/record", self.write_record),
@@ -259,16 +263,19 @@ class _Control:
 
     async def do_pubsub(self, request: Request) -> Any:
         """Make trouble with change events: {do, and what that takes}, as `salesforce/pubsub/desk.py` lists it."""
-        body = await _json(request)
-        name = _need(body, "do")
-        if name not in ACTIONS:
-            raise HTTPException(400, f"nothing to do called {name!r}: choose one of {', '.join(sorted(ACTIONS))}")
         desk = Desk(self._worlds["sf"])
-        try:
-            getattr(desk, name)(**{key: value for key, value in body.items() if key != "do"})
-        except (KeyError, TypeError, ValueError) as error:
-            raise HTTPException(400, str(error)) from error
+        _do(desk, ACTIONS, await _json(request))
         return desk.state()
+
+    async def feeds(self, _request: Request) -> Any:
+        """Webhooks and journal of the portal: what is configured, what was delivered, what waits."""
+        return FeedDesk(self._worlds["hs"]).state()
+
+    async def do_feeds(self, request: Request) -> Any:
+        """Configure the feeds of the portal or make trouble: {do, and what that takes}, see `hubspot/feeds/desk.py`."""
+        desk = FeedDesk(self._worlds["hs"])
+        answer = _do(desk, FEED_ACTIONS, await _json(request))
+        return {**desk.state(), "answer": answer}
 
     # raw rows
 
@@ -334,6 +341,16 @@ class _Control:
         if table is None:
             raise HTTPException(404, f"no object {body['object']!r}: choose one of {', '.join(world.tables)}")
         return table
+
+
+def _do(desk: Any, actions: frozenset[str], body: dict[str, Any]) -> Any:
+    name = _need(body, "do")
+    if name not in actions:
+        raise HTTPException(400, f"nothing to do called {name!r}: choose one of {', '.join(sorted(actions))}")
+    try:
+        return getattr(desk, name)(**{key: value for key, value in body.items() if key != "do"})
+    except (KeyError, TypeError, ValueError) as error:
+        raise HTTPException(400, str(error)) from error
 
 
 def _answer(do: Callable[[Request], Awaitable[Any]], worlds: Worlds) -> Callable[[Request], Awaitable[JSONResponse]]:

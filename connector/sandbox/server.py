@@ -24,6 +24,8 @@ from starlette.routing import BaseRoute, Route
 from connector.sandbox import control
 from connector.sandbox.control import PACKAGES
 from connector.sandbox.faults import Faults
+from connector.sandbox.hubspot.feeds import webhooks
+from connector.sandbox.hubspot.feeds.desk import FeedDesk
 from connector.sandbox.journal import Journal
 from connector.sandbox.salesforce.pubsub.desk import Desk
 from connector.sandbox.state import Message, SandboxClock, World
@@ -249,6 +251,11 @@ class Sandbox:
         return Desk(self.sf)
 
     @property
+    def feeds(self) -> FeedDesk:
+        """What a test may do to the portal's webhooks, journal and tokens."""
+        return FeedDesk(self.hs)
+
+    @property
     def sf(self) -> World:
         """The Salesforce org's rows."""
         return self.worlds["sf"]
@@ -363,6 +370,7 @@ def save_clock(worlds: dict[str, World], folder: Path | None) -> None:
 def close(worlds: dict[str, World], folder: Path | None) -> None:
     """Save and close every state file."""
     save_clock(worlds, folder)
+    webhooks.deliverer(worlds["hs"]).close()
     for world in worlds.values():
         world.detach()
 

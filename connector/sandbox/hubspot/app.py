@@ -15,6 +15,7 @@ from starlette.routing import Route
 from connector.sandbox.hubspot import access, oauth, paths, ratelimit, workflows
 from connector.sandbox.hubspot.asked import Asked, Reply
 from connector.sandbox.hubspot.errors import Refused, invalid, locked
+from connector.sandbox.hubspot.feeds import journal
 from connector.sandbox.wire import Trace, Vendor, trace_of
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def routes(world: World) -> list[Route]:
         return _answer(world, request, await request.body())
 
     vendor = [Route(f"/{area}/{{rest:path}}", endpoint, methods=METHODS) for area in ("crm", "account-info")]
-    return [*vendor, *oauth.routes(world)]
+    return [*vendor, *oauth.routes(world), *journal.routes(world)]
 
 
 def actions(world: World) -> Actions:

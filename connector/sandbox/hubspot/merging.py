@@ -7,12 +7,11 @@ it gets a new one, as webhooks name it (facts: HubSpot §2a, `newObjectId`), and
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.hubspot import links
 from connector.sandbox.hubspot.errors import invalid, not_found
-from connector.sandbox.hubspot.feeds.source import Merger, Source
+from connector.sandbox.hubspot.feeds.source import Merger, source
 
 if TYPE_CHECKING:
     from connector.sandbox.hubspot.kinds import Kind
@@ -48,7 +47,7 @@ def merge(world: World, kind: Kind, primary_id: str, other_id: str, *, by: str) 
     if len(gone) > 1:
         survivor = _reborn(world, kind, primary, values, by=by)
     merger = Merger(winner=primary.id, losers=(other.id,), result=survivor.id, moved=len(values))
-    with world.watch.merging(kind, merger, by=by) if isinstance(world.watch, Source) else nullcontext():
+    with source(world).merging(kind, merger, by=by):
         for row in gone:
             _move_links(world, kind, row.id, survivor.id, by=by)
             table.update(row.id, {INTO: survivor.id}, by=by, touch=False)

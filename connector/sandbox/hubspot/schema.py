@@ -71,7 +71,17 @@ def create_world(clock: SandboxClock, *, bare: bool = False) -> World:
     links.add_table(world)
     workflows.watch(world)
     catalog.add_tables(world)
+    _install_feeds(world)
     return world
+
+
+def _install_feeds(world: World) -> None:
+    # They name the app and the portal, so this module comes first.
+    from connector.sandbox.hubspot.feeds import log, source, webhooks
+
+    found = source.install(world)
+    webhooks.install(world, found)
+    log.install(world, found)
 
 
 def furnish(world: World) -> None:

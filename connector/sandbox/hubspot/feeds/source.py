@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from connector.sandbox.hubspot import links, merging, sources
+from connector.sandbox.hubspot import links, sources
 from connector.sandbox.hubspot.derive import epoch_ms
 from connector.sandbox.hubspot.kinds import KINDS, Kind
 
@@ -141,8 +141,15 @@ class Source:
 
     # what a vendor's rule knows better
 
-    def merged(self, kind: Kind, merger: Merger, *, by: str) -> None:
-        """Records were merged: that is told once, and the merged-away ones are not told as deleted."""
+    @contextlib.contextmanager
+    def merging(self, kind: Kind, merger: Merger, *, by: str) -> Iterator[None]:
+        """Records are merged inside: that is told once, and the rows that go are not told as deleted."""
+        outer: frozenset[tuple[str, str]] = getattr(self._local, "going", frozenset())
+        self._local.going = outer | {(kind.table, each) for each in (merger.winner, *merger.losers)}
+        try:
+            yield
+        finally:
+            self._local.going = outer
         at = epoch_ms(self._world.clock.now())
         self._tell(self._change(kind, merger.result, Action.MERGE, by=by, at=at, merger=merger))
 
@@ -150,7 +157,7 @@ class Source:
 
     def _of_record(self, table: str, row: Row, before: dict[str, Any], how: str) -> Iterable[Change]:
         action, kind = _ACTIONS[how], _KIND_OF[table]
-        if action is Action.DELETE and merging.merged_away(row):
+        if action is Action.DELETE and (table, row.id) in getattr(self._local, "going", ()):
             return
         values: dict[str, str] = {}
         if action in (Action.CREATE, Action.UPDATE):
