@@ -45,6 +45,9 @@ class Telemetry:
         )
         self.looks = self._counter("looks", "Deals read and decided", "system")
         self.decisions = self._counter("decisions", "Decisions, by the deal's phase", "system", "phase")
+        self.gate_events = self._counter(
+            "gate_events", "Wins left unseen, returns after a put-back, fights given up", "system", "event"
+        )
         self.effects = self._counter(
             "effects", "Writes settled, by kind of record and result", "system", "kind", "result"
         )

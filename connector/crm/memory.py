@@ -19,6 +19,7 @@ from connector.crm.live import (
 )
 from connector.crm.memory_fields import FIELDS, NOT_WRITABLE, Refusal, kept, schema
 from connector.crm.memory_jobs import MemoryJobs
+from connector.crm.memory_past import SELF, mover_of, passed
 from connector.crm.memory_rows import Row, record_of, task_of
 from connector.crm.port import (
     Capabilities,
@@ -53,10 +54,8 @@ from connector.handoff.model import (
     TouchKind,
     Value,
 )
+from connector.handoff.moves import NOBODY_KNOWN
 from connector.handoff.plan import Notify
-
-SELF = "connector"
-"""Who writes through the port."""
 
 PAGE = 100
 BATCH = 200
@@ -78,7 +77,8 @@ class _Entry:
 class MemoryCRM:
     """Implements `connector.crm.port.CRM`. ``notes_have_keys`` False makes notes as forgetful as Salesforce's.
 
-    With ``bulk`` it takes updates of deals as jobs; ``made_jobs`` are they.
+    With ``bulk`` it takes updates of deals as jobs; ``made_jobs`` are they. With ``tells_history`` it says which wins
+    were left again and who moved a deal.
     """
 
     def __init__(
@@ -93,12 +93,14 @@ class MemoryCRM:
         home: str = "memory",
         on_call: Callable[[str], None] = lambda label: None,  # noqa: ARG005
         bulk: Bulk | None = None,
+        tells_history: bool = False,
     ) -> None:
         self._system = system
         self._clock = clock
         self._people = {person.id: person for person in people}
         self._stages = {stage.id: stage for stage in stages}
         self._page_size = page_size
+        self._tells_history = tells_history
         self._native = frozenset({Kind.TASK, Kind.MEETING, Kind.MEMBER, *([Kind.NOTE] if notes_have_keys else [])})
         self._on_call = on_call
         self.home_id = home
@@ -394,6 +396,7 @@ class MemoryCRM:
         now = self.server_time()
         if row.kind is Kind.DEAL and "stage" in values and values["stage"] != row.values.get("stage"):
             row.stages.append((now, str(values["stage"])))
+            row.movers.append(by)
         if row.kind is Kind.TASK and "status" in values:
             was, done = row.values.get("status") == "done", values["status"] == "done"
             row.done_at = (row.done_at if was else now) if done else None
@@ -442,6 +445,8 @@ class MemoryCRM:
                 if each.kind is Kind.NOTE and each.key
             ),
             touches=tuple(sorted(self._touches[row.id], key=lambda touch: touch.at)),
+            won_by=mover_of(row.movers[-1]) if self._tells_history and stage.is_won else NOBODY_KNOWN,
+            passed=passed(row, self._stages.__getitem__) if self._tells_history else (),
         )
 
     def _stage(self, row: Row) -> Stage:

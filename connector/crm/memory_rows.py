@@ -14,7 +14,7 @@ from connector.handoff.model import CrmTask, Kind, Record, Ref, Value
 
 @dataclass(slots=True)
 class Row:
-    """One record as it stands. ``stages`` is a deal's stage history, oldest first."""
+    """One record as it stands. ``stages`` is a deal's stage history, oldest first; ``movers`` made each step."""
 
     kind: Kind
     id: str
@@ -26,6 +26,7 @@ class Row:
     account_id: str | None = None
     done_at: datetime | None = None
     stages: list[tuple[datetime, str]] = field(default_factory=list)
+    movers: list[str] = field(default_factory=list)
 
 
 def record_of(row: Row) -> Record:

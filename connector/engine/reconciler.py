@@ -21,7 +21,7 @@ from connector.engine.failpoints import Failpoint, passing
 from connector.engine.parts import Shared, System, fresh_people
 from connector.handoff.decide import decide
 from connector.handoff.model import HandoffKey, Kind, LedgerFacts, Load, Record, Snapshot
-from connector.handoff.plan import Patch, Plan
+from connector.handoff.plan import Noticed, Patch, Plan
 from connector.store import Decided, Look
 
 LOOK_BATCH = 2000
@@ -34,6 +34,7 @@ every vendor's read batch but one (HubSpot's links, 1,000), whose six calls are 
 DEAL_GONE = "deal.gone"
 DEAL_DECIDED = "deal.decided"
 DEAL_UNDECIDED = "deal.undecided"
+DEAL_FOUGHT = "deal.fought"
 
 UNDECIDED_WAIT = 900.0
 """Seconds before a deal that could not be decided is tried again; the log has the reason, the other deals go on."""
@@ -66,6 +67,22 @@ def _settle_looks(shared: Shared, system: System, due: Sequence[Look]) -> None:
         shared.telemetry.decisions.labels(system=system.name, phase=plan.phase.value).inc()
         log.debug(
             DEAL_DECIDED, system=system.name, deal=plan.key.deal_id, phase=plan.phase.value, actions=len(plan.actions)
+        )
+        _tell_noticed(shared, system, plan)
+
+
+def _tell_noticed(shared: Shared, system: System, plan: Plan) -> None:
+    """Count what this decision saw for the first time; a fight is the one an operator should read of."""
+    for what in sorted(plan.noticed):
+        shared.telemetry.gate_events.labels(system=system.name, event=what.value).inc()
+    if Noticed.FIGHT in plan.noticed:
+        log.warning(
+            DEAL_FOUGHT,
+            system=system.name,
+            deal=plan.key.deal_id,
+            bounces=len(plan.remember.bounces),
+            moved_by=plan.remember.bounces[-1].by.kind.value if plan.remember.bounces else "",
+            next="have its fields filled, or stop what moves it: handoff explain names it",
         )
 
 
@@ -138,6 +155,8 @@ def observe(
             notes=read.notes,
             touches=read.touches,
             meetings=read.meetings,
+            won_by=read.won_by,
+            passed=read.passed,
         )
 
 

@@ -15,7 +15,7 @@ from datetime import datetime
 from connector.handoff import conditions
 from connector.handoff.calendar import local_date, local_time
 from connector.handoff.model import CrmMeeting, CrmTask, Gate, LedgerFacts, Person, Ref, Snapshot, Value
-from connector.handoff.plan import Assignment, FieldCheck, Finding, Phase
+from connector.handoff.plan import Assignment, FieldCheck, Finding, Noticed, Phase
 from connector.handoff.rulebook import Condition, Policy, Role
 
 PASSED = frozenset({Gate.NOT_CHECKED, Gate.RELEASED, Gate.OVERRIDDEN, Gate.WARNED})
@@ -30,6 +30,7 @@ class Case:
 
     ``snapshot.ledger`` is already that of this ``generation``; ``recovered`` says that it had to be rebuilt from the
     CRM. ``won_at`` is this generation's win (None: unknown). ``excluded`` deals are of a type that gets no handoff.
+    ``noticed`` is what no decision knew before; ``puts_back``: the gate sends the deal back now.
     ``checks`` are the requirements that apply to this deal, in the policy's order.
     """
 
@@ -46,6 +47,8 @@ class Case:
     gate: Gate | None = None
     released_at: datetime | None = None
     assignment: Assignment | None = None
+    noticed: frozenset[Noticed] = frozenset()
+    puts_back: bool = False
 
     @property
     def ledger(self) -> LedgerFacts:
@@ -58,11 +61,21 @@ class Case:
         return self.phase in _RUNNING and self.snapshot.stage.is_won and self.released_at is not None
 
     @property
+    def passed_by(self) -> bool:
+        """Whether the deal is open after a win that nothing came of, because it was left again before it was seen."""
+        return self.phase is Phase.REOPENED and self.ledger.released_at is None
+
+    @property
+    def fought(self) -> bool:
+        """Whether something moves the deal back as often as it is put back."""
+        return len(self.ledger.bounces) >= self.policy.gate.fight_limit
+
+    @property
     def outcome(self) -> Phase:
         """The phase the deal is in once this decision is carried out."""
         if self.released:
             return Phase.IN_FLIGHT
-        if self.phase is Phase.WON and self.gate is Gate.HELD:
+        if self.gate is Gate.HELD and (self.phase is Phase.WON or self.passed_by):
             return Phase.HELD
         return self.phase
 
@@ -155,6 +168,12 @@ class Case:
         found = [person for person in self.snapshot.people.values() if person.email.strip().lower() == wanted]
         return min(found, key=lambda person: (not person.active, person.id), default=None)
 
+    def person_by_user_id(self, user_id: str) -> Person | None:
+        """The person whom the CRM also knows by this other id."""
+        if not user_id:
+            return None
+        return next((person for person in self.snapshot.people.values() if person.user_id == user_id), None)
+
     def person_for(self, role: Role) -> tuple[Person | None, str]:
         """Who fills a role now, and a word on why when it is not the obvious person."""
         csm = self.csm
@@ -188,6 +207,8 @@ class Case:
                 changes["released_at"] = self.now
         if finding.assignment is not None:
             changes["assignment"] = finding.assignment
+        if finding.puts_back:
+            changes["puts_back"] = True
         return dataclasses.replace(self, **changes) if changes else self  # type: ignore[arg-type]
 
 

@@ -46,6 +46,7 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         gate=case.gate,
         segment=case.segment,
         recheck_at=_next_look(findings, now),
+        noticed=case.noticed,
     )
 
 

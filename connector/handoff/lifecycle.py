@@ -1,7 +1,8 @@
 """Where a deal stands in its handoff: its phase, its generation, and what is known when the ledger was lost.
 
-Not here: what follows from a phase (``rules``). The ledger is asked first; where it knows nothing, the connector's own
-marks in the CRM (gate, start, keys of tasks and notes) are read instead, so that a lost database begins nothing twice.
+Not here: what follows from a phase (``rules``), and how one win follows another (``wins``). The ledger is asked first;
+where it knows nothing, the connector's own marks in the CRM (gate, start, keys of tasks and notes) are read instead, so
+that a lost database begins nothing twice.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import dataclasses
 from datetime import datetime
 
-from connector.handoff import conditions
+from connector.handoff import conditions, wins
 from connector.handoff.case import PASSED, Case
 from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Gate, LedgerFacts, Snapshot, Value
-from connector.handoff.plan import FieldCheck, Finding, Phase, Remember, Verdict
+from connector.handoff.moves import MoverKind
+from connector.handoff.plan import FieldCheck, Finding, Noticed, Phase, Remember, Verdict
 from connector.handoff.rulebook import Policy
-from connector.handoff.text import reference_in
+from connector.handoff.text import mover_words, reference_in
 
 NAME = "lifecycle"
 
@@ -23,9 +25,13 @@ def begin(snapshot: Snapshot, policy: Policy, now: datetime) -> Case:
     """The case before any rule has spoken."""
     recovered = snapshot.ledger.generation == 0 and _marked(snapshot)
     ledger = _recover(snapshot, now) if recovered else snapshot.ledger
-    phase = _phase(snapshot, ledger, recovered=recovered)
-    ledger = _this_generation(ledger, snapshot, policy=policy, now=now) if phase is not Phase.BEFORE_START else ledger
+    spans = wins.pace(policy, now, rebuilt=recovered)
+    past = wins.take_in(ledger, snapshot, pace=spans, rebuilt=recovered)
+    phase = _phase(snapshot, past.ledger, recovered=recovered)
+    ledger = past.ledger
     if snapshot.stage.is_won and phase is not Phase.BEFORE_START:
+        win = wins.Win(snapshot.won_at, snapshot.won_by, snapshot.stage_before_win)
+        ledger = wins.begin_win(ledger, win, pace=spans)
         phase = _won_phase(ledger)
     case = Case(
         snapshot=dataclasses.replace(snapshot, ledger=ledger),
@@ -39,6 +45,7 @@ def begin(snapshot: Snapshot, policy: Policy, now: datetime) -> Case:
         excluded=snapshot.deal_type not in policy.deal_types and ledger.released_at is None,
         gate=ledger.gate,
         released_at=ledger.released_at,
+        noticed=past.noticed | _bounced(snapshot.ledger, ledger, limit=policy.gate.fight_limit),
     )
     return dataclasses.replace(case, checks=_checks(case))
 
@@ -48,6 +55,8 @@ def remember(case: Case, done_signals: dict[str, datetime]) -> Remember:
     ledger, snapshot = case.ledger, case.snapshot
     assigned = case.assignment
     won = snapshot.stage.is_won
+    # Once nothing is missing, or somebody let the deal through, whatever was tried before is over.
+    held = case.gate is Gate.HELD and bool(case.gaps)
     return Remember(
         generation=case.generation,
         won_at=case.won_at,
@@ -59,6 +68,10 @@ def remember(case: Case, done_signals: dict[str, datetime]) -> Remember:
         stage_before_win=snapshot.stage_before_win or ledger.stage_before_win if won else _open_stage(case),
         adopted=ledger.adopted,
         done_signals={**ledger.done_signals, **done_signals},
+        last_win_at=ledger.last_win_at,
+        put_back_at=ledger.put_back_at or (case.now if case.puts_back else None) if held else None,
+        put_back_refused=ledger.put_back_refused if held else "",
+        bounces=ledger.bounces if held else (),
     )
 
 
@@ -93,13 +106,28 @@ def _sentence(case: Case) -> str:
             began = case.day(case.released_at or case.now)
             with_whom = f"{case.csm.name} is CSM" if case.csm else "no CSM could be assigned"
             return f"In handoff since {began} (gate: {case.gate.value if case.gate else 'unknown'}); {with_whom}."
+        case Phase.REOPENED if case.passed_by:
+            return f"{_won_and_left(case)} before anything came of it; its handoff begins when it is won again."
         case Phase.REOPENED:
             return (
                 "Reopened after its handoff began; tasks and summary stay as they are, "
                 "and nothing is made twice if it is won again soon."
             )
+        case Phase.LOST if case.won_at and ledger.released_at is None:
+            return f"{_won_and_left(case)} and closed without being won; there is nothing to hand off any more."
         case Phase.LOST:
             return "Closed without being won; there is nothing to hand off."
+
+
+def _won_and_left(case: Case) -> str:
+    """When it was won and taken out of the won stage again, and by whom, as the beginning of a sentence."""
+    won = f"Won on {case.day(case.won_at)}" if case.won_at else "Won"
+    last = next((each for each in reversed(case.snapshot.passed) if each.entered_at == case.won_at), None)
+    if last is not None and last.entered_by.kind is not MoverKind.UNKNOWN:
+        won += f" by {mover_words(case, last.entered_by)}"
+    if last is not None and last.left_by.kind is not MoverKind.UNKNOWN:
+        return f"{won}, taken out of the won stage by {mover_words(case, last.left_by)}"
+    return f"{won} and taken out of the won stage again"
 
 
 def _phase(snapshot: Snapshot, ledger: LedgerFacts, *, recovered: bool) -> Phase:
@@ -114,7 +142,10 @@ def _phase(snapshot: Snapshot, ledger: LedgerFacts, *, recovered: bool) -> Phase
         return Phase.LOST
     if ledger.released_at is not None:
         return Phase.REOPENED
-    return Phase.HELD if ledger.gate is Gate.HELD else Phase.OPEN
+    if ledger.gate is Gate.HELD:
+        return Phase.HELD
+    # It was won since the start, and whoever took it back was faster than the look at it.
+    return Phase.REOPENED if ledger.generation else Phase.OPEN
 
 
 def _won_phase(ledger: LedgerFacts) -> Phase:
@@ -123,24 +154,13 @@ def _won_phase(ledger: LedgerFacts) -> Phase:
     return Phase.HELD if ledger.gate is Gate.HELD else Phase.WON
 
 
-def _this_generation(ledger: LedgerFacts, snapshot: Snapshot, *, policy: Policy, now: datetime) -> LedgerFacts:
-    """The ledger as this win finds it: begun at the first, kept when won again soon, begun anew when won again late."""
-    if not snapshot.stage.is_won:
-        return ledger
-    won_at = snapshot.won_at
-    left = ledger.left_won_at
-    if left is not None and (won_at or now) - left > policy.rewin_window:
-        return LedgerFacts(
-            baseline=ledger.baseline,
-            generation=ledger.generation + 1,
-            won_at=won_at,
-            stage_before_win=snapshot.stage_before_win,
-            adopted=ledger.adopted,
-            written=ledger.written,
-        )
-    # Until the handoff is released the latest win counts; afterwards the one that released it.
-    latest = ledger.won_at if ledger.released_at else won_at or ledger.won_at
-    return dataclasses.replace(ledger, generation=max(ledger.generation, 1), won_at=latest)
+def _bounced(before: LedgerFacts, after: LedgerFacts, *, limit: int) -> frozenset[Noticed]:
+    """Whether the win now seen undid a put-back, and whether that was once too often."""
+    newest = after.bounces[-1:]
+    if not newest or newest == before.bounces[-1:]:
+        return frozenset()
+    tips = len(before.bounces) < limit <= len(after.bounces)
+    return frozenset({Noticed.BOUNCE, Noticed.FIGHT}) if tips else frozenset({Noticed.BOUNCE})
 
 
 def _marked(snapshot: Snapshot) -> bool:

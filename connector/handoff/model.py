@@ -13,6 +13,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NewType
 
+from connector.handoff.moves import NOBODY_KNOWN, Bounce, Mover, Passing
+
 SystemName = NewType("SystemName", str)
 """The name an admin gave one org or portal in config.toml, e.g. ``sf-prod``."""
 
@@ -89,13 +91,17 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A CRM user. ``email`` (lower case) is how policies name people; ``id`` is what the CRM wants as owner."""
+    """A CRM user. ``email`` (lower case) is how policies name people; ``id`` is what the CRM wants as owner.
+
+    ``user_id`` is another id by which the CRM knows the same person, where it has one: never to be used as owner.
+    """
 
     id: str
     email: str
     name: str
     active: bool = True
     manager_id: str | None = None
+    user_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +212,8 @@ class LedgerFacts:
 
     ``generation`` is 0 until the first win was seen. ``written`` holds, per record, the values last written, so that
     a person's edit can be told from ours. ``baseline`` is when acting began: deals won before it are only observed.
+    ``last_win_at`` is the latest win it knows of. ``put_back_at`` is set from when that win is put back until another
+    comes, ``put_back_refused`` holds the CRM's words when it would not have it, ``bounces`` the returns that count.
     """
 
     baseline: datetime
@@ -221,6 +229,10 @@ class LedgerFacts:
     effects: Mapping[str, Effect] = field(default_factory=dict)
     written: Mapping[Ref, Mapping[str, Value]] = field(default_factory=dict)
     done_signals: Mapping[str, datetime] = field(default_factory=dict)
+    last_win_at: datetime | None = None
+    put_back_at: datetime | None = None
+    put_back_refused: str = ""
+    bounces: tuple[Bounce, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +241,7 @@ class Snapshot:
 
     ``people`` is keyed by CRM id, ``roster`` too. ``won_at`` is the time of the stage's transition as the CRM's own
     history has it, never the close date; ``stage_before_win`` is where a revert goes back to, when it is known.
+    ``won_by`` moved it there; ``passed`` are wins that were left again, oldest first, as far as the history tells.
     """
 
     key: HandoffKey
@@ -246,6 +259,8 @@ class Snapshot:
     notes: tuple[CrmNote, ...] = ()
     touches: tuple[Touch, ...] = ()
     meetings: tuple[CrmMeeting, ...] = ()
+    won_by: Mover = NOBODY_KNOWN
+    passed: tuple[Passing, ...] = ()
 
     def person(self, person_id: Value) -> Person | None:
         """The person behind an owner or lookup field, or None."""

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from connector.handoff.model import Gate, HandoffKey, Kind, Ref, Value
+from connector.handoff.moves import Bounce
 
 
 class Verdict(StrEnum):
@@ -136,6 +137,7 @@ class Finding:
     """What one rule concludes. ``reason`` is a sentence a rep or an admin can read.
 
     ``recheck_at`` is when the rule wants to look again though nothing changes (a due date, an override's expiry).
+    ``puts_back`` is set by the gate when it sends the deal back to its earlier stage.
     """
 
     rule: str
@@ -146,6 +148,7 @@ class Finding:
     checks: tuple[FieldCheck, ...] = ()
     assignment: Assignment | None = None
     gate: Gate | None = None
+    puts_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,14 @@ class Phase(StrEnum):
     LOST = "lost"
 
 
+class Noticed(StrEnum):
+    """What a decision sees for the first time, for counting; the next decision knows it already."""
+
+    PASSED_WIN = "passed_win"
+    BOUNCE = "bounce"
+    FIGHT = "fight"
+
+
 @dataclass(frozen=True, slots=True)
 class Remember:
     """What the ledger must know after this decision, whether or not an action follows. Replaces the row's facts."""
@@ -186,6 +197,10 @@ class Remember:
     stage_before_win: str | None
     adopted: bool
     done_signals: Mapping[str, datetime] = field(default_factory=dict)
+    last_win_at: datetime | None = None
+    put_back_at: datetime | None = None
+    put_back_refused: str = ""
+    bounces: tuple[Bounce, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +220,7 @@ class Plan:
     gate: Gate | None = None
     segment: str = ""
     recheck_at: datetime | None = None
+    noticed: frozenset[Noticed] = frozenset()
 
     @property
     def coverage(self) -> str:

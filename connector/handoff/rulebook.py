@@ -120,12 +120,17 @@ class GateModeRule:
 
 @dataclass(frozen=True, slots=True)
 class GatePolicy:
-    """The gate. ``revert_to`` names the stage id used when the deal's own earlier stage is unknown."""
+    """The gate. ``revert_to`` names the stage id used when the deal's own earlier stage is unknown.
+
+    After ``fight_limit`` returns within ``fight_window`` that no person made, a win is held where it stands.
+    """
 
     mode: GateMode
     exceptions: tuple[GateModeRule, ...]
     requirements: tuple[Requirement, ...]
     revert_to: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    fight_limit: int = 2
+    fight_window: timedelta = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from connector.handoff.case import Case
 from connector.handoff.model import Value
+from connector.handoff.moves import Mover, MoverKind
 from connector.handoff.plan import FieldCheck
 from connector.handoff.rulebook import FieldType
 
@@ -114,17 +115,53 @@ def names(case: Case) -> dict[str, object]:
         "fields": Fields(case),
         "missing": Lines(gap_lines(case)),
         "passed_over": Lines(_passed_over(case)),
+        "put_back": how_often(len(case.ledger.bounces)),
+        "moved_by": _moved_by(case),
     }
 
 
-NAMES = frozenset({"account", "deal", "csm", "ae", "amount", "segment", "won_on", "fields", "missing", "passed_over"})
+NAMES = frozenset(
+    {"account", "deal", "csm", "ae", "amount", "segment", "won_on", "fields", "missing", "passed_over"}
+    | {"put_back", "moved_by"}
+)
 """The names every template may use; a test holds it equal to what `names` gives."""
+
+
+def _moved_by(case: Case) -> str:
+    """What moved the deal back after it was put back, the latest; empty when nothing did."""
+    bounces = case.ledger.bounces
+    return mover_words(case, bounces[-1].by) if bounces else ""
 
 
 def _passed_over(case: Case) -> tuple[str, ...]:
     """One line per candidate who did not become CSM, with the reason."""
     candidates = case.assignment.candidates if case.assignment else ()
     return tuple(f"{one_line(each.name or each.email)}: {each.why}" for each in candidates if not each.chosen)
+
+
+def mover_words(case: Case, mover: Mover) -> str:
+    """Who or what moved a deal, as part of a sentence a rep understands."""
+    name = one_line(mover.name, limit=MAX_NAME_CHARS)
+    if mover.kind is MoverKind.PERSON:
+        known = case.person_by_user_id(mover.name)
+        return one_line(known.name) if known else "a person"
+    words = _MOVERS[mover.kind]
+    return f"{words} ({name})" if name and mover.kind in _NAMED else words
+
+
+def how_often(times: int) -> str:
+    """A count of times as people say it."""
+    return {1: "once", 2: "twice"}.get(times, f"{times} times")
+
+
+_MOVERS = {
+    MoverKind.UNKNOWN: "something in the CRM",
+    MoverKind.AUTOMATION: "a workflow",
+    MoverKind.INTEGRATION: "another integration",
+    MoverKind.IMPORT: "an import",
+    MoverKind.SELF: "another program that uses the connector's login",
+}
+_NAMED = frozenset({MoverKind.AUTOMATION, MoverKind.INTEGRATION})
 
 
 def gap_lines(case: Case) -> tuple[str, ...]:

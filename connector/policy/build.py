@@ -225,7 +225,13 @@ def _gate(spec: GateSpec, *, scope: Scope) -> GatePolicy:
     exceptions = [_Unnamed(f"exception {n + 1}", one.when) for n, one in enumerate(spec.exceptions)]
     conditions = first_match(exceptions, at=("gate", "exceptions"), scope=scope)
     modes = tuple(GateModeRule(one.mode, when) for one, when in zip(spec.exceptions, conditions, strict=True))
-    return GatePolicy(mode=spec.mode, exceptions=modes, requirements=tuple(found))
+    return GatePolicy(
+        mode=spec.mode,
+        exceptions=modes,
+        requirements=tuple(found),
+        fight_limit=spec.fight_limit,
+        fight_window=timedelta(hours=spec.fight_hours),
+    )
 
 
 @dataclass(frozen=True, slots=True)

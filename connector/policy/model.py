@@ -17,13 +17,15 @@ from connector.handoff.model import DealType
 from connector.handoff.rulebook import FieldOwner, FieldType, GateMode, Make, Method, Role, SignalKind
 
 MAX_OVERRIDE_DAYS = 365
+MAX_FIGHT_LIMIT = 10
+MAX_FIGHT_HOURS = 720
 MAX_MEETING_MINUTES = 480
 NAME = r"^[a-z][a-z0-9_]*$"
 STEP = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 CLOCK_TIME = r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$"
-Moment = Literal["csm_assigned", "deal_held", "nobody_eligible"]
-MOMENTS: tuple[Moment, ...] = ("csm_assigned", "deal_held", "nobody_eligible")
+Moment = Literal["csm_assigned", "deal_held", "nobody_eligible", "deal_fought"]
+MOMENTS: tuple[Moment, ...] = ("csm_assigned", "deal_held", "nobody_eligible", "deal_fought")
 
 
 class Spec(BaseModel):
@@ -220,6 +222,8 @@ class GateSpec(Spec):
     mode: Annotated[GateMode, EnumOf]
     exceptions: tuple[ExceptionSpec, ...] = ()
     require: tuple[RequirementSpec, ...] = ()
+    fight_limit: Annotated[int, Field(ge=1, le=MAX_FIGHT_LIMIT)] = 2
+    fight_hours: Annotated[int, Field(ge=1, le=MAX_FIGHT_HOURS)] = 24
 
 
 class OverrideSpec(Spec):

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
 
 from connector.handoff.model import Effect, Gate, Kind, LedgerFacts, Load, Ref, SystemName, Value
+from connector.handoff.moves import Bounce, Mover, MoverKind
 from connector.handoff.plan import Phase
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
@@ -32,6 +33,9 @@ HANDLED = (Phase.BEFORE_START, Phase.WON, Phase.IN_FLIGHT)
 
 IN_FLIGHT = (Phase.WON, Phase.HELD, Phase.IN_FLIGHT, Phase.REOPENED)
 """Phases in which a handoff is under way and worth a look now and then though nothing was reported."""
+
+NO_DEAL = "The deal is no longer in the CRM; there is nothing to hand off."
+"""Why a deal was given up."""
 
 STALE_LIMIT = 2000
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -155,6 +159,22 @@ class Ledger(Part):
             or (change.modified_at is not None and decided[change.deal_id] + ahead < change.modified_at)
         )
 
+    def followed(self, system: SystemName, deal_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these deals the ledger knows and has not given up."""
+        return self._known(system, deal_ids, handoff.c.reason != NO_DEAL)
+
+    def given_up(self, system: SystemName, deal_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these deals the ledger gave up because they were no longer in the CRM."""
+        return self._known(system, deal_ids, handoff.c.phase == Phase.LOST.value, handoff.c.reason == NO_DEAL)
+
+    def _known(self, system: SystemName, deal_ids: Sequence[str], *where: ColumnElement[bool]) -> frozenset[str]:
+        found: set[str] = set()
+        with self._db.read() as connection:
+            for part in chunks(deal_ids):
+                query = select(handoff.c.deal_id).where(handoff.c.system == system, handoff.c.deal_id.in_(part), *where)
+                found.update(connection.execute(query).scalars())
+        return frozenset(found)
+
     def stale(
         self,
         system: SystemName,
@@ -271,6 +291,10 @@ def _facts(
             effects=effects.get(row.deal_id, {}),
             written={ref: values[ref] for ref in refs if ref in values},
             done_signals=read_signals(row.done_signals),
+            last_win_at=row.last_win_at,
+            put_back_at=row.put_back_at,
+            put_back_refused=row.put_back_refused or "",
+            bounces=read_bounces(row.bounces),
         )
     return found
 
@@ -305,6 +329,19 @@ def _written(connection: Connection, system: SystemName, refs: Sequence[Ref]) ->
 def read_signals(text: str) -> dict[str, datetime]:
     """Completion signals, step by step, from their JSON text."""
     return {step: datetime.fromisoformat(at) for step, at in codec.loads(text).items()}
+
+
+def read_bounces(text: str | None) -> tuple[Bounce, ...]:
+    """Returns of a deal that was put back, from their JSON text; NULL is none."""
+    return tuple(
+        Bounce(datetime.fromisoformat(at), Mover(MoverKind(kind), name)) for at, kind, name in codec.loads(text or "[]")
+    )
+
+
+def bounces_text(bounces: Sequence[Bounce]) -> str | None:
+    """Returns of a deal as JSON text; None for none."""
+    told = [(each.at.isoformat(), each.by.kind.value, each.by.name) for each in bounces]
+    return codec.dumps(told) if told else None
 
 
 def signals_text(signals: Mapping[str, datetime]) -> str:

@@ -22,7 +22,7 @@ from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
 from connector.store.inbox import want_looks
-from connector.store.ledger import signals_text
+from connector.store.ledger import bounces_text, signals_text
 from connector.store.outbox import NOTIFY_KIND, RANKS, lock_rows
 from connector.store.rows import Decided, Look
 from connector.store.schema import effect, handoff, inbox, outbox, roster
@@ -37,7 +37,10 @@ LOOK_AGAIN_IN_JOB = timedelta(minutes=1)
 _UNFINISHED = text(state_in((*OPEN, State.PARKED), "outbox.state"))
 _IN_FLIGHT = (State.SENDING, State.UNKNOWN)
 _SET_ONCE = ("system", "deal_id", "created_at")
-_CLAIMS_OF_WRITES = ("gate", "csm_id", "released_at", "assigned_at")
+_CLAIMS_OF_WRITES = (
+    *("gate", "csm_id", "released_at", "assigned_at"),
+    *("put_back_at", "put_back_refused", "bounces"),
+)
 """Columns that say something was written; in observe mode they stay as they were."""
 
 
@@ -308,6 +311,10 @@ def _handoff_row(one: Decided, before: _Before, *, act: bool, now: datetime) -> 
         "stage_before_win": remember.stage_before_win,
         "adopted": remember.adopted,
         "done_signals": signals_text(remember.done_signals),
+        "last_win_at": remember.last_win_at,
+        "put_back_at": remember.put_back_at if act else None,
+        "put_back_refused": (remember.put_back_refused or None) if act else None,
+        "bounces": bounces_text(remember.bounces) if act else None,
         "account_id": next((ref.id for ref in refs if ref.kind is Kind.ACCOUNT), one.account_id),
         "phase": plan.phase.value,
         "mode": "act" if act else "observe",

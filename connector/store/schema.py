@@ -111,6 +111,11 @@ handoff = Table(
     Column("stage_before_win", String),
     Column("adopted", Boolean, nullable=False),
     Column("done_signals", Text, nullable=False),
+    Column("last_win_at", Utc),
+    Column("put_back_at", Utc),
+    # The CRM's words when it refused to have the deal put back.
+    Column("put_back_refused", Text),
+    Column("bounces", Text),
     Column("account_id", String),
     Column("last_write_at", Utc),
     # The latest decision, for people to read.

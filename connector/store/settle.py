@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, upda
 
 from connector.errors import ADVICE, Advice, Fault, FaultCode
 from connector.handoff.model import Kind, SystemName
+from connector.handoff.ownership import REVERT_STEP
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
@@ -34,6 +35,12 @@ PATHS: Mapping[type, tuple[State, ...]] = {
 
 READ_ANEW = tuple(code.value for code, advice in ADVICE.items() if advice is Advice.REREAD)
 """Fault codes after which a row is dropped and its deal read anew."""
+
+FOR_GOOD = frozenset({FaultCode.REJECTED, FaultCode.NOT_PERMITTED})
+"""Refusals of a put-back that trying again cannot mend: a rule of the stage, a required field, a missing right."""
+
+REFUSAL_CHARS = 500
+"""Most of a refusal's words that are kept."""
 
 SENDER_LOST = Fault(
     code=FaultCode.OUTCOME_UNKNOWN,
@@ -135,6 +142,8 @@ class Settling(Part):
         )
         applied = [ending for ending in endings if ending.state is State.APPLIED]
         _stamp_handoffs(connection, applied)
+        refused = [ending for ending in endings if _keeps_the_stage(ending)]
+        _note_refusals(connection, refused)
         self._put_effects(connection, applied, now)
         self._put_written(connection, applied)
         for system in sorted({ending.row.system for ending in endings}):
@@ -146,6 +155,11 @@ class Settling(Part):
                 )
                 for ending in endings
                 if isinstance(ending.result, Reread) and ending.row.system == system
+            ]
+            looks += [
+                Look(deal_id=ending.row.deal_id, due_at=now, reason="the CRM refused to have it put back")
+                for ending in refused
+                if ending.row.system == system
             ]
             want_looks(self._db, connection, SystemName(system), looks)
         write_audit(connection, now, [entry for ending in endings if (entry := _entry(ending)) is not None])
@@ -260,6 +274,24 @@ def _stamp_handoffs(connection: Connection, applied: Iterable[_Ending]) -> None:
         .values(last_write_at=bindparam("stamp")),
         [{"of_system": system, "of_deal": deal, "stamp": at} for (system, deal), at in sorted(stamps.items())],
     )
+
+
+def _keeps_the_stage(ending: _Ending) -> bool:
+    """Whether a put-back was refused for good: by a rule or a right of the CRM, not because it was busy."""
+    fault = ending.result.fault if isinstance(ending.result, Park) else None
+    return fault is not None and ending.row.step == REVERT_STEP and fault.code in FOR_GOOD
+
+
+def _note_refusals(connection: Connection, refused: Iterable[_Ending]) -> None:
+    """Remember the CRM's words, so that the next decision holds the deal where it stands instead."""
+    for ending in refused:
+        fault = ending.result.fault if isinstance(ending.result, Park) else SENDER_LOST
+        words = fault.message.strip() or fault.vendor_code or fault.code.value
+        connection.execute(
+            update(handoff)
+            .where(handoff.c.system == ending.row.system, handoff.c.deal_id == ending.row.deal_id)
+            .values(put_back_refused=words[:REFUSAL_CHARS])
+        )
 
 
 def _entry(ending: _Ending) -> Entry | None:

@@ -44,7 +44,7 @@ COVERAGE_WORDS: Mapping[Phase, str] = {
     Phase.IN_FLIGHT: "handed over",
     Phase.WON: "won, not handed over: a CSM or an answer is missing",
     Phase.HELD: "held at the gate",
-    Phase.REOPENED: "reopened after their handoff began",
+    Phase.REOPENED: "won and reopened",
     Phase.BEFORE_START: "won before the start, only observed",
 }
 """Phases of deals that are or were won; deals that are open or lost need no handoff."""

@@ -12,13 +12,16 @@ from decimal import Decimal
 
 from connector.handoff.case import Case, listed
 from connector.handoff.model import Gate, Status, Value
+from connector.handoff.moves import MoverKind
 from connector.handoff.override import Override, objection_text, requested
 from connector.handoff.ownership import change_deal, put_back
 from connector.handoff.plan import Finding, Phase, Verdict
 from connector.handoff.rulebook import GateMode
-from connector.handoff.text import gap_lines
+from connector.handoff.text import gap_lines, how_often, mover_words, one_line
 
 NAME = "gate"
+MAX_REFUSAL_CHARS = 300
+"""Most of the CRM's own words that a rep is shown."""
 
 
 def find(case: Case) -> Finding | None:
@@ -28,24 +31,28 @@ def find(case: Case) -> Finding | None:
     won = case.snapshot.stage.is_won
     if won and case.phase in {Phase.WON, Phase.HELD}:
         return _judge(case)
-    if case.phase is Phase.HELD:
+    if case.phase is Phase.HELD or (case.passed_by and not won and _holds_back(case)):
         return _still_held(case)
     return _keep_current(case) if case.phase is Phase.IN_FLIGHT else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Ruling:
-    """The verdict on a win, its reason, and the stage the deal must go back to, if it must."""
+    """The verdict on a win, its reason, and the stage the deal must go back to, if it must.
+
+    ``stays`` says to the rep why a deal that should have gone back was left where it is.
+    """
 
     gate: Gate
     reason: str
     back_to: str | None = None
+    stays: str = ""
 
 
 def _judge(case: Case) -> Finding:
     override = requested(case)
     ruling = _rule(case, override)
-    wanted = _fields(case, ruling.gate, override, open_=ruling.back_to is not None)
+    wanted = _fields(case, ruling, override, open_=ruling.back_to is not None)
     return _finding(case, ruling, wanted, override=override)
 
 
@@ -55,20 +62,22 @@ def _still_held(case: Case) -> Finding:
         reason = f"Held: {case.gap_count}. The deal can be won again once they are filled."
     else:
         reason = "Held until it is won again: all required fields are filled now."
-    wanted = _fields(case, Gate.HELD, override, open_=True)
-    return _finding(case, _Ruling(Gate.HELD, reason), wanted, override=override)
+    if case.passed_by:
+        reason = f"It was won and left again before it was looked at. {reason}"
+    ruling = _Ruling(Gate.HELD, reason)
+    return _finding(case, ruling, _fields(case, ruling, override, open_=True), override=override)
 
 
 def _keep_current(case: Case) -> Finding:
     gate = case.gate or Gate.RELEASED
     reason = f"Passed the gate ({gate.value})"
     reason += f"; {case.gap_count} now, which does not stop the handoff." if case.gaps else "; nothing is missing."
-    wanted = _fields(case, gate, None, open_=False)
-    return _finding(case, _Ruling(gate, reason), wanted, override=None)
+    ruling = _Ruling(gate, reason)
+    return _finding(case, ruling, _fields(case, ruling, None, open_=False), override=None)
 
 
 def _rule(case: Case, override: Override | None) -> _Ruling:
-    mode = next((one.mode for one in case.policy.gate.exceptions if case.holds(one.when)), case.policy.gate.mode)
+    mode = _mode(case)
     if mode is GateMode.OFF:
         return _Ruling(Gate.NOT_CHECKED, "The gate is off for this deal, so it goes on unchecked.")
     if not case.gaps:
@@ -83,10 +92,42 @@ def _rule(case: Case, override: Override | None) -> _Ruling:
         return _Ruling(Gate.WARNED, f"Goes on with a warning; {gaps}")
     if mode is GateMode.HOLD:
         return _Ruling(Gate.HELD, f"Held until they are filled; {gaps}")
+    if stays := _why_it_stays(case):
+        return _Ruling(Gate.HELD, f"Held in the won stage. {stays} {gaps}", stays=stays)
     back_to = _earlier_stage(case)
     if back_to is None:
         return _Ruling(Gate.HELD, f"Held; its earlier stage is not known, so the stage stays as it is. {gaps}")
-    return _Ruling(Gate.HELD, f"Put back to its earlier stage; {gaps}", back_to)
+    return _Ruling(Gate.HELD, f"Put back to its earlier stage{_moved_by(case)}; {gaps}", back_to)
+
+
+def _mode(case: Case) -> GateMode:
+    return next((one.mode for one in case.policy.gate.exceptions if case.holds(one.when)), case.policy.gate.mode)
+
+
+def _holds_back(case: Case) -> bool:
+    """Whether a win that came and went unseen would have been held; one that would have gone on is begun when it
+    is won again."""
+    override = requested(case)
+    let_through = override is not None and override.valid
+    return bool(case.gaps) and not let_through and _mode(case) in (GateMode.HOLD, GateMode.REVERT)
+
+
+def _why_it_stays(case: Case) -> str:
+    """Why putting the deal back again would be of no use, in the rep's words; empty when it may be tried."""
+    ledger = case.ledger
+    if case.fought:
+        mover = mover_words(case, ledger.bounces[-1].by)
+        often = how_often(len(ledger.bounces))
+        return f"The deal was put back {often} and {mover} moved it to Closed Won again each time, so it stays there."
+    if ledger.put_back_refused:
+        words = one_line(ledger.put_back_refused, limit=MAX_REFUSAL_CHARS).rstrip(".")
+        return f"The deal could not be put back, because the CRM refused it: {words}."
+    return ""
+
+
+def _moved_by(case: Case) -> str:
+    mover = case.snapshot.won_by
+    return "" if mover.kind is MoverKind.UNKNOWN else f", having been won by {mover_words(case, mover)}"
 
 
 def _earlier_stage(case: Case) -> str | None:
@@ -100,27 +141,28 @@ def _earlier_stage(case: Case) -> str | None:
     return next((stage for stage in known if stage and stage != snapshot.stage.id), None)
 
 
-def _fields(case: Case, gate: Gate, override: Override | None, *, open_: bool) -> dict[str, Value]:
+def _fields(case: Case, ruling: _Ruling, override: Override | None, *, open_: bool) -> dict[str, Value]:
     """The deal's own fields under a verdict; ``open_`` when the deal is not, or will not be, in the won stage."""
     wanted: dict[str, Value] = {
-        "gate": gate.value,
+        "gate": ruling.gate.value,
         "percent": Decimal(case.percent),
-        "missing": "\n".join(_missing_lines(case, gate, override, open_=open_)) or None,
+        "missing": "\n".join(_missing_lines(case, ruling, override, open_=open_)) or None,
     }
-    if gate is Gate.HELD:
+    if ruling.gate is Gate.HELD:
         wanted["status"] = Status.PREPARATION.value
     return wanted
 
 
-def _missing_lines(case: Case, gate: Gate, override: Override | None, *, open_: bool) -> tuple[str, ...]:
+def _missing_lines(case: Case, ruling: _Ruling, override: Override | None, *, open_: bool) -> tuple[str, ...]:
     """What the rep reads: what happened and what to do, a line per gap, and why an override does not count."""
+    gate = ruling.gate
     if not case.gaps or gate is Gate.NOT_CHECKED:
         return ()
-    return (_headline(case, gate, override, open_=open_), *gap_lines(case), *_about_override(gate, override))
+    return (_headline(case, ruling, override, open_=open_), *gap_lines(case), *_about_override(gate, override))
 
 
-def _headline(case: Case, gate: Gate, override: Override | None, *, open_: bool) -> str:
-    count = case.gap_count
+def _headline(case: Case, ruling: _Ruling, override: Override | None, *, open_: bool) -> str:
+    count, gate = case.gap_count, ruling.gate
     if gate is not Gate.HELD:
         through = {Gate.WARNED: "Handed off with gaps", Gate.OVERRIDDEN: "Handed off under an override"}
         return f"{through.get(gate, 'Handed off')}: {count}. Please fill in what is still missing."
@@ -129,7 +171,8 @@ def _headline(case: Case, gate: Gate, override: Override | None, *, open_: bool)
         return f"{count}, but {override.approver.name} approved an override: move the deal to Closed Won by {last_day}."
     if open_:
         return f"Not Closed Won yet: {count}. Fill in what is listed here, then move the deal to Closed Won again."
-    return f"The handoff is on hold: {count}. Fill in what is listed here and it goes on by itself."
+    stays = f" {ruling.stays}" if ruling.stays else ""
+    return f"The handoff is on hold: {count}.{stays} Fill in what is listed here and it goes on by itself."
 
 
 def _about_override(gate: Gate, override: Override | None) -> tuple[str, ...]:
@@ -151,4 +194,5 @@ def _finding(case: Case, ruling: _Ruling, wanted: dict[str, Value], *, override:
         recheck_at=override.ends_at if override and override.valid and ruling.gate is Gate.HELD else None,
         checks=case.checks,
         gate=ruling.gate,
+        puts_back=ruling.back_to is not None,
     )

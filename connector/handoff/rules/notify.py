@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import Gate, Person
-from connector.handoff.plan import Finding, Notify, Order, Verdict
+from connector.handoff.plan import Finding, Noticed, Notify, Order, Verdict
 from connector.handoff.rules.assignment import FALLBACK
 from connector.handoff.text import names, one_line, render
 
@@ -31,6 +31,8 @@ class Moment:
     subject: str
     text: str
     news: str
+    marker: Callable[[Case], str] = lambda case: ""  # noqa: ARG005  # most come once per handoff
+    """What tells one such moment of a handoff from another."""
 
 
 def find(case: Case) -> Finding | None:
@@ -65,14 +67,15 @@ def _message(case: Case, moment: Moment, *, way: str) -> Notify | None:
     told = case.ledger.effects.get(step)
     if person is None or not person.active or not person.email:
         return None
-    said = fingerprint(person.id)
+    marker = moment.marker(case)
+    said = fingerprint(person.id, marker) if marker else fingerprint(person.id)
     if told and told.fingerprint == said:
         return None
     context = names(case)
     return Notify(
         step=step,
         order=Order.NOTIFY,
-        key=f"{case.key(step)}:{person.id}",
+        key=":".join(part for part in (case.key(step), marker, person.id) if part),
         to_email=person.email,
         to_name=one_line(person.name),
         subject=one_line(render(moment.subject, context)),
@@ -102,6 +105,16 @@ def _nobody_eligible(case: Case) -> bool:
     return case.assignment is not None and case.assignment.rule == FALLBACK
 
 
+def _deal_fought(case: Case) -> bool:
+    return case.snapshot.stage.is_won and case.gate is Gate.HELD and Noticed.FIGHT in case.noticed
+
+
+def _sales_lead(case: Case) -> Person | None:
+    """The AE's manager where the CRM knows one, else the fallback person."""
+    boss = case.snapshot.person(case.ae.manager_id) if case.ae else None
+    return boss if boss and boss.active else case.fallback
+
+
 MOMENTS: tuple[Moment, ...] = (
     Moment(
         "csm_assigned",
@@ -129,5 +142,16 @@ MOMENTS: tuple[Moment, ...] = (
         "No CSM could take {{ account }} ({{ deal }}, {{ amount }}, {{ segment }}), so it stands with you. "
         "Please choose a CSM on the account.\n{{ passed_over }}",
         "that nobody was eligible",
+    ),
+    Moment(
+        "deal_fought",
+        _sales_lead,
+        _deal_fought,
+        "Stays won with gaps: {{ deal }}",
+        "{{ deal }} ({{ account }}) was put back {{ put_back }} because required fields are empty, and "
+        "{{ moved_by }} moved it to Closed Won again each time. It now stays there, held: nothing is handed over. "
+        "Please have the fields filled in, or have an admin stop what moves it.\n{{ missing }}",
+        "that something keeps moving the deal back",
+        marker=lambda case: f"{case.ledger.bounces[-1].at:%Y%m%dT%H%M%S}" if case.ledger.bounces else "",
     ),
 )
