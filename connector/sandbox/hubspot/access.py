@@ -84,9 +84,7 @@ def needed(area: str, params: Mapping[str, str], *, write: bool) -> list[tuple[s
     types = [params[name] for name in ("type", "from", "to") if name in params]
     if area in ("objects", "links", "associations"):
         return [(f"crm.objects.{_scope_object(name)}.{way}",) for name in types]
-    if area == "properties":
-        return [_schema(name, way) for name in types]
-    if area == "pipelines":
+    if area in ("properties", "property-validations", "pipelines"):
         return [_schema(name, way) for name in types]
     return [_OTHER[(area, way)]] if (area, way) in _OTHER else []
 
@@ -100,6 +98,9 @@ _OTHER: dict[tuple[str, str], tuple[str, ...]] = {
     ("limits", "read"): _ANY_OBJECT,
     ("pipelines-rules", "read"): ("crm-pipelines-governance-read",),
     ("pipelines-rules", "write"): ("crm-pipelines-governance-write",),
+    ("stage-edit-permissions", "read"): ("crm-pipelines-locked-stages-read",),
+    ("stage-edit-permissions", "write"): ("crm-pipelines-locked-stages-write",),
+    ("approvals", "read"): ("deal-approval-read",),
 }
 
 

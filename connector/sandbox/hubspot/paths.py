@@ -8,18 +8,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from connector.sandbox.hubspot import associations, batch, objects, portal, properties, search
+from connector.sandbox.hubspot import (
+    associations,
+    batch,
+    governance,
+    objects,
+    portal,
+    properties,
+    search,
+    validations,
+)
 from connector.sandbox.hubspot.asked import Asked, Reply
-from connector.sandbox.hubspot.kinds import DATED, V3, V4, Version, kind_of
+from connector.sandbox.hubspot.kinds import BETA_2026, DATED, V3, V4, Version, kind_of
 
 Handler = Callable[[Asked], Reply]
 
-# What each undated version still serves; the dated ones serve everything.
-_UNDATED = {
-    V3: frozenset({"objects", "properties", "pipelines", "owners", "account-info"}),
+RULED, LOCKED = "pipelines-rules", "stage-edit-permissions"
+GOVERNED = frozenset({RULED, LOCKED, "approvals"})
+# What each undated version still serves, and the beta; the dated ones serve everything that is out of beta.
+_SERVED = {
+    BETA_2026: GOVERNED,
+    V3: frozenset({"objects", "properties", "property-validations", "pipelines", "owners", "account-info"}),
     V4: frozenset({"links", "associations"}),
 }
-_VERSIONS = {v.name: v for v in (*DATED, V3, V4)}
+_VERSIONS = {v.name: v for v in (*DATED, BETA_2026, V3, V4)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,7 @@ def _at(method: str, area: str, tail: str, kind: str, handler: Handler, *, write
 
 _LINK = "{type}/{id}/associations"
 _PAIR = "{from}/{to}"
+_RULED = "{type}/{pipeline}"
 ENDPOINTS: tuple[Endpoint, ...] = (
     _at("POST", "objects", "{type}/search", "search.{type}", search.search),
     _at("POST", "objects", "{type}/batch/read", "{type}.batch.read", batch.read),
@@ -126,6 +139,24 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _at("GET", "pipelines", "{type}/{pipeline}", "pipelines", portal.pipeline),
     _at("GET", "pipelines", "{type}/{pipeline}/stages", "pipelines", portal.stages),
     _at("GET", "pipelines", "{type}/{pipeline}/stages/{stage}", "pipelines", portal.stage),
+    _at("GET", RULED, _RULED, "pipeline_rules", governance.read),
+    _at("PUT", RULED, _RULED, "pipeline_rules.write", governance.put, write=True),
+    _at("PATCH", RULED, _RULED, "pipeline_rules.write", governance.patch, write=True),
+    _at("DELETE", RULED, _RULED, "pipeline_rules.write", governance.delete, write=True),
+    _at("GET", LOCKED, f"{_RULED}/{LOCKED}", "pipeline_rules", governance.read_permissions),
+    _at("PUT", LOCKED, f"{_RULED}/{LOCKED}", "pipeline_rules.write", governance.put_permissions, write=True),
+    _at("GET", "approvals", f"{_RULED}/approvals/{{id}}", "pipeline_rules", governance.read_approval),
+    _at("GET", "property-validations", "{type}", "validations", validations.list_all),
+    _at("GET", "property-validations", "{type}/{name}", "validations", validations.list_of),
+    _at("GET", "property-validations", "{type}/{name}/rule-type/{rule}", "validations", validations.read),
+    _at(
+        "PUT",
+        "property-validations",
+        "{type}/{name}/rule-type/{rule}",
+        "validations.write",
+        validations.put,
+        write=True,
+    ),
     _at("GET", "owners", "", "owners", portal.owners),
     _at("GET", "owners", "{id}", "owners", portal.owner),
     _at("GET", "account-info", "details", "account", portal.details),
@@ -181,7 +212,9 @@ def _split(parts: list[str]) -> tuple[str, Version, list[str]] | None:
         return None
     if area == "objects" and len(tail) >= 4 and tail[2] == "associations":
         area = "links"
-    if version is None or area not in _UNDATED.get(version, (area,)):
+    if area == RULED and len(tail) > 2:
+        area = tail[2] if tail[2] in GOVERNED else area
+    if version is None or area not in _SERVED.get(version, {area} - GOVERNED):
         return None
     return area, version, tail
 

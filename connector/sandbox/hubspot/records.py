@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from connector.sandbox.hubspot import catalog, links, merging, rules
+from connector.sandbox.hubspot import catalog, links, merging, rules, validations
 from connector.sandbox.hubspot.asked import listed
 from connector.sandbox.hubspot.errors import Detail, Refused, invalid
 from connector.sandbox.hubspot.schema import PORTAL_ID
@@ -135,6 +135,7 @@ def _checked(world: World, kind: Kind, properties: dict[str, Any], row: Row | No
     for name, raw in properties.items():
         try:
             changes[name] = _value(world, known.get(name), name, raw, row)
+            validations.check(world, kind, name, changes[name])
         except Wrong as problem:
             wrong.append((name, problem))
     if wrong:

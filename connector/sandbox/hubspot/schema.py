@@ -70,6 +70,7 @@ def create_world(clock: SandboxClock, *, bare: bool = False) -> World:
     world.add_table("owners", unique=OWNERS_UNIQUE)
     links.add_table(world)
     workflows.watch(world)
+    _install_rules(world)
     catalog.add_tables(world)
     _install_feeds(world)
     return world
@@ -82,6 +83,13 @@ def _install_feeds(world: World) -> None:
     found = source.install(world)
     webhooks.install(world, found)
     log.install(world, found)
+
+
+def _install_rules(world: World) -> None:
+    # They know who a writer is, and for that this module.
+    from connector.sandbox.hubspot import governance
+
+    governance.guard(world)
 
 
 def furnish(world: World) -> None:
