@@ -32,7 +32,7 @@ from connector.crm.hubspot.session import (
     Waits,
 )
 from connector.crm.hubspot.watched import Watched, in_pipelines, is_ours
-from connector.crm.hubspot.writes import KEYED, Told, Writer
+from connector.crm.hubspot.writes import KEYED, OPTIONAL, Told, Writer
 from connector.crm.live import (
     Letterbox,
     LiveFeed,
@@ -190,8 +190,12 @@ class HubSpotCRM:
         problems: list[Problem] = []
         for kind in (Kind.DEAL, Kind.ACCOUNT):
             problems += self._fields.learn(kind, self._portal.describe(kind).fields)
+        if self._map.get(Kind.MEETING, "key"):
+            problems += self._fields.learn(Kind.MEETING, self._portal.describe(Kind.MEETING).fields)
         native = set()
         for kind in KEYED:
+            if kind in OPTIONAL and not self._fields.key(kind):
+                continue
             problem = self._portal.key_problem(kind)
             if problem is None:
                 native.add(kind)

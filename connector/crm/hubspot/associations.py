@@ -1,4 +1,4 @@
-"""Which records hang together: batch reads, and the default link of a task or note to its deal and account.
+"""Which records hang together: batch reads, and the default link of an activity to its deal and account.
 
 Not here: labels of a company's own, and single-record association calls; batches are cheaper.
 """
@@ -23,6 +23,8 @@ TYPE_IDS: dict[tuple[str, str], int] = {
     ("tasks", "companies"): 192,
     ("notes", "deals"): 214,
     ("notes", "companies"): 190,
+    ("meetings", "deals"): 212,
+    ("meetings", "companies"): 188,
 }
 """HUBSPOT_DEFINED ids, for links made together with the record (facts: HubSpot §3c)."""
 

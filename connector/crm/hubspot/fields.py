@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from connector.crm.hubspot import wire
 from connector.errors import Problem
-from connector.handoff.model import CrmNote, CrmTask, Kind, Record, Ref, Touch, TouchKind, Value
+from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Kind, Outcome, Record, Ref, Touch, TouchKind, Value
 from connector.handoff.rulebook import FieldType
 from connector.policy.crmmap import CrmMap, MappedField
 
@@ -43,8 +43,17 @@ SHIPPED: dict[Kind, dict[str, str]] = {
         "remind_at": "hs_task_reminders",
         "priority": "hs_task_priority",
         "type": "hs_task_type",
+        "queue": "hs_queue_membership_ids",
     },
     Kind.NOTE: {"body": "hs_note_body", "owner": OWNER},
+    Kind.MEETING: {
+        "subject": "hs_meeting_title",
+        "body": "hs_meeting_body",
+        "start": "hs_meeting_start_time",
+        "end": "hs_meeting_end_time",
+        "outcome": "hs_meeting_outcome",
+        "owner": OWNER,
+    },
 }
 """Properties of HubSpot's own (facts: HubSpot §6), for canonical names that the mapping does not list."""
 
@@ -56,6 +65,16 @@ DUE_HOUR = time(12, tzinfo=UTC)
 moves a task to the day before. The end of a working day is the core's business, not the wire's."""
 
 NEW_TASK = {"hs_task_status": "NOT_STARTED", "hs_task_type": "TODO"}
+
+NOT_YET_HELD = "SCHEDULED"
+OUTCOMES = {
+    NOT_YET_HELD: Outcome.PLANNED,
+    "COMPLETED": Outcome.HELD,
+    "NO_SHOW": Outcome.MISSED,
+    "RESCHEDULED": Outcome.MOVED,
+    "CANCELED": Outcome.CANCELED,
+}
+"""What became of a meeting (facts: HubSpot §6); a word it does not list, which portals may add, proves nothing."""
 
 TOUCHES: dict[str, TouchKind] = {"meetings": TouchKind.MEETING, "calls": TouchKind.CALL, "emails": TouchKind.EMAIL}
 TOUCH_PROPERTIES: dict[str, tuple[str, ...]] = {
@@ -114,9 +133,9 @@ class Fields:
             raise KeyError(f"{kind.value} field {name!r} is not mapped") from None
 
     def key(self, kind: Kind) -> str:
-        """The property that carries our natural key; empty when the mapping gives none."""
+        """The property that carries our natural key; empty when the mapping gives none or the portal lacks it."""
         mapped = self.map.get(kind, "key")
-        return mapped.field if mapped else ""
+        return mapped.field if mapped and (kind, mapped.field) not in self._absent else ""
 
     def read_names(self, kind: Kind) -> tuple[str, ...]:
         """The mapped properties to ask for."""
@@ -162,6 +181,53 @@ class Fields:
         """Properties of a note that may not exist yet: with its key and a time (required)."""
         return {TIMESTAMP: wire.iso(now), **self.note(values), self.key(Kind.NOTE): key}
 
+    def meeting(self, values: Mapping[str, Value]) -> dict[str, str]:
+        """Properties of a meeting write. The time by which it stands among a record's activities is its start."""
+        properties = {
+            self.property(Kind.MEETING, name): wire.to_html(str(value)) if name == "body" and value else encode(value)
+            for name, value in values.items()
+        }
+        start = values.get("start")
+        return properties if start is None else {**properties, TIMESTAMP: encode(start)}
+
+    def new_meeting(self, values: Mapping[str, Value], *, key: str, now: datetime) -> dict[str, str]:
+        """Properties of a meeting that may not exist yet: with its key, a time (required) and nothing said of its
+        outcome but that it is to come."""
+        outcome = {self.property(Kind.MEETING, "outcome"): self._planned()}
+        return {TIMESTAMP: wire.iso(now), **outcome, **self.meeting(values), self.key(Kind.MEETING): key}
+
+    def meeting_names(self) -> tuple[str, ...]:
+        """The properties our own meetings are read by; none where their key has no place, for then there are none."""
+        key = self.key(Kind.MEETING)
+        if not key:
+            return ()
+        names = ("subject", "owner", "start", "end", "outcome")
+        return (key, *(self.property(Kind.MEETING, name) for name in names))
+
+    def to_meeting(self, row: wire.Obj) -> CrmMeeting | None:
+        """A meeting of ours; None for one that people made."""
+        key = row.get(self.key(Kind.MEETING)) if self.key(Kind.MEETING) else ""
+        if not key:
+            return None
+        return CrmMeeting(
+            id=row.id,
+            key=key,
+            subject=row.get(self.property(Kind.MEETING, "subject")),
+            owner_id=row.get(self.property(Kind.MEETING, "owner")) or None,
+            start=row.at(self.property(Kind.MEETING, "start")),
+            end=row.at(self.property(Kind.MEETING, "end")),
+            outcome=self._outcome(row.get(self.property(Kind.MEETING, "outcome"))),
+        )
+
+    def _outcome(self, told: str) -> Outcome:
+        mapped = self.map.get(Kind.MEETING, "outcome")
+        ours = mapped.from_vendor(told) if mapped else told
+        return Outcome(ours) if ours in set(Outcome) else OUTCOMES.get(told, Outcome.PLANNED)
+
+    def _planned(self) -> str:
+        mapped = self.map.get(Kind.MEETING, "outcome")
+        return mapped.values.get(Outcome.PLANNED, NOT_YET_HELD) if mapped else NOT_YET_HELD
+
     def task_names(self) -> tuple[str, ...]:
         """The properties a task is read by."""
         names = (self.property(Kind.TASK, name) for name in ("subject", "owner", "status", "due"))
@@ -201,8 +267,10 @@ class Fields:
             mapped = self.map.get(Kind.TASK, "status")
             chosen = mapped.to_vendor(str(value)) if mapped else str(value)
             return TASK_STATES.get(chosen, chosen)
-        if name in ("priority", "type"):
-            return str(value).upper()
+        if name in ("priority", "type", "queue"):
+            mapped = self.map.get(Kind.TASK, name)
+            chosen = mapped.to_vendor(str(value)) if mapped else str(value)
+            return chosen if chosen != value or name == "queue" else chosen.upper()
         if name == "body":
             return wire.to_html(str(value))
         return encode(value)

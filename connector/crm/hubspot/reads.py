@@ -15,6 +15,7 @@ from connector.crm.hubspot import associations, wire
 from connector.crm.hubspot.fields import (
     DEAL_TYPE,
     MODIFIED,
+    OBJECTS,
     PIPELINE,
     STAGE,
     TOUCH_PROPERTIES,
@@ -25,7 +26,7 @@ from connector.crm.hubspot.session import Session
 from connector.crm.port import (
     DealFacts,
 )
-from connector.handoff.model import CrmNote, CrmTask, Kind, Record, Stage, Touch
+from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Kind, Record, Stage, Touch
 
 READ_LIMIT = 100
 HISTORY_LIMIT = 50
@@ -140,6 +141,7 @@ class Reader:
                 tasks=around.tasks.get(each, ()),
                 notes=around.notes.get(each, ()),
                 touches=around.touches.get(each, ()),
+                meetings=around.meetings.get(each, ()),
             )
             for each, row in rows.items()
         }
@@ -216,11 +218,16 @@ class Reader:
         task_links, tasks = self._hanging("tasks", deal_ids, fields.task_names())
         note_links, notes = self._hanging("notes", deal_ids, fields.note_names())
         touches: dict[str, list[Touch]] = {}
+        meetings: dict[str, list[CrmMeeting]] = {}
         for object_name, names in TOUCH_PROPERTIES.items():
-            links, rows = self._hanging(object_name, deal_ids, names)
-            for each, ids in links.items():
-                read = (touch(object_name, rows[one]) for one in ids if one in rows)
-                touches.setdefault(each, []).extend(one for one in read if one is not None)
+            own = fields.meeting_names() if object_name == OBJECTS[Kind.MEETING] else ()
+            links, rows = self._hanging(object_name, deal_ids, (*names, *own))
+            for each, one in ((each, rows[one]) for each, ids in links.items() for one in ids if one in rows):
+                # What this connector put into the calendar proves no contact: the core asks whether it was held.
+                if own and (meeting := fields.to_meeting(one)) is not None:
+                    meetings.setdefault(each, []).append(meeting)
+                elif (read := touch(object_name, one)) is not None:
+                    touches.setdefault(each, []).append(read)
         return Around(
             companies=companies,
             accounts=accounts,
@@ -232,6 +239,7 @@ class Reader:
                 for each, ids in note_links.items()
             },
             touches={each: tuple(sorted(found, key=lambda one: one.at)) for each, found in touches.items()},
+            meetings={each: tuple(found) for each, found in meetings.items()},
         )
 
     def _hanging(
@@ -253,6 +261,7 @@ class Around:
     tasks: Mapping[str, tuple[CrmTask, ...]]
     notes: Mapping[str, tuple[CrmNote, ...]]
     touches: Mapping[str, tuple[Touch, ...]]
+    meetings: Mapping[str, tuple[CrmMeeting, ...]]
 
     def account(self, deal_id: str, fields: Fields) -> Record | None:
         """The deal's primary company, as far as it could be read."""

@@ -21,6 +21,9 @@ from connector.policy.crmmap import CrmMap
 DEAL = "deal"
 """The feed of deals themselves."""
 
+NAMES_DEAL: Mapping[str, Kind] = {"tasks": Kind.TASK, "meetings": Kind.MEETING}
+"""Whose key names the deal, when it is ours."""
+
 PIPELINES_MOST = 100
 """Values one filter may list (facts: HubSpot §1 gives no number; the sandbox takes as many)."""
 
@@ -87,8 +90,8 @@ class Watched:
         return tuple(Change(deal_id=deal_id, modified_at=at) for deal_id, at in newest.items())
 
     def _deals_of(self, object_name: str, rows: Sequence[wire.Obj]) -> dict[str, tuple[str, ...]]:
-        """The deals each activity hangs on. A task of ours names its deal in its key; the others are looked up."""
-        key = self._fields.key(Kind.TASK) if object_name == "tasks" else ""
+        """The deals each activity hangs on. What is ours names its deal in its key; the others are looked up."""
+        key = self._fields.key(NAMES_DEAL[object_name]) if object_name in NAMES_DEAL else ""
         ours: dict[str, tuple[str, ...]] = {}
         for row in rows:
             if key and (deal_id := self._deal_in(row.get(key))):
@@ -104,13 +107,13 @@ class Watched:
 
 
 def _feeds(fields: Fields) -> tuple[Feed, ...]:
-    key = fields.key(Kind.TASK)
+    key, meeting_key = fields.key(Kind.TASK), fields.key(Kind.MEETING)
     finished = tuple(where(name, "EQ", text) for name, text in fields.task({"status": "done"}).items())
     ours = in_pipelines(fields.map)
     return (
         Feed(DEAL, "deals", (PIPELINE,) if fields.map.pipelines and not ours else (), ours),
         Feed("task", "tasks", (key,) if key else (), finished),
-        Feed("meeting", "meetings", ()),
+        Feed("meeting", "meetings", (meeting_key,) if meeting_key else ()),
         Feed("call", "calls", ()),
         Feed("email", "emails", ()),
     )

@@ -1,8 +1,8 @@
-"""Writing to HubSpot: updates of deals and companies, tasks and notes by natural key with their links, and look-ups.
+"""Writing to HubSpot: updates of deals and companies; tasks, notes and meetings by natural key with their links.
 
-Not here: judging an answer (``delivery``), translating values (``fields``). A task or note counts as applied only
-when the portal confirmed the record and, after it, each of its links: the account's first and the deal's last, so
-that a record found on its deal is complete.
+Not here: judging an answer (``delivery``), translating values (``fields``). An activity counts as applied only when
+the portal confirmed the record and, after it, each of its links: the account's first and the deal's last, so that a
+record found on its deal is complete.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ from connector.handoff.model import Kind, Ref, Value
 WRITE_LIMIT = 100
 """Inputs per batch write (facts: HubSpot §3a)."""
 
-KEYED = (Kind.TASK, Kind.NOTE)
+KEYED = (Kind.TASK, Kind.NOTE, Kind.MEETING)
+OPTIONAL = frozenset({Kind.MEETING})
+"""Of these a portal may have no place for the key; then none is made, and reads look for none."""
+
 TRACE = "objectWriteTraceId"
 
 
@@ -54,6 +57,8 @@ class Writer:
         self._reader = reader
         self._told = told
         self.native: frozenset[Kind] = frozenset(KEYED)
+        self._known = {Kind.TASK: fields.task, Kind.NOTE: fields.note, Kind.MEETING: fields.meeting}
+        self._fresh = {Kind.TASK: fields.new_task, Kind.NOTE: fields.new_note, Kind.MEETING: fields.new_meeting}
 
     def apply(self, writes: Sequence[Write]) -> tuple[WriteOutcome, ...]:
         """One outcome per row, in order. Raises `CrmError` only when nothing was sent."""
@@ -65,8 +70,8 @@ class Writer:
         updates = [(index, write) for index, write in rows if write.record_id]
         fresh = [(index, write) for index, write in rows if not write.record_id]
         if any(write.operation is Operation.UPDATE or write.kind not in KEYED for _, write in fresh):
-            raise ValueError("only tasks and notes can be made; an update needs a record id")
-        if fresh and fresh[0][1].kind not in self.native:
+            raise ValueError("only tasks, notes and meetings can be made; an update needs a record id")
+        if fresh and fresh[0][1].kind not in self.native and self._fields.key(fresh[0][1].kind):
             known, fresh = self._split_known(fresh)
             updates += known
         self._update(updates, delivery)
@@ -77,7 +82,7 @@ class Writer:
     def find(self, kind: Kind, keys: Mapping[str, str]) -> dict[str, str]:
         """Records by key. One that was made but does not hang on its deal yet is hung there; if that fails, it is not
         complete and so not found."""
-        if kind not in KEYED or not keys:
+        if kind not in KEYED or not keys or not self._fields.key(kind):
             return {}
         if kind not in self.native:
             return self._on_deals(kind, keys)
@@ -215,19 +220,14 @@ class Writer:
         return post
 
     def _changed(self, write: Write) -> dict[str, str]:
-        match write.kind:
-            case Kind.TASK:
-                return self._fields.task(write.values)
-            case Kind.NOTE:
-                return self._fields.note(write.values)
-            case _:
-                stage = write.values.get("stage") if write.kind is Kind.DEAL else None
-                pipeline = self._told.pipeline(str(stage)) if stage else ""
-                return self._fields.patch(write.kind, write.values, pipeline=pipeline)
+        if write.kind in KEYED:
+            return self._known[write.kind](write.values)
+        stage = write.values.get("stage") if write.kind is Kind.DEAL else None
+        pipeline = self._told.pipeline(str(stage)) if stage else ""
+        return self._fields.patch(write.kind, write.values, pipeline=pipeline)
 
     def _new(self, write: Write, key: str) -> dict[str, str]:
-        make = self._fields.new_task if write.kind is Kind.TASK else self._fields.new_note
-        return make(_plain(write.values), key=key, now=self._told.now())
+        return self._fresh[write.kind](_plain(write.values), key=key, now=self._told.now())
 
 
 def _plain(values: Mapping[str, Value]) -> dict[str, Value]:
