@@ -10,11 +10,15 @@ from datetime import timedelta
 import structlog
 
 from connector.engine.parts import Shared, System
-from connector.errors import Fault
+from connector.errors import Advice, Fault
 
 SYSTEM_HALTED = "system.halted"
 HALT_FOR = timedelta(minutes=1)
 """How long to wait before a halted system is tried again when the vendor named no time."""
+
+LONGEST_REST = timedelta(minutes=5)
+"""Longest that a vendor's time for trying again is kept to without a look whether it still holds: a migration may name
+a day, and end in an hour (facts: HubSpot §3d)."""
 
 log = structlog.get_logger()
 
@@ -29,3 +33,18 @@ def halt(shared: Shared, system: System, fault: Fault) -> None:
     system.trouble = reason
     system.connected = False
     log.error(SYSTEM_HALTED, system=system.name, code=fault.code.value, vendor_code=fault.vendor_code, until=str(until))
+
+
+def rest(shared: Shared, system: System, fault: Fault) -> None:
+    """Let passes of one system wait until the vendor's time, where it named one for trying again: to ask before it is
+    refused again, and counts. The system keeps its connection and stays ready."""
+    now = shared.clock.now()
+    if fault.advice is Advice.RETRY and fault.retry_at is not None and fault.retry_at > now:
+        system.rests_until = min(fault.retry_at, now + LONGEST_REST)
+
+
+def resting(shared: Shared, system: System) -> bool:
+    """Whether the vendor's time for trying again is still to come."""
+    if system.rests_until is not None and system.rests_until <= shared.clock.now():
+        system.rests_until = None
+    return system.rests_until is not None

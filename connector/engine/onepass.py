@@ -17,13 +17,14 @@ from enum import StrEnum
 import structlog
 
 from connector.engine.allowance import poll_due, take_stock
-from connector.engine.brakes import halt
+from connector.engine.brakes import halt, rest, resting
 from connector.engine.detector import detect
 from connector.engine.dispatcher import dispatch
 from connector.engine.identity import pin
 from connector.engine.parts import Shared, System
 from connector.engine.reconciler import look_again, reconcile
 from connector.engine.rescuer import rescue
+from connector.engine.rounds import go_round
 from connector.engine.sweeper import sweep
 from connector.engine.verifier import verify
 from connector.errors import Advice, CrmError
@@ -70,7 +71,7 @@ def run_pass(shared: Shared, system: System, *, occasion: Occasion = Occasion.TI
     with system.lock:
         if shared.store.paused(system.name) is not None:
             return PassResult(idle=True)
-        if not hold(shared, system):
+        if resting(shared, system) or not hold(shared, system):
             return PassResult(idle=True)
         began = time.monotonic()
         try:
@@ -79,6 +80,7 @@ def run_pass(shared: Shared, system: System, *, occasion: Occasion = Occasion.TI
         except CrmError as error:
             if error.fault.advice is Advice.HALT:
                 halt(shared, system, error.fault)
+            rest(shared, system, error.fault)
             _tell_trouble(shared, system, str(error))
             shared.telemetry.passes.labels(system=system.name, result="failed").inc()
             shared.telemetry.last_fault(system.name, error.fault.code.value)
@@ -229,7 +231,7 @@ def _poll(shared: Shared, system: System, feeds: tuple[str, ...]) -> int:
 
 
 FINDING: Mapping[Occasion, tuple[Callable[[Shared, System], int], ...]] = {
-    Occasion.TICK: (rescue, verify, _sweep_if_due, _detect_if_due),
+    Occasion.TICK: (rescue, verify, _sweep_if_due, _detect_if_due, go_round),
     Occasion.WOKEN: (rescue, verify, _detect_missed),
 }
 """The steps that find work, in order; after them come the rounds of look and send."""

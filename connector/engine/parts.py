@@ -57,6 +57,7 @@ class System:
     """One org or portal under this daemon, with what is remembered between two passes of the same process.
 
     ``reserve`` is the share of the day's calls left to others; ``sparing`` is True while no more than that is left.
+    Until ``rests_until`` no pass is made, because the CRM asked to be left alone.
     Until ``piecemeal_until`` nothing is sent by jobs, because the CRM would not have one; ``job_failures`` counts those
     in a row that could not be opened or loaded.
     ``safety_poll`` is how many seconds lie between polls of a feed that a live line stands in for.
@@ -74,6 +75,7 @@ class System:
     last_sweep: datetime | None = None
     last_pass: datetime | None = None
     last_poll: datetime | None = None
+    rests_until: datetime | None = None
     piecemeal_until: datetime | None = None
     job_failures: int = 0
     trouble: str | None = None

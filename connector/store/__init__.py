@@ -7,6 +7,7 @@ are its own affair, apart from ``codec`` (actions and plans as JSON).
 from connector.store.audit import AuditKind
 from connector.store.livenote import LIVE_CURSOR, LIVE_NOTE, LiveNote
 from connector.store.outbox import RANKS
+from connector.store.roundnote import RoundNote, round_cursor
 from connector.store.rows import (
     CALLS,
     COMPARED,
@@ -62,6 +63,7 @@ __all__ = [
     "Reread",
     "Result",
     "Retry",
+    "RoundNote",
     "Settlement",
     "State",
     "Store",
@@ -70,4 +72,5 @@ __all__ = [
     "failure",
     "in_use",
     "open_store",
+    "round_cursor",
 ]

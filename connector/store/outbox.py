@@ -18,6 +18,7 @@ from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
 from connector.store.inbox import want_looks
+from connector.store.ledger import NO_DEAL
 from connector.store.rows import Claimed, Lane, Look, OutboxRow, Turn
 from connector.store.schema import handoff, outbox
 from connector.store.states import OPEN, State, arrive, state_in
@@ -31,7 +32,6 @@ CLAIM_TRIES = 3
 NOTIFY_KIND = "notify"
 """The kind of rows that are messages to people."""
 
-NO_DEAL = "The deal is no longer in the CRM; there is nothing to hand off."
 
 _ORDERS = tuple(Order)
 _IS_OPEN = text(state_in(OPEN, "outbox.state"))
