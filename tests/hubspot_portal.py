@@ -134,7 +134,7 @@ def a_portal() -> Iterator[Portal]:
             self.end_headers()
             self.wfile.write(raw)
 
-        do_GET = do_POST = _serve
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
         def log_message(self, *args: Any) -> None:
             """Nothing: tests read what the portal remembers."""

@@ -47,11 +47,10 @@ OTHER_IDS = ("primaryObjectId", "newObjectId", "mergedObjectId", "mergedObjectId
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry: its place, and where its file lies until when."""
+    """One entry: its place, and where its file lies for a while."""
 
     offset: str
     url: str
-    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +76,7 @@ def entries_of(answer: wire.Json) -> tuple[Entry, ...]:
     rows = [each for each in listed or () if isinstance(each, Mapping)]
     if any(not (row.get("url") and row.get("currentOffset")) for row in rows):
         raise _away("NO_ENTRY", "the journal's answer names no entry")
-    return tuple(
-        Entry(str(row["currentOffset"]), str(row["url"]), wire.moment(str(row.get("expiresAt") or ""))) for row in rows
-    )
+    return tuple(Entry(str(row["currentOffset"]), str(row["url"])) for row in rows)
 
 
 class Files:

@@ -6,17 +6,16 @@ journal that cannot be read is told as such and tried again; polling goes on mea
 
 from __future__ import annotations
 
-import json
 import random
-import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event
-from typing import Generic, TypeVar
 
 from connector.crm.hubspot.live.entries import Entry, Files, Read, Unreadable, entries_of, read
+from connector.crm.hubspot.live.errand import Errand
 from connector.crm.hubspot.live.meaning import DEAL, FEEDS, OBJECT_NAMES, Meaning
+from connector.crm.hubspot.live.place import Place
 from connector.crm.hubspot.live.subscriptions import Agreed, agree, existing
 from connector.crm.hubspot.live.whereabouts import deals_of
 from connector.crm.hubspot.session import Session, Waits
@@ -47,10 +46,16 @@ SIGHTINGS = 500
 IDLE = 0.25
 """Seconds without a word after which an empty hint is yielded, so that whoever listens can do other things."""
 
+LEAST = 0.001
+"""Seconds that are worth waiting for."""
+
 QUIET, QUIETEST = 1.0, 3.0
 QUIET_GROWS = 300.0
 """Seconds between two questions: one at first, and three when nothing was told for ten minutes. They do not count
 against the portal's limits (facts: HubSpot §2c)."""
+
+GATHER = 0.5
+"""Seconds from one question to the next at least: where much happens, one brings several entries."""
 
 AGREE_EVERY = 900.0
 """Seconds after which the subscriptions are compared again: somebody may have taken one away."""
@@ -64,8 +69,6 @@ STEADY = 10.0
 DOUBLINGS = 12
 PLACE_GONE = frozenset({FaultCode.RECORD_GONE, FaultCode.REJECTED, FaultCode.CONFLICT})
 """How a place may be answered that is not known any more; not documented for this version (facts: HubSpot §2c)."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,69 +87,15 @@ PAUSES: Mapping[FaultCode, Pause] = {
     FaultCode.QUOTA_EXHAUSTED: Pause(60.0, 900.0),
     FaultCode.AUTH_REVOKED: Pause(30.0, 600.0),
 }
+AFRESH = Pause(0.5, 60.0)
+"""For a place that is gone: the next one is the newest, and it may be had at once."""
+
 REFUSED = Pause(600.0, 600.0)
 """For everything else: nothing helps but a person."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """How far the journal of a portal was read, and what it told then: subscription by object type.
-
-    ``offset`` empty: nothing was in it yet, so that whatever comes is news. None: it was never read.
-    """
-
-    portal_id: str = ""
-    offset: str | None = None
-    told: Mapping[str, str] = field(default_factory=dict)
-
-    def dump(self) -> str:
-        """As text."""
-        return json.dumps(
-            {"portal": self.portal_id, "offset": self.offset, "told": dict(sorted(self.told.items()))},
-            separators=(",", ":"),
-        )
-
-    @classmethod
-    def parse(cls, text: str | None, portal_id: str) -> Place:
-        """From a text that `dump` made. One that is none, or of another portal, counts as nothing read yet."""
-        try:
-            data = json.loads(text or "{}")
-            offset, told = data["offset"], {str(each): str(id_) for each, id_ in data["told"].items()}
-            if str(data["portal"]) == portal_id and (offset is None or isinstance(offset, str)):
-                return cls(portal_id, offset, told)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            pass
-        return cls(portal_id)
-
-
-class _Errand(Generic[T]):
-    """A call on a thread of its own, so that whoever waits for it can do other things. One that nobody waits for any
-    more ends by itself, at the latest with the process."""
-
-    def __init__(self, call: Callable[[], T]) -> None:
-        self._call = call
-        self._over = threading.Event()
-        self._result: T | None = None
-        self._error: Exception | None = None
-        threading.Thread(target=self._run, name="journal", daemon=True).start()
-
-    def over(self, seconds: float) -> bool:
-        """Whether it is done, within these seconds."""
-        return self._over.wait(seconds)
-
-    def result(self) -> T:
-        """What it returned; raises what it raised. Only once it is over."""
-        if self._error is not None:
-            raise self._error
-        return self._result  # type: ignore[return-value]  # set by the call that is over
-
-    def _run(self) -> None:
-        try:
-            self._result = self._call()
-        except Exception as error:  # noqa: BLE001  # raised again by whoever waits
-            self._error = error
-        finally:
-            self._over.set()
+class _PlaceGone(CrmError):
+    """There is no going on from the place: it is older than what the journal keeps, or of another app."""
 
 
 @dataclass(slots=True)
@@ -231,6 +180,7 @@ class _Listening:
         self._why = ""
         self._lines: dict[str, Line] = {}
         self._failures = 0
+        self._asked_at = 0.0
         self._live_since = self._news_at = self._now()
         self._not_before = 0.0
 
@@ -240,10 +190,10 @@ class _Listening:
         while not stop.is_set():
             rest = self._not_before - self._now()
             if rest > 0:
-                self._feed.waits.wait(min(IDLE, rest))
+                self._feed.waits.wait(min(IDLE, max(rest, LEAST)))
                 yield Hints()
                 continue
-            errand = _Errand(self._step)
+            errand = Errand(self._step)
             while not errand.over(IDLE):
                 if stop.is_set():
                     return
@@ -258,6 +208,7 @@ class _Listening:
         if self._place.offset is None:
             self._begin()
         elif not self._waiting:
+            self._asked_at = self._now()
             self._waiting.extend(self._next(self._place.offset))
         if not self._waiting:
             return _Found()
@@ -284,16 +235,22 @@ class _Listening:
         newest = self._feed.newest()
         self._missed |= set(FEEDS.values())
         self._waiting.extend(newest)
-        self._place = replace(self._place, offset="")
+        if not newest:
+            self._place = replace(self._place, offset="")
 
     def _next(self, offset: str) -> tuple[Entry, ...]:
         """What comes after a place. A portal that does not know the batch form is asked for one at a time."""
         try:
             return self._feed.after(offset, singly=self._singly)
         except CrmError as error:
-            if self._singly or error.fault.code not in PLACE_GONE:
+            if error.fault.code not in PLACE_GONE:
                 raise
-        found = self._feed.after(offset, singly=True)
+            if self._singly:
+                raise _PlaceGone(error.fault) from error
+        try:
+            found = self._feed.after(offset, singly=True)
+        except CrmError as error:
+            raise _PlaceGone(error.fault) if error.fault.code in PLACE_GONE else error from error
         self._singly = True
         return found
 
@@ -305,11 +262,11 @@ class _Listening:
 
     # what came of it
 
-    def _outcome(self, errand: _Errand[_Found]) -> Iterator[Hints]:
+    def _outcome(self, errand: Errand[_Found]) -> Iterator[Hints]:
         try:
             found = errand.result()
         except CrmError as error:
-            yield self._failed(error.fault)
+            yield self._failed(error)
             return
         self._stand()
         if found.entry is None:
@@ -318,6 +275,8 @@ class _Listening:
             return
         self._waiting.popleft()
         self._stale, self._news_at = 0, self._now()
+        if not self._waiting:
+            self._not_before = self._asked_at + GATHER
         if found.lost:
             self._miss_all(f"{found.lost}; what it told is looked for by polling")
         self._missed |= found.read.unclear
@@ -343,7 +302,7 @@ class _Listening:
         lines = {line.name: line for line in self._told()}
         changed = tuple(line for name, line in lines.items() if self._lines.get(name) != line)
         self._lines = lines
-        moved = self._place != self._stored and self._place.offset is not None
+        moved = self._place != self._stored and bool(self._place.offset)
         self._stored = self._place
         hints = Hints(
             cursor=self._place.dump() if moved else "",
@@ -378,8 +337,9 @@ class _Listening:
         now = self._now()
         self._not_before = now + min(QUIETEST, QUIET + (now - self._news_at) / QUIET_GROWS)
 
-    def _failed(self, fault: Fault) -> Hints:
+    def _failed(self, error: CrmError) -> Hints:
         """Ask again for an address that expired, give up a place that is gone, else be down for a while."""
+        fault = error.fault
         entry = self._waiting[0] if self._waiting else None
         self._waiting.clear()
         if entry is not None and fault.code is FaultCode.RECORD_GONE:
@@ -390,19 +350,18 @@ class _Listening:
                 self._miss_all("a file of the journal is gone; what it told is looked for by polling")
             self._not_before = self._now() + QUIET
             return self._hints()
-        if entry is None and self._place.offset and self._agreed is not None and fault.code in PLACE_GONE:
-            self._place = replace(self._place, offset=None)
+        if isinstance(error, _PlaceGone):
             if self._failures == 0:
                 self._miss_all(f"the place in the journal is not known any more ({fault.vendor_code})")
-        self._break(fault)
+            self._place = replace(self._place, offset=None)
+        self._break(fault, AFRESH if isinstance(error, _PlaceGone) else PAUSES.get(fault.code, REFUSED))
         return self._hints()
 
-    def _break(self, fault: Fault) -> None:
+    def _break(self, fault: Fault, pause: Pause) -> None:
         now = self._now()
         if self._live and now - self._live_since >= STEADY:
             self._failures = 0
         self._live, self._why = False, _words(fault)
-        pause = PAUSES.get(fault.code, REFUSED)
         ceiling = min(pause.most, pause.first * 2.0 ** min(self._failures, DOUBLINGS))
         self._failures += 1
         wait = random.uniform(ceiling / 2, ceiling)  # noqa: S311  # spread, not secrecy
