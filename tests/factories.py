@@ -228,7 +228,7 @@ def a_policy(**changes: Any) -> Policy:
             ),
             max_chars=32_000,
         ),
-        notify=NotifyPolicy(frozenset({"csm_assigned", "deal_held", "nobody_eligible"})),
+        notify=NotifyPolicy(frozenset({"csm_assigned", "deal_held", "nobody_eligible", "deal_fought"})),
         targets=Targets(),
         rewin_window=timedelta(days=30),
     )

@@ -15,15 +15,31 @@ from factories import NOW, OPEN_STAGE, STAGES, WON_STAGE, a_ledger, a_policy, a_
 
 from connector.handoff.decide import decide
 from connector.handoff.model import CrmNote, CrmTask, Effect, Kind, Ref, Snapshot, Value
+from connector.handoff.moves import NOBODY_KNOWN, Mover, MoverKind, Passing
 from connector.handoff.plan import Notify, Patch, Plan, Remember, Upsert
 from connector.handoff.rulebook import Policy
 
+A_PERSON = Mover(MoverKind.PERSON, "882761034")
+OURSELVES = Mover(MoverKind.SELF)
+
 
 class World:
-    """A deal, its ledger and the time. ``made`` and ``told`` list the keys of all tasks, notes, messages."""
+    """A deal, its ledger and the time. ``made`` and ``told`` list the keys of all tasks, notes, messages.
 
-    def __init__(self, snapshot: Snapshot | None = None, *, policy: Policy | None = None, now: datetime = NOW) -> None:
+    With ``tells_history`` its CRM says which wins were left again and who moved the deal.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot | None = None,
+        *,
+        policy: Policy | None = None,
+        now: datetime = NOW,
+        tells_history: bool = False,
+    ) -> None:
         self.snapshot = snapshot or a_snapshot()
+        self.tells_history = tells_history
+        self._won_by = NOBODY_KNOWN
         self.policy = policy or a_policy()
         self.now = now
         self.made: list[str] = []
@@ -56,19 +72,27 @@ class World:
         """A person changes fields of the deal, or of the account when ``ref`` names it."""
         self._set(ref or self.snapshot.deal.ref, values)
 
-    def move(self, stage_id: str) -> None:
-        """A person drags the deal to another stage."""
+    def move(self, stage_id: str, *, by: Mover = A_PERSON) -> None:
+        """A person drags the deal to another stage, or something else moves it there."""
         stage = STAGES[stage_id]
         before = self.snapshot.stage
         changes: dict[str, Any] = {"stage": stage}
+        if self.tells_history and before.is_won and not stage.is_won and self.snapshot.won_at is not None:
+            came_from = self.snapshot.stage_before_win
+            ended = Passing(self.snapshot.won_at, self.now, came_from, stage_id, self._won_by, by)
+            changes["passed"] = (*self.snapshot.passed, ended)
+        if stage.is_won and not before.is_won:
+            self._won_by = by
+        if self.tells_history:
+            changes["won_by"] = self._won_by if stage.is_won else NOBODY_KNOWN
         if stage.is_won and not before.is_won:
             # The last open stage, as an adapter reads it from history: nobody wants a deal put back to a lost one.
             changes |= {"won_at": self.now} | ({} if before.is_closed else {"stage_before_win": before.id})
         self._change(**changes)
 
-    def win(self) -> None:
-        """A person wins the deal."""
-        self.move(WON_STAGE.id)
+    def win(self, *, by: Mover = A_PERSON) -> None:
+        """A person wins the deal, or something else does."""
+        self.move(WON_STAGE.id, by=by)
 
     def reopen(self) -> None:
         """A person takes the deal out of the won stage."""
@@ -121,7 +145,7 @@ class World:
         assert dict(patch.expected) == present
         values = dict(patch.values)
         if "stage" in values:
-            self.move(str(values.pop("stage")))
+            self.move(str(values.pop("stage")), by=OURSELVES)
         self._set(patch.ref, values)
         ledger = self.snapshot.ledger
         written = {**ledger.written, patch.ref: {**ledger.written.get(patch.ref, {}), **patch.values}}

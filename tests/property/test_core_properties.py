@@ -28,14 +28,16 @@ from factories import (
     a_snapshot,
 )
 from hypothesis import HealthCheck, given, settings
-from tinyworld import World
+from tinyworld import A_PERSON, World
 
 from connector.handoff.decide import decide
 from connector.handoff.model import DealType, Kind, Load, Record, Touch, TouchKind
+from connector.handoff.moves import Mover, MoverKind
 from connector.handoff.plan import Patch, Plan, Upsert
 from connector.handoff.rulebook import FieldOwner, GateMode, Policy
 from connector.handoff.rules.assignment import FALLBACK
 
+ROBOT = Mover(MoverKind.AUTOMATION, "Close renewals")
 CSMS = (MAYA, TOMAS, PRIYA, LENA)
 DAEMON_TEXTS = ("summary", "missing", "gate", "status")
 
@@ -64,6 +66,7 @@ def worlds(draw: st.DrawFn) -> World:
             account_csm_owner=draw(st.sampled_from((FieldOwner.DAEMON, FieldOwner.FILL_IF_EMPTY, FieldOwner.HUMAN))),
             fallback=draw(st.sampled_from(("dana.kowalski@seller.example", "nobody@seller.example"))),
         ),
+        tells_history=draw(st.booleans()),
     )
 
 
@@ -129,8 +132,19 @@ def _touch(world: World, draw: st.DrawFn) -> None:
     world.snapshot = dataclasses.replace(world.snapshot, touches=touches)
 
 
+def _win_and_reopen(world: World, draw: st.DrawFn) -> None:
+    """Faster than anybody looks."""
+    world.win(by=draw(st.sampled_from((ROBOT, A_PERSON))))
+    world.wait(seconds=draw(st.sampled_from((1, 30))))
+    world.reopen()
+    world.wait(seconds=1)
+
+
 DEEDS: dict[str, Callable[[World, st.DrawFn], None]] = {
     "win": lambda world, _: world.win(),
+    "robot wins": lambda world, _: world.win(by=ROBOT),
+    "robot reopens": lambda world, _: world.move(OPEN_STAGE.id, by=ROBOT),
+    "win and reopen": _win_and_reopen,
     "reopen": lambda world, _: world.reopen(),
     "lose": lambda world, _: world.move(LOST_STAGE.id),
     "fill": _fill,
@@ -150,7 +164,7 @@ DEEDS: dict[str, Callable[[World, st.DrawFn], None]] = {
 }
 """What people and bad luck do between two looks. Wins come often, or little would happen."""
 
-OFTEN = (*DEEDS, "win", "win", "win", "fill all", "fill all", "task", "task")
+OFTEN = (*DEEDS, "win", "win", "robot wins", "robot wins", "fill all", "fill all", "task", "task")
 LIMITS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
