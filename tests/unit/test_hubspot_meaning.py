@@ -145,12 +145,16 @@ def a_session(portal: Portal) -> Session:
     return Session(login=StaticToken("pat-test"), base_url=portal.url, waits=waits)
 
 
-LINKS = {"calls": {"1": ("50", "51")}, "meetings": {"1": ("52",)}, "companies": {"7": ("50", "50", "53")}}
+LINKS: dict[str, dict[str, tuple[str, ...]]] = {
+    "calls": {"1": ("50", "51")},
+    "meetings": {"1": ("52",)},
+    "companies": {"7": ("50", "50", "53")},
+}
 
 
 def linked(asked: Asked) -> Reply:
     """Links as the vendor lists them; one without any is an error of its row."""
-    links = LINKS.get(asked.path.split("/")[-5], {})
+    links = LINKS.get(asked.path.split("/")[-4], {})
     ids = [each["id"] for each in asked.body["inputs"]]
     results = [
         {"from": {"id": each}, "to": [{"toObjectId": int(to)} for to in links[each]]} for each in ids if each in links
@@ -168,7 +172,7 @@ def test_the_deals_of_records_are_asked_for_in_one_call_a_type(portal: Portal) -
         refs[2]: ("52",),
         refs[3]: ("50", "53"),
     }
-    assert sorted(each.path.split("/")[-5] for each in portal.asked) == ["calls", "companies", "meetings", "tasks"]
+    assert sorted(each.path.split("/")[-4] for each in portal.asked) == ["calls", "companies", "meetings", "tasks"]
 
 
 def test_a_type_that_may_not_be_seen_does_not_keep_the_others_from_being_found(portal: Portal) -> None:
