@@ -2,7 +2,8 @@
 
 Not the events (`log.py`). It counts against no limit of the portal (facts: HubSpot §2c). Settings: `journal_aged` is
 the answer to an offset that is too old ("404", "410" or "earliest": no document says), `journal_url_s` how long the
-address of a file is good, `journal_per_second` how often the app may ask (0 lifts it).
+address of a file is good, `journal_per_second` how often the app may ask (0 lifts it), `journal_upserts` (true)
+whether a second subscription to the same takes the first one's place, which is not documented either.
 """
 
 from __future__ import annotations
@@ -246,7 +247,8 @@ def _seal(offset: str, ends: int) -> str:
 def _subscribe(asked: Asked) -> Response:
     one = _wanted(asked)
     known = _known(asked.world)
-    same = next((each for each in known.values() if _place(each) == _place(one)), None)
+    upserts = asked.world.settings.get("journal_upserts", True)
+    same = next((each for each in known.values() if upserts and _place(each) == _place(one)), None)
     now = iso(asked.world.clock.now())
     number = same["id"] if same else max((int(each) for each in known), default=FIRST_ID - 1) + 1
     made = {"id": number, "appId": APP_ID, "createdAt": same["createdAt"] if same else now, "updatedAt": now, **one}
@@ -304,7 +306,6 @@ def _wanted(asked: Asked) -> dict[str, Any]:
 
 
 def _place(one: dict[str, Any]) -> tuple[Any, ...]:
-    # A second one for the same thing takes the first one's place.
     return one["subscriptionType"], one["objectTypeId"], tuple(sorted(one.get("associatedObjectTypeIds") or ()))
 
 
