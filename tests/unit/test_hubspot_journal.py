@@ -175,7 +175,7 @@ class Desk:
         own = Session(login=StaticToken("pat-test"), base_url=self.portal.url, waits=waits)
         crm_map = a_map(**changes.pop("map", {}))
         given: dict[str, Any] = {
-            "portal_id": HOME,
+            "home": lambda: HOME,
             "files": Files(timeout=(5.0, timeout), at_home=True),
             "waits": waits,
         }

@@ -15,8 +15,7 @@ from connector.crm.hubspot.examine import examine
 from connector.crm.hubspot.faults import HubSpotError
 from connector.crm.hubspot.fields import PIPELINE, STAGE, Fields
 from connector.crm.hubspot.live.meaning import Meaning
-from connector.crm.hubspot.live.reach import Address
-from connector.crm.hubspot.live.webhooks import WebhookFeed
+from connector.crm.hubspot.live.ways import Ground, LiveOptions, Ways
 from connector.crm.hubspot.login import App, Desk, portal_login
 from connector.crm.hubspot.paths import API_VERSION, Paths
 from connector.crm.hubspot.portal import Portal
@@ -73,8 +72,9 @@ CLOSED_WON, CLOSE_DATE, CLOSED_WON_DATE = "hs_is_closed_won", "closedate", "hs_c
 
 class HubSpotCRM:
     """One HubSpot portal. ``token`` is a service key, or a token of a private or project app; without one ``app`` logs
-    in by OAuth. ``on_call`` hears a label per call sent, ``meter`` how the portal's budgets stand. Webhooks are read
-    from ``letterbox`` where ``webhook_url`` says that the app delivers them."""
+    in by OAuth. ``on_call`` hears a label per call sent, ``meter`` how the portal's budgets stand. Changes are
+    listened to unless ``listens`` is off: in ``letterbox`` where the app delivers to ``webhook_url``, else in the app's
+    journal; ``live_required`` makes it a problem that they cannot be."""
 
     def __init__(
         self,
@@ -87,6 +87,7 @@ class HubSpotCRM:
         api_version: str = API_VERSION,
         on_call: Callable[[str], None] | None = None,
         meter: Meter | None = None,
+        listens: bool = True,
         live_required: bool = False,
         letterbox: Letterbox | None = None,
         webhook_url: str = "",
@@ -99,7 +100,6 @@ class HubSpotCRM:
         self._map = map
         self._fields = Fields(map)
         self._page_size = page_size
-        self._live_required = live_required
         paths = Paths(api_version)
         desk = Desk(base_url, paths, waits.clock, waits.monotonic, timeout, on_call or (lambda _: None))
         self._session = Session(
@@ -124,16 +124,15 @@ class HubSpotCRM:
             page_size=page_size,
         )
         self._rounds = Rounds(self._session, self._watched, map=map)
-        self._webhooks: WebhookFeed | None = None
-        if app is not None and letterbox is not None and webhook_url:
-            self._webhooks = WebhookFeed(
-                session=self._session,
-                meaning=Meaning(self._fields, map, system),
-                letterbox=letterbox,
-                address=Address(webhook_url, app.client_secret, now=waits.clock.now),
-                home=lambda: self._portal.id,
-                now=waits.clock.now,
-            )
+        ground = Ground(
+            session=self._session,
+            home=lambda: self._portal.id,
+            app=app,
+            meaning=lambda: Meaning(self._fields, map, system),
+            desk=desk,
+            waits=waits,
+        )
+        self._ways = Ways(ground, LiveOptions(live_required, webhook_url, letterbox) if listens else None)
 
     @property
     def system(self) -> SystemName:
@@ -229,8 +228,8 @@ class HubSpotCRM:
         return self._watched.changes(feed, cursor, now=self.server_time())
 
     def live(self) -> LiveFeed | None:
-        """What the app delivers, where it does; otherwise changes are polled."""
-        return self._webhooks
+        """The app's webhooks or its journal; None where changes are polled alone."""
+        return self._ways.feed()
 
     def fetch(self, deal_ids: Sequence[str], *, bare: bool = False) -> Mapping[str, DealFacts]:
         """Re-read deals and all that hangs on them. Cheapest in portions of 1,000."""
@@ -332,12 +331,11 @@ class HubSpotCRM:
 
     def examine(self) -> Examination:
         """Scopes, edition, what is left of limits, how long the API version lasts, how changes are heard."""
-        heard = self.live()
         return examine(
             self._session,
             self._portal,
-            lines=heard.probe() if heard else (),
-            wanted=self._live_required,
+            lines=self._ways.probe(),
+            wanted=self._ways.required,
             today=self.server_time().date(),
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event
 
@@ -110,7 +110,7 @@ class _Found:
 class JournalFeed:
     """Implements `connector.crm.live.LiveFeed` for one portal. ``session`` is the portal's, ``app_session`` the app's.
 
-    ``portal_id`` is the portal's, which the journal's events are chosen by: one app may serve many.
+    ``home`` gives the portal's id, which the journal's events are chosen by: one app may serve many.
     """
 
     def __init__(
@@ -119,14 +119,14 @@ class JournalFeed:
         app_session: Session,
         meaning: Meaning,
         *,
-        portal_id: str,
+        home: Callable[[], str],
         files: Files,
         waits: Waits,
     ) -> None:
         self.session = session
         self.app_session = app_session
         self.meaning = meaning
-        self.portal_id = portal_id
+        self.home = home
         self.files = files
         self.waits = waits
 
@@ -142,7 +142,7 @@ class JournalFeed:
         """Whether the app may read its journal and its subscriptions; nothing is changed."""
         feeds = frozenset(FEEDS.values())
         try:
-            existing(self.app_session, self.portal_id)
+            existing(self.app_session, self.home())
             self.newest()
         except CrmError as error:
             return (Line(LINE, feeds, live=False, why=_words(error.fault)),)
@@ -167,7 +167,7 @@ class _Listening:
 
     def __init__(self, feed: JournalFeed, cursor: str | None) -> None:
         self._feed = feed
-        self._place = Place.parse(cursor, feed.portal_id)
+        self._place = Place.parse(cursor, feed.home())
         self._stored = self._place
         self._agreed: Agreed | None = None
         self._agreed_at = 0.0
@@ -221,7 +221,7 @@ class _Listening:
     def _agree(self) -> None:
         """See to the subscriptions. What one that is new did not tell yet has to be polled."""
         feed = self._feed
-        agreed = agree(feed.app_session, feed.meaning, feed.portal_id)
+        agreed = agree(feed.app_session, feed.meaning, self._place.portal_id)
         if not agreed.ids:
             why = next(iter(agreed.refused.values()), "nothing may be subscribed to")
             raise CrmError(Fault(FaultCode.NOT_PERMITTED, "NO_SUBSCRIPTION", why))
@@ -258,7 +258,7 @@ class _Listening:
         feed = self._feed
         own = self._agreed.app_ids if self._agreed else frozenset()
         now = feed.app_session.server_time or feed.waits.clock.now()
-        return read(feed.files.fetch(entry.url), feed.portal_id, own=own, now=now)
+        return read(feed.files.fetch(entry.url), self._place.portal_id, own=own, now=now)
 
     # what came of it
 

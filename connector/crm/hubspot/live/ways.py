@@ -57,7 +57,7 @@ class Ways:
     def __init__(self, ground: Ground, options: LiveOptions | None) -> None:
         self._ground = ground
         self._options = options
-        self._app_session: Session | None = None
+        self._feeds: dict[str, LiveFeed] = {}
 
     @property
     def required(self) -> bool:
@@ -65,8 +65,11 @@ class Ways:
         return self._options is not None and self._options.required
 
     def feed(self) -> LiveFeed | None:
-        """The best way there is, for after `connect`; None where nothing but polling is configured."""
-        return next((make() for name, make in self._makers.items() if not self._lacking()[name]), None)
+        """The best way there is, for after `connect`, the same each time; None where none but polling is configured."""
+        for name, lacking in self._lacking().items():
+            if not lacking:
+                return self._feeds.get(name) or self._feeds.setdefault(name, self._makers[name]())
+        return None
 
     def probe(self) -> tuple[Line, ...]:
         """How each way stands, the best first. Only the one that would be used is tried, and nothing is changed."""
@@ -111,20 +114,19 @@ class Ways:
         ground, desk = self._ground, self._ground.desk
         if ground.app is None:
             raise AssertionError("the journal is read only by an app")
-        if self._app_session is None:
-            self._app_session = Session(
-                login=app_login(desk, ground.app, scopes=journal.SCOPES),
-                base_url=desk.base_url,
-                paths=desk.paths,
-                on_call=desk.on_call,
-                waits=ground.waits,
-                timeout=desk.timeout,
-            )
+        app_session = Session(
+            login=app_login(desk, ground.app, scopes=journal.SCOPES),
+            base_url=desk.base_url,
+            paths=desk.paths,
+            on_call=desk.on_call,
+            waits=ground.waits,
+            timeout=desk.timeout,
+        )
         return JournalFeed(
             ground.session,
-            self._app_session,
+            app_session,
             ground.meaning(),
-            portal_id=ground.home(),
+            home=ground.home,
             files=Files(timeout=desk.timeout, at_home=is_loopback(urlsplit(desk.base_url).hostname or "")),
             waits=ground.waits,
         )
