@@ -51,6 +51,7 @@ _FIELDS = (
     ("task.subject", Kind.TASK, "hs_task_subject", FieldType.TEXT),
     ("task.key", Kind.TASK, "handoff_key", FieldType.TEXT),
     ("note.key", Kind.NOTE, "handoff_key", FieldType.TEXT),
+    ("meeting.key", Kind.MEETING, "handoff_key", FieldType.TEXT),
 )
 
 

@@ -20,7 +20,7 @@ from connector.crm.live import (
 from connector.crm.memory_fields import FIELDS, NOT_WRITABLE, Refusal, kept, schema
 from connector.crm.memory_jobs import MemoryJobs
 from connector.crm.memory_past import SELF, mover_of, passed
-from connector.crm.memory_rows import Row, record_of, task_of
+from connector.crm.memory_rows import Row, meeting_of, record_of, task_of
 from connector.crm.port import (
     Capabilities,
     Change,
@@ -402,7 +402,7 @@ class MemoryCRM:
             row.done_at = (row.done_at if was else now) if done else None
         row.values.update(values)
         row.modified_at, row.by = now, by
-        if row.kind is Kind.DEAL or (row.kind is Kind.TASK and row.values.get("status") == "done"):
+        if row.kind in (Kind.DEAL, Kind.MEETING) or (row.kind is Kind.TASK and row.values.get("status") == "done"):
             self._tell(row.deal_id, by=by)
 
     def _checked(self, kind: Kind, values: Mapping[str, Value]) -> dict[str, Value]:
@@ -445,6 +445,7 @@ class MemoryCRM:
                 if each.kind is Kind.NOTE and each.key
             ),
             touches=tuple(sorted(self._touches[row.id], key=lambda touch: touch.at)),
+            meetings=tuple(meeting_of(each) for each in hanging if each.kind is Kind.MEETING and each.key),
             won_by=mover_of(row.movers[-1]) if self._tells_history and stage.is_won else NOBODY_KNOWN,
             passed=passed(row, self._stages.__getitem__) if self._tells_history else (),
         )

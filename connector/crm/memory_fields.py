@@ -14,7 +14,7 @@ from connector.crm.port import (
     ObjectSchema,
 )
 from connector.errors import Fault, FaultCode
-from connector.handoff.model import DealType, Gate, Kind, Person, Stage, Status, Value
+from connector.handoff.model import DealType, Gate, Kind, Outcome, Person, Stage, Status, Value
 from connector.handoff.rulebook import FieldType
 
 TEXT, LONG, NUMBER, BOOL = FieldType.TEXT, FieldType.LONG_TEXT, FieldType.NUMBER, FieldType.BOOL
@@ -29,6 +29,7 @@ DAY, MOMENT, CHOICE, PERSON, REFERENCE = (
 FIELDS: Mapping[Kind, Mapping[str, FieldType]] = {
     Kind.DEAL: {
         **dict.fromkeys(("name", "product", "champion", "economic_buyer", "override_reason"), TEXT),
+        "pinned": TEXT,
         **dict.fromkeys(("why_bought", "use_case", "commitments", "success_criteria", "risks", "competition"), LONG),
         **dict.fromkeys(("champion_stake", "stakeholders", "special_terms", "missing", "summary"), LONG),
         **dict.fromkeys(("amount", "percent", "metric_completion"), NUMBER),
@@ -45,9 +46,22 @@ FIELDS: Mapping[Kind, Mapping[str, FieldType]] = {
         "employees": NUMBER,
         "csm": PERSON,
     },
-    Kind.TASK: {"subject": TEXT, "body": LONG, "due": DAY, "owner": PERSON, "status": CHOICE, "remind_at": MOMENT},
+    Kind.TASK: {
+        **dict.fromkeys(("subject", "queue"), TEXT),
+        "body": LONG,
+        "due": DAY,
+        "owner": PERSON,
+        "remind_at": MOMENT,
+        **dict.fromkeys(("status", "priority", "type"), CHOICE),
+    },
     Kind.NOTE: {"title": TEXT, "body": LONG, "owner": PERSON},
-    Kind.MEETING: {"subject": TEXT, "body": LONG, "owner": PERSON, "start": MOMENT, "end": MOMENT},
+    Kind.MEETING: {
+        **dict.fromkeys(("subject", "attendees"), TEXT),
+        "body": LONG,
+        "owner": PERSON,
+        **dict.fromkeys(("start", "end"), MOMENT),
+        "outcome": CHOICE,
+    },
     Kind.MEMBER: {"on": TEXT, "person": PERSON, "role": TEXT},
 }
 
@@ -58,6 +72,9 @@ CHOICES: Mapping[tuple[Kind, str], frozenset[str]] = {
     (Kind.DEAL, "status"): frozenset(Status),
     (Kind.DEAL, "gate"): frozenset(Gate),
     (Kind.TASK, "status"): frozenset({"open", "done"}),
+    (Kind.TASK, "priority"): frozenset({"low", "medium", "high"}),
+    (Kind.TASK, "type"): frozenset({"todo", "call", "email"}),
+    (Kind.MEETING, "outcome"): frozenset(Outcome),
 }
 
 LENGTHS: Mapping[tuple[Kind, str], int] = {

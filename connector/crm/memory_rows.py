@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from connector.crm.memory_fields import FIELDS
-from connector.handoff.model import CrmTask, Kind, Record, Ref, Value
+from connector.handoff.model import CrmMeeting, CrmTask, Kind, Outcome, Record, Ref, Value
 
 
 @dataclass(slots=True)
@@ -47,4 +47,20 @@ def task_of(row: Row) -> CrmTask:
         done=row.values.get("status") == "done",
         due=due if isinstance(due, date) else None,
         done_at=row.done_at,
+    )
+
+
+def meeting_of(row: Row) -> CrmMeeting:
+    """A meeting of ours as the port shows it. Raises ValueError for one without a key."""
+    if row.key is None:
+        raise ValueError(f"{row.id} carries no key")
+    owner, start, end = (row.values.get(name) for name in ("owner", "start", "end"))
+    return CrmMeeting(
+        id=row.id,
+        key=row.key,
+        subject=str(row.values.get("subject") or ""),
+        owner_id=str(owner) if owner else None,
+        start=start if isinstance(start, datetime) else None,
+        end=end if isinstance(end, datetime) else None,
+        outcome=Outcome(str(row.values.get("outcome") or Outcome.PLANNED)),
     )

@@ -25,11 +25,12 @@ from connector.crm.writing import (
     WriteOutcome,
 )
 from connector.errors import Advice
-from connector.handoff.model import CrmTask, DealType, Kind, Ref, TouchKind, Value
+from connector.handoff.model import CrmMeeting, CrmTask, DealType, Kind, Outcome, Ref, TouchKind, Value
 
 DUE = date(2026, 11, 27)
 KEY = "contract:1:welcome"
 NOTE_KEY = "contract:1:summary"
+MEETING_KEY = "contract:1:handoff-meeting"
 
 
 def patch(kind: Kind, record_id: str, **values: Value) -> Write:
@@ -45,6 +46,11 @@ def task(deal_id: str, key: str = KEY, *, record_id: str | None = None, **values
 def note(deal_id: str, key: str = NOTE_KEY, *, record_id: str | None = None, **values: Value) -> Write:
     """A note under our key."""
     return _upsert(Kind.NOTE, deal_id, key, record_id, values)
+
+
+def meeting(deal_id: str, key: str = MEETING_KEY, *, record_id: str | None = None, **values: Value) -> Write:
+    """A meeting under our key."""
+    return _upsert(Kind.MEETING, deal_id, key, record_id, values)
 
 
 def _upsert(kind: Kind, deal_id: str, key: str, record_id: str | None, values: dict[str, Value]) -> Write:
@@ -325,6 +331,72 @@ class CrmContract:
         applied(world.crm.apply([note(deal_id, title="Summary", body=body, owner=world.person(MAYA))])[0])
         (found,) = world.crm.fetch([deal_id])[deal_id].notes
         assert found.body.split() == body.split()
+
+    def test_a_note_takes_as_much_as_the_map_says_and_comes_back_whole(self, world: World) -> None:
+        deal_id = world.add_deal(name="Long note", won=True)
+        lines = [f"Line {number}: <what> was promised & to whom" for number in range(500)]
+        body = "\n".join(lines) + f"\nHandoff reference: {NOTE_KEY}"
+        parts = [
+            note(deal_id, title="Summary", body=body),
+            note(deal_id, f"{NOTE_KEY}-2", title="Summary", body="More"),
+        ]
+        for outcome in world.crm.apply(parts):
+            applied(outcome)
+        notes = {each.key: each.body for each in world.crm.fetch([deal_id])[deal_id].notes}
+        assert set(notes) == {NOTE_KEY, f"{NOTE_KEY}-2"}
+        assert notes[NOTE_KEY].split()[: len(body.split())] == body.split()
+
+    def test_a_meeting_is_made_once_and_is_no_touch(self, world: World) -> None:
+        deal_id = world.add_deal(name="Meets", won=True)
+        start = world.now().replace(microsecond=0) + timedelta(days=1)
+        end = start + timedelta(minutes=15)
+        write = meeting(
+            deal_id, subject="Handoff", body="Agenda & more", start=start, end=end, owner=world.person(MAYA)
+        )
+        first = applied(world.crm.apply([write])[0])
+        assert applied(world.crm.apply([write])[0]) == first
+        facts = world.crm.fetch([deal_id])[deal_id]
+        assert facts.meetings == (
+            CrmMeeting(first, MEETING_KEY, "Handoff", world.person(MAYA), start, end, Outcome.PLANNED),
+        )
+        assert facts.touches == ()
+        assert world.crm.find(Kind.MEETING, {MEETING_KEY: deal_id, "contract:1:other": deal_id}) == {MEETING_KEY: first}
+
+    def test_a_meeting_whose_time_has_passed_is_still_no_touch_beside_one_that_people_had(self, world: World) -> None:
+        deal_id = world.add_deal(name="Met", won=True)
+        start = world.now().replace(microsecond=0) - timedelta(hours=3)
+        times = {"start": start, "end": start + timedelta(minutes=15)}
+        applied(world.crm.apply([meeting(deal_id, subject="Ours", owner=world.person(MAYA), **times)])[0])
+        world.touch(deal_id, TouchKind.MEETING, by=world.person(MAYA), at=start)
+        facts = world.crm.fetch([deal_id])[deal_id]
+        assert [each.outcome for each in facts.meetings] == [Outcome.PLANNED]
+        assert [each.kind for each in facts.touches] == [TouchKind.MEETING]
+
+    def test_a_known_meeting_is_moved_by_its_id(self, world: World) -> None:
+        deal_id = world.add_deal(name="Moved", won=True)
+        start = world.now().replace(microsecond=0) + timedelta(days=1)
+        times = {"start": start, "end": start + timedelta(minutes=30)}
+        made = applied(world.crm.apply([meeting(deal_id, subject="Kickoff", owner=world.person(MAYA), **times)])[0])
+        later = {name: at + timedelta(days=1) for name, at in times.items()}
+        moved = meeting(deal_id, record_id=made, owner=world.person(TOMAS), **later)
+        assert applied(world.crm.apply([moved])[0]) == made
+        (found,) = world.crm.fetch([deal_id])[deal_id].meetings
+        assert (found.subject, found.owner_id) == ("Kickoff", world.person(TOMAS))
+        assert (found.start, found.end) == (later["start"], later["end"])
+
+    def test_a_meeting_whose_answer_was_lost_is_found_by_its_key(self, world: World) -> None:
+        deal_id = world.add_deal(name="Lost meeting", won=True)
+        start = world.now().replace(microsecond=0) + timedelta(days=1)
+        times = {"start": start, "end": start + timedelta(minutes=30)}
+        write = meeting(deal_id, subject="Into the dark", owner=world.person(MAYA), **times)
+        world.lose_next_answer()
+        (outcome,) = world.crm.apply([write])
+        assert isinstance(outcome, Unknown)
+        world.advance(60)
+        found = world.crm.find(Kind.MEETING, {MEETING_KEY: deal_id})
+        assert set(found) == {MEETING_KEY}
+        assert applied(world.crm.apply([write])[0]) == found[MEETING_KEY]
+        assert len(world.crm.fetch([deal_id])[deal_id].meetings) == 1
 
     def test_found_are_only_the_keys_that_exist(self, world: World) -> None:
         deal_id = world.add_deal(name="Keys", won=True)

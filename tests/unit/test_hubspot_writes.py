@@ -299,7 +299,7 @@ class TestWithoutUniqueKeys:
 
     def test_the_missing_promise_is_told(self, crm: Any) -> None:
         about_keys = [problem.key for problem in self.problems if problem.key == "handoff_key"]
-        assert about_keys == ["handoff_key", "handoff_key"]
+        assert about_keys == ["handoff_key"] * 3
         assert crm.capabilities.native_upsert == frozenset()
 
     def test_a_key_on_the_deal_is_updated_and_another_is_made_with_its_links(self, crm: Any, portal: Portal) -> None:

@@ -48,7 +48,7 @@ from connector.errors import CrmError, Fault, Problem
 from connector.handoff.model import Kind, Person, Stage, SystemName
 from connector.handoff.plan import Notify
 from connector.handoff.rulebook import FieldOwner
-from connector.policy.crmmap import CrmMap
+from connector.policy.crmmap import CrmMap, path_of
 
 OPERATIONS: tuple[tuple[Kind, Operation], ...] = (
     (Kind.DEAL, Operation.UPDATE),
@@ -144,15 +144,24 @@ class SalesforceCRM:
         self._session.identity  # noqa: B018  # logs in
         problems: list[Problem] = []
         self._schemas.clear()  # an admin may have added fields since the last connection
-        for kind in (Kind.DEAL, Kind.ACCOUNT, Kind.TASK):
+        watched = (Kind.DEAL, Kind.ACCOUNT, Kind.TASK, *((Kind.MEETING,) if self._meeting_keyed else ()))
+        for kind in watched:
             also = (STAGE_CHANGED,) if kind is Kind.DEAL else ()
             problems += self._names.learn(self.describe(kind), also=also)
+        if self._names.field(Kind.TASK, "key") is None:
+            # A field of Activity is one of tasks and events alike: it is said once (facts: Salesforce §3.4).
+            problems = [each for each in problems if each.key != path_of(Kind.MEETING, "key")]
         problems += self._probe_keys()
         self._learn_money()
         if self._bulk_reads:
             self._reader.probe()
         problems += self._live_problems()
         return tuple(problems)
+
+    @property
+    def _meeting_keyed(self) -> bool:
+        """Whether the map gives meetings a key: then events are read for it, which an org may not have or not show."""
+        return self._names.crm_map.get(Kind.MEETING, "key") is not None
 
     def _learn_money(self) -> None:
         """In an org with several currencies, learn their rates and which of the mapped fields are money."""

@@ -25,7 +25,7 @@ from connector.crm.salesforce.session import SalesforceSession
 from connector.crm.salesforce.soql import ALIVE, in_lists, select
 from connector.crm.salesforce.wire import Row, day_of, dig, mark_in, moment_of, note_of, record_of, text_of
 from connector.errors import Advice, CrmError
-from connector.handoff.model import CrmNote, CrmTask, Kind, Record, Stage, Touch, TouchKind
+from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Kind, Outcome, Record, Stage, Touch, TouchKind
 
 RETRIEVE_LIMIT = 2000
 """Records of one Collections retrieve by POST (facts: Salesforce §1.1, unconfirmed there, so it is probed)."""
@@ -54,6 +54,7 @@ class Surroundings:
     tasks: dict[str, dict[str, CrmTask]] = field(default_factory=lambda: defaultdict(dict))
     notes: dict[str, dict[str, CrmNote]] = field(default_factory=lambda: defaultdict(dict))
     touches: dict[str, dict[str, Touch]] = field(default_factory=lambda: defaultdict(dict))
+    meetings: dict[str, dict[str, CrmMeeting]] = field(default_factory=lambda: defaultdict(dict))
     history: dict[str, list[tuple[datetime, str, str]]] = field(default_factory=lambda: defaultdict(list))
     """When, the row's id (two steps may share a second), the stage."""
     keys: dict[str, str] = field(default_factory=dict)
@@ -175,14 +176,15 @@ class DealReader:
         return _about(self._names, Kind.TASK, (*own, *fixed))
 
     def _about_meetings(self) -> str:
-        own = (self._names.column(Kind.MEETING, each) for each in ("deal", "owner", "start"))
-        return _about(self._names, Kind.MEETING, tuple(own))
+        marked = ("body",) if self._names.marks(Kind.MEETING) else ()
+        read = ("deal", "key", "subject", "owner", "start", "end", "outcome", *marked)
+        return _about(self._names, Kind.MEETING, tuple(self._names.column(Kind.MEETING, each) for each in read))
 
     def _take_task(self, row: Row, around: Surroundings) -> None:
         names = self._names
         deal_id = text_of(row, names.column(Kind.TASK, "deal")) or ""
         owner = text_of(row, names.column(Kind.TASK, "owner"))
-        key = self._key_of(row, around)
+        key = self._key_of(Kind.TASK, row, around)
         done_at = moment_of(row.get("CompletedDateTime"))
         touch = TOUCH_SUBTYPES.get(str(row.get("TaskSubtype")))
         if touch is not None and key is None:
@@ -201,11 +203,11 @@ class DealReader:
             done_at=done_at,
         )
 
-    def _key_of(self, row: Row, around: Surroundings) -> str | None:
+    def _key_of(self, kind: Kind, row: Row, around: Surroundings) -> str | None:
         names = self._names
-        if names.marks(Kind.TASK):
-            return mark_in(text_of(row, names.column(Kind.TASK, "body")))
-        return around.keys.get(str(row["Id"])) or text_of(row, names.column(Kind.TASK, "key"))
+        if names.marks(kind):
+            return mark_in(text_of(row, names.column(kind, "body")))
+        return around.keys.get(str(row["Id"])) or text_of(row, names.column(kind, "key"))
 
     def _take_note(self, row: Row, around: Surroundings) -> None:
         note = note_of(row, self._names)
@@ -213,11 +215,30 @@ class DealReader:
             around.notes[text_of(row, self._names.column(Kind.NOTE, "deal")) or ""][note.id] = note
 
     def _take_meeting(self, row: Row, around: Surroundings) -> None:
-        names = self._names
+        """A meeting that people had, or plan, is a touch; one that this connector put into the calendar proves none."""
+        names, record_id = self._names, str(row["Id"])
+        deal_id = text_of(row, names.column(Kind.MEETING, "deal")) or ""
         at = moment_of(text_of(row, names.column(Kind.MEETING, "start")))
-        if at is not None:
-            touch = Touch(kind=TouchKind.MEETING, at=at, by=text_of(row, names.column(Kind.MEETING, "owner")))
-            around.touches[text_of(row, names.column(Kind.MEETING, "deal")) or ""][str(row["Id"])] = touch
+        owner = text_of(row, names.column(Kind.MEETING, "owner"))
+        key = self._key_of(Kind.MEETING, row, around)
+        if key is not None:
+            around.meetings[deal_id][record_id] = CrmMeeting(
+                id=record_id,
+                key=key,
+                subject=text_of(row, names.column(Kind.MEETING, "subject")) or "",
+                owner_id=owner,
+                start=at,
+                end=moment_of(text_of(row, names.column(Kind.MEETING, "end"))),
+                outcome=self._outcome(text_of(row, names.column(Kind.MEETING, "outcome"))),
+            )
+        elif at is not None:
+            around.touches[deal_id][record_id] = Touch(kind=TouchKind.MEETING, at=at, by=owner)
+
+    def _outcome(self, told: str | None) -> Outcome:
+        """By the mapping's words: an Event has no outcome of its own (facts: Salesforce §6.9)."""
+        mapped = self._names.field(Kind.MEETING, "outcome")
+        ours = mapped.from_vendor(told) if mapped and told else ""
+        return Outcome(ours) if ours in set(Outcome) else Outcome.PLANNED
 
     def _needs_history(self, row: Row) -> bool:
         """A win that carries neither our gate nor our start: only then is the stage before it of use."""
@@ -248,6 +269,7 @@ class DealReader:
             tasks=_sorted_by_id(around.tasks[deal_id]),
             notes=_sorted_by_id(around.notes[deal_id]),
             touches=tuple(sorted(around.touches[deal_id].values(), key=lambda each: each.at)),
+            meetings=_sorted_by_id(around.meetings[deal_id]),
         )
 
     def _in_one_currency(self, deal: Record, row: Row) -> Record:
