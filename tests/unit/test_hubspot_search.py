@@ -3,92 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import replace
 
 import pytest
+from hubspot_index import FEED, LOOKBACK, START, Index, Poller, numeric, textual
 
 from connector.crm.hubspot import feeds, search
-from connector.crm.hubspot.feeds import Cursor, Feed
+from connector.crm.hubspot.feeds import Cursor
 from connector.crm.hubspot.search import Query, where
-
-FEED = Feed("deal", "deals", ())
-LOOKBACK = 600_000
-START = 1_760_000_000_000
-MOST = 10_000
-
-
-@dataclass
-class Index:
-    """A search index in memory: record id → modification in ms. ``hidden`` ones are not indexed yet."""
-
-    rows: dict[int, int] = field(default_factory=dict)
-    hidden: set[int] = field(default_factory=set)
-    shown: dict[int, int] = field(default_factory=dict)
-    short: bool = False
-    calls: int = 0
-    before_call: Callable[[Index], None] = lambda index: None
-
-    def search(self, object_name: str, body: dict[str, Any]) -> dict[str, Any]:
-        """One page, by the vendor's rules."""
-        self.calls += 1
-        self.before_call(self)
-        matches = [each for each in self.rows if each not in self.hidden and self._fits(each, body)]
-        (sort,) = body["sorts"]
-        by_time = sort["propertyName"] != search.ID
-        matches.sort(key=lambda each: (self.rows[each], each) if by_time else each)
-        if sort["direction"] == "DESCENDING":
-            matches.reverse()
-        start, limit = int(body.get("after", 0)), body["limit"]
-        assert limit <= 200
-        assert start + limit <= MOST, "paged beyond 10,000"
-        size = limit // 3 if self.short and limit > 3 else limit
-        page = matches[start : start + size]
-        answer: dict[str, Any] = {"total": len(matches), "results": [self._row(each) for each in page]}
-        if start + size < len(matches):
-            answer["paging"] = {"next": {"after": str(start + size)}}
-        return answer
-
-    def _row(self, each: int) -> dict[str, Any]:
-        at = datetime.fromtimestamp(self.shown.get(each, self.rows[each]) / 1000, UTC)
-        return {"id": str(each), "properties": {"hs_lastmodifieddate": at.isoformat(timespec="milliseconds")}}
-
-    def _fits(self, each: int, body: dict[str, Any]) -> bool:
-        for group in body["filterGroups"]:
-            for one in group["filters"]:
-                value = each if one["propertyName"] == search.ID else self.rows[each]
-                wanted = int(one["value"])
-                if not {"GT": value > wanted, "GTE": value >= wanted, "EQ": value == wanted}[one["operator"]]:
-                    return False
-        return True
-
-
-@dataclass
-class Poller:
-    """Polls a feed as the detector does, keeping the cursor as text."""
-
-    index: Index
-    cursor: str = field(default_factory=lambda: feeds.begin(datetime.fromtimestamp(START / 1000, UTC)).text())
-    told: list[tuple[str, int]] = field(default_factory=list)
-
-    def poll(self, *, now: int | None = None) -> list[tuple[str, int]]:
-        """Everything one poll tells: (id, modification)."""
-        before = len(self.told)
-        for _ in range(1000):
-            latest = max(self.index.rows.values(), default=START) if now is None else now
-            cursor = Cursor.parse(self.cursor)
-            got = feeds.step(self.index, FEED, cursor, lookback=LOOKBACK, now=latest)  # type: ignore[arg-type]
-            self.cursor = got.cursor.text()
-            self.told += [(row.id, FEED.stamp(row)) for row in got.rows]
-            if not got.more:
-                return self.told[before:]
-        raise AssertionError("the feed never ends")
-
-    def truth(self) -> set[tuple[str, int]]:
-        """What should have been told of the rows as they are now."""
-        return {(str(each), at) for each, at in self.index.rows.items() if at >= START}
+from connector.errors import CrmError, FaultCode
 
 
 def spread(count: int, *, gap: int = 1000, first: int = 1) -> dict[int, int]:
@@ -169,11 +92,80 @@ def test_a_deleted_record_costs_one_rereading_and_no_more() -> None:
     assert poller.index.calls == before + 1
 
 
-def test_ten_thousand_and_more_in_one_millisecond_are_all_told() -> None:
-    rows = dict.fromkeys(range(1, 10451), START + 5) | {20_000: START + 4, 20_001: START + 6}
+def test_ten_thousand_and_more_in_one_millisecond_are_all_told_at_the_floor_of_calls() -> None:
+    rows = dict.fromkeys(range(100_000, 112_000), START + 5) | {200_000: START + 4, 200_001: START + 6}
     poller = Poller(Index(rows))
     assert set(poller.poll()) == poller.truth()
     assert len(poller.told) == len(rows)
+    assert poller.index.calls <= len(rows) / search.PAGE + 4
+
+
+ORDERS = {"numbers": (numeric, numeric), "text": (textual, textual), "mixed": (textual, numeric)}
+"""By which order ids are sorted, and by which they are compared."""
+
+
+@pytest.mark.parametrize("short", [False, True])
+@pytest.mark.parametrize("hollow", [False, True])
+@pytest.mark.parametrize("orders", list(ORDERS))
+@pytest.mark.parametrize("many", [20, 21, 400])
+def test_a_tie_is_drained_whichever_way_ids_are_sorted(*, many: int, orders: str, short: bool, hollow: bool) -> None:
+    sorts, compares = ORDERS[orders]
+    rows = dict.fromkeys(range(9990 - many // 2, 9990 + many // 2 + many % 2), START + 5) | {
+        7: START + 5,
+        123_456: START + 6,
+    }
+    index = Index(rows, short=short, hollow=hollow, sorts=sorts, compares=compares)
+    poller = Poller(index, feed=replace(FEED, page=20))
+    assert set(poller.poll()) == poller.truth()
+    assert len(poller.told) == len(rows)
+    assert poller.poll() == []
+
+
+@pytest.mark.parametrize("orders", list(ORDERS))
+def test_a_scan_reads_every_record_whichever_way_ids_are_sorted(orders: str) -> None:
+    sorts, compares = ORDERS[orders]
+    index = Index(spread(1200, first=1), sorts=sorts, compares=compares)
+    query = Query("deals", (), (), sort=search.ID, limit=50)
+    ids = [row.id for page in search.everything(index, query) for row in page.rows]  # type: ignore[arg-type]
+    assert sorted(map(int, ids)) == sorted(index.rows)
+
+
+def test_a_record_that_leaves_a_scan_is_not_taken_for_one_left_behind() -> None:
+    index = Index(spread(1000))
+    index.before_call = lambda index: index.rows.pop(max(index.rows)) and None
+    query = Query("deals", (), (), sort=search.ID, limit=50)
+    pages = list(search.everything(index, query))  # type: ignore[arg-type]
+    assert len(pages) <= 3 * 20  # each page is doubted and counted, and none of it is read from the start
+
+
+def test_a_mass_update_is_told_once_though_it_is_more_than_can_be_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "SEEN_LIMIT", 500)
+    poller = Poller(Index(dict.fromkeys(range(1, 1001), START + 5) | spread(700, first=5000, gap=1)))
+    assert set(poller.poll()) == poller.truth()
+    assert len(Cursor.parse(poller.cursor).seen) <= 500
+    before = poller.index.calls
+    for _ in range(3):
+        assert poller.poll() == []
+    assert poller.index.calls == before + 3
+    poller.index.rows[3] = START + 700_000
+    assert poller.poll() == [("3", START + 700_000)]
+
+
+def test_pages_without_end_are_a_fault_and_not_a_loop() -> None:
+    for index in (Index(spread(300), endless=True), Index({}, endless=True)):
+        with pytest.raises(CrmError) as caught:
+            Poller(index).poll()
+        assert caught.value.fault.code is FaultCode.UNAVAILABLE
+        with pytest.raises(CrmError):
+            list(search.everything(index, Query("deals", (), (), sort=search.ID)))  # type: ignore[arg-type]
+        assert index.calls < 500
+
+
+def test_a_page_of_nothing_but_records_changed_since_carries_nothing_away() -> None:
+    rows = spread(1000, gap=60_000)
+    now = START + 1000 * 60_000
+    index = Index(rows, shown=dict.fromkeys(range(150, 750), now))
+    assert {each for each, _ in Poller(index).poll(now=now)} == {str(each) for each in rows}
 
 
 def test_beyond_ten_thousand_results_nothing_is_paged_past_the_cap() -> None:
