@@ -8,14 +8,19 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from connector import logs
 from connector.clock import Clock, SystemClock
 from connector.crm.budget import Meter, Unmetered
+from connector.crm.hooks import Door
+from connector.crm.installer import Installer
+from connector.crm.live import Letterbox
 from connector.crm.port import (
     CRM,
 )
@@ -24,7 +29,6 @@ from connector.engine.notifier import Channel, ChatWebhook, Email, send_through
 from connector.engine.parts import Shared, System, Timing, process_name
 from connector.errors import CrmError, Problem, UserError
 from connector.handoff.model import SystemName
-from connector.handoff.rulebook import Policy
 from connector.policy.crmmap import CrmMap
 from connector.policy.load import Loaded, load_all
 from connector.settings import (
@@ -47,7 +51,6 @@ from connector.web.status import Status, Watched, read_status
 if TYPE_CHECKING:
     from connector.crm.hubspot.login import App
     from connector.crm.salesforce.login import SalesforceLogin
-    from connector.crm.salesforce.provision.metadata import MetadataLine
     from connector.crm.salesforce.provision.options import Channel as ChannelChoice
 
 StoreUse = Literal["daemon", "tool", "read"]
@@ -81,24 +84,6 @@ class OpenedStore:
     watched: tuple[Watched, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedOrg:
-    """One Salesforce org to install into. ``login_problem``: why the daemon's own login does not work, if so.
-
-    ``line`` is the admin's, ``own`` the daemon's where it works and is another one.
-    ``channel`` is where the daemon is told to listen for changes.
-    """
-
-    name: SystemName
-    crm_map: CrmMap
-    policy: Policy
-    line: MetadataLine
-    own: MetadataLine | None
-    integration_user: str
-    login_problem: str
-    channel: ChannelChoice
-
-
 def open_runtime(config: Path, *, mode: StoreUse, console_logs: bool = False) -> Runtime:
     """Read all files and put the parts together; no CRM is called yet. Raises `UserError` with every mistake."""
     settings, loaded = load_all(config)
@@ -116,7 +101,7 @@ def open_runtime(config: Path, *, mode: StoreUse, console_logs: bool = False) ->
         send_notice=send_through(_channels(settings)),
         stopping=threading.Event(),
     )
-    systems = tuple(_system(each, settings, loaded, telemetry=telemetry) for each in settings.systems)
+    systems = tuple(_system(each, settings, loaded, telemetry=telemetry, store=store) for each in settings.systems)
     return Runtime(settings, loaded, shared, systems, _watched(settings))
 
 
@@ -141,55 +126,83 @@ def migrate_store(config: Path) -> str:
     return newest_schema()
 
 
-def build_crm(settings: SystemSettings, crm_map: CrmMap, *, on_call: OnCall, meter: Meter | None = None) -> CRM:
+@dataclass(frozen=True, slots=True)
+class Wires:
+    """What an adapter is handed of the rest: who hears of its calls and budgets, and where its letters lie."""
+
+    on_call: OnCall
+    letterbox: Letterbox
+    meter: Meter = dataclasses.field(default_factory=Unmetered)
+
+
+def build_crm(settings: SystemSettings, crm_map: CrmMap, *, wires: Wires) -> CRM:
     """The adapter of one system. A new CRM is one line in the table below."""
-    return ADAPTERS[settings.vendor](settings, crm_map, on_call, meter or Unmetered())
+    return ADAPTERS[settings.vendor](settings, crm_map, wires)
 
 
-def open_org(config: Path, name: str, *, token: str = "") -> OpenedOrg:
-    """The org to install into. ``name`` is a system's, or ``salesforce`` when there is one alone.
+def open_installer(config: Path, name: str, *, token: str = "") -> Installer:
+    """The CRM to install into. ``name`` is a system's, or its vendor's when there is one alone.
 
     ``token``: an admin's access token to work with; without one the daemon's own login does it. Raises `UserError` for
-    a system that is no Salesforce, and `CrmError` for a token that is refused or belongs to another org.
+    a name that is not configured, and `CrmError` for a token that is refused or belongs to another org or portal.
     """
-    from connector.crm.retry import ReadRetry
-    from connector.crm.salesforce.provision.metadata import MetadataLine
-    from connector.crm.salesforce.session import SalesforceSession
-
     settings, loaded = load_all(config)
     set_up_logs(settings, console=True)
-    system = _org_named(settings, name)
-    own = _salesforce_login(system)
-    clock = SystemClock()
+    system = _system_named(settings, name)
+    return INSTALLERS[system.vendor](system, loaded, token)
 
-    def session(login: SalesforceLogin) -> SalesforceSession:
-        return SalesforceSession(login, on_call=lambda _: None, clock=clock, retry=ReadRetry(clock=clock))
 
-    daemons = session(own)
-    try:
-        identity, words = daemons.identity, ""
-    except CrmError as error:
-        if not token:
-            raise
-        identity, words = None, f"{error.fault.message} ({error.fault.vendor_code})"
-    works = daemons
-    if token:
-        works = session(dataclasses.replace(own, access_token=token, org_id=identity.org_id if identity else ""))
-    system_name = SystemName(system.name)
-    return OpenedOrg(
-        name=system_name,
-        crm_map=loaded.maps[system_name],
-        policy=loaded.policies[system_name],
-        line=MetadataLine(works, now=clock.now),
-        own=MetadataLine(daemons, now=clock.now) if token and identity else None,
-        integration_user=identity.user_id if identity else "",
-        login_problem=words,
-        channel=_channel_of(system),
+@dataclass(frozen=True, slots=True)
+class WebhookComponent:
+    """What an app must deliver: the ``file`` its admin uploads with its ``content``, and what the app needs besides."""
+
+    file: str
+    content: Mapping[str, Any]
+    subscriptions: int
+    scopes: tuple[str, ...]
+    url: str
+
+
+def webhook_component(config: Path, name: str) -> WebhookComponent:
+    """What the app of a system must deliver. No CRM is called. Raises `UserError` where no webhooks are taken."""
+    from connector.crm.hubspot import scopes
+    from connector.crm.hubspot.fields import Fields
+    from connector.crm.hubspot.live import hsmeta
+    from connector.crm.hubspot.live.meaning import Meaning
+
+    settings, loaded = load_all(config)
+    system = _system_named(settings, name)
+    if not system.webhook_url:
+        message = "no webhook_url is given: the address at which HubSpot reaches the daemon, from outside"
+        if system.vendor is not Vendor.HUBSPOT:
+            message = f"is a {system.vendor.value} system; only HubSpot delivers webhooks, the others push changes"
+        raise UserError([Problem("config", f"systems.{system.name}", message)])
+    crm_map = loaded.maps[SystemName(system.name)]
+    fields = Fields(crm_map)
+    content = hsmeta.component(Meaning(fields, crm_map, SystemName(system.name)), fields, url=system.webhook_url)
+    return WebhookComponent(
+        file=hsmeta.FILE,
+        content=content,
+        subscriptions=hsmeta.subscriptions_in(content),
+        scopes=tuple(scope.name for scope in scopes.NEEDED),
+        url=system.webhook_url,
     )
 
 
 def start_web(runtime: Runtime) -> Stop | None:
-    """Serve the status page in a thread; returns what stops it. Raises `UserError` when the port is taken."""
+    """Serve the status page and, where a system takes webhooks, their door; returns what stops both.
+
+    Raises `UserError` when a port is taken.
+    """
+    with ExitStack() as undo:
+        for start in (_start_page, _start_hooks):
+            stop = start(runtime)
+            if stop is not None:
+                undo.callback(stop)
+        return undo.pop_all().close
+
+
+def _start_page(runtime: Runtime) -> Stop | None:
     if not runtime.settings.web.enabled:
         return None
     # Imported here: a daemon without its page, and every other command, does without a web server's modules.
@@ -198,6 +211,26 @@ def start_web(runtime: Runtime) -> Stop | None:
 
     pages = Pages(read_status=lambda: _status(runtime), registry=runtime.shared.telemetry.registry)
     return serve_in_thread(create_app(pages), host=runtime.settings.web.host, port=runtime.settings.web.port)
+
+
+def _start_hooks(runtime: Runtime) -> Stop | None:
+    """The door for webhooks has an address of its own: a proxy opens it to the world, and with it nothing else."""
+    taking = [each for each in runtime.settings.systems if each.webhook_url and each.live]
+    if not taking:
+        return None
+    from connector.web.hooks import Entrance, open_hooks
+
+    store, web = runtime.shared.store, runtime.settings.web
+    doors = [(each, DOORS[each.vendor](each, runtime)) for each in taking]
+    return open_hooks(
+        [
+            Entrance(each.name, urlsplit(each.webhook_url).path, door, store.letterbox(SystemName(each.name)).post)
+            for each, door in doors
+        ],
+        runtime.shared.telemetry,
+        host=web.hooks_host,
+        port=web.hooks_port,
+    )
 
 
 def set_up_logs(settings: Settings, *, console: bool) -> None:
@@ -218,6 +251,55 @@ def pick(systems: Sequence[System], name: str) -> tuple[System, ...]:
     return chosen
 
 
+def _system_named(settings: Settings, name: str) -> SystemSettings:
+    found = [each for each in settings.systems if each.name == name]
+    found = found or [each for each in settings.systems if each.vendor.value == name]
+    if len(found) != 1:
+        known = ", ".join(each.name for each in settings.systems)
+        which = "several systems are" if found else "no system is"
+        raise UserError([Problem("", "SYSTEM", f"{which} called {name!r}; config.toml has {known}")])
+    return found[0]
+
+
+def _salesforce_installer(system: SystemSettings, loaded: Loaded, token: str) -> Installer:
+    from connector.crm.retry import ReadRetry
+    from connector.crm.salesforce.provision.installer import SalesforceInstaller
+    from connector.crm.salesforce.provision.metadata import MetadataLine
+    from connector.crm.salesforce.session import SalesforceSession
+
+    own = _salesforce_login(system)
+    clock = SystemClock()
+
+    def session(login: SalesforceLogin) -> SalesforceSession:
+        return SalesforceSession(login, on_call=lambda _: None, clock=clock, retry=ReadRetry(clock=clock))
+
+    daemons = session(own)
+    try:
+        identity, words = daemons.identity, ""
+    except CrmError as error:
+        if not token:
+            raise
+        identity = None
+        words = (
+            "The daemon's own login does not work yet, so its permission set must be assigned by hand: "
+            f"{error.fault.message} ({error.fault.vendor_code})"
+        )
+    works = daemons
+    if token:
+        works = session(dataclasses.replace(own, access_token=token, org_id=identity.org_id if identity else ""))
+    name = SystemName(system.name)
+    return SalesforceInstaller(
+        name=name,
+        crm_map=loaded.maps[name],
+        policy=loaded.policies[name],
+        line=MetadataLine(works, now=clock.now),
+        own=MetadataLine(daemons, now=clock.now) if token and identity else None,
+        integration_user=identity.user_id if identity else "",
+        login_problem=words,
+        channel=_channel_of(system),
+    )
+
+
 def _channel_of(system: SystemSettings) -> ChannelChoice:
     """Where the daemon listens; a channel that the admin made is the admin's to fill."""
     from connector.crm.salesforce.provision.channel import CUSTOM_CHANNEL
@@ -229,24 +311,7 @@ def _channel_of(system: SystemSettings) -> ChannelChoice:
     return ChannelChoice.CUSTOM if named == CUSTOM_CHANNEL else ChannelChoice.OFF
 
 
-def _org_named(settings: Settings, name: str) -> SystemSettings:
-    found = [each for each in settings.systems if each.name == name]
-    found = found or [each for each in settings.systems if each.vendor.value == name]
-    if len(found) != 1:
-        known = ", ".join(each.name for each in settings.systems)
-        which = "several systems are" if found else "no system is"
-        raise UserError([Problem("", "SYSTEM", f"{which} called {name!r}; config.toml has {known}")])
-    if found[0].vendor is not Vendor.SALESFORCE:
-        message = (
-            f"{found[0].name} is a {found[0].vendor.value} portal, and so far only Salesforce can be provisioned. "
-            "What to click in HubSpot stands in the admin guide, section 3 (Create the fields); then: handoff check"
-        )
-        raise UserError([Problem("", "SYSTEM", message)])
-    return found[0]
-
-
-def _salesforce(settings: SystemSettings, crm_map: CrmMap, on_call: OnCall, meter: Meter) -> CRM:
-    del meter  # this vendor has no rate besides the day's, which its answers tell
+def _salesforce(settings: SystemSettings, crm_map: CrmMap, wires: Wires) -> CRM:
     from connector.crm.salesforce.adapter import connect_salesforce
     from connector.crm.salesforce.pubsub.topics import ADDRESS, LiveOptions
 
@@ -255,7 +320,7 @@ def _salesforce(settings: SystemSettings, crm_map: CrmMap, on_call: OnCall, mete
         system=SystemName(settings.name),
         map=crm_map,
         login=_salesforce_login(settings),
-        on_call=on_call,
+        on_call=wires.on_call,
         allow_duplicates=settings.allow_duplicates,
         live=LiveOptions(live.address or ADDRESS, live.channel, required=live.required) if live else None,
         bulk_threshold=settings.bulk_threshold,
@@ -286,7 +351,7 @@ def _salesforce_login(settings: SystemSettings) -> SalesforceLogin:
             raise _wrong_credentials(settings)
 
 
-def _hubspot(settings: SystemSettings, crm_map: CrmMap, on_call: OnCall, meter: Meter) -> CRM:
+def _hubspot(settings: SystemSettings, crm_map: CrmMap, wires: Wires) -> CRM:
     from connector.crm.hubspot.adapter import HubSpotCRM
 
     token, app = _hubspot_login(settings)
@@ -297,8 +362,12 @@ def _hubspot(settings: SystemSettings, crm_map: CrmMap, on_call: OnCall, meter: 
         app=app,
         base_url=settings.base_url,
         api_version=settings.api_version,
-        on_call=on_call,
-        meter=meter,
+        on_call=wires.on_call,
+        meter=wires.meter,
+        listens=settings.live is not None,
+        live_required=bool(settings.live and settings.live.required),
+        letterbox=wires.letterbox,
+        webhook_url=settings.webhook_url if settings.live else "",
     )
 
 
@@ -316,9 +385,49 @@ def _hubspot_login(settings: SystemSettings) -> tuple[str, App | None]:
             raise _wrong_credentials(settings)
 
 
-ADAPTERS: Mapping[Vendor, Callable[[SystemSettings, CrmMap, OnCall, Meter], CRM]] = {
+ADAPTERS: Mapping[Vendor, Callable[[SystemSettings, CrmMap, Wires], CRM]] = {
     Vendor.SALESFORCE: _salesforce,
     Vendor.HUBSPOT: _hubspot,
+}
+
+
+def _hubspot_door(settings: SystemSettings, runtime: Runtime) -> Door:
+    from connector.crm.hubspot.live.door import HubSpotDoor
+
+    (crm,) = (each.crm for each in runtime.systems if each.name == settings.name)
+    app = settings.app
+    secrets = (app.client_secret, app.previous_secret) if app else ()
+    return HubSpotDoor(
+        url=settings.webhook_url,
+        secrets=[each.get_secret_value() for each in secrets if each],
+        home=lambda: crm.home,
+        now=runtime.shared.clock.now,
+    )
+
+
+DOORS: Mapping[Vendor, Callable[[SystemSettings, Runtime], Door]] = {Vendor.HUBSPOT: _hubspot_door}
+
+
+def _hubspot_installer(system: SystemSettings, loaded: Loaded, token: str) -> Installer:
+    from connector.crm.hubspot.provision.installer import open_portal
+
+    own, app = _hubspot_login(system)
+    name = SystemName(system.name)
+    return open_portal(
+        name=name,
+        crm_map=loaded.maps[name],
+        policy=loaded.policies[name],
+        base_url=system.base_url,
+        api_version=system.api_version,
+        own=own,
+        app=app,
+        admin=token,
+    )
+
+
+INSTALLERS: Mapping[Vendor, Callable[[SystemSettings, Loaded, str], Installer]] = {
+    Vendor.SALESFORCE: _salesforce_installer,
+    Vendor.HUBSPOT: _hubspot_installer,
 }
 
 
@@ -327,15 +436,18 @@ def _wrong_credentials(settings: SystemSettings) -> UserError:
     return UserError([Problem("config", f"systems.{settings.name}", message)])
 
 
-def _system(settings: SystemSettings, everything: Settings, loaded: Loaded, *, telemetry: Telemetry) -> System:
+def _system(
+    settings: SystemSettings, everything: Settings, loaded: Loaded, *, telemetry: Telemetry, store: Store
+) -> System:
     name = SystemName(settings.name)
 
     def count(kind: str) -> None:
         telemetry.api_calls.labels(system=name, kind=kind).inc()
 
+    wires = Wires(on_call=count, letterbox=store.letterbox(name), meter=telemetry.budgets(name))
     return System(
         name=name,
-        crm=build_crm(settings, loaded.maps[name], on_call=count, meter=telemetry.budgets(name)),
+        crm=build_crm(settings, loaded.maps[name], wires=wires),
         policy=loaded.policies[name],
         act=everything.daemon.mode is Mode.ACT,
         safety_poll=settings.live.safety_poll if settings.live else SAFETY_POLL,
@@ -408,4 +520,5 @@ def _status(runtime: Runtime) -> Status:
             lag_seconds=each.lag_seconds,
             is_paused=shared.store.paused(each.name) is not None,
         )
+        shared.telemetry.letters_waiting.labels(system=each.name).set(shared.store.letters_waiting(each.name))
     return status

@@ -1,13 +1,16 @@
-"""``handoff provision``: what a Salesforce org lacks for the handoff, and, when told to, putting it there.
+"""``handoff provision``: what a CRM lacks for the handoff, and, when told to, putting it there.
 
-Not here: what an org should have and what is done to it (``crm.salesforce.provision``); how the answer is laid out
-(``provision_show``).
+Not here: what a CRM should have and what is done to it (``crm.<vendor>.provision``, behind ``crm.installer``); how the
+answer is laid out (``provision_show``).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
+from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -17,44 +20,59 @@ from connector import bootstrap
 from connector.cli import provision_show as show
 from connector.cli.app import EXIT_CRM, EXIT_FOUND
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config
-from connector.cli.show import progress_console as console
-from connector.crm.salesforce.provision.apply import LeftRunning
-from connector.crm.salesforce.provision.install import Applied, Look, Wish, carry_out, look
-from connector.crm.salesforce.provision.options import Channel, Options
-from connector.crm.salesforce.provision.source import OccupiedError, write_source
-from connector.errors import Advice, CrmError, FaultCode, Problem, UserError
+from connector.crm.installer import Choices, Ending, Installer, Mark, OccupiedError, Survey
+from connector.errors import CrmError, FaultCode, Problem, UserError
 
-HELP = """Install what a Salesforce org needs for the handoff: plan it, apply it, take it out again.
+HELP = """Install what a CRM needs for the handoff: plan it, apply it, take it out again.
 
-Reads the mappings and the org and prints what would be made, changed and kept, what conflicts, and what only a person
-can do. **Writes nothing without --apply.** Applying first lets the org check the whole package without saving, then
-deploys it whole or not at all, gives the connector's user its permission set, and reads again to see that it is so.
+Reads the mappings and the CRM and prints what would be made, changed and kept, what conflicts, and what only a person
+can do, click by click. **Writes nothing without --apply.** After applying it reads again to see that it is so.
 
-The usual way, in a sandbox org first, as an admin, so that the daemon's own user needs no admin rights:
+**Salesforce**: fields with their access, validation rules, page layouts, permission sets, reports; checked by the org
+without saving, then deployed whole or not at all. **HubSpot**: property groups and properties; limits and scopes are
+looked at first, pipelines are verified and never changed, required properties at a stage are a list of clicks.
 
-1. `export SF_ADMIN_TOKEN=…`: an access token of yours, for example from `sf org auth show-access-token --json`.
+The usual way, in a sandbox org or test portal first, as an admin, so that the daemon's own login needs no admin rights:
 
-2. `handoff provision salesforce --token-env SF_ADMIN_TOKEN`: read the plan.
+1. `export ADMIN_TOKEN=…`. Salesforce: an access token of yours, as `sf org auth show-access-token --json` tells it.
+   HubSpot: a service key or app token with the scopes `crm.schemas.….write`.
+
+2. `handoff provision hubspot --token-env ADMIN_TOKEN`: read the plan.
 
 3. The same with `--apply`.
 
-4. Assign Handoff_Sales to reps and Handoff_Customer_Success to CSMs, then `handoff check`.
+4. What is listed under *By hand* (in Salesforce: assign the permission sets), then `handoff check`.
 
-What an admin added or chose (further picklist values, longer fields, other labels, an edited rule) is kept. Only
-components whose name begins with Handoff_ are changed, besides the section in layouts and the channel's members.
+What an admin added or chose (further choices, longer fields, other labels, an edited rule) is kept.
 
-Exit code 0 when all is well, 1 when something needs a person (a conflict, a refused deploy), 2 for mistakes in files
-and arguments, 3 when the org could not be reached. Before it writes it asks, in a production org for the org's id.
+Exit code 0 when all is well, 1 when something needs a person (a conflict, a refused write), 2 for mistakes in files and
+arguments, 3 when the CRM could not be reached. Before it writes it asks, where everybody works for the org's or
+portal's id.
 """
 
 
+ADMINS = "Name the variable that holds an admin's access token: --token-env NAME"
+
+
+class Channel(StrEnum):
+    """Where change events come from: the org's standard channel, a channel of our own, or nowhere (polling alone)."""
+
+    OFF = "off"
+    STANDARD = "standard"
+    CUSTOM = "custom"
+
+
 def command(
-    system: Annotated[str, typer.Argument(help="The system's name in config.toml, or `salesforce` if there is one.")],
+    system: Annotated[
+        str,
+        typer.Argument(help="The system's name in config.toml, or `salesforce` or `hubspot` if there is one."),
+    ],
     *,
     config: Config = DEFAULT_CONFIG,
     apply: Annotated[bool, typer.Option("--apply", help="Do what the plan says, after asking.")] = False,
     export: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write Salesforce source format into this folder, and stop.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the installation into this folder (source format, JSON), and stop."),
     ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Plan the way back; with --apply, do it.")] = False,
     with_fields: Annotated[
@@ -65,15 +83,22 @@ def command(
     ] = False,
     channel: Annotated[
         Channel | None,
-        typer.Option(help="Where change events come from; by default where config.toml has the daemon listen."),
+        typer.Option(help="Salesforce: where change events come from; by default where config.toml has them."),
     ] = None,
     activity_events: Annotated[
-        bool, typer.Option("--activity-events", help="Events of tasks and meetings too; needs View All Data.")
+        bool, typer.Option("--activity-events", help="Salesforce: events of tasks and meetings too; View All Data.")
     ] = False,
     ledger: Annotated[
-        bool, typer.Option("--ledger", help="The object Handoff_Effect__c, where Activity may get no external id.")
+        bool,
+        typer.Option("--ledger", help="Salesforce: Handoff_Effect__c, where Activity may get no external id."),
     ] = False,
-    reports: Annotated[bool, typer.Option(help="The report folder with its dashboard.")] = True,
+    reports: Annotated[bool, typer.Option(help="Salesforce: the report folder with its dashboard.")] = True,
+    pipeline_rules: Annotated[
+        bool,
+        typer.Option(
+            "--pipeline-rules", help="HubSpot (beta): won deals are not moved back by hand; with --remove, off."
+        ),
+    ] = False,
     token_env: Annotated[
         str, typer.Option(metavar="NAME", help="The variable that holds an admin's access token for this command.")
     ] = "",
@@ -87,111 +112,91 @@ def command(
     _refuse_odd_arguments(apply=apply, export=export, remove=remove, with_fields=with_fields, data=even_with_data)
     if apply and not yes and not sys.stdin.isatty():
         raise UserError([Problem("", "--apply", "asks before it writes, and nobody is there to answer; add --yes")])
-    org = bootstrap.open_org(config, system, token=_token(token_env))
-    wish = Wish(
-        crm_map=org.crm_map,
-        policy=org.policy,
-        options=Options(
-            channel=channel or org.channel, activity_events=activity_events, ledger=ledger, reports=reports
-        ),
-        integration_user=org.integration_user,
+    choices = Choices(
         remove=remove,
         with_fields=with_fields,
         even_with_data=even_with_data,
+        channel=channel or "",
+        activity_events=activity_events,
+        ledger=ledger,
+        reports=reports,
+        pipeline_rules=pipeline_rules,
     )
-    found = _look(org, wish, token_env=token_env)
+    installer = bootstrap.open_installer(config, system, token=_token(token_env))
+    _refuse_strange_choices(choices, installer)
+    found = _look(installer, choices, token_env=token_env)
     if export is not None:
-        _export(found, export, as_json=as_json)
+        _export(installer, found, export, as_json=as_json)
         return
     given = (
         f"--config {config}" if config != DEFAULT_CONFIG else "",
         f"--token-env {token_env}" if token_env else "",
-        "--remove" if remove else "",
-        "--with-fields" if with_fields else "",
-        "--even-with-data" if even_with_data else "",
-        f"--channel {channel}" if channel else "",
-        "--activity-events" if activity_events else "",
-        "--ledger" if ledger else "",
-        "" if reports else "--no-reports",
+        *(_spelled(name, value) for name, value in _chosen(choices).items()),
     )
     page = show.Page(
-        system=org.name,
-        look=found,
-        login_problem=org.login_problem,
+        system=installer.name,
+        survey=found,
+        login_problem=installer.login_problem,
         removing=remove,
         given=" ".join(part for part in given if part),
     )
     if not as_json:
         show.tell_plan(page)
-    applied, left = _apply(org, wish, found, yes=yes, quiet=as_json) if apply and _may_apply(found) else (None, None)
+    if apply and found.lacking:
+        words = f"this login may not do it; it lacks a scope on {'; '.join(found.lacking)}. {ADMINS}"
+        raise UserError([Problem(installer.name, "rights", words)])
+    agreed = apply and found.may_apply and not found.plan.is_empty and (yes or show.asked_to_apply(page))
+    ended, left = _apply(installer, choices, quiet=as_json) if agreed else (None, None)
     if as_json:
-        show.tell_json(page, applied=applied, left=left)
-    elif applied is not None:
-        show.tell_applied(page, applied=applied, left=left)
+        show.tell_json(page, ended=ended, left=left)
+    elif ended is not None:
+        show.tell_applied(page, ended=ended, left=left)
     else:
         show.tell_next(page, applying=apply)
-    if _needs_a_person(found, applied, left, fail_on_changes=fail_on_changes):
+    if ended is not None and ended.mark is Mark.UNKNOWN:
+        raise typer.Exit(EXIT_CRM)
+    if _needs_a_person(found, ended, left, fail_on_changes=fail_on_changes):
         raise typer.Exit(EXIT_FOUND)
 
 
 command.__doc__ = HELP
 
 
-def _apply(
-    org: bootstrap.OpenedOrg, wish: Wish, found: Look, *, yes: bool, quiet: bool
-) -> tuple[Applied | None, Look | None]:
-    """What became of the plan, and the org read once more; None twice when nothing was to do or the person declined."""
-    if found.plan.is_empty or not (yes or show.asked_to_apply(org.name, found)):
-        return None, None
-    try:
-        with show.watching(quiet=quiet) as told:
-            applied = carry_out(org.line, found.plan, told=told, bereft=show.tell_bereft)
-    except LeftRunning as left:
-        words = show.left_running(left, system=org.name)
-        if left.fault is None:
-            raise UserError([Problem("", "interrupted", words)]) from left
-        console().print(words, markup=False, soft_wrap=True)
-        raise typer.Exit(EXIT_CRM) from left
-    except CrmError as error:
-        if error.fault.advice is not Advice.VERIFY:
-            raise
-        console().print(show.lost_words(error, system=org.name), markup=False, soft_wrap=True)
-        raise typer.Exit(EXIT_CRM) from error
-    return applied, look(org.line, wish, own=org.own) if applied.ok else None
+def _apply(installer: Installer, choices: Choices, *, quiet: bool) -> tuple[Ending, Survey | None]:
+    """What became of the plan, and the CRM read once more when all of it was done."""
+    with show.watching(quiet=quiet) as told:
+        ended = installer.carry_out(told=told)
+    return ended, installer.look(choices) if ended.ok else None
 
 
-def _look(org: bootstrap.OpenedOrg, wish: Wish, *, token_env: str) -> Look:
-    """The org and the plan. A login that may not read set-up is the person's to mend, so it says how."""
+def _look(installer: Installer, choices: Choices, *, token_env: str) -> Survey:
+    """The CRM and the plan. A login that may not read set-up is the person's to mend, so it says how."""
     try:
-        return look(org.line, wish, own=org.own)
+        return installer.look(choices)
     except CrmError as error:
         if error.fault.code is not FaultCode.NOT_PERMITTED:
             raise
         whose = f"the token in {token_env}" if token_env else "the connector's own login"
         words = (
-            f"{whose} may not read the org's set-up ({error.fault.vendor_code}: {error.fault.message}); "
-            "name the variable that holds an admin's access token: --token-env NAME"
+            f"{whose} may not read {installer.vendor}'s set-up ({error.fault.vendor_code}: {error.fault.message}). "
+            f"{ADMINS}"
         )
-        raise UserError([Problem(org.name, "rights", words)]) from error
+        raise UserError([Problem(installer.name, "rights", words)]) from error
 
 
-def _may_apply(found: Look) -> bool:
-    return not found.plan.blocked and not found.desired.problems
-
-
-def _needs_a_person(found: Look, applied: Applied | None, left: Look | None, *, fail_on_changes: bool) -> bool:
-    if not _may_apply(found):
+def _needs_a_person(found: Survey, ended: Ending | None, left: Survey | None, *, fail_on_changes: bool) -> bool:
+    if not found.may_apply:
         return True
-    if applied is not None:
-        return not applied.ok or (left is not None and not left.plan.is_empty)
+    if ended is not None:
+        return not ended.ok or (left is not None and not left.plan.is_empty)
     return fail_on_changes and not found.plan.is_empty
 
 
-def _export(found: Look, folder: Path, *, as_json: bool) -> None:
-    if found.desired.problems:
-        raise UserError(found.desired.problems)
+def _export(installer: Installer, found: Survey, folder: Path, *, as_json: bool) -> None:
+    if found.problems:
+        raise UserError(found.problems)
     try:
-        written = write_source(found.exported, folder, found.api_version, gone=found.plan.to_remove)
+        written = installer.export(folder)
     except OccupiedError as error:
         words = f"has files that no export wrote and this one would overwrite: {error}; name an empty folder"
         raise UserError([Problem(str(folder), "--export", words)]) from error
@@ -211,9 +216,33 @@ def _token(variable: str) -> str:
     return token
 
 
+def _chosen(choices: Choices) -> Mapping[str, bool | str]:
+    """What was chosen otherwise than by default, by the name of its choice."""
+    fields = dataclasses.fields(Choices)
+    return {one.name: value for one in fields if (value := getattr(choices, one.name)) != one.default}
+
+
+def _spelled(name: str, value: bool | str) -> str:
+    """A choice as it is typed."""
+    option = name.replace("_", "-")
+    if isinstance(value, str):
+        return f"--{option} {value}"
+    return f"--{option}" if value else f"--no-{option}"
+
+
+WAY_BACK = frozenset({"remove", "with_fields", "even_with_data"})
+
+
+def _refuse_strange_choices(choices: Choices, installer: Installer) -> None:
+    strange = [name for name in _chosen(choices) if name not in WAY_BACK | installer.knows]
+    if strange:
+        words = f"means nothing in {installer.vendor}; leave it out"
+        raise UserError([Problem("", f"--{name.replace('_', '-')}", words) for name in strange])
+
+
 def _refuse_odd_arguments(*, apply: bool, export: Path | None, remove: bool, with_fields: bool, data: bool) -> None:
     odd = (
-        (apply and export is not None, "--export", "writes files and --apply an org; ask for one of them"),
+        (apply and export is not None, "--export", "writes files and --apply a CRM; ask for one of them"),
         (remove and export is not None, "--export", "shows what is installed; leave --remove out"),
         (with_fields and not remove, "--with-fields", "goes with --remove"),
         (data and not with_fields, "--even-with-data", "goes with --remove --with-fields"),

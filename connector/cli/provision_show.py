@@ -1,6 +1,6 @@
-"""A plan for an org as people read it in a terminal, and as plain data for ``--json``.
+"""A plan for a CRM as people read it in a terminal, and as plain data for ``--json``.
 
-Not here: planning and doing (``crm.salesforce.provision``), and what follows for the exit code (``provision``).
+Not here: planning and doing (``crm.<vendor>.provision``), and what follows for the exit code (``provision``).
 """
 
 from __future__ import annotations
@@ -19,12 +19,7 @@ import typer
 from rich.progress import Progress as Bar
 
 from connector.cli.show import console, progress_console
-from connector.crm.salesforce.provision.apply import Failure, LeftRunning, Outcome, Progress
-from connector.crm.salesforce.provision.conflicts import Danger
-from connector.crm.salesforce.provision.install import Applied, Look
-from connector.crm.salesforce.provision.items import WRITES, Difference, Do, Grant, Item
-from connector.crm.salesforce.provision.source import DESTRUCTIVE, MANIFEST
-from connector.errors import CrmError
+from connector.crm.installer import WRITES, Danger, Difference, Do, Ending, Exported, Line, Mark, Progress, Survey
 
 SIGNS: Mapping[Do, tuple[str, str]] = {
     Do.CREATE: ("+", "green"),
@@ -44,8 +39,6 @@ HEADS: Mapping[Do, str] = {
     Do.BY_HAND: "By hand",
     Do.KEEP: "Kept",
 }
-ID_CHARS = 15
-"""An id as Setup shows it; the API's has three characters more (facts: Salesforce §7)."""
 WIDEST = 120
 """Columns of text a person reads with ease, however wide the terminal is."""
 CUT = 400
@@ -54,53 +47,46 @@ CUT = 400
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is told of one org. ``given`` are the options to repeat when what was planned is to be applied."""
+    """What is told of one CRM. ``given`` are the options to repeat when what was planned is to be applied."""
 
     system: str
-    look: Look
+    survey: Survey
     login_problem: str
     removing: bool
     given: str = ""
 
-    @property
-    def org(self) -> str:
-        """Which org this is, so that nobody applies to the wrong one."""
-        org = self.look.org
-        kind = "a sandbox org" if org.is_sandbox else "a PRODUCTION org"
-        return f"{' '.join(part for part in (org.name, org.org_id) if part) or 'an org'}, {kind}"
-
 
 def tell_plan(page: Page) -> None:
     """The plan, the dangers, and what could not be read."""
-    out = console()
-    out.rule(f"{page.system}: {'the way back' if page.removing else 'the plan'} for {page.org}")
+    out, survey = console(), page.survey
+    out.rule(f"{page.system}: {'the way back' if page.removing else 'the plan'} for {survey.site}")
     for do in SIGNS:
-        _tell_items(do, page.look.plan.of(do))
-    for grant in page.look.plan.grants:
-        what = "is taken from" if grant.take else "is given to the connector's user"
-        out.print(f"  ~ PermissionSet {grant.permission_set} {what} {grant.user_id}", markup=False)
-    _tell_dangers(page.look.dangers)
-    for problem in page.look.desired.problems:
+        _tell_items(do, survey.plan.of(do))
+    for words in survey.besides:
+        out.print(f"  ~ {words}", markup=False)
+    _tell_dangers(survey)
+    for problem in survey.problems:
         out.print(f"[bold red]To mend first[/]: {problem}", soft_wrap=True)
-    for words in page.look.org.unread:
+    for words in survey.unread:
         out.print(f"Could not be read with this login: {words}", markup=False, soft_wrap=True)
+    for words in survey.lacking:
+        out.print(f"To apply, this login lacks a scope, on {words}", markup=False, soft_wrap=True)
     if page.login_problem and not page.removing:
-        words = "so its permission set must be assigned by hand"
-        out.print(
-            f"The daemon's own login does not work yet, {words}: {page.login_problem}", markup=False, soft_wrap=True
-        )
+        out.print(page.login_problem, markup=False, soft_wrap=True)
 
 
 def tell_next(page: Page, *, applying: bool) -> None:
     """The last lines of a plan that was not carried out: the counts, and what to do."""
-    out, plan = console(), page.look.plan
+    out, survey, plan = console(), page.survey, page.survey.plan
     found = [f"{len(plan.of(do))} {HEADS[do].lower()}" for do in SIGNS if do is not Do.KEEP and plan.of(do)]
-    found += [f"{len(plan.grants)} to be given or taken"] if plan.grants else []
+    found += [f"{len(survey.besides)} to be given or taken"] if survey.besides else []
     counts = ", ".join(found)
-    if plan.blocked or page.look.desired.problems:
-        out.print(f"{counts}. Nothing can be applied before the conflicts are solved.", markup=False)
+    if not survey.may_apply:
+        what = "what is to mend is mended" if survey.problems and not plan.blocked else "the conflicts are solved"
+        out.print(f"{counts}. Nothing can be applied before {what}.".removeprefix(". "), markup=False)
     elif plan.is_empty:
-        out.print("Nothing to do: the org has everything." if not page.removing else "Nothing to take out.")
+        everything = f"Nothing to do: the {survey.site.noun} has everything."
+        out.print(everything if not page.removing else "Nothing to take out.")
     elif applying:
         out.print("Nothing was written.")
     else:
@@ -109,133 +95,92 @@ def tell_next(page: Page, *, applying: bool) -> None:
         out.print(f"  {again}", **_PLAIN)
 
 
-def tell_applied(page: Page, *, applied: Applied, left: Look | None) -> None:
+def tell_applied(page: Page, *, ended: Ending, left: Survey | None) -> None:
     """How it went, and what the second reading says."""
-    out = console()
-    for what, outcome in (("The check", applied.check), ("The deploy", applied.done)):
-        if outcome is not None and not outcome.ok:
-            out.print(f"{what} {outcome.job} was refused, so nothing was changed: {outcome.words}", markup=False)
-            for failure in outcome.failures:
-                out.print(f"  ! {_failure_line(failure)}", markup=False, soft_wrap=True)
-    for grant, words in applied.refused:
-        verb = "taken from" if grant.take else "given to"
-        out.print(f"  ! {grant.permission_set} could not be {verb} {grant.user_id}: {words}", markup=False)
-    if not applied.ok or left is None:
+    out = progress_console() if ended.mark is Mark.UNKNOWN else console()
+    for words in ended.words:
+        out.print(words, markup=False, soft_wrap=True, highlight=False)
+    if not ended.ok or left is None:
         return
-    if applied.done is not None:
-        out.print(f"Done: deploy {applied.done.job}.")
     if left.plan.is_empty:
         tail = "" if page.removing else " Next: what is listed under By hand, then handoff check."
         out.print(f"Read again: nothing is left to do.{tail}", markup=False)
     else:
-        out.print("Read again: the org does not yet show everything. What is left:")
+        out.print(f"Read again: the {left.site.noun} does not yet show everything. What is left:")
         for do in (Do.CREATE, Do.CHANGE, Do.REMOVE):
             _tell_items(do, left.plan.of(do))
 
 
-def tell_json(page: Page, *, applied: Applied | None, left: Look | None) -> None:
+def tell_json(page: Page, *, ended: Ending | None, left: Survey | None) -> None:
     """Everything as one JSON object."""
-    look = page.look
+    survey = page.survey
     data = {
         "system": page.system,
-        "org": look.org.org_id,
-        "name": look.org.name,
-        "sandbox": look.org.is_sandbox,
-        "empty": look.plan.is_empty,
-        "blocked": bool(look.plan.blocked or look.desired.problems),
-        "items": [_item_data(item) for item in look.plan.items],
-        "grants": [
-            {"permission_set": one.permission_set, "user": one.user_id, "take": one.take} for one in look.plan.grants
-        ],
+        **survey.data,
+        "empty": survey.plan.is_empty,
+        "blocked": not survey.may_apply,
+        "items": [_item_data(item) for item in survey.plan.items],
         "dangers": [
             {"weight": one.weight.value, "what": one.what, "effect": one.effect, "remedy": one.remedy}
-            for one in look.dangers
+            for one in survey.dangers
         ],
-        "problems": [str(one) for one in look.desired.problems],
-        "unread": list(look.org.unread),
+        "problems": [str(one) for one in survey.problems],
+        "unread": list(survey.unread),
+        "lacking": list(survey.lacking),
         "login_problem": page.login_problem,
-        "applied": None if applied is None else _applied_data(applied),
+        "applied": None if ended is None else {"ok": ended.ok, "words": list(ended.words), **ended.data},
         "left": None if left is None else [_item_data(one) for one in left.plan.of(*WRITES)],
     }
     sys.stdout.write(json.dumps(data, indent=2) + "\n")
 
 
-def tell_export(folder: Path, written: Sequence[Path], look: Look, *, as_json: bool) -> None:
-    """What was written, and how it gets into an org without us."""
-    what = f"--source-dir {folder}/force-app"
-    if look.plan.to_remove:
-        what = f"--manifest {folder}/{MANIFEST} --post-destructive-changes {folder}/{DESTRUCTIVE}"
-    commands = [f"sf project deploy start {what} --target-org ORG{more}" for more in (" --dry-run", "")]
+def tell_export(folder: Path, written: Exported, survey: Survey, *, as_json: bool) -> None:
+    """What was written, and how it gets into a CRM without us."""
     if as_json:
         data = {
             "folder": str(folder),
-            "files": [str(path) for path in written],
-            "deploy_with": commands,
-            "conflicts": [_item_data(one) for one in look.plan.of(Do.CONFLICT)],
+            "files": [str(path) for path in written.files],
+            "deploy_with": list(written.deploy_with),
+            "conflicts": [_item_data(one) for one in survey.plan.of(Do.CONFLICT)],
         }
         sys.stdout.write(json.dumps(data, indent=2) + "\n")
         return
     out = console()
-    out.print(f"{len(written)} files written to {folder}. Nothing was changed in the org.", markup=False)
-    _tell_items(Do.CONFLICT, look.plan.of(Do.CONFLICT))
-    if look.dangers:
-        out.print(f"{len(look.dangers)} things of the org's own may fight with this: see the plan, without --export.")
-    out.print("Check it, then deploy it, with the Salesforce CLI:")
-    for each in commands:
+    where = survey.site.noun
+    out.print(f"{len(written.files)} files written to {folder}. Nothing was changed in the {where}.", markup=False)
+    _tell_items(Do.CONFLICT, survey.plan.of(Do.CONFLICT))
+    if survey.dangers:
+        words = f"{len(survey.dangers)} things of the {where}'s own may fight with this"
+        out.print(f"{words}: see the plan, without --export.")
+    for words in written.words:
+        out.print(words, markup=False, soft_wrap=True)
+    for each in written.deploy_with:
         out.print(f"  {each}", markup=False, soft_wrap=True)
 
 
-def asked_to_apply(system: str, look: Look) -> bool:
-    """Whether the person at the terminal says yes; no is the default. A production org is asked for by its id."""
-    page = Page(system, look, "", removing=False)
-    if look.org.is_sandbox or not look.org.org_id:
-        return typer.confirm(f"Write this to {page.org}?", default=False)
+def asked_to_apply(page: Page) -> bool:
+    """Whether the person at the terminal says yes; no is the default. Where everybody works its id is asked for."""
+    site = page.survey.site
+    if not site.guarded:
+        return typer.confirm(f"Write this to {site}?", default=False)
     # A yes is typed without reading. Whoever writes to where everybody works names it.
-    typed = typer.prompt(f"This is {page.org}. Type the org's id to write to it", default="", show_default=False)
-    return str(typed).strip() in (look.org.org_id, look.org.org_id[:ID_CHARS])
-
-
-def left_running(left: LeftRunning, *, system: str) -> str:
-    """What to know when the end of a deploy was not seen: after Ctrl-C, a login that ended, or too long a wait."""
-    why = f"its end was not seen ({left.fault.message}, {left.fault.vendor_code}); " if left.fault else ""
-    if left.check_only:
-        return f"{why}the check {left.job} goes on or not; it changes nothing in the org, and nothing was deployed"
-    return (
-        f"{why}the deploy {left.job} goes on in the org: Setup > Deployment Status shows it and can cancel it. "
-        f"What is left to do afterwards: handoff provision {system}"
-    )
-
-
-def tell_bereft(grants: Sequence[Grant]) -> None:
-    """Who does not hold a permission set any more, though it may still be there: nothing else would tell."""
-    out = progress_console()
-    out.print("These people lost a permission set that could not be given back; if it stays, assign it again:")
-    for name in sorted({one.permission_set for one in grants}):
-        users = ", ".join(one.user_id for one in grants if one.permission_set == name)
-        out.print(f"  {name}: {users}", **_PLAIN)
-
-
-def lost_words(error: CrmError, *, system: str) -> str:
-    """What to know when the org's answer to a deploy never came."""
-    return (
-        f"the answer to the deploy was lost ({error.fault.vendor_code}), so it may be under way or not: "
-        f"Setup > Deployment Status shows it. What is left to do once it ended: handoff provision {system}"
-    )
+    question = f"This is {site}. Type the {site.noun}'s id to write to it"
+    typed = typer.prompt(question, default="", show_default=False)
+    return str(typed).strip() in site.ids
 
 
 @contextmanager
 def watching(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """Shows how far a deploy is, on standard error, while the block runs."""
+    """Shows how far an apply is, on standard error, while the block runs."""
     with Bar(transient=True, disable=quiet or not sys.stderr.isatty(), console=progress_console()) as bar:
         rows: dict[str, Any] = {}
 
         def told(progress: Progress) -> None:
             if progress.job not in rows:
                 rows[progress.job] = bar.add_task("", total=None)
-            what = "checking" if progress.check_only else "deploying"
             bar.update(
                 rows[progress.job],
-                description=f"{what} {progress.job} {progress.state}",
+                description=progress.words,
                 total=progress.total or None,
                 completed=progress.done,
             )
@@ -243,7 +188,7 @@ def watching(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
         yield told
 
 
-def _tell_items(do: Do, items: Sequence[Item]) -> None:
+def _tell_items(do: Do, items: Sequence[Line]) -> None:
     if not items:
         return
     out = console()
@@ -256,6 +201,8 @@ def _tell_items(do: Do, items: Sequence[Item]) -> None:
         _say(f"{sign} {item.type} {unquote(item.name)}{f': {item.detail}' if item.detail else ''}", indent=2)
         for one in item.differences:
             _say(_difference_line(one), indent=6)
+        for number, step in enumerate(item.steps, 1):
+            _say(f"{number}. {step}", indent=6)
         if item.why and do is not Do.KEEP:
             _say(item.why, indent=6, style="dim")
     if quiet:
@@ -277,11 +224,12 @@ def _say(text: str, *, indent: int, style: str = "") -> None:
 _PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
 
 
-def _tell_dangers(dangers: Sequence[Danger]) -> None:
+def _tell_dangers(survey: Survey) -> None:
+    dangers: Sequence[Danger] = survey.dangers
     if not dangers:
         return
     out = console()
-    out.print(f"[bold yellow]The org's own, which may fight with this[/] ({len(dangers)})")
+    out.print(f"[bold yellow]The {survey.site.noun}'s own, which may fight with this[/] ({len(dangers)})")
     for one in dangers:
         _say(f"{one.weight.value}: {one.what} {one.effect}", indent=2)
         _say(one.remedy, indent=6, style="dim")
@@ -291,16 +239,11 @@ def _difference_line(one: Difference) -> str:
     return f"{one.attribute}: {_cut(one.before) or '(none)'} -> {_cut(one.after)}"
 
 
-def _failure_line(failure: Failure) -> str:
-    where = f"{failure.file}:{failure.line}" if failure.line else failure.file
-    return " ".join(part for part in (failure.type, failure.name, f"({where}):", failure.problem) if part)
-
-
 def _cut(text: str) -> str:
     return text if len(text) <= CUT else text[: CUT - 1] + "…"
 
 
-def _item_data(item: Item) -> dict[str, Any]:
+def _item_data(item: Line) -> dict[str, Any]:
     return {
         "do": item.do.value,
         "type": item.type,
@@ -308,33 +251,8 @@ def _item_data(item: Item) -> dict[str, Any]:
         "detail": item.detail,
         "why": item.why,
         "blocks": item.blocks,
+        "steps": list(item.steps),
         "differences": [
             {"attribute": one.attribute, "before": one.before, "after": one.after} for one in item.differences
-        ],
-    }
-
-
-def _applied_data(applied: Applied) -> dict[str, Any]:
-    return {
-        "ok": applied.ok,
-        "check": _outcome_data(applied.check),
-        "deploy": _outcome_data(applied.done),
-        "refused": [
-            {"permission_set": grant.permission_set, "user": grant.user_id, "words": words}
-            for grant, words in applied.refused
-        ],
-    }
-
-
-def _outcome_data(outcome: Outcome | None) -> dict[str, Any] | None:
-    if outcome is None:
-        return None
-    return {
-        "id": outcome.job,
-        "ok": outcome.ok,
-        "words": outcome.words,
-        "failures": [
-            {"type": one.type, "name": one.name, "file": one.file, "line": one.line, "problem": one.problem}
-            for one in outcome.failures
         ],
     }

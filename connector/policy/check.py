@@ -114,7 +114,7 @@ def check(
     if deal:
         found.extend(_deal_types(crm_map, deal))
     found.extend(_conditions(policy, crm_map, schemas))
-    found.extend(_stages(policy, crm_map, stages))
+    found.extend(judge_stages(policy, crm_map, stages))
     found.extend(_people(policy, people))
     return tuple(dict.fromkeys(found))
 
@@ -221,7 +221,8 @@ def _all_conditions(policy: Policy) -> Iterator[tuple[str, Condition]]:
         yield f"playbooks[{playbook.name}].when", playbook.when
 
 
-def _stages(policy: Policy, crm_map: CrmMap, stages: Sequence[Stage]) -> Iterator[Problem]:
+def judge_stages(policy: Policy, crm_map: CrmMap, stages: Sequence[Stage]) -> Iterator[Problem]:
+    """What is wrong with the pipelines and stages that the files name: absent, closed, or without a won one."""
     where = f"{crm_map.vendor}.toml"
     by_pipeline: dict[str, list[Stage]] = {}
     for stage in stages:

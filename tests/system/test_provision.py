@@ -184,13 +184,11 @@ def test_arguments_that_make_no_sense_are_refused_before_anything_is_read(org: B
     assert len(org.world.journal.calls(system="sf")) == calls
 
 
-def test_hubspot_is_told_what_to_click(org: Bare) -> None:
-    org.site.configure(systems=("sf", "hs"))
-    ran = org.site.run("provision", "hs")
-    assert ran.code == 2
-    assert "so far only Salesforce can be provisioned" in ran.text
-    assert "admin guide" in ran.text
+def test_a_name_that_is_not_configured_is_told(org: Bare) -> None:
     assert "no system is called" in org.site.run("provision", "crm").text
+    ran = org.provision("--pipeline-rules")
+    assert ran.code == 2
+    assert "--pipeline-rules: means nothing in Salesforce" in ran.text
 
 
 def test_the_way_back_keeps_data_unless_told_twice(org: Bare) -> None:

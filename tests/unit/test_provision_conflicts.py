@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from provision_parts import MAP, POLICY, a_look, a_rule, an_org, installed
 
+from connector.crm.installer import Danger, Weight
 from connector.crm.salesforce.provision.component import Component, leaf
-from connector.crm.salesforce.provision.conflicts import Danger, Weight, dangers
+from connector.crm.salesforce.provision.conflicts import dangers
 from connector.crm.salesforce.provision.org import Automation, OrgState
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from provision_parts import WANTED, an_org, installed, the
 
+from connector.crm.installer import EXPORT_LIST, OccupiedError
 from connector.crm.salesforce.provision.compare import MEMBER, compare
 from connector.crm.salesforce.provision.component import leaf
 from connector.crm.salesforce.provision.install import Look
-from connector.crm.salesforce.provision.source import DESTRUCTIVE, LIST, MANIFEST, PROJECT, OccupiedError, write_source
+from connector.crm.salesforce.provision.source import DESTRUCTIVE, MANIFEST, PROJECT, write_source
 
 CHAMPION = the("CustomField", "Opportunity.Handoff_Champion__c")
 RISKS = the("CustomField", "Opportunity.Handoff_Risks__c")
@@ -45,7 +46,7 @@ def test_a_file_of_ours_in_another_project_is_not_overwritten(tmp_path: Path) ->
     write_source([CHAMPION], tmp_path, "67.0")
     path = next(one for one in tmp_path.rglob("Handoff_Champion__c*"))
     path.write_text("theirs")
-    for other in (PROJECT, MANIFEST, LIST):
+    for other in (PROJECT, MANIFEST, EXPORT_LIST):
         (tmp_path / other).unlink()
     with pytest.raises(OccupiedError):
         write_source([CHAMPION], tmp_path, "67.0")
@@ -68,8 +69,8 @@ def test_a_list_that_leads_out_of_the_folder_takes_nothing_away(tmp_path: Path, 
     write_source([CHAMPION], folder, "67.0")
     outside = tmp_path / "outside.txt"
     outside.write_text("stays")
-    told = json.loads((folder / LIST).read_text())
-    (folder / LIST).write_text(json.dumps({"files": [*told["files"], path]}))
+    told = json.loads((folder / EXPORT_LIST).read_text())
+    (folder / EXPORT_LIST).write_text(json.dumps({"files": [*told["files"], path]}))
     write_source([CHAMPION], folder, "67.0")
     assert outside.exists()
 

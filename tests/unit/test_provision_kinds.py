@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 from provision_parts import MAP, POLICY, a_look, an_org, with_leaf
 
+from connector.crm.installer import Do
 from connector.crm.salesforce.provision.compare import compare
 from connector.crm.salesforce.provision.component import Component, Tree, leaf, text_of
 from connector.crm.salesforce.provision.desired import Desired, desired
-from connector.crm.salesforce.provision.items import Do
 from connector.crm.salesforce.provision.kinds import kinds_of
 from connector.crm.salesforce.provision.options import Options
 

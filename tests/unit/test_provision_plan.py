@@ -18,9 +18,10 @@ from provision_parts import (
     with_leaf,
 )
 
+from connector.crm.installer import Do
 from connector.crm.salesforce.provision.compare import compare, is_ours
 from connector.crm.salesforce.provision.component import Component, leaf
-from connector.crm.salesforce.provision.items import Do, Grant, Item, ProvisionPlan
+from connector.crm.salesforce.provision.items import Grant, Item, ProvisionPlan
 from connector.crm.salesforce.provision.marks import DESCRIPTION_LIMIT, is_untouched, marked
 from connector.crm.salesforce.provision.org import OrgState
 from connector.crm.salesforce.provision.remove import Holding, removal

@@ -9,16 +9,17 @@ from click.testing import CliRunner
 from provision_parts import WANTED, an_org, installed
 
 from connector.cli import provision_show as show
+from connector.crm.installer import Do
 from connector.crm.salesforce.provision.apply import LeftRunning
 from connector.crm.salesforce.provision.compare import compare
 from connector.crm.salesforce.provision.install import Look
-from connector.crm.salesforce.provision.items import Do
+from connector.crm.salesforce.provision.installer import left_running, survey
 from connector.crm.salesforce.provision.org import OrgState
 from connector.errors import Fault, FaultCode
 
 
 def a_page(org: OrgState, **changes: object) -> show.Page:
-    page = show.Page("sf", Look("67.0", WANTED, org, compare(WANTED, org)), "", removing=False)
+    page = show.Page("sf", survey(Look("67.0", WANTED, org, compare(WANTED, org))), "", removing=False)
     return dataclasses.replace(page, **changes)  # type: ignore[arg-type]
 
 
@@ -30,7 +31,7 @@ def test_the_closing_hint_repeats_the_options_that_were_given(capsys: pytest.Cap
 def test_a_plan_that_only_gives_a_permission_set_counts_it(capsys: pytest.CaptureFixture[str]) -> None:
     org = an_org(*installed())
     plan = compare(WANTED, org, integration_user="005", holds="Handoff_Integration")
-    show.tell_next(a_page(org, look=Look("67.0", WANTED, org, plan)), applying=False)
+    show.tell_next(a_page(org, survey=survey(Look("67.0", WANTED, org, plan))), applying=False)
     assert "1 to be given or taken. Nothing was written." in " ".join(capsys.readouterr().out.split())
 
 
@@ -70,7 +71,7 @@ def test_at_a_terminal_no_line_is_wider_than_people_read(
 def test_a_production_org_is_written_to_only_by_name(is_sandbox: bool, typed: str, goes_on: bool) -> None:
     org = an_org(is_sandbox=is_sandbox, name="Seller GmbH")
     with CliRunner().isolation(input=f"{typed}\n") as (out, *_):
-        assert show.asked_to_apply("sf", a_page(org).look) is goes_on
+        assert show.asked_to_apply(a_page(org)) is goes_on
         said = out.getvalue().decode()
     assert "Seller GmbH 00D000000000001AAA" in said
     assert ("PRODUCTION" in said) is not is_sandbox
@@ -78,7 +79,7 @@ def test_a_production_org_is_written_to_only_by_name(is_sandbox: bool, typed: st
 
 def test_a_deploy_whose_end_was_not_seen_is_named() -> None:
     fault = Fault(FaultCode.AUTH_REVOKED, "INVALID_SESSION_ID", "Session expired")
-    words = show.left_running(LeftRunning("0Af1", check_only=False, fault=fault), system="sf")
+    words = left_running(LeftRunning("0Af1", check_only=False, fault=fault), system="sf")
     assert "0Af1 goes on in the org" in words
     assert "Session expired" in words
-    assert "nothing was deployed" in show.left_running(LeftRunning("0Af1", check_only=True, fault=fault), system="sf")
+    assert "nothing was deployed" in left_running(LeftRunning("0Af1", check_only=True, fault=fault), system="sf")

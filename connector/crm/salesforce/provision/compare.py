@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from connector.crm.installer import Difference, Do
 from connector.crm.salesforce.provision.component import Component, Tree, text_of
 from connector.crm.salesforce.provision.desired import Desired
-from connector.crm.salesforce.provision.items import Difference, Do, Grant, Item, ProvisionPlan
+from connector.crm.salesforce.provision.items import Grant, Item, ProvisionPlan
 from connector.crm.salesforce.provision.kinds import stands_in
 from connector.crm.salesforce.provision.layout import Section, insert_section
 from connector.crm.salesforce.provision.marks import MARKED, is_untouched, marked
@@ -179,7 +180,7 @@ def _changed(
         return Item(Do.BY_HAND, wanted.type, wanted.name, detail, wanted.why, told)
     body = joined(without(wanted.body, kept_paths), present.body)
     component = Component(wanted.type, wanted.name, body, wanted.why)
-    return Item(Do.CHANGE, wanted.type, wanted.name, _keeps(kept), wanted.why, told, component)
+    return Item(Do.CHANGE, wanted.type, wanted.name, _keeps(kept), wanted.why, told, component=component)
 
 
 def _other_kind(wanted: Component, step: str, before: str, value: str) -> Item:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 
+from connector.crm.installer import Danger, Weight, by_weight
 from connector.crm.salesforce.fields import OBJECTS as OBJECT_OF
 from connector.crm.salesforce.fields import STANDARD
 from connector.crm.salesforce.provision.component import Component
@@ -36,24 +35,6 @@ READ_ONLY_SHARING: Mapping[str, str] = {"None": "Private", "Read": "Public Read 
 """Defaults with which Edit on the object is not enough to change another's record, as Setup calls them."""
 
 
-class Weight(StrEnum):
-    """How surely something goes wrong."""
-
-    REFUSES = "refuses"
-    MAY_REFUSE = "may refuse"
-    RUNS_TOO = "runs too"
-
-
-@dataclass(frozen=True, slots=True)
-class Danger:
-    """One thing of the org's own: what it is, what it does to us, what to do about it."""
-
-    weight: Weight
-    what: str
-    effect: str
-    remedy: str
-
-
 def dangers(org: OrgState, crm_map: CrmMap, policy: Policy) -> tuple[Danger, ...]:
     """Everything found, the surest first."""
     writes = {name: _written(crm_map, kind) for kind, name in _objects(crm_map).items()}
@@ -64,8 +45,7 @@ def dangers(org: OrgState, crm_map: CrmMap, policy: Policy) -> tuple[Danger, ...
         *_duplicates(org),
         *(_automation(one) for one in org.automations),
     ]
-    order = list(Weight)
-    return tuple(sorted(found, key=lambda one: order.index(one.weight)))
+    return by_weight(found)
 
 
 def _objects(crm_map: CrmMap) -> dict[Kind, str]:

@@ -19,10 +19,9 @@ from connector.handoff.model import Kind
 from connector.handoff.rulebook import FieldType, Policy
 from connector.policy.crmmap import CrmMap, MappedField
 from connector.policy.known import CHOICES, WRITERS
+from connector.policy.meaning import described, explained
 
 CUSTOM = "__c"
-DESCRIPTION = "Handoff: "
-"""How the description of every field we make begins, by which it is told from another that happens to be named so."""
 ACTIVITY = "Activity"
 TEXT_CHARS = 255
 LONG_TEXT_CHARS = 32_768
@@ -45,28 +44,6 @@ TRACKED = frozenset(
 """What an audit asks after: verdicts, people, each part of an override."""
 TRACKED_MOST = 20
 """Fields of an object whose history can be kept (facts: Salesforce §6.10)."""
-
-MEANING: Mapping[str, str] = {
-    "override_requested": "Tick to ask that the deal may be won with gaps. It counts with reason, approver and expiry.",
-    "override_reason": "Why this deal cannot wait for the missing fields.",
-    "override_approver": "The manager who answers for the exception. Only people on the team's list count.",
-    "override_expires": "The last day on which the exception counts.",
-    "status": "Where the handoff stands. The connector keeps it up to date.",
-    "gate": "What the check before Closed Won said.",
-    "percent": "How many percent of the required fields are filled.",
-    "missing": "What is still missing, why it is asked, and what to do.",
-    "csm": "Who takes the customer over. The connector assigns; change it here and it stays as you set it.",
-    "account.csm": "Who looks after this customer. Renewals and upsells keep this person.",
-    "started_at": "When the handoff began.",
-    "first_touch_at": "The first call, email or meeting of the CSM with the customer after the win.",
-    "summary": "The one-page handoff document. Edit it and the connector leaves it to you.",
-    "metric_completion": "Percent of the required fields that were filled when the handoff began.",
-    "metric_assign_minutes": "Minutes from the win until a CSM was assigned.",
-    "metric_ttft_hours": "Hours from the win until the first touch.",
-    "task.key": "The connector's own mark, by which it finds its tasks and meetings again. Leave it as it is.",
-    "meeting.key": "The connector's own mark, by which it finds its tasks and meetings again. Leave it as it is.",
-}
-"""What a field is for, where the policy does not say it."""
 
 _WHOLE = frozenset({"percent", "metric_completion"})
 _WIDE = frozenset({"summary", "missing"})
@@ -115,14 +92,6 @@ def custom_fields(crm_map: CrmMap, policy: Policy, options: Options) -> Part:
     return Part.of(parts)
 
 
-def explained(mapped: MappedField, policy: Policy) -> str:
-    """What a person reads beside the field: the policy's own words first."""
-    asked = next((one for one in policy.gate.requirements if one.field == mapped.path), None)
-    if asked:
-        return f"{asked.why} {asked.advice}".strip()
-    return MEANING.get(mapped.path, "Shown in the handoff summary where the team's playbook names it.")
-
-
 @dataclass(frozen=True, slots=True)
 class _Ask:
     """All that a type's shape may depend on."""
@@ -168,10 +137,9 @@ def _field(place: Place, *, crm_map: CrmMap, policy: Policy, options: Options, f
         # Somebody made it by hand already: nothing is left to do but to grant and show it.
         return Part() if place.name in options.described else Part(by_hand=(made,))
     words = explained(mapped, policy)
-    who = "The connector" if mapped.owner in WRITERS else "People"
     shared: Tree = (
         leaf("label", " ".join((mapped.label or mapped.name.replace("_", " ").capitalize()).split())[:LABEL_CHARS]),
-        leaf("description", f"{DESCRIPTION}{mapped.path}. {who} may write it. {words}"[:HELP_CHARS]),
+        leaf("description", described(mapped, policy)[:HELP_CHARS]),
         leaf("inlineHelpText", words[:HELP_CHARS]),
         *((leaf("trackHistory", True),) if place.name in followed else ()),
     )

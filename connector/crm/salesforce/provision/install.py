@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from connector.crm.installer import Danger
 from connector.crm.salesforce.provision.apply import LeftRunning, Outcome, Progress, deploy, settle_grants
 from connector.crm.salesforce.provision.compare import MEMBER, compare, is_ours
 from connector.crm.salesforce.provision.component import Component
-from connector.crm.salesforce.provision.conflicts import Danger, dangers
+from connector.crm.salesforce.provision.conflicts import dangers
 from connector.crm.salesforce.provision.desired import Desired, desired
 from connector.crm.salesforce.provision.items import Grant, ProvisionPlan
 from connector.crm.salesforce.provision.kinds import kinds_of

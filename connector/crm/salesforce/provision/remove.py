@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from connector.crm.installer import Do
 from connector.crm.salesforce.keys import LEDGER_OBJECT
 from connector.crm.salesforce.provision.compare import MEMBER, is_ours, on_layouts, selection
 from connector.crm.salesforce.provision.component import Component, text_of
 from connector.crm.salesforce.provision.desired import Desired
-from connector.crm.salesforce.provision.fields import DESCRIPTION
-from connector.crm.salesforce.provision.items import Do, Grant, Item, ProvisionPlan
+from connector.crm.salesforce.provision.items import Grant, Item, ProvisionPlan
 from connector.crm.salesforce.provision.layout import remove_section
 from connector.crm.salesforce.provision.marks import MARKED, has_mark, is_untouched
 from connector.crm.salesforce.provision.metadata import MetadataLine
 from connector.crm.salesforce.provision.org import OrgState, rows
 from connector.crm.salesforce.soql import select
 from connector.errors import CrmError
+from connector.policy.meaning import DESCRIPTION
 
 FIELD, OBJECT = "CustomField", "CustomObject"
 ORDER = (

@@ -1,7 +1,7 @@
 """Components as a Salesforce source project: a folder an admin can review, keep in version control and deploy by hand.
 
 Not here: packages for the API (``render``). The folders are those of the vendor's own converter (facts: Salesforce
-§5.4). The only module of the installation that writes files.
+§5.4).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from connector.crm.installer import write_export
 from connector.crm.salesforce.provision.component import Component, Key, xml
 from connector.crm.salesforce.provision.render import FILES, FOLDERS, OBJECT_PARTS, package_xml
 
@@ -17,17 +18,7 @@ ROOT = Path("force-app/main/default")
 PROJECT = Path("sfdx-project.json")
 MANIFEST = Path("manifest/package.xml")
 DESTRUCTIVE = Path("manifest/destructiveChangesPost.xml")
-LIST = Path("handoff-export.json")
-"""Names the files an export wrote, so that the next one replaces those and nobody else's."""
 _PART_SUFFIX = {"CustomField": "field", "ValidationRule": "validationRule"}
-
-
-class OccupiedError(Exception):
-    """Files that no export wrote stand where one would write; nothing was changed."""
-
-    def __init__(self, paths: tuple[Path, ...]) -> None:
-        self.paths = paths
-        super().__init__(", ".join(map(str, paths)))
 
 
 def write_source(
@@ -47,19 +38,7 @@ def write_source(
     files[MANIFEST] = package_xml([one.key for one in given], api_version=api_version)
     if gone:
         files[DESTRUCTIVE] = package_xml(gone)
-    earlier = _earlier(folder)
-    own = earlier | {LIST} if earlier else earlier
-    foreign = sorted(path for path in (*files, LIST) if path not in own and (folder / path).exists())
-    if foreign:
-        raise OccupiedError(tuple(foreign))
-    files[LIST] = (json.dumps({"files": sorted(path.as_posix() for path in files)}, indent=2) + "\n").encode()
-    for stale in earlier - {*files}:
-        (folder / stale).unlink(missing_ok=True)
-    for path, content in sorted(files.items()):
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-    return tuple(sorted(files))
+    return write_export(files, folder)
 
 
 def source_path(key: Key) -> Path:
@@ -78,13 +57,3 @@ def source_path(key: Key) -> Path:
         raise ValueError(f"{type} {name} has no place in a source project")
     folder, suffix = FILES[type]
     return Path(folder) / f"{name}.{suffix}-meta.xml"
-
-
-def _earlier(folder: Path) -> frozenset[Path]:
-    """What an earlier export left, by its own list; a path that leads out of the folder is not taken from it."""
-    try:
-        told = json.loads((folder / LIST).read_bytes())
-        named = [Path(str(one)) for one in told["files"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        return frozenset()
-    return frozenset(one for one in named if not one.is_absolute() and ".." not in one.parts)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from connector.crm.installer import Do
 from connector.crm.salesforce.provision.component import Component
-from connector.crm.salesforce.provision.items import Do, Item
+from connector.crm.salesforce.provision.items import Item
 from connector.crm.salesforce.provision.marks import MARKED, has_mark, is_untouched
 from connector.crm.salesforce.provision.org import OrgState
 

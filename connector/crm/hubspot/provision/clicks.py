@@ -1,0 +1,225 @@
+"""What no API of HubSpot can do, as clicks in its settings: required fields, pages, views, queues, notices.
+
+Not here: what an apply does itself (``compare``, ``rules``). Pure. Required properties at a stage can be set in the
+settings alone (facts: HubSpot §4); pages, views, queues and field access have no API either (§5, §6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from connector.crm.hubspot.provision.desired import Desired, object_of
+from connector.crm.hubspot.provision.items import PROPERTY, STAGE, Item
+from connector.crm.hubspot.provision.portal import Pipeline, PortalState
+from connector.crm.installer import Do
+from connector.handoff.model import Kind
+from connector.handoff.rulebook import Condition, GateMode, Op, Policy, Requirement
+from connector.policy.crmmap import CrmMap, MappedField
+from connector.policy.known import WRITERS
+
+BLOCKING = frozenset({GateMode.HOLD, GateMode.REVERT})
+"""The modes in which a win with gaps does not go on; only those may stop a save."""
+
+PASSES = (
+    "Workflows, imports, calls of API versions before 2026-09 and super admins pass these rules; the connector checks "
+    "every win itself, whoever wrote it."
+)
+OVERRIDE = "A required property knows no override: a deal that a manager lets through must be moved by a super admin."
+STAGE_EDITION = "Takes a paid edition; the admin needs Edit property settings."
+LOGIC_EDITION = "Takes Professional or Enterprise, and a super admin."
+
+
+def clicks(crm_map: CrmMap, policy: Policy, desired: Desired, portal: PortalState) -> tuple[Item, ...]:
+    """The lines, the gate's first."""
+    return (
+        *_gate(crm_map, policy, portal.pipelines),
+        *_deal_types(crm_map, portal),
+        *_pages(crm_map, desired, portal),
+        *_people(crm_map),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The required fields by what HubSpot can ask them by: always, by deal type, or not at all."""
+
+    always: tuple[MappedField, ...]
+    by_deal_type: Mapping[tuple[str, ...], tuple[MappedField, ...]]
+    left: tuple[tuple[MappedField, str], ...]
+
+
+def _gate(crm_map: CrmMap, policy: Policy, pipelines: Sequence[Pipeline]) -> Iterator[Item]:
+    gate = policy.gate
+    blocking = gate.mode in BLOCKING or any(one.mode in BLOCKING for one in gate.exceptions)
+    if not blocking or not gate.requirements:
+        return
+    asked = _sorted(crm_map, gate.requirements)
+    plain = gate.mode in BLOCKING and not gate.exceptions
+    but = "" if plain else " It stops deals too for which the gate has another mode."
+    why = f"Stops a rep at the screen, before the win. {STAGE_EDITION} {OVERRIDE}{but} {PASSES}"
+    watched = [one for one in pipelines if not crm_map.pipelines or one.id in crm_map.pipelines]
+    if asked.always:
+        for pipeline in watched:
+            for stage in pipeline.won:
+                steps = _stage_steps(pipeline, stage.label, asked.always)
+                detail = "ask for what every win needs, when a deal enters this stage"
+                yield Item(Do.BY_HAND, STAGE, f"{stage.label} of {pipeline.label}", detail, why, steps=steps)
+    for values, fields in asked.by_deal_type.items():
+        yield _by_deal_type(crm_map, values, fields)
+    if asked.left:
+        told = "; ".join(f"{_name(field)} when {when}" for field, when in asked.left)
+        detail = f"nothing to do: the connector asks for {told}"
+        reason = "HubSpot requires a property always or by a choice. To ask for these at the screen, ask of every deal."
+        yield Item(Do.BY_HAND, STAGE, "what depends on more than the deal type", detail, reason)
+
+
+def _stage_steps(pipeline: Pipeline, stage: str, fields: Sequence[MappedField]) -> tuple[str, ...]:
+    return (
+        "Settings (the gear) → Objects → Deals → Pipelines",
+        f"Select a pipeline: {pipeline.label}",
+        f"In the row {stage}, under Conditional stage properties: Edit properties",
+        *(f"Choose {_name(field)} ({field.field}) and tick Required" for field in fields),
+        "Save",
+    )
+
+
+def _by_deal_type(crm_map: CrmMap, values: tuple[str, ...], fields: Sequence[MappedField]) -> Item:
+    mapped = crm_map.get(Kind.DEAL, "type")
+    label = mapped.label if mapped else "Deal Type"
+    listed = " or ".join(values)
+    steps = (
+        f"Settings → Properties → Deal properties → {label} → Conditional property logic → Add logic",
+        f"If {label} is {listed}",
+        *(f"Show {_name(field)} ({field.field}) and tick Required" for field in fields),
+        "Save",
+    )
+    why = f"Asks by deal type, at every stage from the first on, not only at the win. {LOGIC_EDITION} {PASSES}"
+    detail = "optional: ask for what these deals need; left out, the connector asks for it at the win"
+    return Item(Do.BY_HAND, PROPERTY, f"{label} {listed}", detail, why, steps=steps)
+
+
+def _sorted(crm_map: CrmMap, requirements: Sequence[Requirement]) -> _Asked:
+    always: dict[str, MappedField] = {}
+    typed: dict[tuple[str, ...], dict[str, MappedField]] = {}
+    left: list[tuple[MappedField, str]] = []
+    for one in requirements:
+        mapped = crm_map.fields.get(one.field)
+        if mapped is None:
+            continue
+        values = _deal_type_values(crm_map, one.when)
+        if mapped.kind is not Kind.DEAL:
+            left.append((mapped, "it is the account's own field"))
+        elif not one.when.tests:
+            always[mapped.field] = mapped
+        elif values:
+            typed.setdefault(values, {})[mapped.field] = mapped
+        else:
+            left.append((mapped, _words(one.when)))
+    rest = {values: [one for name, one in found.items() if name not in always] for values, found in typed.items()}
+    by_type = {values: tuple(fields) for values, fields in rest.items() if fields}
+    return _Asked(tuple(always.values()), by_type, tuple(left))
+
+
+def _deal_type_values(crm_map: CrmMap, when: Condition) -> tuple[str, ...]:
+    """The portal's values of the deal types a condition names, when it names nothing else and they are listed."""
+    if len(when.tests) != 1 or when.tests[0].field != "deal_type" or when.tests[0].op not in (Op.IS, Op.IN):
+        return ()
+    operand = when.tests[0].operand
+    kinds = {str(one) for one in (operand if isinstance(operand, tuple) else (operand,))}
+    return tuple(value for value, kind in crm_map.deal_types.items() if kind.value in kinds)
+
+
+def _words(when: Condition) -> str:
+    def said(operand: object) -> str:
+        return ", ".join(map(str, operand)) if isinstance(operand, tuple) else str(operand).lower()
+
+    tests = (f"{one.field} {one.op.value.replace('_', ' ')} {said(one.operand)}" for one in when.tests)
+    return " and ".join(test.replace("_", " ") for test in tests)
+
+
+def _deal_types(crm_map: CrmMap, portal: PortalState) -> Iterator[Item]:
+    """Deal types that the map names and the portal has not: its own choices are people's to change."""
+    mapped = crm_map.get(Kind.DEAL, "type")
+    there = portal.get(object_of(crm_map, Kind.DEAL), mapped.field) if mapped else None
+    if mapped is None or there is None or there.type != "enumeration" or not there.shipped:
+        return
+    missing = [value for value in crm_map.deal_types if value not in {option.value for option in there.options}]
+    if missing:
+        named = ", ".join(missing)
+        detail = f"has no choice {named}, which [deal_types] in hubspot.toml names; add it, or take it out there"
+        steps = (
+            f"Settings → Properties → Deal properties → {there.label} → Field type → Add an option",
+            *(f"Internal name {value}, with a label of your own" for value in missing),
+            "Save",
+        )
+        why = "What people sell is theirs to name, so it is never changed here."
+        yield Item(Do.BY_HAND, PROPERTY, f"{there.object}.{there.name}", detail, why, steps=steps)
+
+
+def _pages(crm_map: CrmMap, desired: Desired, portal: PortalState) -> Iterator[Item]:
+    """Where people see and fill the fields; HubSpot's own stand on its pages already."""
+    titles = {Kind.DEAL: ("Deals", "Deal"), Kind.ACCOUNT: ("Companies", "Company")}
+    for kind, (title, single) in titles.items():
+        name = object_of(crm_map, kind)
+        shipped = {one.name for one in portal.properties.get(name, {}).values() if one.shipped}
+        ours = [one for one in desired.wanted if one.definition.object == name]
+        ours = [one for one in ours if one.definition.name not in shipped]
+        people = [one.definition.label for one in ours if one.mapped.owner not in WRITERS]
+        written = [one.definition.label for one in ours if one.mapped.owner in WRITERS]
+        if not ours:
+            continue
+        steps = (
+            f"Settings → Objects → {title} → Record customization → Default view",
+            "Left sidebar → Add card → Property list, titled Handoff",
+            f"Properties: {', '.join([*people, *written])}",
+            "Drag the card under About; Save and exit",
+        )
+        why = "Reps fill in and read the fields here; pages have no API. Again for each team with a view of its own."
+        yield Item(Do.BY_HAND, "Record page", title, "show the fields on the record page", why, steps=steps)
+        if written:
+            yield Item(
+                Do.BY_HAND,
+                "Field access",
+                title,
+                "let people read, not change, what the connector writes",
+                "A value that a person changes is left alone from then on. Takes Professional or Enterprise.",
+                steps=(
+                    f"Settings → Properties → {single} properties → Group: Handoff",
+                    f"Tick {', '.join(written)} → Assign users & teams → Everyone: view only",
+                ),
+            )
+
+
+def _people(crm_map: CrmMap) -> Iterator[Item]:
+    """Lists and notices that a team works by."""
+    gate, csm = (crm_map.get(Kind.DEAL, name) for name in ("gate", "csm"))
+    steps: tuple[str, ...]
+    if gate is not None:
+        held = gate.to_vendor("Held")
+        steps = (
+            "CRM → Deals → Add view → Create a new view: Handoff held, shared with everyone",
+            f"Advanced filters → {_name(gate)} is any of {held}",
+            "Columns: Deal owner, Missing for handoff; Save view",
+        )
+        yield Item(Do.BY_HAND, "View", "Handoff held", "a list of wins that wait for something", "", steps=steps)
+    steps = (
+        "CRM → Tasks → Manage queues → Create queue: Handoff, shared with the CSMs",
+        "Open it: the number in its address is its id, which hubspot.toml names among the values of task.queue",
+    )
+    why = "A CSM works through a queue in one go. Queues cannot be made by API; without one the tasks are in the list."
+    yield Item(Do.BY_HAND, "Task queue", "Handoff", "optional: a queue for the tasks", why, steps=steps)
+    if csm is not None:
+        steps = (
+            "Automation → Workflows → Create workflow → From scratch → Deal-based",
+            f"Trigger: {_name(csm)} is known; re-enroll when it changes",
+            f"Action: Send internal in-app notification (or email) to {_name(csm)}; Turn on",
+        )
+        why = (
+            "Tells the CSM at once: no API call does. Takes Professional or Enterprise. The task's reminder tells too."
+        )
+        yield Item(Do.BY_HAND, "Workflow", "Tell the CSM", "a notice when a handoff is theirs", why, steps=steps)
+
+
+def _name(mapped: MappedField) -> str:
+    return mapped.label or mapped.name.replace("_", " ").capitalize()

@@ -1,0 +1,52 @@
+"""What a mapped field is for, in the words people read beside it in their CRM.
+
+Not here: what a field must be (``known``) and its name and type in a CRM (``crmmap``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from connector.handoff.rulebook import Policy
+from connector.policy.crmmap import MappedField
+from connector.policy.known import WRITERS
+
+DESCRIPTION = "Handoff: "
+"""How the description of every field we make begins, by which it is told from another that happens to be named so."""
+
+MEANING: Mapping[str, str] = {
+    "override_requested": "Tick to ask that the deal may be won with gaps. It counts with reason, approver and expiry.",
+    "override_reason": "Why this deal cannot wait for the missing fields.",
+    "override_approver": "The manager who answers for the exception. Only people on the team's list count.",
+    "override_expires": "The last day on which the exception counts.",
+    "status": "Where the handoff stands. The connector keeps it up to date.",
+    "gate": "What the check before Closed Won said.",
+    "percent": "How many percent of the required fields are filled.",
+    "missing": "What is still missing, why it is asked, and what to do.",
+    "csm": "Who takes the customer over. The connector assigns; change it here and it stays as you set it.",
+    "account.csm": "Who looks after this customer. Renewals and upsells keep this person.",
+    "started_at": "When the handoff began.",
+    "first_touch_at": "The first call, email or meeting of the CSM with the customer after the win.",
+    "summary": "The one-page handoff document. Edit it and the connector leaves it to you.",
+    "metric_completion": "Percent of the required fields that were filled when the handoff began.",
+    "metric_assign_minutes": "Minutes from the win until a CSM was assigned.",
+    "metric_ttft_hours": "Hours from the win until the first touch.",
+    "task.key": "The connector's own mark, by which it finds its tasks and meetings again. Leave it as it is.",
+    "note.key": "The connector's own mark, by which it finds its notes again. Leave it as it is.",
+    "meeting.key": "The connector's own mark, by which it finds its tasks and meetings again. Leave it as it is.",
+}
+"""What a field is for, where the policy does not say it."""
+
+
+def explained(mapped: MappedField, policy: Policy) -> str:
+    """What a person reads beside the field: the policy's own words first."""
+    asked = next((one for one in policy.gate.requirements if one.field == mapped.path), None)
+    if asked:
+        return f"{asked.why} {asked.advice}".strip()
+    return MEANING.get(mapped.path, "Shown in the handoff summary where the team's playbook names it.")
+
+
+def described(mapped: MappedField, policy: Policy) -> str:
+    """The description of a field that we make: our mark, its name here, who writes it, what it is for."""
+    who = "The connector" if mapped.owner in WRITERS else "People"
+    return f"{DESCRIPTION}{mapped.path}. {who} may write it. {explained(mapped, policy)}"
