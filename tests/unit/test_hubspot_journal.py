@@ -15,7 +15,7 @@ from hubspot_portal import Asked, Passing, Portal, Reply, a_map, a_portal
 from connector.crm.hubspot.fields import Fields
 from connector.crm.hubspot.live.entries import Files
 from connector.crm.hubspot.live.journal import FILE_TRIES, LINE, QUIET, QUIETEST, SIGHTINGS, JournalFeed
-from connector.crm.hubspot.live.meaning import CALL, COMPANY, DEAL, EMAIL, FEEDS, KINDS, TASK, Meaning
+from connector.crm.hubspot.live.meaning import CALL, COMPANY, DEAL, EMAIL, FEEDS, KINDS, MEETING, TASK, Meaning
 from connector.crm.hubspot.live.place import Place
 from connector.crm.hubspot.login import StaticToken
 from connector.crm.hubspot.session import Session, Waits
@@ -26,6 +26,7 @@ from connector.handoff.model import Kind, Ref, SystemName
 HOME, ELSEWHERE = "441100", "552200"
 ALL = set(FEEDS.values())
 NOTHING = Reply(b"", status=204)
+ACTED = ["CREATE", "DELETE", "MERGE", "RESTORE", "UPDATE"]
 AT = "2026-11-20T09:30:00.120Z"
 
 
@@ -54,6 +55,10 @@ class Journal:
 
     def offset(self, number: int) -> str:
         return f"00000000-0000-0000-0000-{number:012d}"
+
+    def of_records(self) -> dict[str, dict[str, Any]]:
+        """The subscriptions to what happens to records, by type."""
+        return {each["objectTypeId"]: each for each in self.subscriptions if each["subscriptionType"] == "OBJECT"}
 
     def answer(self, asked: Asked) -> Reply:
         refused = self.refuse(asked)
@@ -317,15 +322,17 @@ def test_a_portal_without_the_batch_form_is_asked_for_one_entry_at_a_time(desk: 
 def test_a_subscription_for_every_watched_type_with_the_mapped_properties(desk: Desk) -> None:
     with desk.listening() as ear:
         ear.until(lambda: ear.live, "the line")
-    made = {each["objectTypeId"]: each for each in desk.journal.subscriptions}
+    made = desk.journal.of_records()
     assert set(made) == set(KINDS)
     assert {"dealstage", "pipeline", "hubspot_owner_id", "closedate", "handoff_why_bought"} <= set(
         made[DEAL]["properties"]
     )
     assert "hs_task_status" in made[TASK]["properties"]
     assert {"name", "handoff_csm"} <= set(made[COMPANY]["properties"])
-    assert all(each["portalId"] == int(HOME) and each["actions"][:2] == ["CREATE", "UPDATE"] for each in made.values())
+    assert all(each["portalId"] == int(HOME) and each["actions"] == ACTED for each in made.values())
     assert not any("hs_lastmodifieddate" in each["properties"] for each in made.values())
+    (links,) = [each for each in desk.journal.subscriptions if each["subscriptionType"] == "ASSOCIATION"]
+    assert (links["objectTypeId"], links["associatedObjectTypeIds"]) == (DEAL, [COMPANY, MEETING, CALL, EMAIL])
     desk.portal.asked.clear()
     with desk.listening() as ear:
         ear.until(lambda: ear.live, "the line")
@@ -337,13 +344,14 @@ def test_a_mapping_that_grew_renews_its_subscription_and_has_that_feed_polled(de
     desk.journal.in_place = in_place
     desk.journal.publish(deal_event(1))
     cursor = desk.cursor()
-    old = next(each for each in desk.journal.subscriptions if each["objectTypeId"] == DEAL)
+    old = desk.journal.of_records()[DEAL]
     old["properties"].remove("handoff_why_bought")
     old["properties"].append("theirs")
     with desk.listening(cursor) as ear:
         ear.until(lambda: ear.live, "the line")
         assert ear.missed == (set() if in_place else {"deal"})
-    (new,) = [each for each in desk.journal.subscriptions if each["objectTypeId"] == DEAL]
+    assert len(desk.journal.subscriptions) == len(KINDS) + 1
+    new = desk.journal.of_records()[DEAL]
     assert {"handoff_why_bought", "theirs"} <= set(new["properties"])
     assert (new["id"] == old["id"]) is in_place
 
@@ -396,7 +404,7 @@ def test_nothing_of_others_is_touched(desk: Desk) -> None:
     with desk.listening() as ear:
         ear.until(lambda: ear.live, "the line")
     assert desk.journal.subscriptions[: len(theirs)] == theirs
-    assert len(desk.journal.subscriptions) == len(theirs) + len(KINDS)
+    assert len(desk.journal.subscriptions) == len(theirs) + len(KINDS) + 1
 
 
 def test_the_form_that_the_portal_takes_is_found(desk: Desk) -> None:
@@ -686,15 +694,16 @@ def test_what_an_event_may_look_like(desk: Desk) -> None:
         deal_event(6, sourceId="77"),
         deal_event(7, propertyChanges={"dealstage": {"value": "x", "sourceId": 77}, "amount": {"sourceId": 5}}),
         deal_event(8, action="ASSOCIATION_ADDED", associatedObjectTypeId=COMPANY, associatedObjectId=81),
+        deal_event(10, action="ASSOCIATION_REMOVED", associatedObjectTypeId=EMAIL, associatedObjectId=101),
         {**deal_event(9), "objectTypeId": CALL, "action": "CREATE"},
     )
     with desk.listening() as ear:
         ear.until(lambda: ear.sightings, "the file")
         seen = {each.ref.id: each for each in ear.sightings}
-        assert ear.deals == ["1", "2", "3", "31", "32", "4", "5", "6", "7", "8"]
-        assert [id_ for id_, each in seen.items() if each.minor] == ["2"]
+        assert ear.deals == ["1", "2", "3", "31", "32", "4", "5", "6", "7", "8", "10"]
+        assert [id_ for id_, each in seen.items() if each.minor] == ["2", "10"]
         assert [id_ for id_, each in seen.items() if each.by_self] == ["6"], "every hand in it must be ours"
-        assert seen["81"].ref == Ref(Kind.ACCOUNT, "81")
+        assert seen["8"].ref == Ref(Kind.DEAL, "8")
         assert seen[f"{CALL}:9"].ask
         assert seen["1"].modified_at.year == 2026
         assert ear.missed == ALL

@@ -59,7 +59,7 @@ def seen(object_type: str, action: Action, *changed: str, **more: Any) -> Sighti
         (Action.DELETE, (), False),
         (Action.RESTORE, (), False),
         (Action.MERGE, (), False),
-        (Action.ASSOCIATION, (), False),
+        (Action.ASSOCIATION, (), True),
         (Action.OTHER, (), False),
     ],
 )
@@ -104,7 +104,11 @@ def test_merged_records_and_the_far_end_of_an_association_are_looked_at_too() ->
     merged = meaning().of(Event(DEAL, "5", Action.MERGE, AT, also=("6", "7", "5")))
     assert [each.deal_ids for each in merged] == [("5",), ("6",), ("7",)]
     linked = meaning().of(Event(TASK, "8", Action.ASSOCIATION, AT, also=(f"{DEAL}:5", "0-1:9")))
-    assert [each.ref for each in linked] == [Ref(Kind.TASK, "8"), Ref(Kind.DEAL, "5")]
+    assert [(each.ref, each.minor) for each in linked] == [(Ref(Kind.DEAL, "5"), True)]
+    (account,) = meaning().of(Event(DEAL, "5", Action.ASSOCIATION, AT, also=(f"{COMPANY}:9",)))
+    assert not account.minor, "whose account it is decides who the CSM is"
+    (elsewhere,) = meaning().of(Event(TASK, "8", Action.ASSOCIATION, AT, also=("0-1:9",)))
+    assert (elsewhere.ref, elsewhere.ask) == (Ref(Kind.TASK, "8"), False)
 
 
 @pytest.mark.parametrize("object_type", ["0-1", "0-5", "2-123", "", "deal"])

@@ -222,7 +222,7 @@ class _Listening:
         """See to the subscriptions. What one that is new did not tell yet has to be polled."""
         feed = self._feed
         agreed = agree(feed.app_session, feed.meaning, self._place.portal_id)
-        if not agreed.ids:
+        if not agreed.ids.keys() & FEEDS.keys():
             why = next(iter(agreed.refused.values()), "nothing may be subscribed to")
             raise CrmError(Fault(FaultCode.NOT_PERMITTED, "NO_SUBSCRIPTION", why))
         self._agreed, self._agreed_at = agreed, self._now()
@@ -321,12 +321,10 @@ class _Listening:
         feeds = {FEEDS[each] for each in agreed.ids if each in FEEDS}
         yield Line(LINE, frozenset(feeds if self._spoke else feeds - {FEEDS[DEAL]}), live=self._live, why=self._why)
         for each, why in agreed.refused.items():
-            name = f"{LINE} of {OBJECT_NAMES[each]}"
-            yield Line(name, frozenset({FEEDS[each]} if each in FEEDS else ()), live=False, why=why)
-        for each in OBJECT_NAMES:
-            name = f"{LINE} of {OBJECT_NAMES[each]}"
-            if each in agreed.ids and name in self._lines:  # it was refused before
-                yield Line(name, frozenset(), live=True)
+            yield Line(_line_of(each), frozenset({FEEDS[each]} if each in FEEDS else ()), live=False, why=why)
+        for each in agreed.ids:
+            if _line_of(each) in self._lines:  # it was refused before
+                yield Line(_line_of(each), frozenset(), live=True)
 
     def _stand(self) -> None:
         if not self._live:
@@ -376,6 +374,11 @@ class _Listening:
 
     def _now(self) -> float:
         return self._feed.waits.monotonic()
+
+
+def _line_of(wish: str) -> str:
+    """The line that one refused wish gets of its own."""
+    return f"{LINE} of {OBJECT_NAMES.get(wish, wish)}"
 
 
 def _words(fault: Fault) -> str:

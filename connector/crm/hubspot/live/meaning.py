@@ -134,7 +134,10 @@ class Meaning:
 
     def of(self, event: Event) -> tuple[Sighting, ...]:
         """The records to look at for this event, none when it is about nothing that is watched."""
-        return tuple(dict.fromkeys(self._seen(event)))
+        found = tuple(dict.fromkeys(self._seen(event)))
+        deals = tuple(each for each in found if each.deal_ids)
+        # Where a link was made or taken away, the deal at either end is all there is to look at.
+        return deals if deals and event.action is Action.ASSOCIATION else found
 
     def _seen(self, event: Event) -> Iterator[Sighting]:
         for object_type_id, object_id in _records(event):
@@ -151,7 +154,10 @@ class Meaning:
             )
 
     def _is_minor(self, event: Event) -> bool:
-        """Whether a deal changed in nothing that is read of it; an event that does not say what changed is none."""
+        """Whether a deal changed in nothing that is read of it; an event that does not say what changed is none. So is
+        what was hung on it, but for its account: our own tasks, notes and meetings are hung on deals all day."""
+        if event.action is Action.ASSOCIATION:
+            return COMPANY not in {object_type_id for object_type_id, _ in _records(event)}
         return event.action is Action.UPDATE and bool(event.changed) and not event.changed & self._followed[DEAL]
 
     def _is_telling(self, object_type_id: str, event: Event) -> bool:
@@ -160,7 +166,7 @@ class Meaning:
         Notes of other people have no consequence here, and of a deleted record the portal tells no links any more. A
         fresh company or an open task has nothing to say yet; a fresh call is a touch.
         """
-        if object_type_id == NOTE or event.action is Action.DELETE:
+        if object_type_id == NOTE or event.action in (Action.DELETE, Action.ASSOCIATION):
             return False
         watched = bool(event.changed & self._followed[object_type_id])
         match event.action:
