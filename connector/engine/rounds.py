@@ -154,14 +154,11 @@ def _trouble(shared: Shared, system: System, kind: Round, error: CrmError) -> No
     over = fault.advice is not Advice.RETRY
     note = replace(note, paged_at=shared.clock.now() + (BEGIN_ANEW if over else TRY_AGAIN))
     _keep(shared, system, kind, replace(note, place=None, began=note.since) if over else note)
-    log.warning(
-        ROUND_GIVEN_UP if over else ROUND_DELAYED,
-        system=system.name,
-        round=kind.name,
-        pages=note.pages,
-        vendor_code=fault.vendor_code,
-        message=fault.message,
-    )
+    told = {"round": kind.name, "pages": note.pages, "vendor_code": fault.vendor_code, "message": fault.message}
+    if over:
+        log.warning(ROUND_GIVEN_UP, system=system.name, **told)
+    else:
+        log.warning(ROUND_DELAYED, system=system.name, **told)
 
 
 def _keep(shared: Shared, system: System, kind: Round, note: RoundNote, looks: Sequence[Look] = ()) -> None:

@@ -6,7 +6,7 @@ that is under way never swallows a wish that came in meanwhile, because only the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy import Connection, case, func, literal, or_, select, tuple_, upd
 
 from connector.handoff.model import SystemName
 from connector.store.database import Database, Part, chunks
+from connector.store.roundnote import ROUND
 from connector.store.rows import ChangeLike, Look
 from connector.store.schema import cursor, handoff, inbox, outbox
 from connector.store.states import State
@@ -90,6 +91,15 @@ class Inbox(Part):
         """Set a feed's cursor alone; `enqueue` sets it together with the looks of the page."""
         with self._db.write() as connection:
             self._put_cursor(connection, system, feed, value)
+
+    def rounds(self, system: SystemName) -> Mapping[str, str]:
+        """The notes of all rounds, by the round's name."""
+        query = select(cursor.c.feed, cursor.c.value).where(
+            cursor.c.system == system, cursor.c.feed.startswith(ROUND, autoescape=True)
+        )
+        with self._db.read() as connection:
+            found = {feed.removeprefix(ROUND): value for feed, value in connection.execute(query)}
+        return dict(sorted(found.items()))
 
     def systems_with(self, feed: str, value: str) -> tuple[SystemName, ...]:
         """The systems whose entry under this name has this value."""

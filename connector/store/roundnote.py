@@ -9,10 +9,13 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
+ROUND = "round:"
+"""With it begin the names of all notes of rounds."""
+
 
 def round_cursor(name: str) -> str:
     """The name under which a round's note stands, beside the polled feeds' cursors."""
-    return f"round:{name}"
+    return f"{ROUND}{name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,18 @@ from typing import Any
 
 from connector.handoff.model import SystemName
 from connector.handoff.plan import Phase, Verdict
-from connector.store import CALLS, LAST_PASS, LAST_TROUBLE, LIVE_NOTE, SPARING, CoverageCount, LiveNote, State, Store
+from connector.store import (
+    CALLS,
+    LAST_PASS,
+    LAST_TROUBLE,
+    LIVE_NOTE,
+    SPARING,
+    CoverageCount,
+    LiveNote,
+    RoundNote,
+    State,
+    Store,
+)
 
 DECISIONS_SHOWN = 25
 ACTED = "act"
@@ -54,7 +65,8 @@ COVERAGE_WORDS: Mapping[Phase, str] = {
 class SystemStatus:
     """One system now. ``lag_seconds`` is the age of the oldest look that is due, 0 when none is.
 
-    ``live`` says how changes are found, ``live_trouble`` which lines are not up and why.
+    ``live`` says how changes are found, ``live_trouble`` which lines are not up and why, ``rounds`` how far each slow
+    reading beside the polls has come.
     """
 
     name: SystemName
@@ -78,6 +90,7 @@ class SystemStatus:
     sparing: bool
     live: str
     live_trouble: tuple[str, ...]
+    rounds: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +204,7 @@ def _system(store: Store, watched: Watched, *, now: datetime) -> SystemStatus:
         sparing=calls.endswith(SPARING),
         live=_live(note, watched, now=now),
         live_trouble=tuple(f"{line} is polled: {why}" for line, why in note.lines.items() if why) if note else (),
+        rounds=_rounds(store, watched, now=now),
     )
 
 
@@ -200,6 +214,18 @@ def _live(note: LiveNote | None, watched: Watched, *, now: datetime) -> str:
         return f"polled every {watched.poll_seconds:g} s"
     heard = f"last heard {age(now - note.last_event)} ago" if note.last_event else "nothing heard yet"
     return f"live, {heard}"
+
+
+def _rounds(store: Store, watched: Watched, *, now: datetime) -> tuple[str, ...]:
+    """How far each round has come, or what the last one found."""
+    told = ((name, RoundNote.parse(text)) for name, text in store.rounds(watched.name).items())
+    return tuple(_round(name, note, now=now) for name, note in told if note is not None and note.pages)
+
+
+def _round(name: str, note: RoundNote, *, now: datetime) -> str:
+    read = f"{note.rows:,}" + (f" of about {note.of:,}" if note.of and note.ended is None else "")
+    when = f"ended {age(now - note.ended)} ago" if note.ended else f"under way since {note.began:%Y-%m-%d %H:%M} UTC"
+    return f"{name} {when}: {read} records read, {note.found:,} deals looked at again"
 
 
 def _covered(counts: Sequence[CoverageCount]) -> tuple[Covered, ...]:

@@ -17,6 +17,7 @@ from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.model import Kind
 from connector.handoff.plan import Phase
 from connector.store import Look, RoundNote, round_cursor
+from connector.web.status import Watched, read_status
 
 CENSUS = Round("census", every=timedelta(days=1), seconds=1.0, share=0.5)
 
@@ -122,6 +123,28 @@ def test_a_round_goes_on_page_by_page_and_after_a_restart_where_it_was(desk: Des
     assert listing(desk).asked == ["0", "2", "4", "6", "8"]
     desk.run(hours=1)
     assert len(listing(desk).asked) == 5 + PAGES_AT_ONCE
+
+
+def test_people_are_told_how_far_a_round_has_come(desk: Desk) -> None:
+    for _ in range(60):
+        desk.crm.add_deal(stage="Negotiation")
+    desk.settle()
+
+    def told() -> tuple[str, ...]:
+        watched = Watched(name=SYSTEM, vendor="memory", mode="act", poll_seconds=5)
+        return read_status(desk.store, [watched], now=desk.clock.now()).systems[0].rounds
+
+    assert told() == ()
+    desk.run(hours=25)
+    desk.run(seconds=3)
+    assert told() == (
+        "census under way since 2026-03-02 01:04 UTC: 6 of about 60 records read, 0 deals looked at again",
+    )
+    for _ in range(10):
+        desk.run(minutes=1)
+    (line,) = told()
+    assert line.startswith("census ended ")
+    assert line.endswith(" ago: 60 records read, 0 deals looked at again")
 
 
 def test_a_round_keeps_to_its_share_of_the_days_calls(desk: Desk) -> None:
