@@ -91,6 +91,7 @@ class _Control:
             ("POST", "/token", self.token),
             ("POST", "/merge", self.merge),
             ("POST", "/undelete", self.undelete),
+            ("POST", "/touch", self.touch),
             ("GET", "/pubsub", self.pubsub),
             ("POST", "/pubsub", self.do_pubsub),
             ("GET", "/feeds", self.feeds),
@@ -156,31 +157,50 @@ class _Control:
         return {"access_token": import_module("connector.sandbox.salesforce.auth").new_token(world, user)}
 
     async def merge(self, request: Request) -> Any:
-        """Merge accounts of the Salesforce org, as a person does on the screen: {master, losers, by?}."""
+        """Merge records, as a person does on the screen: {master, losers, by?} for accounts of the Salesforce org.
+
+        With {system: "hs", object} records of the portal are merged into the master, one after the other.
+        """
         body = await _json(request)
-        merging = import_module("connector.sandbox.salesforce.merging")
+        world, package = self._place(body)
+        merging = import_module(f"connector.sandbox.{package}.merging")
+        named = (_need(body, "master"), _need(body, "losers"))
+        by = body.get("by", PERSON)
         try:
-            moved = merging.merge_accounts(
-                self._one({"system": "sf"}), _need(body, "master"), _need(body, "losers"), by=body.get("by", PERSON)
-            )
+            if package == "hubspot":
+                return {"result": merging.merge_all(world, _need(body, "object"), *named, by=by)}
+            return {"moved": merging.merge_accounts(world, *named, by=by)}
         except Missing as error:
-            raise HTTPException(404, f"no account {error}") from error
+            raise HTTPException(404, f"no record {error}") from error
         except ValueError as error:
             raise HTTPException(400, str(error)) from error
-        return {"moved": moved}
 
     async def undelete(self, request: Request) -> Any:
-        """Take a record of the Salesforce org, and what went with it, out of the recycle bin: {object, id, by?}."""
+        """Take a record, and what went with it, out of the recycle bin: {system? (sf), object, id, by?}."""
         body = await _json(request)
-        merging = import_module("connector.sandbox.salesforce.merging")
-        world, name = self._one({"system": "sf"}), _need(body, "object")
-        self._table({"system": "sf", "object": name})
+        world, package = self._place(body)
+        merging = import_module(f"connector.sandbox.{package}.merging")
+        name = _need(body, "object")
+        self._table({"system": world.name, "object": name})
         try:
             return {"restored": merging.undelete(world, name, _need(body, "id"), by=body.get("by", PERSON))}
         except Missing as error:
             raise HTTPException(404, f"{name} {error} is not in the recycle bin") from error
         except NotUnique as error:
             raise HTTPException(409, str(error)) from error
+
+    async def touch(self, request: Request) -> Any:
+        """Change many deals of the portal in one millisecond: {count, at?, by?}; missing ones are made."""
+        body = await _json(request)
+        crowd = import_module("connector.sandbox.hubspot.crowd")
+        at = _instant(body["at"]) if "at" in body else None
+        world = self._one({"system": "hs"})
+        try:
+            with world.lock:
+                ids = crowd.touch(world, int(_need(body, "count")), at=at, by=body.get("by", PERSON))
+        except ValueError as error:
+            raise HTTPException(400, str(error)) from error
+        return {"touched": len(ids), "first": ids[0], "last": ids[-1]}
 
     # clock
 
@@ -334,6 +354,11 @@ class _Control:
         if world is None:
             raise HTTPException(404, f"no system {body['system']!r}: choose one of {', '.join(self._worlds)}")
         return world
+
+    def _place(self, body: dict[str, Any]) -> tuple[World, str]:
+        """The system that is meant, the Salesforce org unless another is named, and its package."""
+        world = self._one({"system": body.get("system", "sf")})
+        return world, PACKAGES[world.name]
 
     def _table(self, body: dict[str, Any]) -> Any:
         world = self._one(body)

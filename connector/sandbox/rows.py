@@ -123,7 +123,8 @@ class Table:
     cleared; `writes` counts what was written, so that whoever derives something knows when it is stale;
     `deleted` are the ids of deleted rows. A vendor may set `before_write` (receives the row or None and the changes,
     returns the changes with derived fields added)
-    and `after_write` (receives the row and the values before).
+    and `after_write` (receives the row and the values before); a row that is not there may stand in `backing`, which
+    makes it to be read, and becomes one of the table when it is written.
     """
 
     def __init__(
@@ -148,6 +149,7 @@ class Table:
         self.deleted: dict[str, None] = {}
         self.before_write: Callable[[Row | None, dict[str, Any]], dict[str, Any]] | None = None
         self.after_write: Callable[[Row, dict[str, Any]], None] | None = None
+        self.backing: Callable[[str], Row | None] | None = None
         self._hash: dict[str, dict[Any, dict[str, None]]] = {f: {} for f in (*unique, *indexed)}
         self._ordered: dict[str, Ordered] = {}
         self._stamps: list[_Stamp] = []
@@ -308,6 +310,8 @@ class Table:
     def get(self, id: str, *, deleted: bool = False) -> Row | None:
         """The row with this id; deleted ones only when asked for."""
         row = self.rows.get(id)
+        if row is None and self.backing:
+            row = self.backing(id)
         return row if row is not None and (deleted or row.deleted_at is None) else None
 
     def live(self) -> Iterator[Row]:
@@ -394,9 +398,17 @@ class Table:
             self.world.undo.append((self, id, row.copy() if row else None))
 
     def _live(self, id: str) -> Row:
-        row = self.rows.get(id)
+        row = self.rows.get(id) or self._drawn(id)
         if row is None or row.deleted_at is not None:
             raise Missing(id, deleted=row is not None)
+        return row
+
+    def _drawn(self, id: str) -> Row | None:
+        row = self.backing(id) if self.backing else None
+        if row is not None:
+            self._note(id, None)
+            self.put(row)
+            self.world.record(self, row, changes=len(row.history))
         return row
 
     def _check_unique(self, id: str | None, values: dict[str, Any]) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 MIGRATION_S = 600.0
+GATEWAY = frozenset({502, 504, *range(521, 527)})
+"""What something before the portal answers, without a body to parse (facts: HubSpot §3d)."""
 
 
 def routes(world: World) -> list[Route]:
@@ -55,8 +57,8 @@ def refuse(kind: str, fault: Fault) -> Response:
     if kind == "expired_token":
         return _refused(access.unauthenticated())
     status = int(kind)
-    if status in (502, 504):
-        return Response("<html><body><h1>Bad Gateway</h1></body></html>", status, media_type="text/html")
+    if status in GATEWAY:
+        return Response(f"<html><body><h1>{status} Bad Gateway</h1></body></html>", status, media_type="text/html")
     return _refused(Refused(status=status, category="INTERNAL_ERROR", message="internal error"))
 
 

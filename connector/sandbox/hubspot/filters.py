@@ -66,6 +66,13 @@ class Filter:
         """The values that match an exact condition."""
         return self.values if self.operator == "IN" else (self.value,)
 
+    def members(self, world: World, kind: Kind) -> frozenset[str]:
+        """The ids of the records that are linked with one of those a condition on associations names."""
+        if self.operator not in ("EQ", "IN"):
+            raise invalid(f"{self.name} takes EQ or IN, not {self.operator}")
+        to = kind_of(self.name.removeprefix(LINKED))
+        return frozenset(other for i in self.listed for other, _ in links.linked(world, to, i, kind))
+
     def bounds(self) -> tuple[datetime, datetime]:
         """The closed stretch of time of a ranged condition, at millisecond resolution."""
         at = _instant(self.value, self.name)
@@ -83,7 +90,8 @@ class Filter:
     def test(self, world: World, kind: Kind) -> Test:
         """A function that says whether a row matches. Raises Refused (400) for a value of the wrong kind."""
         if self.name.startswith(LINKED):
-            return _linked_test(self, world, kind)
+            members = self.members(world, kind)
+            return lambda row: row.id in members
         if self.name == kind.modified and self.ranged:
             low, high = self.bounds()
             return lambda row: low <= row.modified_at <= high
@@ -242,11 +250,3 @@ def _token_test(asked: Filter, read: Callable[[Seen], str | None]) -> Test:
         return any(pattern.fullmatch(t) for t in tokens) is wanted
 
     return contains
-
-
-def _linked_test(asked: Filter, world: World, kind: Kind) -> Test:
-    if asked.operator not in ("EQ", "IN"):
-        raise invalid(f"{asked.name} takes EQ or IN, not {asked.operator}")
-    to = kind_of(asked.name.removeprefix(LINKED))
-    members = {other for i in asked.listed for other, _ in links.linked(world, to, i, kind)}
-    return lambda row: row.id in members

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox.hubspot import links
-from connector.sandbox.hubspot.errors import invalid, not_found
+from connector.sandbox.hubspot.errors import Refused, invalid, not_found
 from connector.sandbox.hubspot.feeds.source import Merger, source
+from connector.sandbox.hubspot.kinds import kind_of
 
 if TYPE_CHECKING:
     from connector.sandbox.hubspot.kinds import Kind
@@ -55,6 +56,20 @@ def merge(world: World, kind: Kind, primary_id: str, other_id: str, *, by: str) 
     return table.update(survivor.id, claimed if len(gone) > 1 else {**values, **claimed}, by=by)
 
 
+def merge_all(world: World, name: str, primary_id: str, others: list[str], *, by: str) -> str:
+    """Merge several into one and return its id: what a person does at the screen.
+
+    Raises ValueError for records that are not there, or are the same.
+    """
+    kind = kind_of(name)
+    try:
+        for other in others:
+            primary_id = merge(world, kind, primary_id, other, by=by).id
+    except Refused as refusal:
+        raise ValueError(refusal.message) from refusal
+    return primary_id
+
+
 def current(world: World, kind: Kind, record_id: str) -> Row | None:
     """The live record of this id, or the one that it was merged into."""
     table = world.table(kind.table)
@@ -67,6 +82,11 @@ def current(world: World, kind: Kind, record_id: str) -> Row | None:
 def merged_away(row: Row) -> bool:
     """Whether this record is now part of another."""
     return row.deleted_at is not None and INTO in row.values
+
+
+def undelete(world: World, name: str, record_id: str, *, by: str) -> str:
+    """As `restore`, by the object's name; the id again."""
+    return restore(world, kind_of(name), record_id, by=by).id
 
 
 def restore(world: World, kind: Kind, record_id: str, *, by: str) -> Row:

@@ -7,14 +7,17 @@ lagging index (facts: HubSpot §1).
 from __future__ import annotations
 
 import bisect
+import heapq
 from typing import TYPE_CHECKING, Any
 
-from connector.sandbox.hubspot import merging, records, render
+from connector.sandbox.hubspot import backdrop, merging, records, render
 from connector.sandbox.hubspot.asked import Asked, Reply, is_number
 from connector.sandbox.hubspot.errors import invalid, not_found
 from connector.sandbox.hubspot.kinds import kind_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from connector.sandbox.hubspot.kinds import Kind
     from connector.sandbox.rows import Row
     from connector.sandbox.state import World
@@ -109,13 +112,26 @@ def _page(asked: Asked, kind: Kind, limit: int) -> tuple[list[Row], bool]:
         raise invalid(f"after must be a paging cursor, not {after!r}")
     listed = bool(asked.world.settings.get(merging.LISTED))
     found: list[Row] = []
-    for number in ids[bisect.bisect_right(ids, int(after)) if after else 0 :]:
-        row = table.rows[str(number)]
-        if (row.deleted_at is not None) is archived and (listed or not merging.merged_away(row)):
+    for number in _numbers(asked, kind, ids, int(after) if after else 0, archived=archived):
+        row = table.get(str(number), deleted=True)
+        if row is None or (row.deleted_at is not None) is not archived:
+            continue
+        if listed or not merging.merged_away(row):
             found.append(row)
             if len(found) > limit:
                 break
     return found[:limit], len(found) > limit
+
+
+def _numbers(asked: Asked, kind: Kind, ids: list[int], after: int, *, archived: bool) -> Iterable[int]:
+    rows = ids[bisect.bisect_right(ids, after) :]
+    behind = backdrop.of(asked.world) if kind.table == "deals" and not archived else None
+    if behind is None:
+        return rows
+    first = max(backdrop.FIRST_ID, after + 1)
+    drawn = set(backdrop.drawn(behind, ids))
+    beyond = range(first, backdrop.FIRST_ID + behind.count)
+    return heapq.merge(rows, (n for n in beyond if n - backdrop.FIRST_ID not in drawn))
 
 
 def _found(asked: Asked, *, archived: bool) -> Row:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from connector.sandbox.hubspot import catalog, ratelimit, tiers
+from connector.sandbox.hubspot import backdrop, catalog, ratelimit, tiers
 from connector.sandbox.hubspot.asked import Asked, Reply, is_number
 from connector.sandbox.hubspot.derive import iso
 from connector.sandbox.hubspot.errors import invalid, not_found
@@ -152,7 +152,10 @@ def pipeline_limits(_asked: Asked) -> Reply:
 
 def record_limits(asked: Asked) -> Reply:
     """GET how many records there are and may be."""
-    rows = [_limit(k, RECORDS_PER_TYPE, len(asked.world.table(k.table).rows)) for k in KINDS]
+    behind = backdrop.of(asked.world)
+    more = {"deals": behind.count} if behind else {}
+    usage = {k: len(asked.world.table(k.table).rows) + more.get(k.table, 0) for k in KINDS}
+    rows = [_limit(k, RECORDS_PER_TYPE, n) for k, n in usage.items()]
     return Reply(_by_origin(rows))
 
 

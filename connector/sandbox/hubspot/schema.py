@@ -87,9 +87,10 @@ def _install_feeds(world: World) -> None:
 
 def _install_rules(world: World) -> None:
     # They know who a writer is, and for that this module.
-    from connector.sandbox.hubspot import governance
+    from connector.sandbox.hubspot import backdrop, governance
 
     governance.guard(world)
+    backdrop.stand_behind(world)
 
 
 def furnish(world: World) -> None:

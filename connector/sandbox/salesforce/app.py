@@ -254,8 +254,8 @@ REFUSALS = {
 
 
 def _refuse(kind: str, _fault: Fault) -> Response:
-    if kind == "502":
-        return Response("<html><body><h1>502 Bad Gateway</h1></body></html>", 502, media_type="text/html")
+    if kind not in REFUSALS:
+        return Response(f"<html><body><h1>{kind} Bad Gateway</h1></body></html>", int(kind), media_type="text/html")
     error = REFUSALS[kind]
     return JSONResponse(error.body(), status_code=error.status)
 
