@@ -36,10 +36,11 @@ def requested(case: Case) -> Override | None:
     deal = case.snapshot.deal
     if not filled(deal.get("override_requested")):
         return None
-    approver = case.snapshot.person(deal.get("override_approver"))
+    named = deal.text("override_approver")
+    approver = case.snapshot.person(named)
     reason = one_line(deal.text("override_reason"), limit=1000)
     expires = _day(case, deal.get("override_expires"))
-    objections = (*_about_approver(case, approver), *_about_reason(case, reason), *_about_expiry(case, expires))
+    objections = (*_about_approver(case, named, approver), *_about_reason(case, reason), *_about_expiry(case, expires))
     ends_at = end_of_day(case.policy.calendar, expires) if expires else None
     return Override(approver, reason, ends_at, objections)
 
@@ -49,9 +50,13 @@ def objection_text(override: Override) -> str:
     return f"The override does not count: {listed(override.objections)}."
 
 
-def _about_approver(case: Case, approver: Person | None) -> Iterator[str]:
-    if approver is None:
+def _about_approver(case: Case, named: str, approver: Person | None) -> Iterator[str]:
+    if not named:
         yield "no approver is named"
+    elif approver is None:
+        other = case.person_by_user_id(named)
+        holds = f"the user id of {other.name}" if other else f"{one_line(named, limit=40)!r}"
+        yield f"the approver's field holds {holds} and not an owner: choose the person from the list"
     elif not approver.active:
         yield f"{approver.name} is no longer active in the CRM"
     elif approver.email.lower() not in {email.lower() for email in case.policy.override.approvers}:

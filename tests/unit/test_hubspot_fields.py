@@ -11,14 +11,10 @@ from hubspot_portal import NOW, a_map
 
 from connector.crm.hubspot import wire
 from connector.crm.hubspot.fields import Fields, decode, encode, touch
-from connector.crm.hubspot.reads import Win, stage_times, win_from_history, win_from_times
-from connector.handoff.model import Kind, Stage, TouchKind, Value
+from connector.handoff.model import Kind, TouchKind, Value
 from connector.handoff.rulebook import FieldOwner, FieldType
 from connector.policy.crmmap import MappedField
 
-WON = Stage(id="closedwon", label="Won", is_won=True, is_closed=True, pipeline="default")
-OPEN = Stage(id="contractsent", label="Contract", is_won=False, is_closed=False, pipeline="default")
-EARLY = Stage(id="Custom-Stage-9", label="Early", is_won=False, is_closed=False, pipeline="default")
 AT = datetime(2026, 11, 19, 14, 5, 6, 789000, tzinfo=UTC)
 
 
@@ -154,57 +150,3 @@ def test_only_what_reached_somebody_or_is_planned_to_is_a_touch(
     assert (found is not None) is counts
     if found is not None:
         assert (found.kind, found.by) == (TouchKind(object_name.removesuffix("s")), "7")
-
-
-PROPERTIES = (
-    "hs_v2_date_entered_closedwon",
-    "hs_v2_date_exited_closedwon",
-    "hs_v2_date_exited_contractsent",
-    "hs_v2_date_exited_custom_stage_9_1712",
-    "hs_v2_date_entered_current_stage",
-)
-TIMES = stage_times(PROPERTIES, (WON, OPEN, EARLY))
-
-
-def test_stage_time_properties_are_found_in_the_list_suffix_and_mangling_included() -> None:
-    assert TIMES.entered == {"closedwon": "hs_v2_date_entered_closedwon"}
-    assert TIMES.exited["Custom-Stage-9"] == "hs_v2_date_exited_custom_stage_9_1712"
-
-
-@pytest.mark.parametrize(
-    ("properties", "win"),
-    [
-        ({"entered_closedwon": 0, "exited_contractsent": 0}, Win(AT, "contractsent")),
-        (
-            {"entered_closedwon": 0, "exited_contractsent": 1, "exited_custom_stage_9_1712": -900},
-            Win(AT, "contractsent"),
-        ),
-        ({"entered_closedwon": 0, "exited_closedwon": -60, "exited_contractsent": 0}, Win(AT, "contractsent")),
-        ({"entered_closedwon": 0, "exited_closedwon": 60, "exited_contractsent": 0}, Win()),
-        ({"entered_closedwon": 0, "exited_contractsent": 0, "exited_custom_stage_9_1712": 1}, Win(AT)),
-        ({"entered_closedwon": 0}, Win(AT)),
-        ({}, Win()),
-    ],
-)
-def test_a_win_is_taken_from_stage_times_only_where_they_agree(properties: dict[str, int], win: Win) -> None:
-    row = {f"hs_v2_date_{name}": wire.iso(AT + timedelta(seconds=late)) for name, late in properties.items()}
-    assert win_from_times(wire.Obj("1", row), WON, TIMES) == win
-
-
-def history(*stages: str) -> wire.Obj:
-    entries = [{"value": stage, "timestamp": wire.iso(AT + timedelta(hours=n))} for n, stage in enumerate(stages)]
-    return wire.obj({"id": "1", "propertiesWithHistory": {"dealstage": entries[::-1]}})
-
-
-@pytest.mark.parametrize(
-    ("stages", "win"),
-    [
-        (("contractsent", "closedwon"), Win(AT + timedelta(hours=1), "contractsent")),
-        (("closedwon", "contractsent", "closedwon"), Win(AT + timedelta(hours=2), "contractsent")),
-        (("contractsent", "closedwon", "closedwon"), Win(AT + timedelta(hours=1), "contractsent")),
-        (("closedwon",), Win(AT)),
-        ((), Win()),
-    ],
-)
-def test_a_win_by_history_is_the_last_entry_and_where_it_came_from(stages: tuple[str, ...], win: Win) -> None:
-    assert win_from_history(history(*stages), WON) == win

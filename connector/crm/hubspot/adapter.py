@@ -237,7 +237,7 @@ class HubSpotCRM:
         if not deal_ids:
             return {}
         return self._reader.deals(
-            deal_ids, stages=self._portal.stage, times=self._portal.stage_times(), now=self.server_time()
+            deal_ids, pipelines=self._portal.pipelines(), now=self.server_time()
         )
 
     def people(self) -> tuple[Person, ...]:

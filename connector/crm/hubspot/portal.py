@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from connector.crm.hubspot import wire
 from connector.crm.hubspot.fields import Fields
-from connector.crm.hubspot.reads import StageTimes, stage_times
+from connector.crm.hubspot.history import StageTimes, stage_times
+from connector.crm.hubspot.reads import Pipelines
 from connector.crm.hubspot.session import Session
 from connector.crm.port import (
     FieldSchema,
@@ -32,6 +33,8 @@ class Portal:
         self._session = session
         self._fields = fields
         self._stages: dict[tuple[str, str], Stage] = {}
+        self._strays: dict[tuple[str, str], Stage] = {}
+        self._deleted: set[str] = set()
         self._properties: dict[Kind, ObjectSchema] = {}
         self._unique: dict[Kind, frozenset[str]] = {}
         self._times: StageTimes | None = None
@@ -53,30 +56,49 @@ class Portal:
     def refresh_stages(self) -> tuple[Stage, ...]:
         """Read all deal pipelines."""
         data = self._session.get("pipelines", self._session.paths.pipelines("deals"))
-        found = [
-            _stage(each, pipeline=str(pipeline.get("id", "")))
-            for pipeline in data.get("results") or ()
-            for each in pipeline.get("stages") or ()
-        ]
+        found = [stage for pipeline in data.get("results") or () for stage in stages_of(pipeline)]
         self._stages = {(stage.pipeline, stage.id): stage for stage in found}
+        self._strays.clear()
         self._times = None
         return tuple(found)
 
     def stage(self, stage_id: str, pipeline_id: str) -> Stage:
         """The stage as the portal defines it. A deleted one is neither won nor closed."""
-        if (pipeline_id, stage_id) not in self._stages:
+        place = (pipeline_id, stage_id)
+        if place not in self._stages and place not in self._strays:
             self.refresh_stages()
-        known = self._stages.get((pipeline_id, stage_id))
+        known = self._stages.get(place) or self._strays.get(place)
         if known is None:
-            known = Stage(id=stage_id, label=stage_id, is_won=False, is_closed=False, pipeline=pipeline_id)
-            self._stages[(pipeline_id, stage_id)] = known
+            # No pipeline by that name has it: the deal may just be moving from one to another.
+            known = self._by_id(stage_id) or Stage(
+                id=stage_id, label=stage_id, is_won=False, is_closed=False, pipeline=pipeline_id
+            )
+            self._strays[(pipeline_id, stage_id)] = known
         return known
+
+    def find(self, stage_id: str) -> Stage | None:
+        """The stage behind an id, in whichever pipeline; None for a deleted one, which is asked for once."""
+        known = self._by_id(stage_id)
+        if known is None and stage_id not in self._deleted:
+            self.refresh_stages()
+            known = self._by_id(stage_id)
+            if known is None:
+                self._deleted.add(stage_id)
+        return known
+
+    def pipelines(self) -> Pipelines:
+        """What reading deals needs to know of stages."""
+        return Pipelines(stage=self.stage, find=self.find, times=self.stage_times())
 
     def pipeline_of(self, stage_id: str) -> str:
         """The pipeline a stage belongs to; empty when no pipeline has it."""
         if not self._stages:
             self.refresh_stages()
-        return next((stage.pipeline for stage in self._stages.values() if stage.id == stage_id), "")
+        known = self._by_id(stage_id)
+        return known.pipeline if known else ""
+
+    def _by_id(self, stage_id: str) -> Stage | None:
+        return next((stage for stage in self._stages.values() if stage.id == stage_id), None)
 
     def is_won(self, stage_id: str) -> bool:
         """Whether the stage is a won one, in whichever pipeline; an unknown stage is taken for won, to be looked at."""
@@ -134,7 +156,10 @@ class Portal:
         self.describe(kind)
         if not name or name not in self.properties(kind):
             wanted = name or f"{kind.value}.key"
-            message = f"has no property for {kind.value}.key: add a single-line text property with unique values"
+            message = (
+                f"has no property for {kind.value}.key: handoff provision makes it, or add a single-line text property "
+                "with unique values"
+            )
             raise UserError([Problem(where=where, key=wanted, message=message)])
         if name in self._unique[kind]:
             return None
@@ -143,6 +168,12 @@ class Portal:
             "that takes more calls. Uniqueness can only be chosen when a property is created."
         )
         return Problem(where=where, key=name, message=message)
+
+
+def stages_of(pipeline: wire.Json) -> tuple[Stage, ...]:
+    """The stages of a pipeline as an answer shows it, in the order they are told."""
+    named = str(pipeline.get("id", ""))
+    return tuple(_stage(each, pipeline=named) for each in pipeline.get("stages") or ())
 
 
 def _stage(data: wire.Json, *, pipeline: str) -> Stage:
@@ -161,7 +192,11 @@ def _stage(data: wire.Json, *, pipeline: str) -> Stage:
 def _person(data: wire.Json, *, active: bool) -> Person:
     name = " ".join(str(data.get(part) or "") for part in ("firstName", "lastName")).strip()
     email = str(data.get("email") or "").lower()
-    return Person(id=str(data.get("id", "")), email=email, name=name or email, active=active)
+    # An archived owner's user id is null, but told under another name (facts: HubSpot §6).
+    user = data.get("userId") or data.get("userIdIncludingInactive")
+    return Person(
+        id=str(data.get("id", "")), email=email, name=name or email, active=active, user_id=str(user) if user else ""
+    )
 
 
 def _field(data: wire.Json) -> FieldSchema:

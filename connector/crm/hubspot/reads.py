@@ -22,90 +22,29 @@ from connector.crm.hubspot.fields import (
     Fields,
     touch,
 )
+from connector.crm.hubspot.history import Course, StageOf, StageTimes, from_history, was_won, win_from_times
+from connector.crm.hubspot.movers import own_sources
 from connector.crm.hubspot.session import Session
 from connector.crm.port import (
     DealFacts,
 )
-from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Kind, Record, Stage, Touch
+from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Gate, Kind, Record, Stage, Touch
 
 READ_LIMIT = 100
 HISTORY_LIMIT = 50
 """Inputs per batch read, and per batch read with history (facts: HubSpot §1)."""
 
-ENTERED, EXITED = "hs_v2_date_entered_", "hs_v2_date_exited_"
-SAME_MOMENT = timedelta(seconds=2)
-"""Leaving one stage and entering the next are stamped together, give or take the vendor's own calculation."""
+STARTED_LATER = timedelta(minutes=5)
+"""A win so much later than our start of its handoff is another win; less may be two clocks."""
 
 
 @dataclass(frozen=True, slots=True)
-class StageTimes:
-    """Which properties tell when a deal entered and left each stage: stage id → property, as the portal lists them."""
+class Pipelines:
+    """The portal's stages: by id and pipeline (always one), by id alone (None: deleted), and their stage times."""
 
-    entered: Mapping[str, str]
-    exited: Mapping[str, str]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All of them."""
-        return (*self.entered.values(), *self.exited.values())
-
-
-def stage_times(properties: Sequence[str], stages: Sequence[Stage]) -> StageTimes:
-    """Find the properties in the portal's own list. A name may carry a suffix or a mangled id, so it is looked for
-    and never put together (facts: HubSpot §4). Of entries only those into won stages matter."""
-    won = tuple(stage for stage in stages if stage.is_won)
-    return StageTimes(entered=_by_stage(properties, ENTERED, won), exited=_by_stage(properties, EXITED, stages))
-
-
-def _by_stage(properties: Sequence[str], prefix: str, stages: Sequence[Stage]) -> dict[str, str]:
-    tails = {name.removeprefix(prefix): name for name in properties if name.startswith(prefix)}
-    found: dict[str, str] = {}
-    for stage in stages:
-        mangled = stage.id.lower().replace("-", "_")
-        suffixed = [tail for tail in tails if tail.rpartition("_")[0] == mangled and tail.rpartition("_")[2].isdigit()]
-        tail = next((each for each in (stage.id, stage.id.lower(), mangled) if each in tails), None)
-        if tail is None and len(suffixed) == 1:
-            tail = suffixed[0]
-        if tail is not None:
-            found[stage.id] = tails[tail]
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Win:
-    """When a deal entered the won stage it stands in, and where it came from; None where that is not known."""
-
-    at: datetime | None = None
-    before: str | None = None
-
-
-def win_from_times(row: wire.Obj, stage: Stage, times: StageTimes) -> Win:
-    """The win by the stage-time properties, as far as they agree with each other.
-
-    A stage that was left after it was entered, though the deal stands in it, shows that the portal keeps the first
-    entry and not the last; then nothing is taken from them.
-    """
-    at = row.at(times.entered.get(stage.id, ""))
-    left = row.at(times.exited.get(stage.id, ""))
-    if at is None or (left is not None and left >= at):
-        return Win()
-    leavers = [
-        other
-        for other, name in times.exited.items()
-        if other != stage.id and (moment := row.at(name)) is not None and abs(moment - at) <= SAME_MOMENT
-    ]
-    return Win(at=at, before=leavers[0] if len(leavers) == 1 else None)
-
-
-def win_from_history(row: wire.Obj, stage: Stage) -> Win:
-    """The win by the stage's own history, newest first."""
-    entries = row.history.get(STAGE, ())
-    at: datetime | None = None
-    for entry in entries:
-        if entry.value != stage.id:
-            return Win(at=at, before=entry.value or None)
-        at = entry.at
-    return Win(at=at)
+    stage: Callable[[str, str], Stage]
+    find: StageOf
+    times: StageTimes
 
 
 class Reader:
@@ -117,17 +56,15 @@ class Reader:
         self.heirs: dict[str, str] = {}
         """Which deal each merged one went into, as far as survivors were read."""
 
-    def deals(
-        self, deal_ids: Sequence[str], *, stages: Callable[[str, str], Stage], times: StageTimes, now: datetime
-    ) -> dict[str, DealFacts]:
-        """Deals with all that hangs on them. ``stages`` gives the stage for (stage id, pipeline id)."""
+    def deals(self, deal_ids: Sequence[str], *, pipelines: Pipelines, now: datetime) -> dict[str, DealFacts]:
+        """Deals with all that hangs on them."""
         fields = self._fields
-        names = (*fields.read_names(Kind.DEAL), STAGE, PIPELINE, DEAL_TYPE, MODIFIED, *times.names)
+        names = (*fields.read_names(Kind.DEAL), STAGE, PIPELINE, DEAL_TYPE, MODIFIED, *pipelines.times.names)
         rows = self.rows("deals", deal_ids, names)
         if not rows:
             return {}
-        found = {each: stages(row.get(STAGE), row.get(PIPELINE)) for each, row in rows.items()}
-        wins = self._wins(rows, found, times)
+        found = {each: pipelines.stage(row.get(STAGE), row.get(PIPELINE)) for each, row in rows.items()}
+        courses = self._courses(rows, found, pipelines)
         around = self._around(tuple(rows))
         return {
             each: DealFacts(
@@ -136,8 +73,10 @@ class Reader:
                 deal_type=fields.map.deal_type(row.get(DEAL_TYPE)),
                 modified_at=row.at(MODIFIED) or row.updated_at or now,
                 account=around.account(each, fields),
-                won_at=wins[each].at,
-                stage_before_win=wins[each].before,
+                won_at=courses[each].at,
+                stage_before_win=courses[each].before,
+                won_by=courses[each].by,
+                passed=courses[each].passed,
                 tasks=around.tasks.get(each, ()),
                 notes=around.notes.get(each, ()),
                 touches=around.touches.get(each, ()),
@@ -183,29 +122,52 @@ class Reader:
         path = self._session.objects(object_name, "batch", "read")
         return wire.batch(self._session.ask(f"{object_name}.batch.read", path, body)).results
 
-    def _wins(self, rows: Mapping[str, wire.Obj], stages: Mapping[str, Stage], times: StageTimes) -> dict[str, Win]:
-        """When and from where each deal was won.
+    def _courses(
+        self, rows: Mapping[str, wire.Obj], stages: Mapping[str, Stage], pipelines: Pipelines
+    ) -> dict[str, Course]:
+        """When and from where each deal was won, who moved it, and which wins were left again.
 
         The stage-time properties come with the deal and cost no call. The history does (50 deals a call instead of
-        100), so it is read in a second step and only for won deals of which something is still unknown: the time, or,
-        until the handoff has started, the stage to go back to.
+        100), so it is read in a second step and only where something is unclear. The mark of the gate comes with its
+        history: who wrote that is this connector.
         """
-        wins = {
-            each: win_from_times(row, stages[each], times) if stages[each].is_won else Win()
+        times = pipelines.times
+        courses = {
+            each: win_from_times(row, stages[each], times) if stages[each].is_won else Course()
             for each, row in rows.items()
         }
-        started = self._fields.map.get(Kind.DEAL, "started_at")
-        unsure = [
-            each
-            for each, win in wins.items()
-            if stages[each].is_won
-            and (win.at is None or (win.before is None and not (started and rows[each].get(started.field))))
-        ]
-        told = self.rows("deals", unsure, (STAGE,), history=(STAGE,)) if unsure else {}
-        for each, row in told.items():
-            past = win_from_history(row, stages[each])
-            wins[each] = Win(at=past.at or wins[each].at, before=past.before)
-        return wins
+        unclear = [each for each, row in rows.items() if self._unclear(row, stages[each], courses[each], times)]
+        mark = self._mark("gate")
+        told = self.rows("deals", unclear, (STAGE,), history=(STAGE, *((mark,) if mark else ()))) if unclear else {}
+        for each, past in told.items():
+            own = own_sources(past.history.get(mark, ()))
+            courses[each] = from_history(
+                past, row=rows[each], stage=stages[each], times=times, stage_of=pipelines.find, own=own
+            )
+        return courses
+
+    def _unclear(self, row: wire.Obj, stage: Stage, course: Course, times: StageTimes) -> bool:
+        """Whether the history has to be asked.
+
+        Of a won deal: its time is unknown, or, until the handoff has started, the stage to go back to; it was held
+        before, so that somebody may be undoing that; or it was won anew since its handoff started. Of any other: it was
+        in a won stage, or no property would tell.
+        """
+        if not stage.is_won:
+            return was_won(row, times)
+        started = row.at(self._mark("started_at"))
+        if course.at is None or self._is_held(row):
+            return True
+        return course.before is None if started is None else course.at > started + STARTED_LATER
+
+    def _is_held(self, row: wire.Obj) -> bool:
+        mapped = self._fields.map.get(Kind.DEAL, "gate")
+        return mapped is not None and mapped.from_vendor(row.get(mapped.field)) == Gate.HELD.value
+
+    def _mark(self, name: str) -> str:
+        """The property that carries one of our own marks on the deal; empty when none is mapped or readable."""
+        mapped = self._fields.map.get(Kind.DEAL, name)
+        return mapped.field if mapped and mapped.field in self._fields.read_names(Kind.DEAL) else ""
 
     def _around(self, deal_ids: Sequence[str]) -> Around:
         fields, session = self._fields, self._session

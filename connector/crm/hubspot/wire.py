@@ -16,6 +16,9 @@ from typing import Any
 
 Json = Mapping[str, Any]
 
+NORMALIZED = "PROPERTY_VALUE_NORMALIZED"
+"""The warning on a value that the portal rewrote (facts: HubSpot §5)."""
+
 _DIGITS = re.compile(r"-?\d+")
 _BREAK = re.compile(r"<br\s*/?>|</(?:p|div|li|h[1-6])\s*>", re.IGNORECASE)
 _TAG = re.compile(r"<[^>]*>")
@@ -23,21 +26,29 @@ _TAG = re.compile(r"<[^>]*>")
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One entry of a property's history."""
+    """One entry of a property's history, with the source that wrote it as far as it is told (facts: HubSpot §1)."""
 
     value: str
     at: datetime
+    source: str = ""
+    source_id: str = ""
+    label: str = ""
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Obj:
-    """One CRM object as an answer shows it. Empty properties are left out; ``history`` is newest first."""
+    """One CRM object as an answer shows it. Empty properties are left out; ``history`` is newest first.
+
+    ``normalized``: the answer warns that a value was not kept as it was sent.
+    """
 
     id: str
     properties: Mapping[str, str]
     updated_at: datetime | None = None
     trace: str = ""
     history: Mapping[str, tuple[Moment, ...]] = field(default_factory=dict)
+    normalized: bool = False
 
     def get(self, name: str) -> str:
         """The property's text; empty when it has none or was not asked for."""
@@ -74,6 +85,9 @@ def obj(data: Json) -> Obj:
         updated_at=moment(str(data.get("updatedAt") or "")),
         trace=str(data.get("objectWriteTraceId") or ""),
         history={name: _moments(entries) for name, entries in (data.get("propertiesWithHistory") or {}).items()},
+        normalized=any(
+            each.get("category") == NORMALIZED for each in data.get("warnings") or () if isinstance(each, Mapping)
+        ),
     )
 
 
@@ -101,8 +115,19 @@ def next_after(data: Json) -> str | None:
 
 
 def _moments(entries: Sequence[Json]) -> tuple[Moment, ...]:
-    read = [(str(each.get("value") or ""), moment(str(each.get("timestamp") or ""))) for each in entries]
-    known = [Moment(value=value, at=at) for value, at in read if at is not None]
+    read = [(each, moment(str(each.get("timestamp") or ""))) for each in entries]
+    known = [
+        Moment(
+            value=str(each.get("value") or ""),
+            at=at,
+            source=str(each.get("sourceType") or "").upper(),
+            source_id=str(each.get("sourceId") or ""),
+            label=str(each.get("sourceLabel") or ""),
+            user=str(each.get("updatedByUserId") or ""),
+        )
+        for each, at in read
+        if at is not None
+    ]
     return tuple(sorted(known, key=lambda each: each.at, reverse=True))
 
 
