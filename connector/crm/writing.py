@@ -39,10 +39,16 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The CRM confirmed this row. ``modified_at`` is the record's new modification time where the vendor tells it."""
+    """The CRM confirmed this row. ``modified_at`` is the record's new modification time where the vendor tells it.
+
+    ``left`` are names of values that were not written with it, because the CRM would not have the others with them;
+    ``kept`` is what it made of a value that it did not take as it was, by name.
+    """
 
     record_id: str
     modified_at: datetime | None = None
+    left: frozenset[str] = frozenset()
+    kept: tuple[tuple[str, Value], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

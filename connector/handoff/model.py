@@ -211,9 +211,10 @@ class LedgerFacts:
     """What the local ledger remembers of this deal. All of it may be missing: the CRM is the system of record.
 
     ``generation`` is 0 until the first win was seen. ``written`` holds, per record, the values last written, so that
-    a person's edit can be told from ours. ``baseline`` is when acting began: deals won before it are only observed.
-    ``last_win_at`` is the latest win it knows of. ``put_back_at`` is set from when that win is put back until another
-    comes, ``put_back_refused`` holds the CRM's words when it would not have it, ``bounces`` the returns that count.
+    a person's edit can be told from ours; ``kept`` what the CRM made of those that it changed by itself. ``baseline`` is
+    when acting began: deals won before it are only observed. ``last_win_at`` is the latest win it knows of.
+    ``put_back_at`` is set from when that win is put back until another comes, ``put_back_refused`` holds the CRM's words
+    when it would not have it, ``bounces`` the returns that count.
     """
 
     baseline: datetime
@@ -228,6 +229,7 @@ class LedgerFacts:
     adopted: bool = False
     effects: Mapping[str, Effect] = field(default_factory=dict)
     written: Mapping[Ref, Mapping[str, Value]] = field(default_factory=dict)
+    kept: Mapping[Ref, Mapping[str, Value]] = field(default_factory=dict)
     done_signals: Mapping[str, datetime] = field(default_factory=dict)
     last_win_at: datetime | None = None
     put_back_at: datetime | None = None

@@ -77,7 +77,7 @@ def _change(case: Case, record: Record, wanted: Mapping[str, Value], *, reason: 
     hidden: list[str] = []
     for name, value in wanted.items():
         rule = case.policy.fields.get(prefix + name)
-        present = record.get(name)
+        present = _as_written(case, record, name)
         if rule is None or same(present, value) or rule.owner is FieldOwner.HUMAN:
             continue
         if not case.snapshot.knows(prefix + name):
@@ -93,6 +93,13 @@ def _change(case: Case, record: Record, wanted: Mapping[str, Value], *, reason: 
     expected = {name: record.get(name) for name in values}
     patch = Patch(_STEP[record.ref.kind], order, record.ref, values, expected, reason)
     return Change(patch, tuple(left), tuple(hidden))
+
+
+def _as_written(case: Case, record: Record, name: str) -> Value:
+    """What a field says; for one that still says what the CRM made of our words, the words."""
+    present = record.get(name)
+    kept = case.ledger.kept.get(record.ref, {})
+    return case.ledger.written[record.ref][name] if name in kept and same(present, kept[name]) else present
 
 
 def _may_write(owner: FieldOwner, present: Value, *, known: bool, last: Value) -> bool:

@@ -80,6 +80,7 @@ def begin_win(ledger: LedgerFacts, win: Win, *, pace: Pace) -> LedgerFacts:
             stage_before_win=win.came_from,
             adopted=ledger.adopted,
             written=ledger.written,
+            kept=ledger.kept,
             last_win_at=win.at,
         )
     # Until the handoff is released the latest win counts; afterwards the one that released it.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,7 +22,7 @@ from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
 from connector.store.inbox import want_looks
 from connector.store.rows import ChangeLike, Look
-from connector.store.schema import effect, handoff, outbox, roster, written
+from connector.store.schema import KEPT, effect, handoff, outbox, roster, written
 from connector.store.schema import system as system_table
 from connector.store.states import OPEN, State
 
@@ -289,7 +290,8 @@ def _facts(
             stage_before_win=row.stage_before_win,
             adopted=row.adopted,
             effects=effects.get(row.deal_id, {}),
-            written={ref: values[ref] for ref in refs if ref in values},
+            written={ref: values[ref].written for ref in refs if ref in values},
+            kept={ref: values[ref].kept for ref in refs if ref in values and values[ref].kept},
             done_signals=read_signals(row.done_signals),
             last_win_at=row.last_win_at,
             put_back_at=row.put_back_at,
@@ -311,8 +313,17 @@ def effects_of(connection: Connection, system: SystemName, rows: Iterable[Row[An
     return found
 
 
-def _written(connection: Connection, system: SystemName, refs: Sequence[Ref]) -> dict[Ref, dict[str, Value]]:
-    found: dict[Ref, dict[str, Value]] = {}
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """The values last written to one record, and what the CRM made of those that it did not keep as they were."""
+
+    written: dict[str, Value] = field(default_factory=dict)
+    kept: dict[str, Value] = field(default_factory=dict)
+
+
+def _written(connection: Connection, system: SystemName, refs: Sequence[Ref]) -> dict[Ref, _Fields]:
+    found: dict[Ref, _Fields] = {}
+    made_of: dict[tuple[Ref, str], codec.Json] = {}
     if not refs:
         return found
     query = select(written).where(
@@ -321,8 +332,16 @@ def _written(connection: Connection, system: SystemName, refs: Sequence[Ref]) ->
         written.c.record_id.in_(sorted({ref.id for ref in refs})),
     )
     for row in connection.execute(query):
-        one = found.setdefault(Ref(Kind(row.kind), row.record_id), {})
-        one[row.field] = codec.decode_value(codec.loads(row.value))
+        one = found.setdefault(Ref(Kind(row.kind), row.record_id), _Fields())
+        told = codec.loads(row.value)
+        if row.field.startswith(KEPT):
+            made_of[Ref(Kind(row.kind), row.record_id), row.field.removeprefix(KEPT)] = told
+        else:
+            one.written[row.field] = codec.decode_value(told)
+    for (ref, name), both in made_of.items():
+        # What was written since is another matter: only what became of the latest counts.
+        if name in found[ref].written and found[ref].written[name] == codec.decode_value(both["asked"]):
+            found[ref].kept[name] = codec.decode_value(both["kept"])
     return found
 
 

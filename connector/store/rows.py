@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from connector.errors import Fault
-from connector.handoff.model import SystemName
+from connector.handoff.model import SystemName, Value
 from connector.handoff.plan import Action, Order, Plan
 from connector.store.states import State
 
@@ -161,6 +161,21 @@ class AppliedLike(Protocol):
     @property
     def modified_at(self) -> datetime | None:
         """Its new modification time, where the receiver tells it."""
+        ...
+
+
+@runtime_checkable
+class AppliedOtherwise(AppliedLike, Protocol):
+    """The same where the receiver tells what it did otherwise than asked."""
+
+    @property
+    def left(self) -> frozenset[str]:
+        """Names of values that were not written."""
+        ...
+
+    @property
+    def kept(self) -> tuple[tuple[str, Value], ...]:
+        """What it made of a value, by name."""
         ...
 
 

@@ -149,6 +149,9 @@ effect = Table(
 
 Index("effect_record", effect.c.system, effect.c.record_id)
 
+KEPT = "kept "
+"""Before a field's name: not what was written, but what the CRM made of it (its JSON names both)."""
+
 written = Table(
     "written",
     metadata,

@@ -21,8 +21,19 @@ from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
 from connector.store.inbox import want_looks
 from connector.store.outbox import lock_rows
-from connector.store.rows import Applied, AppliedLike, Look, Park, Reread, Result, Retry, Settlement, Unsure
-from connector.store.schema import effect, handoff, outbox, written
+from connector.store.rows import (
+    Applied,
+    AppliedLike,
+    AppliedOtherwise,
+    Look,
+    Park,
+    Reread,
+    Result,
+    Retry,
+    Settlement,
+    Unsure,
+)
+from connector.store.schema import KEPT, effect, handoff, outbox, written
 from connector.store.states import State, arrive
 
 PATHS: Mapping[type, tuple[State, ...]] = {
@@ -196,8 +207,16 @@ class Settling(Part):
             if action["type"] != "patch":
                 continue
             ref = action["ref"]
+            told = ending.result if isinstance(ending.result, AppliedOtherwise) else None
+            kept = dict(told.kept) if told else {}
             for name, value in action["values"].items():
-                latest[(ending.row.system, ref["kind"], ref["id"], name)] = codec.dumps(value)
+                if told and name in told.left:
+                    continue
+                record = (ending.row.system, ref["kind"], ref["id"])
+                latest[(*record, name)] = codec.dumps(value)
+                if name in kept:
+                    both = {"asked": value, "kept": codec.encode_value(kept[name])}
+                    latest[(*record, KEPT + name)] = codec.dumps(both)
         if not latest:
             return
         statement = self._db.insert(written)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from connector.crm.hubspot import faults, wire
+from connector.crm.hubspot import faults, refusals, wire
 from connector.crm.writing import (
     Applied,
     Refused,
@@ -40,6 +40,12 @@ class Row:
     def trace(self) -> str:
         """The ``objectWriteTraceId`` that travels with the row and comes back with its outcome."""
         return trace_of(self.index)
+
+    @property
+    def sent(self) -> Mapping[str, str]:
+        """The properties it writes; none for a link."""
+        written = self.input.get("properties")
+        return written if isinstance(written, Mapping) else {}
 
 
 def trace_of(index: int) -> str:
@@ -129,7 +135,7 @@ class Delivery:
         for row in part:
             confirmed = judged.confirmed.get(row.trace) or judged.confirmed.get(row.name)
             if row.index in refused:
-                self.outcomes[row.index] = Refused(faults.of_row(refused[row.index]))
+                self._refuse((row,), faults.of_row(refused[row.index]))
             elif confirmed is not None:
                 self.outcomes[row.index] = Applied(confirmed.record_id, confirmed.modified_at)
             else:
@@ -139,15 +145,14 @@ class Delivery:
     def _settle_silent(self, rows: Sequence[Row], nameless: Sequence[wire.RowError]) -> None:
         """Rows the answer neither confirms nor names. As many nameless errors as such rows: those are theirs."""
         if rows and len(nameless) >= len(rows):
-            self.outcomes.update(
-                (row.index, Refused(faults.of_row(error))) for row, error in zip(rows, nameless, strict=False)
-            )
+            for row, error in zip(rows, nameless, strict=False):
+                self._refuse((row,), faults.of_row(error))
             return
         fault = Fault(FaultCode.OUTCOME_UNKNOWN, "NOT_MENTIONED", "HubSpot's answer does not mention this row")
         self.outcomes.update((row.index, Unknown(fault)) for row in rows)
 
     def _refuse(self, rows: Sequence[Row], fault: Fault) -> None:
-        self.outcomes.update((row.index, Refused(fault)) for row in rows)
+        self.outcomes.update((row.index, Refused(refusals.explained(fault, row.sent))) for row in rows)
 
 
 def _named(rows: Sequence[Row], names: frozenset[str]) -> list[Row]:
@@ -158,5 +163,4 @@ def _named(rows: Sequence[Row], names: frozenset[str]) -> list[Row]:
 
 def _carrying(rows: Sequence[Row], properties: frozenset[str]) -> list[Row]:
     """The rows that write one of these properties."""
-    held = ((row, row.input.get("properties")) for row in rows)
-    return [row for row, written in held if isinstance(written, Mapping) and properties.intersection(written)]
+    return [row for row in rows if properties.intersection(row.sent)]

@@ -158,6 +158,16 @@ class Fields:
             properties[PIPELINE] = pipeline
         return properties
 
+    def kept(self, kind: Kind, values: Mapping[str, Value], row: wire.Obj) -> dict[str, Value]:
+        """What the portal made of the values of an update, as far as its answer shows them and they differ."""
+        found = {}
+        for name, value in values.items():
+            mapped = self.map.get(kind, name)
+            text = row.get(mapped.field) if mapped else ""
+            if mapped and text and text != self._encode(kind, name, value):
+                found[name] = decode(mapped, text)
+        return found
+
     def task(self, values: Mapping[str, Value]) -> dict[str, str]:
         """Properties of a task write."""
         return {self.property(Kind.TASK, name): self._task_value(name, value) for name, value in values.items()}

@@ -8,11 +8,11 @@ record found on its deal is complete.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connector.crm.batch import chunks, waves
-from connector.crm.hubspot import associations, wire
+from connector.crm.hubspot import associations, refusals, wire
 from connector.crm.hubspot.associations import CREATE_LIMIT, Pair
 from connector.crm.hubspot.delivery import Confirmed, Delivery, Judged, Post, Row, trace_of
 from connector.crm.hubspot.faults import HubSpotError
@@ -138,9 +138,44 @@ class Writer:
         if not rows:
             return
         object_name = self._fields.object(writes[0][1].kind)
+        rewritten: dict[str, wire.Obj] = {}
         for wave in waves(rows, identity=lambda row: row.name):
             for part in chunks(wave, size=WRITE_LIMIT):
-                delivery.deliver(part, self._batch(object_name, "update"))
+                delivery.deliver(part, self._batch(object_name, "update", rewritten=rewritten))
+        if writes[0][1].kind in KEYED:
+            return
+        self._leave_out(rows, dict(writes), delivery)
+        for index, write in writes:
+            done = delivery.outcomes[index]
+            if isinstance(done, Applied) and done.record_id in rewritten:
+                kept = self._fields.kept(write.kind, write.values, rewritten[done.record_id])
+                delivery.outcomes[index] = replace(done, kept=tuple(kept.items()))
+
+    def _leave_out(self, rows: Sequence[Row], writes: Mapping[int, Write], delivery: Delivery) -> None:
+        """Send rows that a conditional rule refused once more without the properties which set it off, so that one of
+        them does not keep the others from being written; it is refused alone when it is asked for again."""
+        again: dict[int, frozenset[str]] = {}
+        for row in rows:
+            outcome = delivery.outcomes[row.index]
+            out = refusals.ruled_by(outcome.fault, row.sent) if isinstance(outcome, Refused) else frozenset()
+            if out and len(out) < len(row.sent):
+                again[row.index] = out
+        if not again:
+            return
+        smaller = [_without(row, again[row.index]) for row in rows if row.index in again]
+        lesser = Delivery()
+        try:
+            for wave in waves(smaller, identity=lambda row: row.name):
+                lesser.deliver(wave, self._batch(self._fields.object(next(iter(writes.values())).kind), "update"))
+        except HubSpotError:
+            return  # what was refused stays refused
+        for index, outcome in lesser.outcomes.items():
+            write = writes[index]
+            if isinstance(outcome, Applied):
+                left = {name for name in write.values if self._fields.property(write.kind, name) in again[index]}
+                outcome = replace(outcome, left=frozenset(left))
+            if not isinstance(outcome, Refused):
+                delivery.outcomes[index] = outcome
 
     def _make(self, writes: Sequence[tuple[int, Write]], delivery: Delivery) -> None:
         kind = writes[0][1].kind
@@ -204,7 +239,15 @@ class Writer:
             if not isinstance(outcome, Applied):
                 delivery.outcomes[index] = outcome
 
-    def _batch(self, object_name: str, operation: str, *, key_name: str = "") -> Post:
+    def _batch(
+        self,
+        object_name: str,
+        operation: str,
+        *,
+        key_name: str = "",
+        rewritten: dict[str, wire.Obj] | None = None,
+    ) -> Post:
+        """One batch call. Records of which the answer warns that a value was not kept as sent go to ``rewritten``."""
         path = self._session.objects(object_name, "batch", operation)
 
         def post(part: Sequence[Row]) -> Judged:
@@ -215,6 +258,8 @@ class Writer:
                 done = Confirmed(result.id, result.updated_at)
                 names = (result.trace, result.get(key_name) if key_name else result.id)
                 confirmed.update((name, done) for name in names if name)
+                if result.normalized and rewritten is not None:
+                    rewritten[result.id] = result
             return Judged(confirmed=confirmed, errors=answer.errors)
 
         return post
@@ -235,15 +280,13 @@ def _plain(values: Mapping[str, Value]) -> dict[str, Value]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _without(row: Row, names: frozenset[str]) -> Row:
+    kept = {name: text for name, text in row.sent.items() if name not in names}
+    return replace(row, input={**row.input, "properties": kept})
+
+
 def _with_id(write: Write, record_id: str) -> Write:
-    return Write(
-        kind=write.kind,
-        operation=write.operation,
-        values=write.values,
-        record_id=record_id,
-        key=write.key,
-        parents=write.parents,
-    )
+    return replace(write, record_id=record_id)
 
 
 def _inline(object_name: str, write: Write) -> list[dict[str, object]]:
