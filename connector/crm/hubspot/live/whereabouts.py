@@ -17,7 +17,7 @@ from connector.crm.hubspot.session import Session
 from connector.errors import FaultCode
 from connector.handoff.model import Ref
 
-HIDDEN = "hints.hidden"
+REFUSED = "hints.refused"
 
 log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ def deals_of(session: Session, refs: Sequence[Ref]) -> Mapping[Ref, tuple[str, .
         except HubSpotError as error:
             if error.fault.code is not FaultCode.NOT_PERMITTED:
                 raise
-            log.warning(HIDDEN, object=object_name, vendor_code=error.fault.vendor_code)
+            log.warning(REFUSED, object=object_name, vendor_code=error.fault.vendor_code)
             continue
         for record_id, ends in links.items():
             found[ref_of(object_type_id, record_id)] = tuple(dict.fromkeys(end.id for end in ends))
