@@ -32,6 +32,8 @@ FIND_ALL = "find the changed deals and look into tasks and events once: statemen
 USERS = "users"
 LOOK_INTO = "look into the other feeds once: tasks, events"
 
+HS_USERS = "owners, active and archived"
+HS_LOOK_INTO = "look into the other feeds once: tasks, meetings, calls, emails"
 HS_PAGE = 200
 """Records of one search page (facts: HubSpot §1)."""
 HS_BATCH = 100
@@ -85,12 +87,12 @@ def salesforce_bulk(burst: Burst) -> tuple[Line, ...]:
 
 def running(lines: tuple[Line, ...]) -> tuple[Line, ...]:
     """The floor of a daemon that has run for a while and knows the users."""
-    return tuple(line for line in lines if line.what != USERS)
+    return tuple(line for line in lines if line.what not in (USERS, HS_USERS))
 
 
 def listening(lines: tuple[Line, ...]) -> tuple[Line, ...]:
     """The same for one that is told of changes and need not look for them."""
-    return tuple(line for line in running(lines) if line.what not in (FIND, LOOK_INTO, FIND_ALL))
+    return tuple(line for line in running(lines) if line.what not in (FIND, LOOK_INTO, FIND_ALL, HS_LOOK_INTO))
 
 
 def salesforce_plain(burst: Burst) -> tuple[Line, ...]:
@@ -114,9 +116,9 @@ def hubspot(burst: Burst) -> tuple[Line, ...]:
     linked = burst.tasks, burst.notes
     made = sum(math.ceil(each / HS_LINKS_MADE) for each in linked)
     return (
-        _share("find the changed deals", burst.deals, HS_PAGE),
-        Line("look into the other feeds once: tasks, meetings, calls, emails", "4", 4),
-        Line("owners, active and archived", "2", 2),
+        _share(FIND, burst.deals, HS_PAGE),
+        Line(HS_LOOK_INTO, "4", 4),
+        Line(HS_USERS, "2", 2),
         _share("read deals", burst.deals, HS_BATCH),
         _share("read accounts", burst.accounts, HS_BATCH),
         Line(

@@ -26,6 +26,7 @@ from connector.cli import demo_parts
 from connector.cli.demo_parts import SANDBOX_SECRETS, Child
 from connector.engine.onepass import run_pass
 from connector.engine.parts import System
+from connector.sandbox.hubspot.schema import APP_CLIENT_ID, APP_CLIENT_SECRET, APP_REFRESH_TOKEN
 from connector.sandbox.server import Sandbox
 
 NAMES = {"sf": "Salesforce", "hs": "HubSpot"}
@@ -36,6 +37,21 @@ pubsub_address = "{address}"
 safety_poll_seconds = {safety}"""
 SAFETY_POLL = 300
 """Seconds between polls of what is listened to: what the daemon does unless told otherwise."""
+
+HS_KEY = 'access_token_env = "HS_ACCESS_TOKEN"'
+HS_OAUTH = 'refresh_token_env = "HS_REFRESH_TOKEN"'
+HS_APP = """\
+client_id_env = "HS_CLIENT_ID"
+client_secret_env = "HS_CLIENT_SECRET\""""
+HS_SECRETS = {
+    "HS_REFRESH_TOKEN": APP_REFRESH_TOKEN,
+    "HS_CLIENT_ID": APP_CLIENT_ID,
+    "HS_CLIENT_SECRET": APP_CLIENT_SECRET,
+}
+HEARD = """\
+change_events = "on"
+safety_poll_seconds = {safety}"""
+HOOKS_AT = "http://127.0.0.1:{port}/webhooks/hubspot/hs"
 CDC_ALLOCATION = 10_000_000
 """Change events a day: an Enterprise org's 25,000 (facts: Salesforce §2.6) would end a measurement half-way."""
 WATCHED = ("Opportunity", "Account", "Task", "Event")
@@ -81,10 +97,29 @@ first_run = "observe_old"
 name = "hs"
 vendor = "hubspot"
 base_url = "{url}"
-access_token_env = "HS_ACCESS_TOKEN"
 first_run = "observe_old"
+{live}
 """,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """How the connector knows a HubSpot portal: by which login, and how it hears of changes.
+
+    ``feed`` is ``polling``, ``webhooks`` or ``journal``; ``safety`` is seconds between polls of what is listened to.
+    """
+
+    feed: str = "polling"
+    oauth: bool = False
+    safety: int = SAFETY_POLL
+
+    def lines(self, *, hooks: int) -> str:
+        """Its lines in config.toml."""
+        login = (HS_OAUTH, HS_APP) if self.oauth else (HS_KEY, HS_APP) if self.feed != "polling" else (HS_KEY,)
+        heard = HEARD.format(safety=self.safety) if self.feed != "polling" else POLLED
+        address = (f'webhook_url = "{HOOKS_AT.format(port=hooks)}"',) if self.feed == "webhooks" else ()
+        return "\n".join((*login, heard, *address))
 
 
 @dataclass(slots=True)
@@ -95,7 +130,9 @@ class Ground:
     sandbox: Sandbox
     systems: tuple[str, ...] = ("sf", "hs")
     web: int = 0
+    hooks: int = 0
     live: bool = False
+    portal: Portal = field(default_factory=Portal)
     desks: dict[str, Desk] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -115,9 +152,13 @@ class Ground:
             process = mappings / "process.toml"
             process.write_text(re.sub(r"(?m)^cap = \d+", f"cap = {NO_CAP}", process.read_text()))
         urls = {"sf": self.sandbox.sf_url, "hs": self.sandbox.hs_url}
-        live = LISTENED.format(address=self.sandbox.pubsub_address, safety=SAFETY_POLL) if self.live else POLLED
-        systems = "\n".join(SYSTEMS[name].format(url=urls[name], live=live) for name in self.systems)
-        web = f"port = {self.web}" if self.web else "enabled = false"
+        self.hooks = self.hooks or free_port()
+        live = {
+            "sf": LISTENED.format(address=self.sandbox.pubsub_address, safety=SAFETY_POLL) if self.live else POLLED,
+            "hs": self.portal.lines(hooks=self.hooks),
+        }
+        systems = "\n".join(SYSTEMS[name].format(url=urls[name], live=live[name]) for name in self.systems)
+        web = f"hooks_port = {self.hooks}\n" + (f"port = {self.web}" if self.web else "enabled = false")
         path = self.folder / "config.toml"
         path.write_text(CONFIG.format(poll=poll, echo=echo, systems=systems, web=web, level=level))
         return path
@@ -125,7 +166,15 @@ class Ground:
     @property
     def secrets(self) -> dict[str, str]:
         """The environment the config asks for."""
-        return {**SANDBOX_SECRETS, "CHAT_WEBHOOK_URL": f"{self.sandbox.control_url}/sink/chat"}
+        return {**SANDBOX_SECRETS, **HS_SECRETS, "CHAT_WEBHOOK_URL": f"{self.sandbox.control_url}/sink/chat"}
+
+    def deliver(self, **trouble: Any) -> None:
+        """Let the portal's app send webhooks, as the file says that the connector makes for its admin."""
+        with _environment(self.secrets):
+            component = bootstrap.webhook_component(self.configure(), "hs").content
+        self.sandbox.feeds.upload(component)
+        if trouble:
+            self.sandbox.feeds.trouble(**trouble)
 
     @contextlib.contextmanager
     def runtime(self, *, echo: float = 10) -> Iterator[bootstrap.Runtime]:

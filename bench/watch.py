@@ -13,12 +13,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.desk import Desk
+from connector.sandbox.hubspot.schema import APP
 from connector.sandbox.salesforce.users import integration_user
 from connector.sandbox.state import Row, Table, Watch
 
 LOOK_EVERY = 0.05
-WON = "Closed Won"
-DEAL_FIELD = {"Opportunity": "", "Task": "WhatId", "Note": "ParentId"}
+STAGE = {"sf": ("Opportunity", "StageName"), "hs": ("deals", "dealstage")}
+"""Where a deal's stage stands, by CRM."""
+DEAL_FIELD = {"Opportunity": "", "Task": "WhatId", "Note": "ParentId", "deals": ""}
+"""The field that names a row's deal; empty for the deal itself."""
+ACCOUNTS = ("Account", "companies")
+LINKS, ENDS, OF_A_DEAL = "associations", ("a", "b"), "deals:"
+"""HubSpot's activities hang on a deal by a row of their own, which is the last one written for each."""
 
 
 @dataclass(slots=True)
@@ -40,6 +46,8 @@ class Watcher:
     deals: dict[str, Times]
     by_account: dict[str, str]
     open: set[str] = field(default_factory=set)
+    won: tuple[str, str, str] = ("", "", "")
+    """Table, field and value of a stage that is won."""
 
     def wrote(self, table: Table, row: Row, *, before: dict[str, Any], how: str) -> None:
         """A row was written."""
@@ -50,7 +58,7 @@ class Watcher:
             return
         now = time.monotonic()
         if row.modified_by != self.own_id:
-            if table.name == "Opportunity" and row.values.get("StageName") == WON and not times.won:
+            if (table.name, row.values.get(self.won[1])) == (self.won[0], self.won[2]) and not times.won:
                 times.won = now
             return
         times.first = times.first or now
@@ -79,8 +87,11 @@ class Watcher:
         return [each.last - each.won for each in self.deals.values()]
 
     def _deal(self, table: str, row: Row) -> str:
-        if table == "Account":
+        if table in ACCOUNTS:
             return self.by_account.get(row.id, "")
+        if table == LINKS:
+            ends = [row.values[end] for end in ENDS if row.values[end].startswith(OF_A_DEAL)]
+            return ends[0].removeprefix(OF_A_DEAL) if ends else ""
         name = DEAL_FIELD.get(table)
         if name is None:
             return ""
@@ -96,8 +107,10 @@ def watching(desk: Desk, deal_ids: Iterable[str]) -> Iterator[Watcher]:
     ids = tuple(deal_ids)
     with world.lock:
         by_account = {desk.crm.deal(each).account: each for each in ids}
-        watcher = Watcher(desk, world.watch, integration_user(world).id, {each: Times() for each in ids}, by_account)
+        own = integration_user(world).id if world.name == "sf" else APP
+        watcher = Watcher(desk, world.watch, own, {each: Times() for each in ids}, by_account)
         watcher.open = set(ids)
+        watcher.won = (*STAGE[world.name], desk.crm.stage_of("won", "new").id)
         world.watch = watcher
     try:
         yield watcher

@@ -217,6 +217,17 @@ def test_an_aged_offset_is_answered_as_set(reader: Reader, portal: Any, setting:
         assert reply.json()["currentOffset"] == reader.entry("earliest")["currentOffset"]
 
 
+def test_what_ages_out_unpublished_is_never_told(reader: Reader, portal: Any) -> None:
+    reader.subscribe()
+    portal.world.setting("journal_delay_s", 30)
+    portal.deal()
+    reader.desk.expire_journal()
+    portal.world.clock.advance(60)
+    young = int(portal.deal().id)
+    portal.world.clock.advance(60)
+    assert reader.told() == [("CREATE", young)]
+
+
 def test_what_is_no_offset_is_refused(reader: Reader) -> None:
     assert reader.ask("GET", "journal/2026-09/offset/7/next").status_code == 400
     assert reader.ask("GET", "journal/2026-09/status/7").status_code == 404

@@ -303,6 +303,17 @@ def test_silence_counts_as_failure_after_the_timeout(feed: Feed, portal: Any) ->
     assert feed.desk.state()["webhooks"]["failed"] == {"timeout": 1}
 
 
+def test_an_answer_that_is_not_heard_brings_the_events_again(feed: Feed, portal: Any) -> None:
+    feed.subscribe(STAGE, unheard=1.0, retry_s=[30])
+    portal.deal()
+    feed.sent()
+    feed.desk.trouble(unheard=0)
+    feed.later(32)
+    assert [e["attemptNumber"] for e in feed.receiver.events] == [0, 1]
+    told = feed.desk.state()["webhooks"]
+    assert (told["failed"], told["delivered"]) == ({"unheard": 1}, 1)
+
+
 def test_nobody_there_counts_as_failure(feed: Feed, portal: Any) -> None:
     feed.subscribe(STAGE)
     feed.receiver.close()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from connector.sandbox.state import World
 
-TROUBLE = frozenset({"double", "shuffle", "lose", "delay_s", "timeout_s", "retry_s"})
+TROUBLE = frozenset({"double", "shuffle", "unheard", "lose", "delay_s", "timeout_s", "retry_s"})
 
 
 class FeedDesk:
@@ -47,7 +47,10 @@ class FeedDesk:
         self.webhooks(**events.uploaded(component), **more)
 
     def trouble(self, **options: Any) -> None:
-        """Change how webhooks are delivered: double, shuffle, lose, delay_s, timeout_s, retry_s. Raises ValueError."""
+        """Change how webhooks are delivered: double, shuffle, unheard, lose, delay_s, timeout_s, retry_s.
+
+        Raises ValueError.
+        """
         unknown = set(options) - TROUBLE
         if unknown:
             raise ValueError(f"unknown trouble: {', '.join(sorted(unknown))}")
@@ -67,7 +70,7 @@ class FeedDesk:
         return self._webhooks.settled(seconds)
 
     def expire_journal(self) -> None:
-        """Drop every file of the journal, so that each offset given out is past retention."""
+        """Drop all that the journal holds, so that each offset given out is past retention and the rest is missed."""
         with self._world.lock:
             self._log.expire()
 

@@ -58,7 +58,8 @@ class App:
     """What an app is configured to. `via` is where its target is reached from here, as through a tunnel.
 
     `double` is the share of events sent twice, `shuffle` mixes them and lets some come late, `delay_s` holds all back
-    in sandbox time, `timeout_s` and `retry_s` replace the vendor's; `lose` counts events that nobody is told of.
+    in sandbox time, `timeout_s` and `retry_s` replace the vendor's; `unheard` is the share of deliveries whose answer
+    gets lost on its way, and `lose` counts events that nobody is told of.
     """
 
     target_url: str
@@ -69,6 +70,7 @@ class App:
     subscriptions: tuple[Subscription, ...]
     double: float
     shuffle: bool
+    unheard: float
     delay_s: float
     timeout_s: float | None
     retry_s: tuple[float, ...] | None
@@ -100,6 +102,7 @@ def parse(raw: Mapping[str, Any]) -> App:
         subscriptions=chosen,
         double=float(raw.get("double", 0)),
         shuffle=bool(raw.get("shuffle", False)),
+        unheard=float(raw.get("unheard", 0)),
         delay_s=float(raw.get("delay_s", 0)),
         timeout_s=None if timeout is None else float(timeout),
         retry_s=None if retry is None else tuple(map(float, retry)),

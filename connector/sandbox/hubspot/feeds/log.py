@@ -107,9 +107,13 @@ class Log:
         return f'{head[:-1]},"journalEvents":[{told}]}}'
 
     def expire(self) -> int:
-        """Let every file age out now; returns how many there were."""
+        """Let everything age out now, published or not; returns how many files there were."""
         gone = len(self.files())
         self._drop_files(gone)
+        for told in self._events:
+            self._events_table.rewind(str(told.number), None)
+            self._sealed = told.number
+        self._events.clear()
         return gone
 
     def forget(self) -> None:

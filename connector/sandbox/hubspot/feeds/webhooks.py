@@ -265,6 +265,8 @@ class Deliverer:
     def _deliver(self, app: App, batch: Batch) -> None:
         began = time.monotonic()
         status, error = self._post(app, batch)
+        if not error and self._chance.random() < app.unheard:
+            status, error = 0, "unheard"
         done = 200 <= status < 300
         with self._news:
             self._busy -= 1
