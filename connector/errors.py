@@ -79,6 +79,15 @@ class CrmError(Exception):
         super().__init__(f"{fault.code}: {fault.vendor_code}: {fault.message}")
 
 
+class RowUnread(CrmError):
+    """A read went through but for some records. ``ids`` are theirs, as far as the CRM names them, or of the deals they
+    hang on; the others can be asked for without them."""
+
+    def __init__(self, fault: Fault, *, ids: frozenset[str] = frozenset()) -> None:
+        super().__init__(fault)
+        self.ids = ids
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One mistake in a file or a setting: where it is, what is wrong, what to do about it."""

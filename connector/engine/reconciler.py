@@ -19,6 +19,7 @@ from connector.crm.port import (
 )
 from connector.engine.failpoints import Failpoint, passing
 from connector.engine.parts import Shared, System, fresh_people
+from connector.errors import RowUnread
 from connector.handoff.decide import decide
 from connector.handoff.model import HandoffKey, Kind, LedgerFacts, Load, Record, Snapshot
 from connector.handoff.plan import Noticed, Patch, Plan
@@ -34,6 +35,7 @@ every vendor's read batch but one (HubSpot's links, 1,000), whose six calls are 
 DEAL_GONE = "deal.gone"
 DEAL_DECIDED = "deal.decided"
 DEAL_UNDECIDED = "deal.undecided"
+DEAL_UNREAD = "deal.unread"
 DEAL_FOUGHT = "deal.fought"
 
 UNDECIDED_WAIT = 900.0
@@ -117,7 +119,7 @@ def look_at(
     ``pretend`` changes what the ledger remembers, for asking what would happen if things stood otherwise.
     """
     undecided: dict[str, str] = {}
-    snapshots = observe(shared, system, deal_ids, pretend=pretend)
+    snapshots = observe(shared, system, deal_ids, pretend=pretend, unread=undecided)
     plans = {plan.key.deal_id: plan for plan in _fold(shared, system, snapshots, undecided)}
     return Looked(plans, undecided)
 
@@ -129,13 +131,15 @@ def observe(
     *,
     pretend: Callable[[LedgerFacts], LedgerFacts] | None = None,
     bare: bool = False,
+    unread: dict[str, str] | None = None,
 ) -> Iterator[Snapshot]:
     """Re-read deals: what the CRM shows of each now and what the ledger remembers of it, the oldest win first.
 
-    ``bare`` spares what hangs on them, for whoever needs only the deal and its account.
+    ``bare`` spares what hangs on them, for whoever needs only the deal and its account. Deals that the CRM could not
+    give, though it gave others, come to stand in ``unread`` with the reason; without it they fail the whole reading.
     """
     people = fresh_people(shared, system)
-    facts = system.crm.fetch(deal_ids, bare=bare)
+    facts = _fetch(system, tuple(deal_ids), bare=bare, unread=unread)
     ledger = _remembered(shared, system, list(facts))
     if pretend is not None:
         ledger = {deal_id: pretend(remembered) for deal_id, remembered in ledger.items()}
@@ -158,6 +162,27 @@ def observe(
             won_by=read.won_by,
             passed=read.passed,
         )
+
+
+def _fetch(
+    system: System, deal_ids: tuple[str, ...], *, bare: bool, unread: dict[str, str] | None
+) -> Mapping[str, DealFacts]:
+    """Read deals; those that cannot be read are singled out, by the CRM's own words or by halves, and kept apart."""
+    try:
+        return system.crm.fetch(deal_ids, bare=bare)
+    except RowUnread as error:
+        if unread is None:
+            raise
+        named = tuple(each for each in deal_ids if each in error.ids or len(deal_ids) == 1)
+        for each in named:
+            unread[each] = f"{error.fault.vendor_code}: {error.fault.message}"
+            log.warning(DEAL_UNREAD, system=system.name, deal=each, vendor_code=error.fault.vendor_code)
+    rest = tuple(each for each in deal_ids if each not in unread)
+    parts = (rest,) if named else (rest[: len(rest) // 2], rest[len(rest) // 2 :])
+    facts: dict[str, DealFacts] = {}
+    for part in parts:
+        facts.update(_fetch(system, part, bare=bare, unread=unread) if part else {})
+    return facts
 
 
 def _remembered(shared: Shared, system: System, deal_ids: Sequence[str]) -> Mapping[str, LedgerFacts]:

@@ -24,7 +24,7 @@ from urllib3.exceptions import (
 )
 
 from connector.crm.hubspot import wire
-from connector.errors import CrmError, Fault, FaultCode
+from connector.errors import CrmError, Fault, FaultCode, RowUnread
 
 LOCK_LASTS = timedelta(seconds=2)
 """A 423 lock is held for 2 s (facts: HubSpot §3d)."""
@@ -171,12 +171,21 @@ def of_token(
     return HubSpotError(Fault(code, named, f"No token was granted: {words}", retry_at=retry_at), status=status)
 
 
+class UnreadRow(HubSpotError, RowUnread):
+    """A batch read that lists an error of some of its rows."""
+
+    def __init__(self, fault: Fault, *, ids: frozenset[str] = frozenset()) -> None:
+        super().__init__(fault, names=ids)
+        self.ids = ids
+
+
 def refuse_incomplete(errors: tuple[wire.RowError, ...]) -> None:
     """Raise when a batch read lists an error other than that a record or a link is not there."""
-    for error in errors:
-        if not ABSENT.intersection(error.codes):
-            code = error.codes[0] if error.codes else ""
-            raise HubSpotError(Fault(FaultCode.UNAVAILABLE, code, f"A row could not be read: {error.message}"))
+    wrong = [error for error in errors if not ABSENT.intersection(error.codes)]
+    if wrong:
+        code = wrong[0].codes[0] if wrong[0].codes else ""
+        fault = Fault(FaultCode.UNAVAILABLE, code, f"A row could not be read: {wrong[0].message}")
+        raise UnreadRow(fault, ids=frozenset[str]().union(*(error.names for error in wrong)))
 
 
 def of_row(error: wire.RowError) -> Fault:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from connector.crm.batch import chunks
 from connector.crm.hubspot import associations, wire
+from connector.crm.hubspot.faults import UnreadRow
 from connector.crm.hubspot.fields import (
     DEAL_TYPE,
     MODIFIED,
@@ -176,7 +177,12 @@ class Reader:
             for each, links in associations.read(session, "deals", "companies", deal_ids).items()
             if (company := associations.primary(links)) is not None
         }
-        accounts = self.rows("companies", tuple(companies.values()), fields.read_names(Kind.ACCOUNT))
+        accounts = self._hung(
+            "companies",
+            tuple(companies.values()),
+            fields.read_names(Kind.ACCOUNT),
+            on={each: (company,) for each, company in companies.items()},
+        )
         task_links, tasks = self._hanging("tasks", deal_ids, fields.task_names())
         note_links, notes = self._hanging("notes", deal_ids, fields.note_names())
         touches: dict[str, list[Touch]] = {}
@@ -210,8 +216,18 @@ class Reader:
         """The records of one type on each deal; no second call when there are none."""
         links = associations.read(self._session, "deals", object_name, deal_ids)
         ids = associations.ids(links)
-        rows = self.rows(object_name, ids, properties) if ids else {}
-        return {each: tuple(link.id for link in found) for each, found in links.items()}, rows
+        hanging = {each: tuple(link.id for link in found) for each, found in links.items()}
+        return hanging, self._hung(object_name, ids, properties, on=hanging) if ids else {}
+
+    def _hung(
+        self, object_name: str, ids: Sequence[str], properties: Sequence[str], *, on: Mapping[str, Sequence[str]]
+    ) -> dict[str, wire.Obj]:
+        """Records that hang on deals. One that cannot be read makes its deals unreadable, and no others."""
+        try:
+            return self.rows(object_name, ids, properties)
+        except UnreadRow as error:
+            deals = frozenset(each for each, hanging in on.items() if error.ids.intersection(hanging))
+            raise UnreadRow(error.fault, ids=deals) from error
 
 
 @dataclass(frozen=True, slots=True)
