@@ -49,8 +49,8 @@ class Journal:
     in_place: bool = False
     signature: int = 0
 
-    def publish(self, *events: dict[str, Any]) -> str:
-        self.files.append({"offset": "", "publishedAt": AT, "journalEvents": list(events)})
+    def publish(self, *events: dict[str, Any], at: str = AT) -> str:
+        self.files.append({"offset": "", "publishedAt": at, "journalEvents": list(events)})
         return self.offset(len(self.files) - 1)
 
     def offset(self, number: int) -> str:
@@ -480,6 +480,16 @@ def test_a_place_that_is_gone_has_everything_polled_and_reading_goes_on_from_the
         assert ear.deals == ["3"], "the second is found by polling"
         after = desk.journal.publish(deal_event(4))
         ear.until(lambda: ear.offset == after, "the next")
+
+
+def test_a_place_that_is_older_than_the_journal_is_not_gone_on_from_even_if_the_portal_would(desk: Desk) -> None:
+    desk.journal.publish(deal_event(1), at="2026-11-17T09:00:00Z")
+    cursor = desk.cursor()
+    desk.journal.publish(deal_event(2))
+    newest = desk.journal.publish(deal_event(3))
+    with desk.listening(cursor) as ear:
+        ear.until(lambda: ear.offset == newest, "the newest")
+        assert (ear.deals, ear.missed, len(ear.sweeps)) == (["3"], ALL, 1)
 
 
 def test_a_portal_that_knows_no_place_at_all_is_not_swept_for_ever(desk: Desk) -> None:

@@ -55,10 +55,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What one file says of one portal. ``unclear``: feeds of which something was said that cannot be read."""
+    """What one file says of one portal, and when it was published. ``unclear``: feeds of which something was said that
+    cannot be read."""
 
     events: tuple[Event, ...]
     unclear: frozenset[str] = frozenset()
+    at: datetime | None = None
 
 
 class Unreadable(Exception):
@@ -173,7 +175,7 @@ def read(file: Any, portal_id: str, *, own: frozenset[str], now: datetime) -> Re
             events.append(event)
         elif object_type_id in FEEDS:
             unclear.add(FEEDS[object_type_id])
-    return Read(tuple(events), frozenset(unclear))
+    return Read(tuple(events), frozenset(unclear), published)
 
 
 def _event(line: wire.Json, object_type_id: str, published: datetime, own: frozenset[str]) -> Event | None:

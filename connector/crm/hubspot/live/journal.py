@@ -10,6 +10,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from threading import Event
 
 from connector.crm.hubspot.live.entries import Entry, Files, Read, Unreadable, entries_of, read
@@ -225,6 +226,9 @@ class _Listening:
         if not agreed.ids.keys() & FEEDS.keys():
             why = next(iter(agreed.refused.values()), "nothing may be subscribed to")
             raise CrmError(Fault(FaultCode.NOT_PERMITTED, "NO_SUBSCRIPTION", why))
+        if self._agreed is None and not self._place.is_kept(self._server_now()):
+            self._miss_all("the place in the journal is older than what it keeps")
+            self._place = replace(self._place, offset=None)
         self._agreed, self._agreed_at = agreed, self._now()
         fresh = {each for each, id_ in agreed.ids.items() if self._place.told.get(each) != id_}
         self._missed |= {FEEDS[each] for each in fresh if each in FEEDS}
@@ -257,8 +261,7 @@ class _Listening:
     def _read(self, entry: Entry) -> Read:
         feed = self._feed
         own = self._agreed.app_ids if self._agreed else frozenset()
-        now = feed.app_session.server_time or feed.waits.clock.now()
-        return read(feed.files.fetch(entry.url), self._place.portal_id, own=own, now=now)
+        return read(feed.files.fetch(entry.url), self._place.portal_id, own=own, now=self._server_now())
 
     # what came of it
 
@@ -294,7 +297,7 @@ class _Listening:
                 yield Hints(sightings=tuple(portion), heard=frozenset(heard))
                 portion.clear()
         self._spoke = self._spoke or FEEDS[DEAL] in heard
-        self._place = replace(self._place, offset=entry.offset)
+        self._place = replace(self._place, offset=entry.offset, at=read.at or self._place.at)
         yield replace(self._hints(), sightings=tuple(portion), heard=frozenset(heard))
 
     def _hints(self) -> Hints:
@@ -374,6 +377,9 @@ class _Listening:
 
     def _now(self) -> float:
         return self._feed.waits.monotonic()
+
+    def _server_now(self) -> datetime:
+        return self._feed.app_session.server_time or self._feed.waits.clock.now()
 
 
 def _line_of(wish: str) -> str:

@@ -8,6 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+KEPT = timedelta(hours=71)
+"""The journal holds three days (facts: HubSpot §2c); an hour less, for clocks differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,17 +19,28 @@ class Place:
     """How far the journal of a portal was read, and what it told then: subscription by object type.
 
     ``offset`` empty: nothing was in it yet, so that whatever comes is news. None: it was never read. A journal that was
-    found empty may have filled and been cut since, so that is not stored.
+    found empty may have filled and been cut since, so that is not stored. ``at`` is when the entry there was published.
     """
 
     portal_id: str = ""
     offset: str | None = None
     told: Mapping[str, str] = field(default_factory=dict)
+    at: datetime | None = None
+
+    def is_kept(self, now: datetime) -> bool:
+        """Whether the journal still holds what follows the place. One that a portal does not refuse, though it is older
+        than what is kept, would be taken up with a hole in it."""
+        return self.at is None or now - self.at < KEPT
 
     def dump(self) -> str:
         """As text."""
         return json.dumps(
-            {"portal": self.portal_id, "offset": self.offset, "told": dict(sorted(self.told.items()))},
+            {
+                "portal": self.portal_id,
+                "offset": self.offset,
+                "told": dict(sorted(self.told.items())),
+                "at": self.at.isoformat() if self.at else None,
+            },
             separators=(",", ":"),
         )
 
@@ -36,7 +51,7 @@ class Place:
             data = json.loads(text or "{}")
             offset, told = data["offset"], {str(each): str(id_) for each, id_ in data["told"].items()}
             if str(data["portal"]) == portal_id and offset and isinstance(offset, str):
-                return cls(portal_id, offset, told)
+                return cls(portal_id, offset, told, datetime.fromisoformat(data["at"]) if data["at"] else None)
         except (ValueError, KeyError, TypeError, AttributeError):
             pass
         return cls(portal_id)
