@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -16,12 +16,13 @@ from connector.cli.app import EXIT_FOUND
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
 from connector.cli.show import console
 from connector.crm.port import (
+    CRM,
     Examination,
     ObjectSchema,
 )
 from connector.engine.parts import Shared
 from connector.engine.parts import System as EngineSystem
-from connector.errors import CrmError, Problem
+from connector.errors import CrmError, Problem, UserError
 from connector.handoff.model import Kind
 from connector.policy.check import check
 from connector.policy.crmmap import CrmMap
@@ -29,8 +30,11 @@ from connector.policy.load import Loaded, load_all
 from connector.policy.schemas import export
 
 CHECKED = (Kind.DEAL, Kind.ACCOUNT, Kind.TASK, Kind.NOTE)
-CUSTOM_FIELD = "__c"
-"""How the name of a field that an org made for itself ends in Salesforce."""
+PROVISIONED: Mapping[str, Callable[[str], bool]] = {
+    "salesforce": lambda name: name.endswith("__c"),
+    "hubspot": lambda name: not name.startswith(("hs_", "hubspot_")),
+}
+"""By vendor, whether a field is one that `handoff provision` can make: the CRM's own are there or cannot be made."""
 SKEW_ALLOWED = timedelta(minutes=2)
 """Tokens are signed for three minutes, so a clock further off than this will soon be refused."""
 
@@ -71,7 +75,7 @@ def check_system(shared: Shared, system: EngineSystem, loaded: Loaded) -> Examin
     """Everything that would go wrong with one CRM, and what it told; one that cannot be reached is one problem."""
     crm = system.crm
     try:
-        found = crm.connect()
+        found = _connected(crm)
         schemas = {kind: crm.describe(kind) for kind in CHECKED}
         problems = _not_said_twice(found, loaded.maps[system.name], schemas)
         problems += check(
@@ -92,27 +96,32 @@ def check_system(shared: Shared, system: EngineSystem, loaded: Loaded) -> Examin
     return Examination(tuple(dict.fromkeys(problems)), notes)
 
 
+def _connected(crm: CRM) -> Sequence[Problem]:
+    """What `connect` finds. What keeps the daemon from starting is one thing to mend among others here."""
+    try:
+        return crm.connect()
+    except UserError as error:
+        return error.problems
+
+
 def _provisioned(system: str, crm_map: CrmMap, schemas: Mapping[Kind, ObjectSchema]) -> Iterator[str]:
-    """The one command that mends what many lines complain of: a Salesforce org without our fields."""
-    absent = [
-        one
-        for kind, schema in schemas.items()
-        for one in crm_map.of(kind)
-        if one.field.endswith(CUSTOM_FIELD)
-        if one.field not in schema.fields
-    ]
-    if crm_map.vendor == "salesforce" and len(absent) > 1:
+    """The one command that mends what many lines complain of: a CRM without our fields."""
+    can_be_made = PROVISIONED.get(crm_map.vendor)
+    if can_be_made is None:
+        return
+    missing = (one for kind, schema in schemas.items() for one in crm_map.of(kind) if one.field not in schema.fields)
+    absent = sum(can_be_made(one.field) for one in missing)
+    if absent:
         yield (
-            f"{len(absent)} fields are missing or hidden: handoff provision {system} plans what it takes to have them "
-            "all, with their access and their place on the page; --apply does it"
+            f"{absent} {'field is' if absent == 1 else 'fields are'} missing or hidden: handoff provision {system} "
+            "plans what it takes to have them all; --apply does it"
         )
 
 
 def _not_said_twice(found: Sequence[Problem], crm_map: CrmMap, schemas: Mapping[Kind, ObjectSchema]) -> list[Problem]:
     """What `connect` found, less what it says of fields that are not there: `check` names those with their line."""
-    absent = {
-        one.path for kind, schema in schemas.items() for one in crm_map.of(kind) if one.field not in schema.fields
-    }
+    missing = [one for kind, schema in schemas.items() for one in crm_map.of(kind) if one.field not in schema.fields]
+    absent = {name for one in missing for name in (one.path, one.field)}
     return [problem for problem in found if problem.key not in absent]
 
 
