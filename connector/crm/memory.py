@@ -304,6 +304,19 @@ class MemoryCRM:
             if each in self._rows:
                 self.delete(each)
 
+    def merge(self, winner: str, loser: str) -> None:
+        """A person merges two deals: what the winner lacks comes from the loser, with all that hangs on it."""
+        row, gone = self._rows[winner], self._rows[loser]
+        moved = self._hanging.pop(loser, [])
+        for each in moved:
+            self._rows[each].deal_id = winner
+        self._hanging[winner] += moved
+        self._touches[winner] += self._touches.pop(loser, [])
+        row.merged = (*row.merged, *gone.merged, loser)
+        self.delete(loser)
+        lacking = {name: value for name, value in gone.values.items() if row.values.get(name) in (None, "")}
+        self._update(row, lacking, by="person")
+
     def row(self, record_id: str) -> Row:
         """A record as it stands. Raises KeyError when it is gone."""
         return self._rows[record_id]
@@ -446,6 +459,7 @@ class MemoryCRM:
             ),
             touches=tuple(sorted(self._touches[row.id], key=lambda touch: touch.at)),
             meetings=tuple(meeting_of(each) for each in hanging if each.kind is Kind.MEETING and each.key),
+            merged=row.merged,
             won_by=mover_of(row.movers[-1]) if self._tells_history and stage.is_won else NOBODY_KNOWN,
             passed=passed(row, self._stages.__getitem__) if self._tells_history else (),
         )

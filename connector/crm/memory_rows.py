@@ -27,6 +27,7 @@ class Row:
     done_at: datetime | None = None
     stages: list[tuple[datetime, str]] = field(default_factory=list)
     movers: list[str] = field(default_factory=list)
+    merged: tuple[str, ...] = ()
 
 
 def record_of(row: Row) -> Record:

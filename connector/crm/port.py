@@ -83,7 +83,7 @@ class DealFacts:
     """One deal as read now, with all that hangs on it.
 
     ``won_by`` and ``passed`` (wins that were left again, oldest first) are empty where the vendor keeps no such history
-    or it was not worth a call.
+    or it was not worth a call. ``merged`` are the ids of deals that became part of this one.
     """
 
     deal: Record
@@ -99,6 +99,7 @@ class DealFacts:
     meetings: tuple[CrmMeeting, ...] = ()
     won_by: Mover = NOBODY_KNOWN
     passed: tuple[Passing, ...] = ()
+    merged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

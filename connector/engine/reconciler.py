@@ -161,6 +161,7 @@ def observe(
             meetings=read.meetings,
             won_by=read.won_by,
             passed=read.passed,
+            merged=read.merged,
         )
 
 

@@ -145,7 +145,7 @@ class Case:
 
     def key(self, step: str) -> str:
         """The natural key of one effect of this handoff."""
-        return f"{self.snapshot.key}:{self.generation}:{step}"
+        return f"{self.snapshot.lineage}:{self.generation}:{step}"
 
     def task(self, step: str) -> CrmTask | None:
         """The CRM task of a playbook step, when it exists."""

@@ -174,7 +174,7 @@ def _marked(snapshot: Snapshot) -> bool:
 def _copied(snapshot: Snapshot) -> bool:
     """Whether the marks came along when someone cloned another deal: the summary then refers to that one."""
     reference = reference_in(snapshot.deal.text("summary"))
-    return bool(reference) and not reference.startswith(f"{snapshot.key}:")
+    return bool(reference) and not reference.startswith((f"{snapshot.key}:", f"{snapshot.lineage}:"))
 
 
 def _recover(snapshot: Snapshot, now: datetime) -> LedgerFacts:
@@ -196,7 +196,7 @@ def _recover(snapshot: Snapshot, now: datetime) -> LedgerFacts:
 
 def _key_generation(snapshot: Snapshot) -> int:
     """The highest generation in the keys of what hangs on this deal; 0 when none is ours."""
-    prefix = f"{snapshot.key}:"
+    prefix = f"{snapshot.lineage}:"
     made: list[CrmTask | CrmNote | CrmMeeting] = [*snapshot.tasks, *snapshot.notes, *snapshot.meetings]
     keys = [one.key or "" for one in made]
     numbers = [key.removeprefix(prefix).split(":", 1)[0] for key in keys if key.startswith(prefix)]

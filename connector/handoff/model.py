@@ -211,10 +211,10 @@ class LedgerFacts:
     """What the local ledger remembers of this deal. All of it may be missing: the CRM is the system of record.
 
     ``generation`` is 0 until the first win was seen. ``written`` holds, per record, the values last written, so that
-    a person's edit can be told from ours; ``kept`` what the CRM made of those that it changed by itself. ``baseline`` is
-    when acting began: deals won before it are only observed. ``last_win_at`` is the latest win it knows of.
-    ``put_back_at`` is set from when that win is put back until another comes, ``put_back_refused`` holds the CRM's words
-    when it would not have it, ``bounces`` the returns that count.
+    a person's edit can be told from ours; ``kept`` what the CRM made of those that it changed by itself.
+    ``baseline`` is when acting began: deals won before it are only observed. ``last_win_at`` is the latest win it knows
+    of. ``put_back_at`` is set from when that win is put back until another comes, ``put_back_refused`` holds the CRM's
+    words when it would not have it, ``bounces`` the returns that count.
     """
 
     baseline: datetime
@@ -244,6 +244,7 @@ class Snapshot:
     ``people`` is keyed by CRM id, ``roster`` too. ``won_at`` is the time of the stage's transition as the CRM's own
     history has it, never the close date; ``stage_before_win`` is where a revert goes back to, when it is known.
     ``won_by`` moved it there; ``passed`` are wins that were left again, oldest first, as far as the history tells.
+    ``merged`` are the ids of deals that became part of this one.
     """
 
     key: HandoffKey
@@ -263,6 +264,19 @@ class Snapshot:
     meetings: tuple[CrmMeeting, ...] = ()
     won_by: Mover = NOBODY_KNOWN
     passed: tuple[Passing, ...] = ()
+    merged: tuple[str, ...] = ()
+
+    @property
+    def lineage(self) -> str:
+        """What the keys of this handoff begin with: the deal's own key, or, where none of what hangs on it bears that,
+        the key of a merged deal whose tasks, notes or meetings came along. Their handoff goes on here."""
+        own = str(self.key)
+        if not self.merged:
+            return own
+        made: list[CrmTask | CrmNote | CrmMeeting] = [*self.tasks, *self.notes, *self.meetings]
+        keys = [one.key or "" for one in made]
+        lines = (own, *(str(HandoffKey(self.key.system, each)) for each in self.merged))
+        return next((line for line in lines if any(key.startswith(f"{line}:") for key in keys)), own)
 
     def person(self, person_id: Value) -> Person | None:
         """The person behind an owner or lookup field, or None."""

@@ -1,4 +1,7 @@
-"""Deals that disappear: what was still to be written is dropped, nothing of them stays in flight."""
+"""Deals that disappear: what was still to be written is dropped, nothing of them stays in flight.
+
+A deal that became part of another one lives on there, and so does its handoff.
+"""
 
 from __future__ import annotations
 
@@ -72,3 +75,48 @@ def test_a_deal_that_comes_back_is_handed_off_all_the_same(monkeypatch: pytest.M
         desk.run(minutes=1)
     assert len(desk.tasks(deal_id)) == 4
     assert desk.deal(deal_id)["status"] == "2 Welcome"
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_merged_deal_hands_its_handoff_on_and_no_second_one_begins(*, lost: bool) -> None:
+    desk = a_desk()
+    desk.run()
+    handed, other = desk.a_deal(), desk.a_deal(name="The same deal again")
+    desk.run()
+    desk.win(handed)
+    desk.settle()
+    tasks = {step: row.id for step, row in desk.tasks(handed).items()}
+    notes = [row.id for row in desk.notes(handed)]
+    told = len(desk.told)
+    desk.win(other)
+    desk.crm.merge(other, handed)
+    if lost:
+        desk.lose_ledger()
+    desk.settle()
+    assert {step: row.id for step, row in desk.tasks(other).items()} == tasks
+    assert [row.id for row in desk.notes(other)] == notes
+    assert len(desk.told) == told
+    assert desk.deal(other)["status"] == "2 Welcome"
+    heir = desk.store.handoff(SYSTEM, other)
+    assert heir is not None
+    assert heir.phase is Phase.IN_FLIGHT
+    desk.clock.advance(timedelta(hours=1))
+    desk.settle()
+    assert {step: row.id for step, row in desk.tasks(other).items()} == tasks
+
+
+def test_of_two_handoffs_that_are_merged_the_survivors_own_goes_on() -> None:
+    desk = a_desk()
+    desk.run()
+    first, second = desk.a_deal(), desk.a_deal()
+    desk.run()
+    desk.win(first)
+    desk.win(second)
+    desk.settle()
+    own = {row.id for row in desk.tasks(second).values()}
+    desk.crm.merge(second, first)
+    desk.settle()
+    prefix = f"{SYSTEM}:{second}:"
+    rows = [row for row in desk.crm.rows(Kind.TASK) if row.deal_id == second]
+    assert {row.id for row in rows if (row.key or "").startswith(prefix)} == own
+    assert len(rows) == 2 * len(own)

@@ -35,6 +35,9 @@ READ_LIMIT = 100
 HISTORY_LIMIT = 50
 """Inputs per batch read, and per batch read with history (facts: HubSpot §1)."""
 
+MERGED = "hs_merged_object_ids"
+"""Which records became part of a record; a portal without the property leaves it out (facts: HubSpot §2a, merges)."""
+
 STARTED_LATER = timedelta(minutes=5)
 """A win so much later than our start of its handoff is another win; less may be two clocks."""
 
@@ -60,10 +63,11 @@ class Reader:
     def deals(self, deal_ids: Sequence[str], *, pipelines: Pipelines, now: datetime) -> dict[str, DealFacts]:
         """Deals with all that hangs on them."""
         fields = self._fields
-        names = (*fields.read_names(Kind.DEAL), STAGE, PIPELINE, DEAL_TYPE, MODIFIED, *pipelines.times.names)
+        names = (*fields.read_names(Kind.DEAL), STAGE, PIPELINE, DEAL_TYPE, MODIFIED, MERGED, *pipelines.times.names)
         rows = self.rows("deals", deal_ids, names)
         if not rows:
             return {}
+        self.heirs.update((each, row.id) for row in rows.values() for each in _merged(row))
         found = {each: pipelines.stage(row.get(STAGE), row.get(PIPELINE)) for each, row in rows.items()}
         courses = self._courses(rows, found, pipelines)
         around = self._around(tuple(rows))
@@ -78,6 +82,7 @@ class Reader:
                 stage_before_win=courses[each].before,
                 won_by=courses[each].by,
                 passed=courses[each].passed,
+                merged=_merged(row),
                 tasks=around.tasks.get(each, ()),
                 notes=around.notes.get(each, ()),
                 touches=around.touches.get(each, ()),
@@ -228,6 +233,11 @@ class Reader:
         except UnreadRow as error:
             deals = frozenset(each for each, hanging in on.items() if error.ids.intersection(hanging))
             raise UnreadRow(error.fault, ids=deals) from error
+
+
+def _merged(row: wire.Obj) -> tuple[str, ...]:
+    """The ids of the records that became part of this one; its own is none of them."""
+    return tuple(each for each in row.get(MERGED).split(";") if each and each != row.id)
 
 
 @dataclass(frozen=True, slots=True)
