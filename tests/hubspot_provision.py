@@ -128,6 +128,8 @@ def emptied(bare: Bare) -> Bare:
     world.clear()
     for name in [name for name in world.settings if name != "bare"]:
         del world.settings[name]
+    # Nobody waits in real time here, so nothing is counted in real time either.
+    world.settings |= {"search_per_second": 0, "burst_limit": 10_000}
     world.faults.clear()
     world.journal.clear()
     schema.furnish(world)
