@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from hubspot_portal import Asked, Passing, Portal, Reply, a_map, a_portal
+from listening import Ear
 
 from connector.crm.hubspot.fields import Fields
 from connector.crm.hubspot.live.entries import Files
 from connector.crm.hubspot.live.journal import FILE_TRIES, LINE, QUIET, QUIETEST, SIGHTINGS, JournalFeed
 from connector.crm.hubspot.live.meaning import CALL, COMPANY, DEAL, EMAIL, FEEDS, KINDS, MEETING, TASK, Meaning
-from connector.crm.hubspot.live.place import Place
 from connector.crm.hubspot.login import StaticToken
 from connector.crm.hubspot.session import Session, Waits
-from connector.crm.live import Hints, Line, Sighting
+from connector.crm.live import Line
 from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.model import Kind, Ref, SystemName
 
@@ -114,57 +114,6 @@ def _alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 @dataclass
-class Ear:
-    """Somebody who listens: what came so far."""
-
-    heard: Generator[Hints, None, None]
-    time: Passing
-    sightings: list[Sighting] = field(default_factory=list)
-    lines: dict[str, Line] = field(default_factory=dict)
-    missed: set[str] = field(default_factory=set)
-    sweeps: list[str] = field(default_factory=list)
-    feeds: set[str] = field(default_factory=set)
-    all: list[Hints] = field(default_factory=list)
-    cursor: str = ""
-
-    def until(self, ready: Callable[[], Any], what: str = "", *, within: int = 400) -> None:
-        """Listen until something is so; time passes as often as the journal waits."""
-        for _ in range(within):
-            if ready():
-                return
-            self.take(next(self.heard))
-        raise AssertionError(f"in vain: {what}; lines {self.lines}")
-
-    def take(self, hints: Hints) -> None:
-        self.all.append(hints)
-        self.sightings += hints.sightings
-        self.lines |= {line.name: line for line in hints.lines}
-        self.missed |= hints.missed
-        self.feeds |= hints.heard
-        self.sweeps += [hints.sweep] if hints.sweep else []
-        self.cursor = hints.cursor or self.cursor
-
-    @property
-    def live(self) -> bool:
-        return LINE in self.lines and self.lines[LINE].live
-
-    @property
-    def why(self) -> str:
-        return self.lines[LINE].why
-
-    @property
-    def deals(self) -> list[str]:
-        return [deal for each in self.sightings for deal in each.deal_ids]
-
-    @property
-    def offset(self) -> str | None:
-        return Place.parse(self.cursor, HOME).offset
-
-    def forget(self) -> None:
-        self.missed, self.sweeps, self.sightings, self.all = set(), [], [], []
-
-
-@dataclass
 class Desk:
     """A portal with a journal, and whoever may listen to it."""
 
@@ -188,7 +137,7 @@ class Desk:
 
     @contextmanager
     def listening(self, cursor: str | None = None, **how: Any) -> Iterator[Ear]:
-        ear = Ear(self.feed(**how).listen(cursor, threading.Event()), self.time)
+        ear = Ear(self.feed(**how).listen(cursor, threading.Event()))
         try:
             yield ear
         finally:
