@@ -14,7 +14,7 @@ from typing import Any
 from factories import NOW, OPEN_STAGE, STAGES, WON_STAGE, a_ledger, a_policy, a_snapshot
 
 from connector.handoff.decide import decide
-from connector.handoff.model import CrmNote, CrmTask, Effect, Kind, Ref, Snapshot, Value
+from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Effect, Kind, Ref, Snapshot, Value
 from connector.handoff.moves import NOBODY_KNOWN, Mover, MoverKind, Passing
 from connector.handoff.plan import Notify, Patch, Plan, Remember, Upsert
 from connector.handoff.rulebook import Policy
@@ -120,6 +120,19 @@ class World:
         """The newest task of a step; raises IndexError when there is none."""
         return [task for task in self.snapshot.tasks if task.key and task.key.endswith(f":{step}")][-1]
 
+    def meeting(self, step: str) -> CrmMeeting:
+        """The newest meeting of a step; raises IndexError when there is none."""
+        return [one for one in self.snapshot.meetings if one.key.endswith(f":{step}")][-1]
+
+    def edit_meeting(self, step: str, **changes: Any) -> None:
+        """A person changes a meeting."""
+        self._replace_meeting(self.meeting(step), **changes)
+
+    def delete_meeting(self, step: str) -> None:
+        """A person deletes a meeting."""
+        gone = self.meeting(step)
+        self._change(meetings=tuple(one for one in self.snapshot.meetings if one is not gone))
+
     def steps(self) -> list[str]:
         """The steps that have a task, in the order they were made."""
         return [task.key.rsplit(":", 1)[1] for task in self.snapshot.tasks if task.key]
@@ -152,8 +165,25 @@ class World:
         self._change(ledger=dataclasses.replace(ledger, written=written))
 
     def _upsert(self, upsert: Upsert) -> None:
-        write = self._upsert_task if upsert.kind is Kind.TASK else self._upsert_note
+        write = {
+            Kind.TASK: self._upsert_task,
+            Kind.NOTE: self._upsert_note,
+            Kind.MEETING: self._upsert_meeting,
+        }[upsert.kind]
         self._effect(Effect(upsert.step, write(upsert), upsert.fingerprint))
+
+    def _upsert_meeting(self, upsert: Upsert) -> str:
+        known = next((one for one in self.snapshot.meetings if one.key == upsert.key), None)
+        names = {"subject": "subject", "owner": "owner_id", "start": "start", "end": "end"}
+        given: dict[str, Any] = {names[name]: value for name, value in upsert.values.items() if name in names}
+        if known is not None:
+            assert upsert.record_id == known.id
+            self._replace_meeting(known, **given)
+            return known.id
+        self.made.append(upsert.key)
+        new = CrmMeeting(id=f"m{len(self.made)}", key=upsert.key, **given)
+        self._change(meetings=(*self.snapshot.meetings, new))
+        return new.id
 
     def _upsert_task(self, upsert: Upsert) -> str:
         known = next((task for task in self.snapshot.tasks if task.key == upsert.key), None)
@@ -193,6 +223,10 @@ class World:
     def _replace_task(self, task: CrmTask, **changes: Any) -> None:
         tasks = (dataclasses.replace(one, **changes) if one is task else one for one in self.snapshot.tasks)
         self._change(tasks=tuple(tasks))
+
+    def _replace_meeting(self, meeting: CrmMeeting, **changes: Any) -> None:
+        meetings = (dataclasses.replace(one, **changes) if one is meeting else one for one in self.snapshot.meetings)
+        self._change(meetings=tuple(meetings))
 
     def _set(self, ref: Ref, values: Mapping[str, Value]) -> None:
         part = "deal" if ref.kind is Kind.DEAL else "account"

@@ -34,8 +34,12 @@ FITS: Mapping[FieldType, frozenset[str]] = {
 }
 """The vendors' words for a type (Salesforce describe, HubSpot properties) that can hold ours."""
 
-ALSO_FITS: Mapping[str, frozenset[str]] = {"task.remind_at": frozenset({"string", "number"})}
-"""HubSpot keeps reminders as epoch milliseconds in a text (facts: HubSpot §6)."""
+ALSO_FITS: Mapping[str, frozenset[str]] = {
+    "task.remind_at": frozenset({"string", "number"}),
+    "pinned": frozenset({"number"}),
+}
+"""HubSpot keeps reminders as epoch milliseconds in a text, and the id of what is pinned as a number (facts: HubSpot
+§5, §6)."""
 
 LEAST_CHARS: Mapping[str, int] = {"missing": 2_000, "task.key": 80, "note.key": 80, "task.subject": 80}
 """What a field must hold at least: a line for each required field; a natural key with an 18-character id."""

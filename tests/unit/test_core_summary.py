@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import date
+import html
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +13,9 @@ from tinyworld import World
 
 from connector.handoff.decide import decide
 from connector.handoff.model import Kind, Value
-from connector.handoff.plan import Plan, Upsert, Verdict
-from connector.handoff.rulebook import GateMode, Policy, Requirement
-from connector.handoff.summary import CUT_MARK, same_document, untouched
+from connector.handoff.plan import Patch, Plan, Upsert, Verdict
+from connector.handoff.rulebook import FieldOwner, FieldRule, FieldType, GateMode, Policy, Requirement
+from connector.handoff.summary import CUT_MARK, NOTHING_MORE, same_document, untouched
 from connector.handoff.text import CUT, MAX_VALUE_CHARS, NAMES, clean, names, one_line, reference_in, unknown_names
 
 PRINTS = {"prepare": "c2350efcf7a13aca", "notify-csm_assigned": "ab9e6f307a4cf337"}
@@ -199,3 +200,103 @@ def test_fields_answer_to_label_and_name() -> None:
 def test_fingerprints_are_the_same_in_every_process() -> None:
     made = {one.step: one.fingerprint for one in decide(a_snapshot(), a_policy(), NOW).actions if one.step in PRINTS}
     assert made == PRINTS
+
+
+LONG = "\n".join(f"{{{{ account }}}} promised <item {number}> & more by June." for number in range(120))
+
+
+def notes(plan: Plan) -> dict[str, Upsert]:
+    return {one.step: one for one in plan.actions if isinstance(one, Upsert) and one.kind is Kind.NOTE}
+
+
+@pytest.mark.parametrize("markup", [False, True])
+def test_a_summary_longer_than_a_note_goes_on_in_further_notes(markup: bool) -> None:
+    policy = a_summary(template=LONG, note_chars=2_000, markup=markup)
+    world = World(policy=policy)
+    made = notes(world.run())
+    assert list(made) == ["summary", *(f"summary-{n}" for n in range(2, len(made) + 1))]
+    assert len(made) > 2
+    words: list[str] = []
+    for number, (step, one) in enumerate(made.items(), 1):
+        text = str(one.values["body"])
+        assert one.values["title"] == f"Handoff summary ({number} of {len(made)})"
+        assert reference_in(text) == one.key == f"{SYSTEM}:{DEAL_ID}:1:{step}"
+        assert untouched(text)
+        as_kept = html.escape(text, quote=False).replace("\n", "<br>") if markup else text
+        assert len(as_kept) + (len(f"<strong>{one.values['title']}</strong><br>") if markup else 0) <= 2_000
+        words += text[: text.index("Kept up to date")].split()
+    assert words == world.text("summary")[: world.text("summary").index("Kept up to date")].split()
+    assert notes(world.run()) == {}
+
+
+def test_a_word_longer_than_a_note_is_cut_within_the_word() -> None:
+    world = World(policy=a_summary(template="x" * 3_000, note_chars=1_000))
+    made = notes(world.run())
+    assert len(made) > 3
+    assert "".join(str(one.values["body"]).split()[0] for one in made.values()) == "x" * 3_000
+
+
+def test_notes_that_are_no_longer_needed_say_so_and_one_that_a_person_edited_is_left() -> None:
+    world = World(policy=a_summary(template=LONG, note_chars=2_000))
+    world.run()
+    edited = next(one for one in world.snapshot.notes if one.key.endswith(":summary-3"))
+    kept = tuple(one for one in world.snapshot.notes if one is not edited)
+    world.snapshot = dataclasses.replace(
+        world.snapshot, notes=(*kept, dataclasses.replace(edited, body=edited.body.replace("promised", "offered")))
+    )
+    world.policy = a_summary(template="Short: {{ account }}", note_chars=2_000)
+    plan = world.run()
+    changed = notes(plan)
+    assert "summary-3" not in changed
+    assert str(changed["summary-2"].values["body"]).startswith(NOTHING_MORE)
+    assert str(changed["summary"].values["body"]).startswith("Short: Nordlys AS")
+    assert "The note was edited by a person" in next(one.reason for one in plan.findings if one.rule == "summary")
+    assert notes(world.run()) == {}
+
+
+def test_a_note_too_short_for_its_reference_blocks_with_the_reason() -> None:
+    plan = World(policy=a_summary(template=LONG, note_chars=150)).run()
+    finding = next(one for one in plan.findings if one.rule == "summary")
+    assert finding.verdict is Verdict.BLOCKED
+    assert "too short" in finding.reason
+
+
+def pinning() -> Policy:
+    policy = a_policy()
+    rule = FieldRule("pinned", "Pinned", FieldType.TEXT, FieldOwner.DAEMON)
+    return dataclasses.replace(policy, fields={**policy.fields, "pinned": rule})
+
+
+def pins(plan: Plan) -> list[Value]:
+    return [one.values["pinned"] for one in plan.actions if isinstance(one, Patch) and "pinned" in one.values]
+
+
+def test_the_note_is_pinned_once_it_is_there() -> None:
+    world = World(a_snapshot(deal={"pinned": None}), policy=pinning())
+    plan = world.run()
+    assert pins(plan) == []
+    assert plan.recheck_at is not None
+    assert plan.recheck_at - world.now <= timedelta(minutes=2)
+    assert pins(world.run()) == [world.snapshot.notes[0].id]
+    assert pins(world.run()) == []
+
+
+def test_what_a_person_pinned_stays_pinned() -> None:
+    world = World(a_snapshot(deal={"pinned": "call-7"}), policy=pinning())
+    world.run()
+    assert pins(world.run()) == []
+    assert world.text("pinned") == "call-7"
+
+
+def test_a_pin_that_a_person_took_off_stays_off() -> None:
+    world = World(a_snapshot(deal={"pinned": None}), policy=pinning())
+    world.run()
+    world.run()
+    world.edit({"pinned": None})
+    assert pins(world.run()) == []
+
+
+def test_nothing_is_pinned_where_the_mapping_names_no_pin() -> None:
+    world = World()
+    world.run()
+    assert pins(world.run()) == []
