@@ -323,9 +323,10 @@ class Site:
             "systems": ("sf", "hs"),
             "first_run": 'first_run = "observe_old"',
             "web": 0,
+            "hooks": 0,
         } | self.changes
         parts = [HEAD.format(**values), *(SYSTEMS[name].format(**values) for name in values["systems"]), TAIL]
-        (self.folder / "config.toml").write_text("\n".join(parts).replace("@web@", _web(values["web"])))
+        (self.folder / "config.toml").write_text("\n".join(parts).replace("@web@", _web(values["web"], values["hooks"])))
 
     def outbox(self) -> Counter[str]:
         """Rows of the outbox by state: read from the file, as no second process may write to the store."""
@@ -450,8 +451,8 @@ def _answer(name: str) -> date | str:
     return f"A true and full answer about {name.replace('_', ' ')}."
 
 
-def _web(port: int) -> str:
-    return f"port = {port}" if port else "enabled = false"
+def _web(port: int, hooks: int) -> str:
+    return (f"port = {port}" if port else "enabled = false") + f"\nhooks_port = {hooks}"
 
 
 HEAD = """\

@@ -28,6 +28,7 @@ COMMANDS = {
     "explain": "connector.cli.explain",
     "check": "connector.cli.check",
     "provision": "connector.cli.provision",
+    "webhooks": "connector.cli.webhooks",
     "status": "connector.cli.status",
     "retry": "connector.cli.retry",
     "migrate": "connector.cli.migrate",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import structlog
@@ -19,7 +19,9 @@ from connector.crm.hooks import Delivery, Door, Mail, Refusal, Refused
 from connector.errors import LetterboxFull
 from connector.telemetry import Telemetry
 from connector.web.commits import Commits
+from connector.web.server import serve_in_thread
 
+HOOKS_OPENED = "hooks.opened"
 DELIVERY_REFUSED = "delivery.refused"
 DELIVERY_LOST = "delivery.lost"
 
@@ -29,6 +31,9 @@ and not in all of them at its longest."""
 
 MOST_IN_HAND = 32 * 2**20
 """Bytes of all deliveries that are being read at once; whoever comes on top is asked to come again."""
+
+MOST_CONNECTIONS = 200
+"""The vendor opens ten by default (facts: HubSpot §2a); a proxy before us may keep some open."""
 
 ANSWER_SECONDS = 4.0
 """The vendor gives up after five (facts: HubSpot §2a). Whatever is stored after we gave up, it brings again."""
@@ -186,6 +191,20 @@ class Hooks:
             log.error(DELIVERY_LOST, system=system, why=turned.why, next="the CRM brings it again later")
         else:
             log.warning(DELIVERY_REFUSED, system=system, why=turned.why, status=turned.status)
+
+
+def open_hooks(entrances: Sequence[Entrance], telemetry: Telemetry, *, host: str, port: int) -> Callable[[], None]:
+    """Serve the door until the returned function is called. Raises `UserError` when the port is taken."""
+    writers = ThreadPoolExecutor(len(entrances), thread_name_prefix="letters")
+    app = Hooks(entrances, telemetry, writers=writers)
+    stop = serve_in_thread(app, host=host, port=port, key="web.hooks_port", most=MOST_CONNECTIONS)
+    log.info(HOOKS_OPENED, host=host, port=port, paths=[each.path for each in entrances])
+
+    def close() -> None:
+        stop()
+        writers.shutdown(wait=True, cancel_futures=True)
+
+    return close
 
 
 async def _answer(send: Send, status: int) -> None:

@@ -57,6 +57,7 @@ class Ways:
     def __init__(self, ground: Ground, options: LiveOptions | None) -> None:
         self._ground = ground
         self._options = options
+        # Each is made once: webhooks know which letters were in hand when a time of listening ended.
         self._feeds: dict[str, LiveFeed] = {}
 
     @property

@@ -160,7 +160,7 @@ class WebhookFeed:
 
     def deals_of(self, refs: Sequence[Ref]) -> Mapping[Ref, tuple[str, ...]]:
         """The deals that these hang on. Raises `CrmError`."""
-        return deals_of(self._session, self._meaning, refs)
+        return deals_of(self._session, refs)
 
     def probe(self) -> tuple[Line, ...]:
         """Whether the address answers a delivery that is signed as the app would sign it."""
