@@ -326,7 +326,9 @@ class Site:
             "hooks": 0,
         } | self.changes
         parts = [HEAD.format(**values), *(SYSTEMS[name].format(**values) for name in values["systems"]), TAIL]
-        (self.folder / "config.toml").write_text("\n".join(parts).replace("@web@", _web(values["web"], values["hooks"])))
+        (self.folder / "config.toml").write_text(
+            "\n".join(parts).replace("@web@", _web(values["web"], values["hooks"]))
+        )
 
     def outbox(self) -> Counter[str]:
         """Rows of the outbox by state: read from the file, as no second process may write to the store."""
