@@ -36,7 +36,7 @@ DEAL_GONE = "deal.gone"
 DEAL_DECIDED = "deal.decided"
 DEAL_UNDECIDED = "deal.undecided"
 DEAL_UNREAD = "deal.unread"
-DEAL_FOUGHT = "deal.fought"
+DEAL_CONTESTED = "deal.contested"
 
 UNDECIDED_WAIT = 900.0
 """Seconds before a deal that could not be decided is tried again; the log has the reason, the other deals go on."""
@@ -79,7 +79,7 @@ def _tell_noticed(shared: Shared, system: System, plan: Plan) -> None:
         shared.telemetry.gate_events.labels(system=system.name, event=what.value).inc()
     if Noticed.FIGHT in plan.noticed:
         log.warning(
-            DEAL_FOUGHT,
+            DEAL_CONTESTED,
             system=system.name,
             deal=plan.key.deal_id,
             bounces=len(plan.remember.bounces),

@@ -133,6 +133,7 @@ class Outbox(Part):
                     if row.system == name
                 ]
                 want_looks(self._db, connection, SystemName(name), looks)
+                _forget_refusals(connection, SystemName(name), [look.deal_id for look in looks])
             write_audit(connection, now, [_retried(row) for row in again])
             return len(again)
 
@@ -292,6 +293,16 @@ def _move(connection: Connection, ids: Sequence[int], *, to: State, now: datetim
     values |= {"available_at": now, "settled_at": None} if to is State.PENDING else {"settled_at": now}
     for part in chunks(ids):
         connection.execute(update(outbox).where(outbox.c.id.in_(part)).values(**values))
+
+
+def _forget_refusals(connection: Connection, system: SystemName, deal_ids: Sequence[str]) -> None:
+    """Whoever has a row tried again has mended the cause: then the deal may be put back again, too."""
+    for part in chunks(sorted(set(deal_ids))):
+        connection.execute(
+            update(handoff)
+            .where(handoff.c.system == system, handoff.c.deal_id.in_(part), handoff.c.put_back_refused.is_not(None))
+            .values(put_back_refused=None)
+        )
 
 
 def _retried(row: Row[Any]) -> Entry:

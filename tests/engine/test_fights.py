@@ -1,4 +1,4 @@
-"""Put-backs that something undoes or that the CRM refuses, through the whole engine, for a CRM that tells no history."""
+"""Put-backs that something undoes or that the CRM refuses, through the whole engine over the CRM in memory."""
 
 from __future__ import annotations
 
@@ -90,6 +90,21 @@ def test_a_refused_put_back_is_tried_once_and_becomes_a_hold() -> None:
     desk.crm.edit(deal_id, champion="Ingrid Holm")
     desk.settle()
     assert desk.deal(deal_id)["gate"] == "Released"
+
+
+def test_once_the_cause_is_mended_and_the_rest_tried_again_the_deal_is_put_back() -> None:
+    desk = a_desk()
+    deal_id = desk.a_deal(**a_gap())
+    desk.run()
+    desk.crm.refuse_rows(REFUSAL, REFUSAL)
+    desk.win(deal_id)
+    desk.settle()
+    (parked,) = desk.store.parked(SYSTEM)
+    assert (parked.step, desk.deal(deal_id)["stage"]) == ("patch-deal", WON_STAGE.id)
+    assert desk.store.retry([parked.id]) == 1
+    desk.settle()
+    assert (desk.deal(deal_id)["stage"], desk.deal(deal_id)["gate"]) == (OPEN_STAGE.id, "Held")
+    assert desk.store.parked(SYSTEM) == ()
 
 
 def test_a_put_back_that_only_found_the_crm_busy_is_no_refusal() -> None:

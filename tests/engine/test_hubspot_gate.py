@@ -1,5 +1,5 @@
-"""The gate on a HubSpot portal, whoever writes the stage: the shipped mapping and policy, a real adapter and engine, and
-the sandbox's portal with its workflows, rules and histories.
+"""The gate on a HubSpot portal, whoever writes the stage: shipped mapping and policy, a real adapter and engine, and a
+portal of the sandbox with its workflows, rules and histories.
 
 Not here: the daemon as a process. One clock rules the portal and the engine, and nothing waits.
 """

@@ -22,6 +22,7 @@ from plans import (
 
 from connector.clock import ManualClock
 from connector.handoff.model import Effect, Gate, Kind, LedgerFacts, Load, Ref
+from connector.handoff.moves import Bounce, Mover, MoverKind
 from connector.handoff.plan import Action, Phase
 from connector.store import Applied, AuditKind, Decided, Settlement, Store
 
@@ -43,7 +44,14 @@ def test_an_unknown_deal_has_only_the_baseline(store: Store) -> None:
 
 def test_a_decision_is_remembered_whole(store: Store) -> None:
     remember = a_remember(
-        generation=2, left_won_at=NOW, gate=Gate.OVERRIDDEN, done_signals={"setup-call": NOW + timedelta(hours=1)}
+        generation=2,
+        left_won_at=NOW,
+        gate=Gate.OVERRIDDEN,
+        done_signals={"setup-call": NOW + timedelta(hours=1)},
+        last_win_at=NOW + timedelta(minutes=1),
+        put_back_at=NOW + timedelta(minutes=2),
+        put_back_refused="no",
+        bounces=(Bounce(NOW, Mover(MoverKind.AUTOMATION, "Röbot")), Bounce(NOW)),
     )
     decide(store, "D1", remember=remember, generation=2)
     facts = store.facts(SYSTEM, ["D1"])["D1"]
@@ -59,6 +67,10 @@ def test_a_decision_is_remembered_whole(store: Store) -> None:
         stage_before_win="Negotiation",
         adopted=False,
         done_signals={"setup-call": NOW + timedelta(hours=1)},
+        last_win_at=NOW + timedelta(minutes=1),
+        put_back_at=NOW + timedelta(minutes=2),
+        put_back_refused="no",
+        bounces=(Bounce(NOW, Mover(MoverKind.AUTOMATION, "Röbot")), Bounce(NOW)),
     )
 
 

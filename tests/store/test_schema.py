@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from plans import NOW, SYSTEM, a_deal_patch, a_plan
-from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy import Engine, create_engine, insert, inspect, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from connector.clock import ManualClock
 from connector.errors import UserError
 from connector.store import Decided, Mode, State, Store, open_store
-from connector.store.schema import metadata
+from connector.store import upgrade as upgrading
+from connector.store.schema import handoff, metadata
 
 
 @pytest.fixture
@@ -88,6 +91,28 @@ def test_newer_schema_is_refused(raw: Engine, store: Store, url: str, clock: Man
     for mode in Mode:
         with pytest.raises(UserError, match="newer version"):
             open_store(url, clock=clock, mode=mode)
+
+
+def test_what_was_decided_before_an_upgrade_is_no_news_after_it() -> None:
+    """The version before 0005 did not keep the last win it knew: a history must not tell of it as unseen."""
+    engine = create_engine("sqlite://")
+    config = upgrading._config()
+    row = {
+        **dict.fromkeys(("segment", "reason", "looked_because", "digest"), ""),
+        "system": SYSTEM, "generation": 1, "adopted": False, "done_signals": "{}", "percent": 0, "created_at": NOW,
+    }  # fmt: skip
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        old = [
+            {**row, "deal_id": "D1", "won_at": NOW, "decided_at": NOW + timedelta(hours=1)},
+            {**row, "deal_id": "D2", "won_at": NOW, "decided_at": None},
+            {**row, "deal_id": "D3", "generation": 0, "won_at": None, "decided_at": NOW},
+        ]
+        connection.execute(insert(handoff).inline(), old)
+        command.upgrade(config, "head")
+        found = dict(connection.execute(select(handoff.c.deal_id, handoff.c.last_win_at)).all())
+    assert found == {"D1": NOW + timedelta(hours=1), "D2": NOW, "D3": None}
 
 
 @pytest.mark.postgres
