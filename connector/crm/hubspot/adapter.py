@@ -7,6 +7,7 @@ property is named in this package; all of them come from the mapping.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 
 from connector.crm.budget import Meter
@@ -18,6 +19,7 @@ from connector.crm.hubspot.live.meaning import Meaning
 from connector.crm.hubspot.live.ways import Ground, LiveOptions, Ways
 from connector.crm.hubspot.login import App, Desk, portal_login
 from connector.crm.hubspot.paths import API_VERSION, Paths
+from connector.crm.hubspot.persons import person_problems
 from connector.crm.hubspot.portal import Portal
 from connector.crm.hubspot.reads import Reader
 from connector.crm.hubspot.rounds import Rounds
@@ -331,13 +333,15 @@ class HubSpotCRM:
 
     def examine(self) -> Examination:
         """Scopes, edition, what is left of limits, how long the API version lasts, how changes are heard."""
-        return examine(
+        told = examine(
             self._session,
             self._portal,
             lines=self._ways.probe(),
             wanted=self._ways.required,
             today=self.server_time().date(),
         )
+        strangers = person_problems(self._session, self._fields, self.people())
+        return replace(told, problems=(*told.problems, *strangers))
 
     def _totals(self, query: Query, name: str, people: Sequence[Person]) -> dict[str, int]:
         counts: dict[str, int] = {}
