@@ -1,7 +1,7 @@
 """Do the properties that are mapped as people hold owner ids? For `handoff check`.
 
-Not here: reading and writing them. HubSpot knows one person by three ids, and a record can be given to an owner id only:
-the user id of the settings looks the same and is an error wherever somebody is assigned (facts: HubSpot §6).
+Not here: reading and writing them. HubSpot knows one person by three ids, and a record can be given to an owner id
+only: the user id of the settings looks the same and is an error wherever somebody is assigned (facts: HubSpot §6).
 """
 
 from __future__ import annotations
@@ -54,11 +54,9 @@ def _found_in(session: Session, object_name: str, mapped: MappedField, people: S
     )
     by_user_id = {person.user_id: person for person in people if person.user_id}
     owner_ids = {person.id for person in people}
-    for row in search.page(session, query).rows:
-        person = by_user_id.get(row.get(mapped.field))
-        if person is not None and row.get(mapped.field) not in owner_ids:
-            return f"; it holds user ids ({person.user_id} is the user id of {person.email}, the owner id is {person.id})"
-    return ""
+    held = (row.get(mapped.field) for row in search.page(session, query).rows)
+    one = next((by_user_id[each] for each in held if each in by_user_id and each not in owner_ids), None)
+    return f"; it holds user ids ({one.user_id} is the user id of {one.email}, the owner id is {one.id})" if one else ""
 
 
 def _problem(mapped: MappedField, object_name: str, found: str) -> Problem:
