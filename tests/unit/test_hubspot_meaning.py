@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,12 +32,16 @@ from connector.crm.hubspot.session import Session, Waits
 from connector.crm.live import Sighting
 from connector.errors import CrmError
 from connector.handoff.model import Kind, Ref, SystemName
+from connector.handoff.rulebook import FieldOwner
 
 AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
 
 def meaning() -> Meaning:
-    crm_map = a_map()
+    """Of a mapping in which people say why they bought, and the connector keeps the rest."""
+    fields = a_map().fields
+    said = replace(fields["why_bought"], owner=FieldOwner.HUMAN)
+    crm_map = a_map(fields={**fields, "why_bought": said})
     return Meaning(Fields(crm_map), crm_map, SystemName("hs"))
 
 
@@ -54,6 +59,8 @@ def seen(object_type: str, action: Action, *changed: str, **more: Any) -> Sighti
         (Action.UPDATE, ("notes_last_contacted",), False),
         (Action.UPDATE, (), False),
         (Action.UPDATE, ("hs_lastmodifieddate",), True),
+        (Action.UPDATE, ("handoff_gate", "handoff_percent"), True),
+        (Action.UPDATE, ("handoff_gate", "dealstage"), False),
         (Action.UPDATE, ("lead_score", "hs_lastmodifieddate"), True),
         (Action.CREATE, ("lead_score",), False),
         (Action.DELETE, (), False),
@@ -76,19 +83,15 @@ def test_a_deal_names_itself_and_can_wait_when_nothing_that_is_read_changed(
         (TASK, Action.UPDATE, ("hs_task_status",), True),
         (TASK, Action.UPDATE, ("hs_task_unheard",), False),
         (TASK, Action.UPDATE, (), True),
-        (TASK, Action.CREATE, (), False),
-        (TASK, Action.CREATE, ("hs_task_status",), True),
         (TASK, Action.RESTORE, (), True),
         (TASK, Action.DELETE, ("hs_task_status",), False),
         (CALL, Action.CREATE, (), True),
         (EMAIL, Action.CREATE, (), True),
         (MEETING, Action.UPDATE, ("hs_meeting_outcome",), True),
         (MEETING, Action.DELETE, (), False),
-        (NOTE, Action.CREATE, (), False),
         (NOTE, Action.UPDATE, ("hs_note_body",), False),
         (COMPANY, Action.UPDATE, ("handoff_csm",), True),
         (COMPANY, Action.UPDATE, ("description",), False),
-        (COMPANY, Action.CREATE, (), False),
         (COMPANY, Action.MERGE, (), True),
     ],
 )
@@ -115,6 +118,12 @@ def test_merged_records_and_the_far_end_of_an_association_are_looked_at_too() ->
 def test_what_is_not_watched_means_nothing(object_type: str) -> None:
     assert meaning().of(Event(object_type, "5", Action.UPDATE, AT)) == ()
     assert meaning().followed(object_type) == frozenset()
+
+
+@pytest.mark.parametrize("object_type", [COMPANY, TASK, NOTE])
+def test_fresh_companies_tasks_and_notes_have_nothing_to_say(object_type: str) -> None:
+    """Every handoff makes a handful of them."""
+    assert meaning().of(Event(object_type, "5", Action.CREATE, AT, changed=frozenset({"hs_task_status"}))) == ()
 
 
 def test_properties_that_the_portal_does_not_have_are_not_followed() -> None:

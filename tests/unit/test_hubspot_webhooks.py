@@ -219,7 +219,7 @@ def test_doubled_and_shuffled_events_are_one_reason_to_look(ear: Ear) -> None:
 
 def test_a_persons_hand_outweighs_our_own_and_a_mapped_field_an_unmapped_one(ear: Ear) -> None:
     ear.begin()
-    own = an_event(objectId=1, changeSource="INTEGRATION", sourceId=str(APP), propertyName="handoff_status")
+    own = an_event(objectId=1, changeSource="INTEGRATION", sourceId=str(APP), propertyName="dealstage")
     minor = an_event(objectId=1, propertyName="hs_priority")
     assert ear.told(own).sightings == (Sighting(Ref(Kind.DEAL, "1"), AT, ("1",), by_self=True),)
     assert ear.told(minor).sightings == (Sighting(Ref(Kind.DEAL, "1"), AT, ("1",), minor=True),)
@@ -238,7 +238,7 @@ def test_letters_that_cannot_be_read_and_those_of_other_portals_are_passed_over(
     with capture_logs() as lines:
         hints = ear.told(an_event(portalId=99), an_event(objectId=2))
     assert [each.deal_ids for each in hints.sightings] == [("2",)]
-    assert [line["event"] for line in lines] == ["letter.unreadable"] * 2
+    assert [line["event"] for line in lines] == ["letter.garbled"] * 2
     ear.next()
     assert ear.waiting == 0
 

@@ -22,6 +22,7 @@ from connector.crm.hubspot.fields import (
 )
 from connector.crm.live import Sighting
 from connector.handoff.model import Kind, Ref, SystemName
+from connector.handoff.rulebook import FieldOwner
 from connector.policy.crmmap import CrmMap
 
 DEAL, COMPANY, TASK, NOTE, MEETING, CALL, EMAIL = "0-3", "0-2", "0-27", "0-46", "0-47", "0-48", "0-49"
@@ -121,6 +122,8 @@ class Meaning:
     def __init__(self, fields: Fields, map: CrmMap, system: SystemName) -> None:
         self._system = system
         self._followed = {each: _followed(fields, map, each) for each in KINDS}
+        kept = {each.field for each in map.of(Kind.DEAL) if each.owner is FieldOwner.DAEMON}
+        self._read_of_deals = self._followed[DEAL] - (kept - SYSTEM_OWN[DEAL])
 
     @property
     def system(self) -> SystemName:
@@ -141,7 +144,7 @@ class Meaning:
 
     def _seen(self, event: Event) -> Iterator[Sighting]:
         for object_type_id, object_id in _records(event):
-            if object_type_id not in KINDS or not object_id:
+            if object_type_id not in KINDS or not object_id or _is_idle(object_type_id, event.action):
                 continue
             is_deal = object_type_id == DEAL
             yield Sighting(
@@ -154,28 +157,30 @@ class Meaning:
             )
 
     def _is_minor(self, event: Event) -> bool:
-        """Whether a deal changed in nothing that is read of it; an event that does not say what changed is none. So is
-        what was hung on it, but for its account: our own tasks, notes and meetings are hung on deals all day."""
+        """Whether a deal changed in nothing that is read of it; an event that does not say what changed is none.
+
+        What the connector itself keeps true counts as not read, and so does what was hung on the deal, but for its
+        account: nearly always both are our own doing, and where it is a person's, it is seen a moment later.
+        """
         if event.action is Action.ASSOCIATION:
             return COMPANY not in {object_type_id for object_type_id, _ in _records(event)}
-        return event.action is Action.UPDATE and bool(event.changed) and not event.changed & self._followed[DEAL]
+        return event.action is Action.UPDATE and bool(event.changed) and not event.changed & self._read_of_deals
 
     def _is_telling(self, object_type_id: str, event: Event) -> bool:
         """Whether it is worth asking which deals the record hangs on, where the ledger does not know.
 
-        Notes of other people have no consequence here, and of a deleted record the portal tells no links any more. A
-        fresh company or an open task has nothing to say yet; a fresh call is a touch.
+        Notes of other people have no consequence here, and of a deleted record the portal tells no links any more.
         """
         if object_type_id == NOTE or event.action in (Action.DELETE, Action.ASSOCIATION):
             return False
-        watched = bool(event.changed & self._followed[object_type_id])
-        match event.action:
-            case Action.UPDATE:
-                return watched or not event.changed
-            case Action.CREATE:
-                return watched or object_type_id in CONTACTS
-            case _:
-                return True
+        if event.action is Action.UPDATE and event.changed:
+            return bool(event.changed & self._followed[object_type_id])
+        return True
+
+
+def _is_idle(object_type_id: str, action: Action) -> bool:
+    """Whether nothing follows from it: a fresh company, note or task has nothing to say yet; a call is a touch."""
+    return action is Action.CREATE and object_type_id not in (DEAL, *CONTACTS)
 
 
 def _records(event: Event) -> Iterator[tuple[str, str]]:
