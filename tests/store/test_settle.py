@@ -18,7 +18,7 @@ from connector.crm.writing import (
 )
 from connector.errors import Fault, FaultCode
 from connector.handoff.model import Kind, Ref
-from connector.handoff.plan import Order
+from connector.handoff.plan import Order, Patch
 from connector.store import (
     Applied,
     AuditKind,
@@ -61,6 +61,33 @@ def test_applied_is_booked_with_all_it_means(store: Store) -> None:
     assert view.last_write_at == NOW + MINUTE
     told = store.audit(SYSTEM, "D1")[-1]
     assert (told.kind, told.reason) == (AuditKind.APPLIED, "All four fields are filled.")
+
+
+def test_what_was_left_out_does_not_count_as_written(store: Store) -> None:
+    decide(store, "D1", a_deal_patch())
+    claimed = claim(store)
+    assert claimed is not None
+    (row,) = claimed.rows
+    assert isinstance(row.action, Patch)
+    assert set(row.action.values) > {"status"}
+    settle(store, claimed, lambda _row: PortApplied("D1", left=frozenset({"status"})))
+    written = store.facts(SYSTEM, ["D1"])["D1"].written[Ref(Kind.DEAL, "D1")]
+    assert set(written) == set(row.action.values) - {"status"}
+
+
+def test_what_the_crm_made_of_a_value_is_remembered_until_another_is_written(store: Store) -> None:
+    claimed = claimed_patch(store)
+    settle(store, claimed, lambda _row: PortApplied("D1", kept=(("status", "2 WELCOME"),)))
+    facts = store.facts(SYSTEM, ["D1"])["D1"]
+    ref = Ref(Kind.DEAL, "D1")
+    assert facts.written[ref]["status"] == "2 Welcome"
+    assert facts.kept == {ref: {"status": "2 WELCOME"}}
+    decide(store, "D1", a_deal_patch(values={"status": "3 Alignment"}))
+    again = claim(store)
+    assert again is not None
+    settle(store, again, lambda _row: PortApplied("D1"))
+    facts = store.facts(SYSTEM, ["D1"])["D1"]
+    assert (facts.written[ref]["status"], facts.kept) == ("3 Alignment", {})
 
 
 def test_only_the_deal_s_own_writes_date_the_deal(store: Store) -> None:

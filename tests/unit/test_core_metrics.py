@@ -250,3 +250,27 @@ def test_a_deal_that_was_held_before_the_moment_was_on_is_not_told_of() -> None:
     world.run()
     world.policy = a_policy(gate=hold)
     assert messages(world.run()) == []
+
+
+def test_what_the_crm_made_of_our_words_is_no_persons_edit_and_not_written_again() -> None:
+    world = World()
+    world.run()
+    deal = world.snapshot.deal.ref
+    world.edit({"status": "2 WELCOME"})
+    kept = {deal: {"status": "2 WELCOME"}}
+    world.snapshot = dataclasses.replace(world.snapshot, ledger=dataclasses.replace(world.snapshot.ledger, kept=kept))
+    assert world.decide().actions == ()
+    world.wait(hours=1)
+    touched(world, call(world.now))
+    world.run()
+    assert world.text("status") == "3 Alignment"
+
+
+def test_without_that_memory_it_is_left_as_a_persons() -> None:
+    world = World()
+    world.run()
+    world.edit({"status": "2 WELCOME"})
+    world.wait(hours=1)
+    touched(world, call(world.now))
+    world.run()
+    assert world.text("status") == "2 WELCOME"
