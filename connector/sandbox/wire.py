@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from connector.sandbox.state import World
 
 TRACE = "sandbox.trace"
+EAR = "sandbox.ear"
+"""Part of a world: if there, called with method, path with its query, body, status and answer of every exchange."""
 LAG_KINDS = frozenset({"late_commit", "search_lag"})
 DEFAULT_LAG_S = 2.0
 SLOW_S = 2.0
@@ -113,6 +115,9 @@ class Wire:
             finally:
                 self._world.extra_lag = timedelta()
                 self._world.flush()
+        if ear := self._world.parts.get(EAR):
+            path = (scope["raw_path"] + b"?" + scope["query_string"]).decode("latin-1").rstrip("?")
+            ear(method=scope["method"], path=path, body=body, status=reply.status, answer=bytes(reply.body))
         return reply
 
     async def _wait(self, fault: Fault | None, receive: Receive) -> None:

@@ -28,6 +28,11 @@ class Scope:
     path: Callable[[Paths], str]
     writing: bool = False
 
+    @property
+    def paged(self) -> bool:
+        """Whether its call comes in pages; the list of properties does not."""
+        return not self.name.startswith("crm.schemas.")
+
 
 NEEDED: tuple[Scope, ...] = (
     Scope("crm.objects.deals.read", "to see deals and their stages", lambda paths: paths.objects("deals")),
@@ -69,7 +74,7 @@ def _missing(session: Session) -> Iterator[Scope]:
             if scope.writing:
                 session.change("scopes", "POST", scope.path(session.paths), NO_ROWS)
             else:
-                session.get("scopes", scope.path(session.paths), query=ONE)
+                session.get("scopes", scope.path(session.paths), query=ONE if scope.paged else None)
         except HubSpotError as error:
             if error.status == FORBIDDEN:
                 yield scope

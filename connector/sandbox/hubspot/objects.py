@@ -80,7 +80,9 @@ def archive(asked: Asked) -> Reply:
 
 
 def merge(asked: Asked) -> Reply:
-    """POST: two records become one."""
+    """POST: two records become one; activities are not merged."""
+    if asked.kind.engagement:
+        raise not_found("No such path in this API version")
     body = asked.object()
     ids = [str(body.get(name) or "") for name in ("primaryObjectId", "objectIdToMerge")]
     if not all(ids):
