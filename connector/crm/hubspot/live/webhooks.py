@@ -34,7 +34,7 @@ from connector.crm.hubspot.session import Session
 from connector.crm.live import Hints, Letter, Letterbox, Line, Sighting
 from connector.handoff.model import Ref
 
-LETTER_UNREADABLE = "letter.unreadable"
+LETTER_GARBLED = "letter.garbled"
 
 NAME = "webhooks"
 AT_ONCE = 500
@@ -202,7 +202,7 @@ class WebhookFeed:
             return event_of(told, came_at=letter.at)
         except (ValueError, TypeError, AttributeError) as error:
             # Signed, and yet not what the vendor describes: told, and no reason to stop reading the others.
-            log.warning(LETTER_UNREADABLE, system=self._meaning.system, error=type(error).__name__)
+            log.warning(LETTER_GARBLED, system=self._meaning.system, error=type(error).__name__)
             return None
 
 
