@@ -92,7 +92,8 @@ class HubSpotInstaller:
         portal = read_portal(self.session, self.account, wanted.objects)
         items: Iterable[Item]
         if choices.remove:
-            held = holdings(self.session, ours(portal))
+            # Counting takes a search or more for five properties, and portals allow five searches a second.
+            held = holdings(self.session, ours(portal)) if choices.with_fields else {}
             items = removal(
                 wanted, portal, held, with_fields=choices.with_fields, even_with_data=choices.even_with_data
             )

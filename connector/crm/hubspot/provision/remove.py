@@ -89,9 +89,9 @@ def removal(
 
 
 def _property(one: Present, held: Holding | None, *, with_fields: bool, even_with_data: bool) -> Item:
-    told = str(held) if held is not None else "what it holds could not be counted"
     if not with_fields:
-        return Item(Do.KEEP, PROPERTY, one.key, f"{told}; properties stay unless --with-fields is given")
+        return Item(Do.KEEP, PROPERTY, one.key, "properties stay unless --with-fields is given")
+    told = str(held) if held is not None else "what it holds could not be counted"
     if (held is None or not held.is_empty) and not even_with_data:
         return Item(Do.KEEP, PROPERTY, one.key, f"{told}; it stays unless --even-with-data is given as well")
     lost = "" if held is not None and held.is_empty else "; THIS DATA IS LOST"
