@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from daemons import Daemon, Desk, Site, csm_changes, site, until
+from daemons import WHOLE, Daemon, Desk, Site, csm_changes, site, until
 
 from connector.sandbox import agreed
 from connector.sandbox.hubspot.schema import APP_CLIENT_ID, APP_CLIENT_SECRET
@@ -86,3 +86,25 @@ def test_wins_are_handed_off_within_seconds_without_polling_whatever_becomes_of_
         last = hs.won(1)
         finished(ground, last)
     assert_once(hs, [*first, *deals, *missed, *last])
+
+
+@pytest.mark.skipif(not WHOLE, reason="Salesforce's line is killed at the same points on every run")
+@pytest.mark.parametrize("point", ["hint-read", "hint-committed", "hint-read:3", "hint-committed:2", "after-call:2"])
+def test_nothing_is_lost_or_doubled_by_a_kill(point: str, ground: Site) -> None:
+    hs = ground.hs
+    ground.begin()
+    victim = ground.start(failpoint=point)
+    hears(victim)
+    deals: list[str] = []
+
+    def acted_on() -> bool:
+        return hs.handed_off(deals[-1]) or victim.process.poll() is not None
+
+    while victim.process.poll() is None and len(deals) < 8:
+        deals += hs.won(1)
+        until(acted_on, "the handoff or the kill")
+    assert victim.wait_killed() == -9, victim.said()
+    deals += hs.won(2)
+    with ground.daemon():
+        finished(ground, deals)
+    assert_once(hs, deals)
