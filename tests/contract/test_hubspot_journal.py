@@ -161,6 +161,8 @@ def test_what_check_says(sandbox: Sandbox) -> None:
     assert "polling alone" in heard
     assert "journal: no, config.toml gives no client_id" in heard
     assert "a service key or an access token cannot read it" in problem
+    deaf = a_crm(sandbox, live_required=True, app=None)
+    assert problem in [str(each) for each in deaf.connect()], "the daemon's log says so too, in the same words"
     assert said(listens=False)[0].count("change_events is off") == 2
     sandbox.hs.settings["app_scopes"] = [each for each in SCOPES if each != "developer.webhooks_journal.read"]
     heard, problem = said(live_required=True)

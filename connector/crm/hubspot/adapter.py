@@ -203,7 +203,7 @@ class HubSpotCRM:
             else:
                 problems.append(problem)
         self._writer.native = frozenset(native)
-        return tuple(problems)
+        return (*problems, *self._ways.problems())
 
     def server_time(self) -> datetime:
         """The portal's clock as of its last answer; asks for the account when there was none yet."""
@@ -238,9 +238,7 @@ class HubSpotCRM:
         del bare  # what hangs on a deal tells here which company is its account
         if not deal_ids:
             return {}
-        return self._reader.deals(
-            deal_ids, pipelines=self._portal.pipelines(), now=self.server_time()
-        )
+        return self._reader.deals(deal_ids, pipelines=self._portal.pipelines(), now=self.server_time())
 
     def people(self) -> tuple[Person, ...]:
         """All owners by owner id (never user id); archived ones are inactive."""

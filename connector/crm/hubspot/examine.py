@@ -11,6 +11,7 @@ from datetime import date, timedelta
 
 from connector.crm.hubspot import scopes
 from connector.crm.hubspot.faults import HubSpotError
+from connector.crm.hubspot.live.ways import unheard
 from connector.crm.hubspot.portal import Portal
 from connector.crm.hubspot.session import Session
 from connector.crm.live import Line
@@ -48,8 +49,7 @@ def examine(session: Session, portal: Portal, *, lines: Sequence[Line], wanted: 
     ]
     problems += [*_versions(session, today=today), *_calls(session.daily)]
     if wanted and not any(line.live for line in lines):
-        why = "; ".join(f"{line.name}: {line.why}" for line in lines) or "config.toml names no app"
-        problems.append(Problem(WHERE, "change_events", f"changes cannot be heard as they happen: {why}"))
+        problems.append(unheard(lines))
     budgets = (_edition(session.burst_limit), _day(session.daily), _room(session))
     notes = (portal.card, *budgets, *_kept(session), _heard(lines), NO_BELL)
     return Examination(tuple(problems), tuple(note for note in notes if note))

@@ -6,7 +6,7 @@ without.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ from connector.crm.hubspot.live.webhooks import WebhookFeed
 from connector.crm.hubspot.login import App, Desk, app_login
 from connector.crm.hubspot.session import Session, Waits
 from connector.crm.live import Letterbox, Line, LiveFeed
+from connector.errors import Problem
 from connector.settings.file import is_loopback
 
 OFF = "change_events is off"
@@ -37,6 +38,12 @@ class LiveOptions:
     required: bool = False
     webhook_url: str = ""
     letterbox: Letterbox | None = None
+
+
+def unheard(lines: Sequence[Line]) -> Problem:
+    """That none of these ways can be had, and why."""
+    why = "; ".join(f"{line.name}: {line.why}" for line in lines)
+    return Problem("the CRM", "change_events", f"changes cannot be heard as they happen: {why}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,10 @@ class Ways:
             if not lacking:
                 return self._feeds.get(name) or self._feeds.setdefault(name, self._makers[name]())
         return None
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What keeps from listening where that is a must, as far as the configuration tells: nothing is asked."""
+        return (unheard(self.probe()),) if self.required and self.feed() is None else ()
 
     def probe(self) -> tuple[Line, ...]:
         """How each way stands, the best first. Only the one that would be used is tried, and nothing is changed."""
