@@ -195,7 +195,7 @@ class Hooks:
 
 def open_hooks(entrances: Sequence[Entrance], telemetry: Telemetry, *, host: str, port: int) -> Callable[[], None]:
     """Serve the door until the returned function is called. Raises `UserError` when the port is taken."""
-    writers = ThreadPoolExecutor(len(entrances), thread_name_prefix="letters")
+    writers = ThreadPoolExecutor(max(1, len(entrances)), thread_name_prefix="letters")
     app = Hooks(entrances, telemetry, writers=writers)
     stop = serve_in_thread(app, host=host, port=port, key="web.hooks_port", most=MOST_CONNECTIONS)
     log.info(HOOKS_OPENED, host=host, port=port, paths=[each.path for each in entrances])

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from hubspot_portal import Portal, Reply, a_crm, a_map, a_portal
+from sqlalchemy import make_url
 from structlog.testing import capture_logs
 from webhook_wire import APP, AT, PORTAL, SECRET, an_event, millis
 
@@ -24,8 +25,9 @@ from connector.crm.hubspot.live.webhooks import LATELY, WebhookFeed, event_of
 from connector.crm.hubspot.login import App
 from connector.crm.live import Hints, Line, Sighting
 from connector.handoff.model import Kind, Ref, SystemName
-from connector.store import Store, open_store
+from connector.store.database import Database
 from connector.store.letters import Letterbox
+from connector.store.schema import letter
 
 HS = SystemName("hs")
 NOW = AT + timedelta(seconds=2)
@@ -157,26 +159,32 @@ class Ear:
 
 
 @pytest.fixture
-def store() -> Iterator[Store]:
-    opened = open_store("sqlite://", clock=ManualClock(NOW))
-    yield opened
-    opened.close()
+def clock() -> ManualClock:
+    return ManualClock(NOW)
 
 
 @pytest.fixture
-def ear(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ear]:
+def box(clock: ManualClock) -> Iterator[Letterbox]:
+    """A real letterbox, in memory."""
+    database = Database(make_url("sqlite://"), clock=clock)
+    with database.write() as connection:
+        letter.create(connection)
+    yield Letterbox(database, HS)
+    database.close()
+
+
+@pytest.fixture
+def ear(box: Letterbox, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ear]:
     monkeypatch.setattr(webhooks, "IDLE", 0.0)
-    clock = store.clock
-    assert isinstance(clock, ManualClock)
     feed = WebhookFeed(
         session=None,  # type: ignore[arg-type]  # nothing is asked of the portal here
         meaning=Meaning(Fields(a_map()), a_map(), HS),
-        letterbox=store.letterbox(HS),
+        letterbox=box,
         address=Address(URL, SECRET, now=clock.now),
         home=lambda: str(PORTAL),
         now=clock.now,
     )
-    made = Ear(feed, store.letterbox(HS), clock)
+    made = Ear(feed, box, clock)
     yield made
     made.heard.close()
 
@@ -288,8 +296,8 @@ def portal() -> Iterator[Portal]:
         yield made
 
 
-def test_the_adapter_listens_where_it_is_told_an_address(portal: Portal, store: Store) -> None:
-    box, app = store.letterbox(HS), App("", SECRET)
+def test_the_adapter_listens_where_it_is_told_an_address(portal: Portal, box: Letterbox) -> None:
+    app = App("", SECRET)
     assert a_crm(portal, letterbox=box, app=app).live() is None
     assert a_crm(portal, letterbox=box, webhook_url=URL).live() is None
     feed = a_crm(portal, letterbox=box, app=app, webhook_url=URL).live()

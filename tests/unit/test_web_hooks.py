@@ -20,13 +20,13 @@ from webhook_wire import PATH, PORTAL, SECRET, URL, an_event, as_body, signed
 
 from connector.clock import SystemClock
 from connector.crm.hubspot.live.door import MOST_EVENTS, HubSpotDoor
-from connector.errors import LetterboxFull
+from connector.errors import LetterboxFull, UserError
 from connector.handoff.model import SystemName
 from connector.store import Store, open_store
 from connector.telemetry import Telemetry
 from connector.web import hooks
 from connector.web.commits import Commits
-from connector.web.hooks import Entrance, Hooks
+from connector.web.hooks import Entrance, Hooks, open_hooks
 from connector.web.server import serve_in_thread
 
 HS = SystemName("hs")
@@ -77,7 +77,12 @@ class Gate:
 
 
 @contextmanager
-def a_gate(store: Store, post: Callable[[Sequence[str]], None] | None = None, **options: Any) -> Iterator[Gate]:
+def a_gate(
+    store: Store,
+    post: Callable[[Sequence[str]], None] | None = None,
+    others: dict[str, str] | None = None,
+    **options: Any,
+) -> Iterator[Gate]:
     gate = Gate(0, store, Telemetry())
     door = HubSpotDoor(
         url=URL,
@@ -85,9 +90,14 @@ def a_gate(store: Store, post: Callable[[Sequence[str]], None] | None = None, **
         home=lambda: gate.home[0],
         now=SystemClock().now,
     )
-    entrance = Entrance(system="hs", path=PATH, door=door, post=post or store.letterbox(HS).post)
+    entrances = [Entrance(system="hs", path=PATH, door=door, post=post or store.letterbox(HS).post)]
+    for name, secret in (others or {}).items():
+        path, box = f"/webhooks/hubspot/{name}", store.letterbox(SystemName(name))
+        url = URL.replace(PATH, path)
+        theirs = HubSpotDoor(url=url, secrets=(secret,), home=lambda: "", now=SystemClock().now)
+        entrances.append(Entrance(system=name, path=path, door=theirs, post=box.post))
     with ThreadPoolExecutor(1) as writers:
-        app = Hooks([entrance], gate.telemetry, writers=writers, **options)
+        app = Hooks(entrances, gate.telemetry, writers=writers, **options)
         bound = socket.create_server(("127.0.0.1", 0))
         gate.port = bound.getsockname()[1]
         bound.close()
@@ -135,6 +145,14 @@ def test_the_previous_secret_is_good_too(gate: Gate) -> None:
 def test_a_delivery_of_no_events_is_fine(gate: Gate) -> None:
     assert gate.post(b"[]") == 204
     assert gate.letters == []
+
+
+def test_any_depth_is_answered_in_words(gate: Gate) -> None:
+    """What can be read may be too deep to be written again: neither may break the server."""
+    for depth in (1, 500, *range(900, 1000, 7), 5000):
+        body = b'[{"objectId": 1, "a": ' + b"[" * depth + b"]" * depth + b"}]"
+        assert gate.post(body) in (204, 400)
+    assert gate.post(as_body(an_event(objectId=2))) == 204
 
 
 def test_more_events_than_the_vendor_sends_are_read_up_to_a_limit(gate: Gate) -> None:
@@ -253,6 +271,18 @@ def test_strangers_fill_no_log(gate: Gate) -> None:
     assert lines[0]["why"] == "no signature"
 
 
+def test_each_system_has_a_door_and_a_secret_of_its_own(gate: Gate) -> None:
+    body = as_body(an_event())
+    other = URL.replace("/hs", "/other")
+    with a_gate(gate.store, others={"other": "its secret"}) as two:
+        assert two.post(body, signed(body, url=other, secret="its secret"), path="/webhooks/hubspot/other") == 204
+        assert two.post(body, signed(body, url=other), path="/webhooks/hubspot/other") == 401
+        assert two.post(body, signed(body, secret="its secret")) == 401
+        assert two.counted("stored", system="other") == 1
+    assert gate.letters == []
+    assert len(gate.store.letterbox(SystemName("other")).take(10)) == 1
+
+
 # limits
 
 
@@ -280,6 +310,11 @@ def test_a_body_that_does_not_come_is_not_waited_for(gate: Gate) -> None:
     with a_gate(gate.store, answer_seconds=0.05) as hasty:
         head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n["
         assert hasty.raw(head.encode()).startswith(b"HTTP/1.1 408")
+
+
+def test_a_port_that_is_taken_is_said_by_its_key(gate: Gate) -> None:
+    with pytest.raises(UserError, match=r"web\.hooks_port: cannot listen on 127\.0\.0\.1:\d+: Address already in use"):
+        open_hooks([], gate.telemetry, host="127.0.0.1", port=gate.port)
 
 
 # when it cannot be stored

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -56,8 +56,7 @@ class HubSpotDoor:
             return Mail(letters=(), foreign=0, again=True, mark=mark)
         events = _events(delivery.body)
         ours = [event for event in events if self._is_ours(event)]
-        letters = tuple(json.dumps(_without_value(event), separators=(",", ":")) for event in ours)
-        return Mail(letters=letters, foreign=len(events) - len(ours), again=False, mark=mark)
+        return Mail(letters=_letters(ours), foreign=len(events) - len(ours), again=False, mark=mark)
 
     def kept(self, mail: Mail) -> None:
         """Remember the delivery for as long as its stamp is good."""
@@ -99,5 +98,9 @@ def _events(body: bytes) -> list[dict[str, Any]]:
     return told
 
 
-def _without_value(event: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in event.items() if name != VALUE}
+def _letters(events: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    kept = ({name: value for name, value in event.items() if name != VALUE} for event in events)
+    try:
+        return tuple(json.dumps(event, separators=(",", ":")) for event in kept)
+    except RecursionError as error:  # what could just be read may be too deep to be written
+        raise Refused(Refusal.UNREADABLE, "nested too deeply") from error
