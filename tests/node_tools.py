@@ -35,7 +35,12 @@ def run(script: Path, *arguments: str, **environment: str) -> Any:
 
 def said(script: Path, *arguments: str, **environment: str) -> str:
     """What a script prints. Skips the test when there is no node; fails it when the script fails."""
-    folder = modules()
+    return said_with(CLIENTS, script, *arguments, **environment)
+
+
+def said_with(pinned: Path, script: Path, *arguments: str, **environment: str) -> str:
+    """As `said`, with the packages that this folder pins."""
+    folder = modules(pinned)
     done = subprocess.run(
         ["node", str(script), *arguments],
         env={**os.environ, "NODE_PATH": str(folder / "node_modules"), **environment},
