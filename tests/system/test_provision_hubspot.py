@@ -71,7 +71,7 @@ def test_a_bare_portal_is_checked_provisioned_and_worked_in(ground: Site, comman
     assert code == 0, said
     assert "portal 4242001, a sandbox account" in said
     assert "+ Property deals.handoff_gate: Dropdown select, Held, Released" in said
-    assert "4. Choose Success criteria (handoff_success_criteria) and tick Required" in said
+    assert "3. Show Success criteria (handoff_success_criteria) and tick Required" in said
     assert f"handoff provision hs --config {ground.folder}/config.toml --token-env {ADMIN} --apply" in said
 
     code, said = command("provision", "hubspot", "--apply", "--yes", "--token-env", ADMIN)

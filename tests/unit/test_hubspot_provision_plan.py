@@ -268,6 +268,9 @@ def test_required_fields_are_clicks_for_each_won_stage() -> None:
     assert len(ticked) == len(always) > 0
     assert "Choose Champion (handoff_champion) and tick Required" in ticked
     assert "super admins pass" in line.why
+    logic = by_hand()["Property: Deal stage"]
+    assert "If Deal stage is any of Signed (Sales Pipeline)" in logic.steps
+    assert "Show Champion (handoff_champion) and tick Required" in logic.steps
 
 
 def test_what_depends_on_the_deal_type_or_on_more_is_told_apart() -> None:

@@ -13,7 +13,7 @@ from connector.crm.hubspot.provision.desired import Desired, object_of
 from connector.crm.hubspot.provision.items import PROPERTY, STAGE, Item
 from connector.crm.hubspot.provision.portal import Pipeline, PortalState
 from connector.crm.installer import Do
-from connector.handoff.model import Kind
+from connector.handoff.model import Kind, Stage
 from connector.handoff.rulebook import Condition, GateMode, Op, Policy, Requirement
 from connector.policy.crmmap import CrmMap, MappedField
 from connector.policy.known import WRITERS
@@ -28,6 +28,9 @@ PASSES = (
 OVERRIDE = "A required property knows no override: a deal that a manager lets through must be moved by a super admin."
 STAGE_EDITION = "Takes a paid edition; the admin needs Edit property settings."
 LOGIC_EDITION = "Takes Professional or Enterprise, and a super admin."
+BY_LOGIC = "Stops a person before the win, and calls of API version 2026-09 or later."
+BY_STAGE = "Stops a person before the win; whether calls are stopped too is not documented."
+PUT_BACK = "It may refuse the connector's put-back too, which then holds the deal where it is."
 
 
 def clicks(crm_map: CrmMap, policy: Policy, desired: Desired, portal: PortalState) -> tuple[Item, ...]:
@@ -57,14 +60,17 @@ def _gate(crm_map: CrmMap, policy: Policy, pipelines: Sequence[Pipeline]) -> Ite
     asked = _sorted(crm_map, gate.requirements)
     plain = gate.mode in BLOCKING and not gate.exceptions
     but = "" if plain else " It stops deals too for which the gate has another mode."
-    why = f"Stops a rep at the screen, before the win. {STAGE_EDITION} {OVERRIDE}{but} {PASSES}"
-    watched = [one for one in pipelines if not crm_map.pipelines or one.id in crm_map.pipelines]
-    if asked.always:
-        for pipeline in watched:
-            for stage in pipeline.won:
-                steps = _stage_steps(pipeline, stage.label, asked.always)
-                detail = "ask for what every win needs, when a deal enters this stage"
-                yield Item(Do.BY_HAND, STAGE, f"{stage.label} of {pipeline.label}", detail, why, steps=steps)
+    tail = f"{OVERRIDE}{but} {PASSES}"
+    won = [
+        (one, stage) for one in pipelines for stage in one.won if not crm_map.pipelines or one.id in crm_map.pipelines
+    ]
+    if asked.always and won:
+        yield _by_logic(won, asked.always, f"{BY_LOGIC} {LOGIC_EDITION} {tail}")
+        for pipeline, stage in won:
+            steps = _stage_steps(pipeline, stage.label, asked.always)
+            detail = "instead, where the edition has no conditional logic: ask when a deal enters this stage"
+            why = f"{BY_STAGE} {STAGE_EDITION} {tail}"
+            yield Item(Do.BY_HAND, STAGE, f"{stage.label} of {pipeline.label}", detail, why, steps=steps)
     for values, fields in asked.by_deal_type.items():
         yield _by_deal_type(crm_map, values, fields)
     if asked.left:
@@ -72,6 +78,16 @@ def _gate(crm_map: CrmMap, policy: Policy, pipelines: Sequence[Pipeline]) -> Ite
         detail = f"nothing to do: the connector asks for {told}"
         reason = "HubSpot requires a property always or by a choice. To ask for these at the screen, ask of every deal."
         yield Item(Do.BY_HAND, STAGE, "what depends on more than the deal type", detail, reason)
+
+
+def _by_logic(won: Sequence[tuple[Pipeline, Stage]], fields: Sequence[MappedField], why: str) -> Item:
+    steps = (
+        "Settings (the gear) → Properties → Deal properties → Deal stage → Conditional property logic → Add rule",
+        f"If Deal stage is any of {', '.join(f'{stage.label} ({pipeline.label})' for pipeline, stage in won)}",
+        *(f"Show {_name(field)} ({field.field}) and tick Required" for field in fields),
+        "Save; then drag a test deal without these fields to a won stage: HubSpot asks for them",
+    )
+    return Item(Do.BY_HAND, PROPERTY, "Deal stage", "ask for what every win needs, at the won stages", why, steps=steps)
 
 
 def _stage_steps(pipeline: Pipeline, stage: str, fields: Sequence[MappedField]) -> tuple[str, ...]:
@@ -94,7 +110,7 @@ def _by_deal_type(crm_map: CrmMap, values: tuple[str, ...], fields: Sequence[Map
         *(f"Show {_name(field)} ({field.field}) and tick Required" for field in fields),
         "Save",
     )
-    why = f"Asks by deal type, at every stage from the first on, not only at the win. {LOGIC_EDITION} {PASSES}"
+    why = f"Asks by deal type, at every stage from the first on, not only at the win. {PUT_BACK} {LOGIC_EDITION}"
     detail = "optional: ask for what these deals need; left out, the connector asks for it at the win"
     return Item(Do.BY_HAND, PROPERTY, f"{label} {listed}", detail, why, steps=steps)
 
