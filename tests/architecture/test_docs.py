@@ -278,6 +278,7 @@ OBJECT_NAMES = {
     ("hubspot", "account"): "Company",
     ("hubspot", "task"): "Task",
     ("hubspot", "note"): "Note",
+    ("hubspot", "meeting"): "Meeting",
 }
 LONG_TEXT = 32_768
 """The length a new Salesforce long text area is offered with."""
