@@ -23,6 +23,12 @@ GATHER = timedelta(milliseconds=150)
 """How long a woken pass waits for more of the same, counted from the first: a burst goes out in full batches, and one
 win is not kept waiting by those behind it."""
 
+POURING = 20
+"""So many deals more within one `GATHER` are no person's work but a burst's, which is worth waiting for."""
+
+MOST_GATHERS = 20
+"""A burst that does not end is begun with all the same."""
+
 log = structlog.get_logger()
 
 
@@ -34,6 +40,7 @@ class Ticks:
         self._lock = threading.Lock()
         self._woken: set[str] = set()
         self._attending: set[str] = set()
+        self._waited_for: dict[str, int] = {}
         self._scheduler = BackgroundScheduler(
             # One thread a system for its ticks, one for when it is woken in between.
             executors={"default": ThreadPoolExecutor(max(1, 2 * len(systems)))},
@@ -57,10 +64,12 @@ class Ticks:
             if system.name in self._attending or self._shared.stopping.is_set():
                 return
             self._attending.add(system.name)
+        self._waited_for[system.name] = self._shared.store.due_looks(system.name)
         self._scheduler.add_job(self._attend, "date", run_date=datetime.now(UTC) + GATHER, args=(system,))
 
     def _attend(self, system: System) -> None:
         """Passes until nothing came in meanwhile. What comes in during a pass has gathered enough when it ends."""
+        self._gather(system)
         while True:
             with self._lock:
                 if system.name not in self._woken:
@@ -68,6 +77,15 @@ class Ticks:
                     return
                 self._woken.discard(system.name)
             self._run(system, Occasion.WOKEN)
+
+    def _gather(self, system: System) -> None:
+        """Wait on while deals pour in: a pass begun in the middle of a burst would leave half of it to a second one."""
+        before = self._waited_for.pop(system.name, 0)
+        for _ in range(MOST_GATHERS):
+            now = self._shared.store.due_looks(system.name)
+            if now - before < POURING or self._shared.stopping.wait(GATHER.total_seconds()):
+                return
+            before = now
 
     def _run(self, system: System, occasion: Occasion) -> None:
         if self._shared.stopping.is_set():

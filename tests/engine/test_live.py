@@ -9,7 +9,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -32,7 +32,7 @@ from connector.engine.parts import Shared, System
 from connector.engine.scheduler import Ticks
 from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.model import Kind, Ref
-from connector.store import LIVE_CURSOR, LIVE_NOTE, LiveNote
+from connector.store import LIVE_CURSOR, LIVE_NOTE, LiveNote, Look
 
 DEALS = frozenset({"deal"})
 UP, DOWN = Line("deals", DEALS, live=True), Line("deals", DEALS, live=False, why="cut")
@@ -580,6 +580,47 @@ def test_a_burst_of_wishes_is_one_pass_and_those_during_it_one_more(ticking: tup
     passes.gate.set()
     passes.wait_for(4)
     assert passes.began == [Occasion.TICK, Occasion.WOKEN, Occasion.WOKEN, Occasion.WOKEN]
+
+
+@dataclass
+class Pouring:
+    """A stopping flag whose waits bring deals in, so many each time."""
+
+    desk: Desk
+    waves: list[int]
+    waits: int = 0
+    came: int = 0
+
+    def is_set(self) -> bool:
+        return False
+
+    def wait(self, _seconds: float) -> bool:
+        self.waits += 1
+        self.come(self.waves.pop(0) if self.waves else 0)
+        return False
+
+    def come(self, count: int) -> None:
+        now, ids = self.desk.clock.now(), range(self.came, self.came + count)
+        self.desk.store.enqueue(SYSTEM, [Look(f"deal {each}", now, "test", now) for each in ids])
+        self.came += count
+
+
+@pytest.mark.parametrize(
+    ("first", "waves", "waits"),
+    [
+        (scheduler.POURING - 1, [100], 0),
+        (scheduler.POURING, [50, 50, 3], 3),
+        (scheduler.POURING, [scheduler.POURING] * 99, scheduler.MOST_GATHERS),
+    ],
+    ids=["a few deals wait for nobody", "a burst is waited for to its end", "no burst is waited for without end"],
+)
+def test_a_pass_begins_when_no_more_deals_pour_in(first: int, waves: list[int], waits: int) -> None:
+    desk = a_desk()
+    pouring = Pouring(desk, waves)
+    ticks = Ticks(replace(desk.shared, stopping=pouring), [desk.system], seconds=3600)  # type: ignore[arg-type]
+    pouring.come(first)
+    ticks._gather(desk.system)
+    assert pouring.waits == waits
 
 
 def test_nothing_is_woken_while_the_process_stops(ticking: tuple[Ticks, Desk, Passes]) -> None:
