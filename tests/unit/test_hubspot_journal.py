@@ -406,6 +406,24 @@ def test_a_subscription_that_somebody_takes_away_is_made_again_and_its_feed_poll
         assert TASK in {each["objectTypeId"] for each in desk.journal.subscriptions}
 
 
+def test_what_was_agreed_on_is_read_though_it_cannot_be_compared_again(desk: Desk) -> None:
+    desk.journal.publish(deal_event(1))
+    with desk.listening() as ear:
+        ear.until(lambda: ear.live and ear.cursor, "the line")
+        desk.journal.refuse = lambda asked: Reply({"message": "away"}, 503) if "/subscriptions/" in asked.path else None
+        desk.time.wait(1000)
+        desk.portal.asked.clear()
+        desk.journal.publish(deal_event(2))
+        ear.until(lambda: "2" in ear.deals, "the next entry")
+        assert ear.live
+        assert desk.asked("/subscriptions/"), "it was tried"
+        desk.journal.subscriptions = [each for each in desk.journal.subscriptions if each["objectTypeId"] != TASK]
+        desk.journal.refuse = lambda asked: None
+        desk.time.wait(100)
+        ear.forget()
+        ear.until(lambda: ear.missed == {"task"}, "the second try")
+
+
 # what breaks it
 
 
@@ -564,8 +582,22 @@ def test_an_address_that_expired_is_asked_for_again(desk: Desk) -> None:
         Reply(b"", status=302, headers={"Location": "http://192.0.2.7/file"}),
         Reply(b"", status=302, headers={"Location": "/journal-files/1?again"}),
         Reply(b"", status=302, headers={"Location": "ftp://127.0.0.1/file"}),
+        Reply(b"", status=302, headers={"Location": "http://[::1/file"}),
+        Reply(b"no gzip", headers={"Content-Encoding": "gzip"}),
     ],
-    ids=["gone", "no JSON", "no journal", "a list", "nested", "too large", "plain http", "in circles", "ftp"],
+    ids=[
+        "gone",
+        "no JSON",
+        "no journal",
+        "a list",
+        "nested",
+        "too large",
+        "plain http",
+        "in circles",
+        "ftp",
+        "no address",
+        "no gzip",
+    ],
 )
 def test_a_file_that_cannot_be_read_is_left_out_and_all_is_polled(desk: Desk, file: Reply) -> None:
     desk.journal.publish(deal_event(1))

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import DecodeError, HTTPError
 
 from connector.crm.hubspot import wire
 from connector.crm.hubspot.faults import HubSpotError
@@ -119,8 +119,12 @@ class Files:
                     return self._whole(reply)
                 reply.close()
                 url = urljoin(url, onward)
+        except DecodeError as error:
+            raise Unreadable("a file of the journal is compressed in a way that cannot be read") from error
         except HTTPError as error:
             raise _away("NO_FILE", f"a file of the journal did not arrive: {type(error).__name__}") from error
+        except ValueError as error:
+            raise Unreadable("a file of the journal lies at an address that is none") from error
         raise Unreadable("a file of the journal is sent from one address to the next")
 
     def _judge(self, url: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Event
+from urllib.parse import quote
 
 from connector.crm.hubspot.live.entries import Entry, Files, Read, Unreadable, entries_of, read
 from connector.crm.hubspot.live.errand import Errand
@@ -60,6 +61,9 @@ GATHER = 0.5
 
 AGREE_EVERY = 900.0
 """Seconds after which the subscriptions are compared again: somebody may have taken one away."""
+
+AGREE_AGAIN = 60.0
+"""Seconds after which it is tried again when that failed."""
 
 FILE_TRIES = 3
 """Times that an entry's address may turn out to be expired before the entry is left out."""
@@ -155,10 +159,10 @@ class JournalFeed:
 
     def after(self, offset: str, *, singly: bool) -> tuple[Entry, ...]:
         """The entries after a place, from the beginning for an empty one. Raises `CrmError`."""
+        place = (quote(offset, safe=""), "next") if offset else ("earliest",)
         if singly:
-            path = self.app_session.paths.journal(*(("offset", offset, "next") if offset else ("earliest",)))
+            path = self.app_session.paths.journal(*(("offset", *place) if offset else place))
         else:
-            place = (offset, "next") if offset else ("earliest",)
             path = self.app_session.paths.journal("batch", *place, str(ENTRIES))
         return entries_of(self.app_session.get("journal.next", path))
 
@@ -205,7 +209,7 @@ class _Listening:
 
     def _step(self) -> _Found:
         if self._agreed is None or self._now() - self._agreed_at >= AGREE_EVERY:
-            self._agree()
+            self._keep_agreed()
         if self._place.offset is None:
             self._begin()
         elif not self._waiting:
@@ -218,6 +222,15 @@ class _Listening:
             return _Found(entry, self._read(entry))
         except Unreadable as error:
             return _Found(entry, lost=str(error))
+
+    def _keep_agreed(self) -> None:
+        """Agree, and again now and then. What was agreed on once goes on being told while that cannot be asked."""
+        try:
+            self._agree()
+        except CrmError:
+            if self._agreed is None:
+                raise
+            self._agreed_at += AGREE_AGAIN
 
     def _agree(self) -> None:
         """See to the subscriptions. What one that is new did not tell yet has to be polled."""
