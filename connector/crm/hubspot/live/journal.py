@@ -17,6 +17,7 @@ from urllib.parse import quote
 from connector.crm.hubspot.live.entries import Entry, Files, Read, Unreadable, entries_of, read
 from connector.crm.hubspot.live.errand import Errand
 from connector.crm.hubspot.live.meaning import DEAL, FEEDS, OBJECT_NAMES, Meaning
+from connector.crm.hubspot.live.pauses import AFRESH, DOUBLINGS, PAUSES, REFUSED, Pause
 from connector.crm.hubspot.live.place import Place
 from connector.crm.hubspot.live.subscriptions import Agreed, agree, existing
 from connector.crm.hubspot.live.whereabouts import deals_of
@@ -71,32 +72,8 @@ FILE_TRIES = 3
 STEADY = 10.0
 """A line that stood this long begins its waits anew when it breaks."""
 
-DOUBLINGS = 12
 PLACE_GONE = frozenset({FaultCode.RECORD_GONE, FaultCode.REJECTED, FaultCode.CONFLICT})
 """How a place may be answered that is not known any more; not documented for this version (facts: HubSpot §2c)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Seconds before a broken line is tried again: the first time, and at most."""
-
-    first: float
-    most: float
-
-
-PAUSES: Mapping[FaultCode, Pause] = {
-    FaultCode.UNAVAILABLE: Pause(0.5, 60.0),
-    FaultCode.OUTCOME_UNKNOWN: Pause(0.5, 60.0),
-    FaultCode.ROW_LOCKED: Pause(2.0, 60.0),
-    FaultCode.THROTTLED: Pause(2.0, 120.0),
-    FaultCode.QUOTA_EXHAUSTED: Pause(60.0, 900.0),
-    FaultCode.AUTH_REVOKED: Pause(30.0, 600.0),
-}
-AFRESH = Pause(0.5, 60.0)
-"""For a place that is gone: the next one is the newest, and it may be had at once."""
-
-REFUSED = Pause(600.0, 600.0)
-"""For everything else: nothing helps but a person."""
 
 
 class _PlaceGone(CrmError):
