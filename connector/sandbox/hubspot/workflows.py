@@ -2,11 +2,12 @@
 
 Not the building of workflows. Setting `workflows`: [{"name", "object" (deals), "when": {"property", "from"?, "to"?},
 "set": {property: value}, "delay_s"?}]; the value "$before" is what the changed property held before. A workflow acts
-after the request that set it off was answered, or at the next one after its delay.
+after the request that set it off was answered, at the next one after its delay, and by a timer should nobody ask.
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -71,11 +72,25 @@ def _enroller(world: World, table: str) -> Callable[[Row, dict[str, Any]], None]
                 continue
             if _fits(when.get("from"), old) and _fits(when.get("to"), new):
                 changes = {n: old if value == BEFORE else value for n, value in flow["set"].items()}
-                due = world.clock.now() + timedelta(seconds=float(flow.get("delay_s", 0)))
+                delay = float(flow.get("delay_s", 0))
+                due = world.clock.now() + timedelta(seconds=delay)
                 run = Run(due, str(flow.get("name", "workflow")), table, row.id, changes)
                 world.scratch.setdefault(QUEUE, []).append(run)
+                if delay > 0:
+                    _wake_after(world, delay)
 
     return enroll
+
+
+def _wake_after(world: World, seconds: float) -> None:
+    def wake() -> None:
+        with world.lock:
+            run_due(world)
+            world.flush()
+
+    timer = threading.Timer(seconds, wake)
+    timer.daemon = True
+    timer.start()
 
 
 def _fits(wanted: Any, value: Any) -> bool:

@@ -67,6 +67,28 @@ def test_a_workflow_may_take_its_time_and_look_where_a_deal_came_from(portal: An
     assert other.values["dealstage"] == "contractsent"
 
 
+def test_a_workflow_acts_although_nobody_asks(portal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    timers: list[Any] = []
+
+    class Timer:
+        def __init__(self, seconds: float, act: Any) -> None:
+            self.seconds, self.act = seconds, act
+
+        def start(self) -> None:
+            timers.append(self)
+
+    monkeypatch.setattr("threading.Timer", Timer)
+    portal.world.settings["workflows"] = [
+        {"when": {"property": "dealstage", "to": "closedwon"}, "set": {"dealstage": "$before"}, "delay_s": 30}
+    ]
+    deal = portal.deal()
+    portal.table("deals").update(deal.id, {"dealstage": "closedwon"}, by=portal.owner.id)
+    (timer,) = timers
+    portal.world.clock.advance(timer.seconds)
+    timer.act()
+    assert deal.values["dealstage"] == "contractsent"
+
+
 def _merge(portal: Any, primary: str, other: str) -> dict[str, Any]:
     body = {"primaryObjectId": primary, "objectIdToMerge": other}
     found: dict[str, Any] = portal.ok("POST", f"{DEALS}/merge", body)
