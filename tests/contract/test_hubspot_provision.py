@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from hubspot_provision import MAP, OURS, Bare, bare_portal, emptied, lines
 
+from connector.crm.hubspot.login import App
 from connector.crm.hubspot.provision.compare import NO_UNIQUE_HERE
-from connector.crm.installer import Choices, Do, Mark, OccupiedError
+from connector.crm.installer import Choices, Do, Mark, OccupiedError, Progress
 from connector.errors import CrmError, FaultCode, UserError
+from connector.sandbox.hubspot import schema
 from connector.sandbox.hubspot.schema import TOKEN
 
 DEALS = "/crm/properties/2026-09/deals"
@@ -277,6 +279,33 @@ def test_an_admins_token_of_another_portal_is_refused(portal: Bare, monkeypatch:
         portal.installer(admin=TOKEN)
 
 
+def test_an_app_installed_by_oauth_does_it_too(portal: Bare) -> None:
+    app = App(schema.APP_CLIENT_ID, schema.APP_CLIENT_SECRET, schema.APP_REFRESH_TOKEN)
+    _, ended, left = portal.apply(changes={"own": "", "app": app})
+    assert ended.ok, ended.words
+    assert left.plan.is_empty
+
+
+def test_the_numbered_paths_do_it_too(portal: Bare) -> None:
+    _, ended, left = portal.apply(changes={"api_version": "v3"})
+    assert ended.ok, ended.words
+    assert left.plan.is_empty
+    assert all("/crm/v3/properties/" in one for one in portal.writes())
+
+
+def test_ctrl_c_says_what_stands(portal: Bare) -> None:
+    def interrupt(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    installer = portal.installer()
+    installer.look(Choices())
+    with pytest.raises(UserError, match="what was written so far stays"):
+        installer.carry_out(told=interrupt)
+    _, ended, left = portal.apply()
+    assert ended.ok
+    assert left.plan.is_empty
+
+
 # trouble on the way
 
 
@@ -370,7 +399,7 @@ def test_rules_that_a_portal_does_not_have_are_clicks_with_the_reason(
     found = [
         one for one in lines(portal.look(pipeline_rules=True), Do.BY_HAND).values() if one.type == "Pipeline rules"
     ]
-    assert len(found) == 2
+    assert [one.name for one in found] == ["Sales Pipeline", "Renewals", "all others"]
     assert says in found[0].detail
     assert "Pipeline rules" in found[0].steps[0]
 

@@ -76,7 +76,11 @@ class HubSpotInstaller:
     def carry_out(self, *, told: Callable[[Progress], None]) -> Ending:
         """Write what the last look planned."""
         self._wrote = True
-        applied = carry_out(self.session, self._last.plan, told=told, sleep=self.sleep)
+        try:
+            applied = carry_out(self.session, self._last.plan, told=told, sleep=self.sleep)
+        except KeyboardInterrupt as error:
+            left = f"what was written so far stays; what is left to do: handoff provision {self.name}"
+            raise UserError([Problem("", "interrupted", left)]) from error
         return Ending(_mark(applied), tuple(words(applied, system=self.name)), _data(applied))
 
     def export(self, folder: Path) -> Exported:

@@ -24,11 +24,12 @@ GOVERNANCE, BACKWARDS = "governanceValidationRules", "noBackwardsMovementRule"
 EVERYWHERE, STAGES = "enabledForAllStages", "pipelineStageIds"
 WHY = (
     "A rep who drags a won deal back would stop its handoff. Holds at the screen and for calls in a user's name; "
-    "workflows, super admins and the connector's own revert pass it. Takes Sales Hub Professional or Enterprise; beta."
+    "workflows, super admins and the connector's put-back pass it, unless its app acts in a user's name. Takes Sales "
+    "Hub Professional or Enterprise; beta."
 )
 OTHERS = (
-    "An approval before Closed Won, or a stage that only some may edit, asks for people by name: Settings → Objects → "
-    "Deals → Pipelines → Pipeline rules. A stage nobody may enter would keep reps from winning; it is never set here."
+    "Skipping stages is how a team sells, and no skipped stage lets a gap through. An approval before a win, and a "
+    "stage that only some may edit, name people, whom only you know; a locked won stage keeps reps from winning."
 )
 
 
@@ -64,7 +65,14 @@ def read_rules(session: Session, pipelines: Iterable[Pipeline]) -> tuple[RulesLo
 
 def compare_rules(found: tuple[RulesLook, ...], *, remove: bool) -> tuple[Item, ...]:
     """The lines: won stages are added to those that no deal leaves backwards, or taken out again."""
-    return tuple(item for one in found for item in _lines(one, remove=remove))
+    lines = tuple(item for one in found for item in _lines(one, remove=remove))
+    return lines if remove or not lines else (*lines, _left_to_people())
+
+
+def _left_to_people() -> Item:
+    steps = ("Settings → Objects → Deals → Pipelines → Pipeline rules, and Pipeline approvals (Enterprise)",)
+    detail = "optional, and yours to choose: skipped stages, approvals, stages that only some may edit"
+    return Item(Do.BY_HAND, RULES, "all others", detail, OTHERS, steps=steps)
 
 
 def _lines(found: RulesLook, *, remove: bool) -> Iterator[Item]:
