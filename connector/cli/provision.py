@@ -43,7 +43,9 @@ The usual way, in a sandbox org or test portal first, as an admin, so that the d
 
 4. What is listed under *By hand* (in Salesforce: assign the permission sets), then `handoff check`.
 
-What an admin added or chose (further choices, longer fields, other labels, an edited rule) is kept.
+What an admin added or chose (further choices, longer fields, other labels, an edited rule) is kept. Only what is ours
+is changed: in Salesforce names that begin with Handoff_, the section in layouts and the channel's members; in HubSpot
+properties that the mapping names.
 
 Exit code 0 when all is well, 1 when something needs a person (a conflict, a refused write), 2 for mistakes in files and
 arguments, 3 when the CRM could not be reached. Before it writes it asks, where everybody works for the org's or

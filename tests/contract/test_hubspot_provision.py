@@ -183,6 +183,20 @@ def test_what_an_admin_added_stays_and_missing_choices_are_added(portal: Bare) -
     assert [one["label"] for one in gate["options"]][:2] == ["With legal", "On hold"]
 
 
+def test_a_choice_added_between_plan_and_apply_stays(portal: Bare) -> None:
+    portal.apply()
+    own = [{"value": "legal", "label": "With legal", "displayOrder": 0, "hidden": False}]
+    portal.call("PATCH", f"{DEALS}/handoff_gate", {"options": own})
+    installer = portal.installer()
+    installer.look(Choices())
+    more = [*own, {"value": "audit", "label": "In audit", "displayOrder": 1, "hidden": False}]
+    portal.call("PATCH", f"{DEALS}/handoff_gate", {"options": more})
+    assert installer.carry_out(told=lambda _: None).ok
+    values = [one["value"] for one in portal.properties("deals")["handoff_gate"]["options"]]
+    assert values[:2] == ["legal", "audit"]
+    assert "Held" in values
+
+
 def test_a_property_of_another_type_keeps_everything_from_being_written(portal: Bare) -> None:
     portal.call("POST", DEALS, texts("handoff_percent"))
     before = len(portal.writes())

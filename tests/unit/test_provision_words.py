@@ -6,16 +6,25 @@ import dataclasses
 
 import pytest
 from click.testing import CliRunner
+from hubspot_provision import MAP as HS_MAP
+from hubspot_provision import POLICY as HS_POLICY
+from hubspot_provision import WANTED as HS_WANTED
+from hubspot_provision import a_state
 from provision_parts import WANTED, an_org, installed
 
 from connector.cli import provision_show as show
-from connector.crm.installer import Do
+from connector.crm.hubspot.provision import compare as hubspot_compare
+from connector.crm.hubspot.provision.clicks import clicks
+from connector.crm.hubspot.provision.installer import site as hubspot_site
+from connector.crm.hubspot.provision.items import ProvisionPlan
+from connector.crm.hubspot.provision.portal import Account
+from connector.crm.installer import Do, Survey
 from connector.crm.salesforce.provision.apply import LeftRunning
 from connector.crm.salesforce.provision.compare import compare
 from connector.crm.salesforce.provision.install import Look
 from connector.crm.salesforce.provision.installer import left_running, survey
 from connector.crm.salesforce.provision.org import OrgState
-from connector.errors import Fault, FaultCode
+from connector.errors import Fault, FaultCode, Problem
 
 
 def a_page(org: OrgState, **changes: object) -> show.Page:
@@ -83,3 +92,44 @@ def test_a_deploy_whose_end_was_not_seen_is_named() -> None:
     assert "0Af1 goes on in the org" in words
     assert "Session expired" in words
     assert "nothing was deployed" in left_running(LeftRunning("0Af1", check_only=True, fault=fault), system="sf")
+
+
+# a portal in the same words
+
+
+def a_portal(type: str = "STANDARD", **changes: object) -> show.Page:
+    state = dataclasses.replace(a_state(), account=Account("4242001", type))
+    items = (*hubspot_compare.compare(HS_WANTED, state), *clicks(HS_MAP, HS_POLICY, HS_WANTED, state))
+    found = Survey(hubspot_site(state.account), ProvisionPlan(items))
+    return show.Page("hs", dataclasses.replace(found, **changes), "", removing=False)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("type", "typed", "goes_on"),
+    [
+        ("SANDBOX", "y", True),
+        ("DEVELOPER_TEST", "", False),
+        ("STANDARD", "y", False),
+        ("STANDARD", "4242001", True),
+        ("OF_A_NEW_KIND", "y", False),
+    ],
+)
+def test_where_everybody_works_the_portals_id_is_asked_for(type: str, typed: str, goes_on: bool) -> None:
+    with CliRunner().isolation(input=f"{typed}\n") as (out, *_):
+        assert show.asked_to_apply(a_portal(type)) is goes_on
+        said = out.getvalue().decode()
+    assert "portal 4242001" in said
+    assert ("PRODUCTION" in said) is (type not in ("SANDBOX", "DEVELOPER_TEST"))
+
+
+def test_clicks_are_numbered_and_what_stands_in_the_way_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    problem = Problem("limits", "custom properties", "27 would be made, and there is room for 10")
+    page = a_portal(problems=(problem,), lacking=("deals: crm.schemas.deals.write",))
+    show.tell_plan(page)
+    show.tell_next(page, applying=True)
+    said = capsys.readouterr().out
+    assert "      1. Settings (the gear) → Properties → Deal properties → Deal stage" in said
+    assert "      2. If Deal stage is any of Signed (Sales Pipeline)" in said
+    assert "To mend first: limits: custom properties: 27 would be made" in said
+    assert "To apply, this login lacks a scope, on deals: crm.schemas.deals.write" in said
+    assert "Nothing can be applied before what is to mend is mended." in " ".join(said.split())

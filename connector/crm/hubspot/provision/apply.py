@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from connector.crm.hubspot import wire
 from connector.crm.hubspot.faults import HubSpotError
-from connector.crm.hubspot.provision.compare import NO_UNIQUE_HERE
+from connector.crm.hubspot.provision.compare import NO_UNIQUE_HERE, merged_options
 from connector.crm.hubspot.provision.definition import Definition, present
 from connector.crm.hubspot.provision.desired import Group
 from connector.crm.hubspot.provision.items import (
@@ -253,9 +253,14 @@ def _check(run: _Run, definition: Definition, told: wire.Json) -> None:
 def _changes(run: _Run, lines: Sequence[Item]) -> None:
     for item in lines:
         if isinstance(item.act, ChangeProperty):
-            path = run.session.paths.properties(item.act.object, item.act.name)
+            wanted, body = item.act.wanted, dict(item.act.body)
+            path = run.session.paths.properties(wanted.object, wanted.name)
             with _judged(run, item):
-                run.change(CREATED, "PATCH", path, dict(item.act.body))
+                if "options" in body:
+                    # The list is replaced, so what somebody added since the plan was made has to be in it.
+                    there = present(wanted.object, run.session.get(CREATED, path))
+                    body["options"] = [one.body(order) for order, one in enumerate(merged_options(wanted, there))]
+                run.change(CREATED, "PATCH", path, body)
 
 
 def _rules(run: _Run, lines: Sequence[Item]) -> None:

@@ -142,7 +142,7 @@ def _compared(one: Wanted, there: Present) -> Item:
         return Item(Do.CONFLICT, PROPERTY, there.key, clash, one.why, blocks=True)
     body: dict[str, object] = {}
     told: list[Difference] = []
-    merged = _merged(definition, there)
+    merged = merged_options(definition, there)
     if merged != there.options:
         body["options"] = [option.body(order) for order, option in enumerate(merged)]
         told += _told(there.options, merged)
@@ -155,7 +155,7 @@ def _compared(one: Wanted, there: Present) -> Item:
     if there.fixed or (there.fixed_options and merged != there.options):
         detail = f"may not be changed in this portal, and lacks what is needed; map another name in {FILE}"
         return Item(Do.CONFLICT, PROPERTY, there.key, detail, one.why, tuple(told), blocks=True)
-    act = ChangeProperty(there.object, there.name, body)
+    act = ChangeProperty(definition, body)
     return Item(Do.CHANGE, PROPERTY, there.key, kept, one.why, tuple(told), act=act)
 
 
@@ -163,7 +163,7 @@ WIDENED = ("text", "textarea")
 """A change of field type that portals take and that loses nothing (facts: HubSpot §5)."""
 
 
-def _merged(definition: Definition, there: Present) -> tuple[Option, ...]:
+def merged_options(definition: Definition, there: Present) -> tuple[Option, ...]:
     """What is there, shown where we need it, and ours after it. A text that serves as a choice has none."""
     if definition.type != "enumeration" or there.type != "enumeration" or definition.refers:
         return there.options

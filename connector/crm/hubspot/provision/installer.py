@@ -117,7 +117,7 @@ class HubSpotInstaller:
         touched = dict.fromkeys(item.name.partition(".")[0] for item in plan.items if item.act is not None)
         objects = [name for name in found.desired.objects if name in touched]
         return Survey(
-            site=_site(self.account),
+            site=site(self.account),
             plan=plan,
             problems=problems,
             unread=portal.unread,
@@ -186,7 +186,8 @@ def open_portal(
     )
 
 
-def _site(account: Account) -> Site:
+def site(account: Account) -> Site:
+    """Which portal this is."""
     ids = (account.id,) if account.id else ()
     return Site("portal", account.kind, guarded=account.is_standard and bool(ids), ids=ids, name="portal")
 

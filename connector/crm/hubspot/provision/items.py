@@ -34,10 +34,9 @@ class MakeProperty:
 
 @dataclass(frozen=True, slots=True)
 class ChangeProperty:
-    """Change a property that is there; ``body`` has the changed attributes alone, and the whole of a list."""
+    """Change a property that is there into what ``wanted`` asks at least; ``body`` has the changed attributes alone."""
 
-    object: str
-    name: str
+    wanted: Definition
     body: Mapping[str, Any]
 
 
