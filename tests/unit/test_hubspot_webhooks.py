@@ -19,9 +19,10 @@ from webhook_wire import APP, AT, PORTAL, SECRET, an_event, millis
 from connector.clock import ManualClock, SystemClock
 from connector.crm.hubspot.fields import Fields
 from connector.crm.hubspot.live import webhooks
+from connector.crm.hubspot.live.delivered import event_of
 from connector.crm.hubspot.live.meaning import Action, Event, Meaning
 from connector.crm.hubspot.live.reach import Address
-from connector.crm.hubspot.live.webhooks import LATELY, WebhookFeed, event_of
+from connector.crm.hubspot.live.webhooks import AT_ONCE, LATELY, TOGETHER, WebhookFeed
 from connector.crm.hubspot.login import App
 from connector.crm.live import Hints, Line, Sighting
 from connector.handoff.model import Kind, Ref, SystemName
@@ -183,6 +184,7 @@ def ear(box: Letterbox, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> 
         address=Address(URL, SECRET, now=clock.now),
         home=lambda: str(PORTAL),
         now=clock.now,
+        monotonic=lambda: clock.now().timestamp(),
     )
     made = Ear(feed, box, clock)
     yield made
@@ -234,10 +236,46 @@ def test_a_persons_hand_outweighs_our_own_and_a_mapped_field_an_unmapped_one(ear
     assert ear.told(own, minor).sightings == (Sighting(Ref(Kind.DEAL, "1"), AT, ("1",)),)
 
 
-def test_an_activity_is_asked_about(ear: Ear) -> None:
+def test_activities_are_asked_about_together_after_a_moment(ear: Ear) -> None:
+    """Deals do not wait for them, and no letter is gone before what it says was taken."""
     ear.begin()
-    (seen,) = ear.told(an_event("object.creation", objectTypeId="0-47", objectId=9)).sightings
-    assert (seen.ref, seen.deal_ids, seen.ask) == (Ref(Kind.MEETING, "9"), (), True)
+    meeting = an_event("object.creation", objectTypeId="0-47", objectId=9)
+    assert ear.told(meeting, an_event(objectId=1)).sightings == (Sighting(Ref(Kind.DEAL, "1"), AT, ("1",)),)
+    ear.clock.advance(timedelta(seconds=TOGETHER / 2))
+    mail = an_event("object.creation", objectTypeId="0-49", objectId=4)
+    assert ear.told(mail).sightings == ()
+    assert ear.waiting == 2
+    ear.clock.advance(timedelta(seconds=TOGETHER / 2))
+    asked = ear.next().sightings
+    assert [(each.ref.id, each.ask) for each in asked] == [("9", True), ("0-49:4", True)]
+    assert ear.waiting == 2
+    assert ear.next().sightings == ()
+    assert ear.waiting == 0
+
+
+def test_an_activity_that_is_linked_names_its_deal(ear: Ear) -> None:
+    ear.begin()
+    ends = {"objectTypeId": "0-47", "associationType": "MEETING_EVENT_TO_DEAL", "fromObjectId": 9, "toObjectId": 1}
+    link = an_event("object.associationChange", objectId=None, **ends)
+    assert ear.told(link).sightings == (Sighting(Ref(Kind.DEAL, "1"), AT, ("1",)),)
+
+
+def test_what_waits_to_be_asked_about_is_read_again_by_whoever_comes_next(ear: Ear) -> None:
+    ear.begin()
+    assert ear.told(an_event("object.creation", objectTypeId="0-47", objectId=9)).sightings == ()
+    ear.heard.close()
+    ear.begin(None)
+    ear.next()
+    ear.clock.advance(timedelta(seconds=TOGETHER))
+    assert [each.ref.id for each in ear.next().sightings] == ["9"]
+
+
+def test_many_activities_do_not_wait(ear: Ear) -> None:
+    ear.begin()
+    many = [an_event("object.creation", objectTypeId="0-47", objectId=each) for each in range(1, AT_ONCE + 1)]
+    assert len(ear.told(*many).sightings) == AT_ONCE
+    ear.next()
+    assert ear.waiting == 0
 
 
 def test_letters_that_cannot_be_read_and_those_of_other_portals_are_passed_over(ear: Ear) -> None:

@@ -7,27 +7,16 @@ late, twice and in any order; each is only a reason to look.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from threading import Event as Stop
-from typing import Any
 
 import structlog
 
-from connector.crm.hubspot.live.meaning import (
-    CALL,
-    COMPANY,
-    DEAL,
-    EMAIL,
-    FEEDS,
-    MEETING,
-    NOTE,
-    TASK,
-    Action,
-    Event,
-    Meaning,
-)
+from connector.crm.hubspot.live.delivered import event_of
+from connector.crm.hubspot.live.meaning import FEEDS, Action, Event, Meaning
 from connector.crm.hubspot.live.reach import Address
 from connector.crm.hubspot.live.whereabouts import deals_of
 from connector.crm.hubspot.session import Session
@@ -43,35 +32,13 @@ AT_ONCE = 500
 IDLE = 0.5
 """Seconds without a letter after which an empty hint is yielded, so that whoever listens can do other things."""
 
+TOGETHER = 5.0
+"""Seconds for which records whose deals must be asked of the portal wait for more of their kind: a portal in which
+people mail all day would otherwise be asked for each mail, and a call answers for a thousand."""
+
 LATELY = timedelta(hours=24)
 """The vendor tries a delivery again for that long (facts: HubSpot §2a). A kind of record that nothing was told of for
 longer is polled at the usual pace: the portal may be quiet, or its subscription may be gone."""
-
-TYPES: Mapping[str, str] = {
-    "DEAL": DEAL,
-    "COMPANY": COMPANY,
-    "TASK": TASK,
-    "NOTE": NOTE,
-    "MEETING": MEETING,
-    "MEETING_EVENT": MEETING,
-    "CALL": CALL,
-    "EMAIL": EMAIL,
-}
-"""By the word in ``deal.creation``, in ``DEAL_TO_COMPANY`` and in generic subscriptions (facts: HubSpot §2a)."""
-
-GENERIC = "object"
-ACTIONS: Mapping[str, Action] = {
-    "creation": Action.CREATE,
-    "propertyChange": Action.UPDATE,
-    "deletion": Action.DELETE,
-    "privacyDeletion": Action.DELETE,
-    "merge": Action.MERGE,
-    "restore": Action.RESTORE,
-    "associationChange": Action.ASSOCIATION,
-}
-OWN_SOURCE = "INTEGRATION"
-LATEST_MILLIS = 10**14
-"""Far beyond any time an event can bear, and still a date."""
 
 log = structlog.get_logger()
 
@@ -109,6 +76,28 @@ class Heard:
         return max(self.at.values(), default=None)
 
 
+Seen = tuple[Sighting, ...]
+"""What one letter says."""
+
+
+@dataclass(slots=True)
+class _Asking:
+    """Letters about records whose deals have to be asked for, kept back since a time (monotonic seconds)."""
+
+    letters: dict[int, Seen] = field(default_factory=dict)
+    since: float | None = None
+
+    def add(self, letter_id: int, seen: Seen, *, now: float) -> None:
+        """Keep one back."""
+        self.letters[letter_id] = seen
+        self.since = now if self.since is None else self.since
+
+    def release(self) -> dict[int, Seen]:
+        """All of them; none is kept back any more."""
+        released, self.letters, self.since = self.letters, {}, None
+        return released
+
+
 class WebhookFeed:
     """Implements `connector.crm.live.LiveFeed` for one portal. ``home`` tells the portal's id once it is known."""
 
@@ -121,6 +110,7 @@ class WebhookFeed:
         address: Address,
         home: Callable[[], str],
         now: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = session
         self._meaning = meaning
@@ -128,6 +118,7 @@ class WebhookFeed:
         self._address = address
         self._home = home
         self._now = now
+        self._monotonic = monotonic
         self._in_hand: tuple[int, ...] = ()
 
     def listen(self, cursor: str | None, stop: Stop) -> Generator[Hints, None, None]:
@@ -141,17 +132,21 @@ class WebhookFeed:
             self._put_away()
         line = self._line(heard)
         yield Hints(lines=(line,), cursor=heard.text(), missed=line.feeds)
+        asking = _Asking()
         while not stop.is_set():
-            letters = self._box.take(AT_ONCE)
-            if not letters:
+            waiting = self._box.take(AT_ONCE + len(asking.letters))
+            fresh = [letter for letter in waiting if letter.id not in asking.letters]
+            if not fresh:
                 self._box.wait(IDLE)
-            self._in_hand = tuple(letter.id for letter in letters)
-            sightings, feeds = self._read(letters)
+            ready, feeds = self._sort(fresh, asking)
+            if asking.since is not None and self._monotonic() - asking.since >= TOGETHER:
+                ready |= asking.release()
             if feeds:
-                heard = heard.and_of(feeds, max(letter.at for letter in letters))
+                heard = heard.and_of(feeds, max(letter.at for letter in fresh))
             before, line = line, self._line(heard)
+            self._in_hand = tuple(ready)
             yield Hints(
-                sightings=sightings,
+                sightings=tuple(coalesced(each for seen in ready.values() for each in seen)),
                 cursor=heard.text() if feeds else "",
                 lines=(line,) if line != before else (),
                 heard=feeds,
@@ -181,18 +176,30 @@ class WebhookFeed:
             why = f"no delivery since {heard.last:%Y-%m-%d %H:%M} UTC"
         return Line(NAME, frozenset(FEEDS.values()), live=False, why=why)
 
-    def _read(self, letters: Sequence[Letter]) -> tuple[tuple[Sighting, ...], frozenset[str]]:
-        """What the letters say, and which feeds' kinds of record they are about."""
-        sightings: list[Sighting] = []
+    def _sort(self, letters: Sequence[Letter], asking: _Asking) -> tuple[dict[int, Seen], frozenset[str]]:
+        """What the letters say, by letter, and which feeds' kinds of record they are about. What has to be asked about
+        is added to ``asking`` instead; too much of it is not waited with."""
+        ready: dict[int, Seen] = {}
         feeds: set[str] = set()
         home = self._home()
         for letter in letters:
             event = self._event(letter, home)
-            if event is None:
-                continue
-            sightings += self._meaning.of(event)
-            feeds |= {FEEDS[each] for each in (event.object_type_id,) if each in FEEDS}
-        return tuple(coalesced(sightings)), frozenset(feeds)
+            seen = self._seen(event) if event else ()
+            if any(each.ask and not each.deal_ids for each in seen):
+                asking.add(letter.id, seen, now=self._monotonic())
+            else:
+                ready[letter.id] = seen
+            if event and event.object_type_id in FEEDS:
+                feeds.add(FEEDS[event.object_type_id])
+        if len(asking.letters) >= AT_ONCE:
+            ready |= asking.release()
+        return ready, frozenset(feeds)
+
+    def _seen(self, event: Event) -> Seen:
+        """What an event means. A link that names its deal says all there is to know: nobody need be asked."""
+        found = self._meaning.of(event)
+        named = tuple(each for each in found if each.deal_ids)
+        return named if named and event.action is Action.ASSOCIATION else found
 
     def _event(self, letter: Letter, home: str) -> Event | None:
         try:
@@ -204,29 +211,6 @@ class WebhookFeed:
             # Signed, and yet not what the vendor describes: told, and no reason to stop reading the others.
             log.warning(LETTER_GARBLED, system=self._meaning.system, error=type(error).__name__)
             return None
-
-
-def event_of(told: Mapping[str, Any], *, came_at: datetime) -> Event | None:
-    """One event as delivered, classic or generic; None when it is of a kind that nothing follows from.
-
-    The vendor's table calls the kind ``eventType``, its examples ``subscriptionType`` (facts: HubSpot §2a).
-    """
-    word, _, verb = str(told.get("subscriptionType") or told.get("eventType") or "").partition(".")
-    action = ACTIONS.get(verb)
-    object_type = _type(told.get("objectTypeId") if word.lower() == GENERIC else word)
-    if action is None or not object_type:
-        return None
-    event = Event(
-        object_type_id=object_type,
-        object_id=_id(told.get("objectId")),
-        action=action,
-        at=_moment(told.get("occurredAt")) or came_at,
-        changed=frozenset({str(told["propertyName"])} if told.get("propertyName") else ()),
-        by_self=_is_own(told),
-    )
-    if action is Action.MERGE:
-        return _of_merge(event, told)
-    return _of_link(event, told) if action is Action.ASSOCIATION else event
 
 
 def coalesced(sightings: Iterable[Sighting]) -> Iterator[Sighting]:
@@ -248,46 +232,3 @@ def _both(one: Sighting, other: Sighting) -> Sighting:
         ask=one.ask or other.ask,
         minor=one.minor and other.minor,
     )
-
-
-def _of_merge(event: Event, told: Mapping[str, Any]) -> Event:
-    """The record that remains, and those that went into it, of which one may remain under a new id."""
-    primary = _id(told.get("primaryObjectId")) or event.object_id
-    others = (_id(told.get("newObjectId")), *map(_id, told.get("mergedObjectIds") or ()), event.object_id)
-    also = tuple(dict.fromkeys(each for each in others if each and each != primary))
-    return replace(event, object_id=primary, also=also)
-
-
-def _of_link(event: Event, told: Mapping[str, Any]) -> Event:
-    """Both ends. The words for them stand in ``associationType``; generic events may give type ids instead."""
-    near_word, _, far_word = str(told.get("associationType") or "").partition("_TO_")
-    near = _type(told.get("fromObjectTypeId")) or _type(near_word) or event.object_type_id
-    far = _type(told.get("toObjectTypeId")) or _type(far_word)
-    near_id, far_id = _id(told.get("fromObjectId")) or event.object_id, _id(told.get("toObjectId"))
-    return replace(event, object_type_id=near, object_id=near_id, also=(f"{far}:{far_id}",) if far and far_id else ())
-
-
-def _type(word: Any) -> str:
-    """A type id, of a type id or a word; empty for none, and for a word that means nothing here."""
-    text = str(word or "")
-    return text if text[:1].isdigit() else TYPES.get(text.upper(), "")
-
-
-def _id(value: Any) -> str:
-    """A record's id as text; empty for what is none (an absent ``newObjectId`` may be null, 0 or -1)."""
-    text = str(value) if value is not None else ""
-    return text if text.isdecimal() and text != "0" else ""
-
-
-def _moment(value: Any) -> datetime | None:
-    text = str(value) if value is not None else ""
-    if not text.isdecimal() or int(text) > LATEST_MILLIS:
-        return None
-    return datetime.fromtimestamp(int(text) / 1000, tz=UTC)
-
-
-def _is_own(told: Mapping[str, Any]) -> bool:
-    """Whether the app whose webhook this is made the change itself. How the vendor names an app there is not documented
-    (facts: HubSpot §2a has a user only), so an own write may also go unrecognised: the ledger knows its stamp."""
-    source = str(told.get("sourceId") or "").removeprefix("appId:")
-    return str(told.get("changeSource") or "") == OWN_SOURCE and source != "" and source == str(told.get("appId"))
