@@ -16,7 +16,7 @@ from threading import Event as Stop
 import structlog
 
 from connector.crm.hubspot.live.delivered import event_of
-from connector.crm.hubspot.live.meaning import FEEDS, Action, Event, Meaning
+from connector.crm.hubspot.live.meaning import FEEDS, Event, Meaning
 from connector.crm.hubspot.live.reach import Address
 from connector.crm.hubspot.live.whereabouts import deals_of
 from connector.crm.hubspot.session import Session
@@ -184,7 +184,7 @@ class WebhookFeed:
         home = self._home()
         for letter in letters:
             event = self._event(letter, home)
-            seen = self._seen(event) if event else ()
+            seen = self._meaning.of(event) if event else ()
             if any(each.ask and not each.deal_ids for each in seen):
                 asking.add(letter.id, seen, now=self._monotonic())
             else:
@@ -194,12 +194,6 @@ class WebhookFeed:
         if len(asking.letters) >= AT_ONCE:
             ready |= asking.release()
         return ready, frozenset(feeds)
-
-    def _seen(self, event: Event) -> Seen:
-        """What an event means. A link that names its deal says all there is to know: nobody need be asked."""
-        found = self._meaning.of(event)
-        named = tuple(each for each in found if each.deal_ids)
-        return named if named and event.action is Action.ASSOCIATION else found
 
     def _event(self, letter: Letter, home: str) -> Event | None:
         try:
