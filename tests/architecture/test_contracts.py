@@ -26,7 +26,7 @@ PACKAGE = ROOT / "connector"
 LINT = "import sys; from importlinter.cli import lint_imports_command as run; sys.exit(run())"
 EVENT_HOMES = ("engine", "web", "bootstrap.py", "store")
 EVENT = re.compile(r"^[a-z]+\.[a-z_]+$")
-PAST = ("ed", "done", "seen", "found", "gone", "read", "sent", "began", "kept", "lost", "taken", "rebuilt", "stopping")
+PAST = ("ed", "done", "seen", "found", "gone", "read", "sent", "begun", "kept", "lost", "taken", "rebuilt", "stopping")
 """Endings of a verb in the past; ``daemon.stopping`` is the one state that is told while it lasts."""
 
 
