@@ -22,7 +22,7 @@ from connector.store import Look, RoundNote, round_cursor
 ROUND_BEGUN = "round.begun"
 ROUND_DONE = "round.done"
 ROUND_DELAYED = "round.delayed"
-ROUND_GIVEN_UP = "round.given_up"
+ROUND_ABANDONED = "round.abandoned"
 
 PAGES_AT_ONCE = 10
 """Most pages in one pass: two seconds or so, for which a win waits at most."""
@@ -156,7 +156,7 @@ def _trouble(shared: Shared, system: System, kind: Round, error: CrmError) -> No
     _keep(shared, system, kind, replace(note, place=None, began=note.since) if over else note)
     told = {"round": kind.name, "pages": note.pages, "vendor_code": fault.vendor_code, "message": fault.message}
     if over:
-        log.warning(ROUND_GIVEN_UP, system=system.name, **told)
+        log.warning(ROUND_ABANDONED, system=system.name, **told)
     else:
         log.warning(ROUND_DELAYED, system=system.name, **told)
 

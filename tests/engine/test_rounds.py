@@ -226,7 +226,7 @@ def test_a_round_that_is_refused_begins_anew_later_and_looks_back_as_far(desk: D
     listing(desk).fault = Fault(FaultCode.REJECTED, "VALIDATION_ERROR", "that cursor is no more")
     with capture_logs() as logs:
         desk.run(minutes=1)
-    assert "round.given_up" in {each["event"] for each in logs}
+    assert "round.abandoned" in {each["event"] for each in logs}
     listing(desk).fault = None
     desk.run(minutes=61)
     desk.run(minutes=1)
