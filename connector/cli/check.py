@@ -30,6 +30,7 @@ from connector.policy.load import Loaded, load_all
 from connector.policy.schemas import export
 
 CHECKED = (Kind.DEAL, Kind.ACCOUNT, Kind.TASK, Kind.NOTE)
+"""What every policy needs; meetings come with the first playbook that makes one."""
 PROVISIONED: Mapping[str, Callable[[str], bool]] = {
     "salesforce": lambda name: name.endswith("__c"),
     "hubspot": lambda name: not name.startswith(("hs_", "hubspot_")),
@@ -76,7 +77,8 @@ def check_system(shared: Shared, system: EngineSystem, loaded: Loaded) -> Examin
     crm = system.crm
     try:
         found = _connected(crm)
-        schemas = {kind: crm.describe(kind) for kind in CHECKED}
+        meetings = any(task.draft for playbook in system.policy.playbooks for task in playbook.tasks)
+        schemas = {kind: crm.describe(kind) for kind in (*CHECKED, *((Kind.MEETING,) if meetings else ()))}
         problems = _not_said_twice(found, loaded.maps[system.name], schemas)
         problems += check(
             system.policy, loaded.maps[system.name], schemas=schemas, stages=crm.stages(), people=crm.people()
