@@ -1,6 +1,6 @@
-"""The endpoints of properties and groups: list, read, create, change, archive.
+"""The endpoints of properties: list, read, create, change, archive.
 
-Not what a property may hold (`values.py`). Facts: HubSpot §5.
+Not their groups (`groups.py`), nor what a property may hold (`values.py`). Facts: HubSpot §5.
 """
 
 from __future__ import annotations
@@ -100,55 +100,6 @@ def batch_archive(asked: Asked) -> Reply:
     return Reply(status=204, rows=len(inputs))
 
 
-def list_groups(asked: Asked) -> Reply:
-    """GET every group of a type."""
-    return Reply({"results": [g.body() for g in catalog.groups(asked.world, asked.kind).values()]})
-
-
-def read_group(asked: Asked) -> Reply:
-    """GET one group."""
-    return Reply(_group(asked).body(), rows=1)
-
-
-def create_group(asked: Asked) -> Reply:
-    """POST one group."""
-    sent = asked.object()
-    name, label = str(sent.get("name") or ""), str(sent.get("label") or "")
-    if not NAME.match(name) or not label:
-        raise invalid("A property group needs a name in lower case and a label")
-    if name in catalog.groups(asked.world, asked.kind):
-        raise _exists("group", name)
-    made = catalog.Group(name=name, label=label, order=_order(sent.get("displayOrder", -1)))
-    catalog.keep_group(asked.world, asked.kind, made, by=asked.by)
-    return Reply(made.body(), status=201, rows=1)
-
-
-def update_group(asked: Asked) -> Reply:
-    """PATCH the label or the order of a group."""
-    sent, before = asked.object(), _group(asked)
-    now = replace(
-        before, label=str(sent.get("label") or before.label), order=_order(sent.get("displayOrder", before.order))
-    )
-    catalog.keep_group(asked.world, asked.kind, now, by=asked.by)
-    return Reply(now.body(), rows=1)
-
-
-def archive_group(asked: Asked) -> Reply:
-    """DELETE a group that no property stands in."""
-    group = catalog.groups(asked.world, asked.kind).get(asked.params["name"])
-    if group is None:
-        return Reply(status=204)
-    if any(d.group == group.name for d in catalog.properties(asked.world, asked.kind).values()):
-        raise Refused(
-            status=400,
-            category="VALIDATION_ERROR",
-            sub_category="GROUP_WITH_ACTIVE_PROPERTIES",
-            message=f"Group {group.name} has active properties",
-        )
-    catalog.keep_group(asked.world, asked.kind, replace(group, archived=True), by=asked.by)
-    return Reply(status=204, rows=1)
-
-
 def body(definition: Definition) -> dict[str, Any]:
     """A property as JSON."""
     found: dict[str, Any] = {
@@ -185,6 +136,23 @@ def body(definition: Definition) -> dict[str, Any]:
     return found
 
 
+def exists(what: str, name: str) -> Refused:
+    """The 409 of a name that is taken."""
+    return Refused(
+        status=409,
+        category="OBJECT_ALREADY_EXISTS",
+        sub_category=f"Properties.{what.upper()}_WITH_NAME_EXISTS",
+        message=f'A {what} named "{name}" already exists.',
+    )
+
+
+def order_of(raw: Any) -> int:
+    """A place in an order as sent. Raises Refused (400)."""
+    if isinstance(raw, bool) or not isinstance(raw, int):
+        raise invalid(f"displayOrder must be a whole number, not {raw!r}")
+    return raw
+
+
 # inside
 
 
@@ -199,15 +167,6 @@ def _absent(name: str, kind: Kind) -> Refused:
     return not_found(f'Property "{name}" does not exist for object type {kind.type_id}')
 
 
-def _exists(what: str, name: str) -> Refused:
-    return Refused(
-        status=409,
-        category="OBJECT_ALREADY_EXISTS",
-        sub_category=f"Properties.{what.upper()}_WITH_NAME_EXISTS",
-        message=f'A {what} named "{name}" already exists.',
-    )
-
-
 def _create(asked: Asked, sent: dict[str, Any]) -> Definition:
     for key in REQUIRED:
         if not sent.get(key):
@@ -216,7 +175,7 @@ def _create(asked: Asked, sent: dict[str, Any]) -> Definition:
     if not NAME.match(name):
         raise invalid(f'"{name}" is no property name: lower-case letters, digits and _, first a letter, at most 100')
     if name in catalog.properties(asked.world, kind):
-        raise _exists("property", name)
+        raise exists("property", name)
     made = _parsed(asked, kind, sent, before=None)
     _check_room(asked, kind, made)
     if made.unique:
@@ -265,7 +224,7 @@ def _parsed(asked: Asked, kind: Kind, sent: dict[str, Any], *, before: Definitio
         group=group,
         description=str(sent.get("description") or ""),
         options=_options(kind_of_value, listed(sent.get("options"), "options"), owner=owner),
-        order=_order(sent.get("displayOrder", -1)),
+        order=order_of(sent.get("displayOrder", -1)),
         unique=bool(sent.get("hasUniqueValue")),
         owner=owner,
         hidden=bool(sent.get("hidden")),
@@ -280,12 +239,6 @@ def _parsed(asked: Asked, kind: Kind, sent: dict[str, Any], *, before: Definitio
     )
 
 
-def _order(raw: Any) -> int:
-    if isinstance(raw, bool) or not isinstance(raw, int):
-        raise invalid(f"displayOrder must be a whole number, not {raw!r}")
-    return raw
-
-
 def _options(kind_of_value: str, raw: list[Any], *, owner: bool) -> tuple[Option, ...]:
     if kind_of_value == "bool":
         return YES_NO
@@ -296,7 +249,7 @@ def _options(kind_of_value: str, raw: list[Any], *, owner: bool) -> tuple[Option
             Option(
                 value=str(o["value"]),
                 label=str(o["label"]),
-                order=_order(o.get("displayOrder", n)),
+                order=order_of(o.get("displayOrder", n)),
                 hidden=bool(o["hidden"]),
                 description=str(o.get("description") or ""),
             )
@@ -340,10 +293,3 @@ def _check_unused(asked: Asked, name: str) -> None:
             sub_category="PropertyValidationError.CANNOT_DELETE_PROPERTY_IN_USE",
             message=f"Property {name} is used in {', '.join(users)} and cannot be archived",
         )
-
-
-def _group(asked: Asked) -> catalog.Group:
-    found = catalog.groups(asked.world, asked.kind).get(asked.params["name"])
-    if found is None:
-        raise not_found(f"Property group {asked.params['name']} does not exist")
-    return found
