@@ -90,7 +90,7 @@ def coverage(case: Case) -> Finding:
 
 def _sentence(case: Case) -> str:
     ledger = case.ledger
-    if case.excluded and case.snapshot.stage.is_won:
+    if case.excluded and (case.snapshot.stage.is_won or case.passed_by):
         return f"Deals of type {case.snapshot.deal_type.value} get no handoff by this policy."
     match case.outcome:
         case Phase.OPEN:
@@ -145,7 +145,7 @@ def _phase(snapshot: Snapshot, ledger: LedgerFacts, *, recovered: bool) -> Phase
     if ledger.gate is Gate.HELD:
         return Phase.HELD
     # It was won since the start, and whoever took it back was faster than the look at it.
-    return Phase.REOPENED if ledger.generation else Phase.OPEN
+    return Phase.REOPENED if ledger.last_win_at else Phase.OPEN
 
 
 def _won_phase(ledger: LedgerFacts) -> Phase:

@@ -107,11 +107,11 @@ def _with_known_end(ledger: LedgerFacts, passed: tuple[Passing, ...]) -> LedgerF
     ended = [each for each in passed if known is not None and abs(each.entered_at - known) <= SAME_MOMENT]
     if not ended:
         return ledger
+    # A history without its end gives the deal's last change, which grows: the first end that was known counts.
+    left_at = min(ended[-1].left_at, ledger.left_won_at or ended[-1].left_at)
     # A person was faster than the put-back that was decided.
     by_person = ended[-1].left_by.kind is MoverKind.PERSON
-    return dataclasses.replace(
-        ledger, left_won_at=ended[-1].left_at, put_back_at=None if by_person else ledger.put_back_at
-    )
+    return dataclasses.replace(ledger, left_won_at=left_at, put_back_at=None if by_person else ledger.put_back_at)
 
 
 def _unseen(ledger: LedgerFacts, passed: tuple[Passing, ...], *, rebuilt: bool) -> Iterator[Passing]:

@@ -12,7 +12,7 @@ from factories import a_snapshot as a_won_deal
 from tinyworld import A_PERSON, OURSELVES, World
 
 from connector.handoff.decide import decide
-from connector.handoff.model import Gate, Snapshot, Value
+from connector.handoff.model import DealType, Gate, Snapshot, Value
 from connector.handoff.moves import NOBODY_KNOWN, Bounce, Mover, MoverKind, Passing
 from connector.handoff.plan import Noticed, Notify, Patch, Phase, Plan
 from connector.handoff.rulebook import GateMode, Policy
@@ -309,6 +309,28 @@ def test_an_unseen_win_with_gaps_is_held_as_if_it_had_been_seen(
     assert world.text("missing").startswith("Not Closed Won yet: 1 of 4") is (phase is Phase.HELD)
     again = world.run()
     assert (again.phase, again.actions, again.noticed) == (phase, (), frozenset())
+
+
+def test_an_unseen_win_of_long_ago_is_known_and_left_in_peace() -> None:
+    world = World(an_open_deal(passed=(a_passing(),)))
+    world.wait(days=40)
+    plan = world.run()
+    assert (plan.phase, plan.actions, plan.remember.generation) == (Phase.REOPENED, (), 1)
+
+
+def test_an_unseen_win_of_a_type_without_handoffs_says_so() -> None:
+    policy = dataclasses.replace(a_policy(), deal_types=(DealType.NEW,))
+    plan = decide(an_open_deal(passed=(a_passing(),), deal_type=DealType.UPSELL), policy, NOW)
+    assert plan.actions == ()
+    assert plan.coverage == "Deals of type upsell get no handoff by this policy."
+
+
+def test_an_end_that_grows_with_the_deals_last_change_is_taken_as_it_was_first_known() -> None:
+    world = World(an_open_deal(deal={}, passed=(a_passing(),)))
+    first = world.run().remember.left_won_at
+    world.snapshot = dataclasses.replace(world.snapshot, passed=(a_passing(left_at=NOW + timedelta(days=20)),))
+    world.wait(days=20)
+    assert world.run().remember.left_won_at == first
 
 
 def test_an_unseen_win_from_before_the_start_is_nobodys() -> None:

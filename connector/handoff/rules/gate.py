@@ -105,8 +105,11 @@ def _mode(case: Case) -> GateMode:
 
 
 def _holds_back(case: Case) -> bool:
-    """Whether a win that came and went unseen would have been held; one that would have gone on is begun when it
-    is won again."""
+    """Whether a win that came and went unseen would have been held, and not so long ago that it is another deal's
+    matter by now; one that would have gone on is begun when it is won again."""
+    left = case.ledger.left_won_at
+    if left is None or case.now - left > case.policy.rewin_window:
+        return False
     override = requested(case)
     let_through = override is not None and override.valid
     return bool(case.gaps) and not let_through and _mode(case) in (GateMode.HOLD, GateMode.REVERT)
