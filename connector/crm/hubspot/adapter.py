@@ -13,7 +13,6 @@ from datetime import UTC, date, datetime, time
 from connector.crm.budget import Meter
 from connector.crm.hubspot import scopes, search, wire
 from connector.crm.hubspot.examine import examine
-from connector.crm.hubspot.faults import HubSpotError
 from connector.crm.hubspot.fields import PIPELINE, STAGE, Fields
 from connector.crm.hubspot.live.meaning import Meaning
 from connector.crm.hubspot.live.ways import Ground, LiveOptions, Ways
@@ -176,14 +175,8 @@ class HubSpotCRM:
         Raises `UserError` when the login belongs to another portal than before or a key has no property to stand in.
         A token that lacks scopes is told all of them at once.
         """
-        try:
+        with scopes.all_named(self._session):
             return self._connect()
-        except HubSpotError as error:
-            lacking = scopes.missing(self._session) if error.status == scopes.FORBIDDEN else ()
-            if not lacking:
-                raise
-            fault = Fault(FaultCode.NOT_PERMITTED, error.fault.vendor_code, scopes.sentence(lacking))
-            raise HubSpotError(fault, status=error.status) from error
 
     def _connect(self) -> tuple[Problem, ...]:
         self._portal.pin()
@@ -242,7 +235,8 @@ class HubSpotCRM:
 
     def people(self) -> tuple[Person, ...]:
         """All owners by owner id (never user id); archived ones are inactive."""
-        return self._portal.people()
+        with scopes.all_named(self._session):
+            return self._portal.people()
 
     def account_counts(self) -> Mapping[str, int]:
         """How many companies each person is CSM of.
@@ -338,6 +332,8 @@ class HubSpotCRM:
             wanted=self._ways.required,
             today=self.server_time().date(),
         )
+        if any(problem.key == scopes.OWNERS for problem in told.problems):
+            return told
         strangers = person_problems(self._session, self._fields, self.people())
         return replace(told, problems=(*told.problems, *strangers))
 

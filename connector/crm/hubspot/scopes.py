@@ -7,14 +7,17 @@ one record, and by a batch without a single row, which can change nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from connector.crm.hubspot.faults import HubSpotError
 from connector.crm.hubspot.paths import Paths
 from connector.crm.hubspot.session import Session
+from connector.errors import Fault, FaultCode
 
 FORBIDDEN = 403
+OWNERS = "crm.objects.owners.read"
 ONE: Mapping[str, str] = {"limit": "1"}
 NO_ROWS: Mapping[str, Any] = {"inputs": []}
 
@@ -38,7 +41,7 @@ NEEDED: tuple[Scope, ...] = (
     Scope("crm.objects.deals.read", "to see deals and their stages", lambda paths: paths.objects("deals")),
     Scope("crm.objects.companies.read", "to see the account of a deal", lambda paths: paths.objects("companies")),
     Scope("crm.objects.contacts.read", "to see tasks, notes and meetings", lambda paths: paths.objects("tasks")),
-    Scope("crm.objects.owners.read", "to know who may be CSM", lambda paths: paths.owners()),
+    Scope(OWNERS, "to know who may be CSM", lambda paths: paths.owners()),
     Scope("crm.schemas.deals.read", "to read deal properties and pipelines", lambda paths: paths.properties("deals")),
     Scope("crm.schemas.companies.read", "to read company properties", lambda paths: paths.properties("companies")),
     Scope(
@@ -80,6 +83,19 @@ def _missing(session: Session) -> Iterator[Scope]:
                 yield scope
             elif not error.refuses_content:
                 raise
+
+
+@contextmanager
+def all_named(session: Session) -> Iterator[None]:
+    """What is refused inside for want of a scope is raised with all scopes that the token lacks, not with one."""
+    try:
+        yield
+    except HubSpotError as error:
+        lacking = missing(session) if error.status == FORBIDDEN else ()
+        if not lacking:
+            raise
+        fault = Fault(FaultCode.NOT_PERMITTED, error.fault.vendor_code, sentence(lacking))
+        raise HubSpotError(fault, status=error.status) from error
 
 
 def sentence(scopes: tuple[Scope, ...]) -> str:
