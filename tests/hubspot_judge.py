@@ -162,7 +162,7 @@ def _request_problems(exchange: Exchange, operation: Operation) -> Iterator[str]
     if operation.body is None:
         yield "a body is sent that the operation has not"
     elif "" in operation.body:
-        yield from _misfits(operation.body[""], body, "body")
+        yield from _misfits(operation.body[""], body, "body", optional=_optional(operation))
     else:
         yield from _object_misfits(operation.body, body, "body", optional=_optional(operation))
 
@@ -171,13 +171,13 @@ def _optional(operation: Operation) -> frozenset[str]:
     return frozenset().union(*(names for segment, names in OPTIONAL.items() if segment in operation.path))
 
 
-def _misfits(wanted: Any, value: Any, where: str) -> Iterator[str]:
+def _misfits(wanted: Any, value: Any, where: str, *, optional: frozenset[str] = NOTHING) -> Iterator[str]:
     hint = wanted[0] if isinstance(wanted, tuple) else wanted
     hint = _bare(hint)
     if is_typeddict(hint):
-        yield from _object_misfits(keys(hint), value, where)
+        yield from _object_misfits(keys(hint), value, where, optional=optional)
     elif get_origin(hint) in (Union, types.UnionType):
-        found = [list(_misfits(each, value, where)) for each in get_args(hint)]
+        found = [list(_misfits(each, value, where, optional=optional)) for each in get_args(hint)]
         if all(found):
             yield from min(found, key=len)
     elif get_origin(hint) is Literal:
