@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from hubspot_provision import MAP, OURS, Bare, bare_portal, emptied, lines
 
+from connector.crm.hubspot.faults import HubSpotError
 from connector.crm.hubspot.login import App
 from connector.crm.hubspot.provision.compare import NO_UNIQUE_HERE
 from connector.crm.installer import Choices, Do, Mark, OccupiedError, Progress
-from connector.errors import CrmError, FaultCode, UserError
+from connector.errors import CrmError, Fault, FaultCode, UserError
 from connector.sandbox.hubspot import schema
 from connector.sandbox.hubspot.schema import TOKEN
 
@@ -225,6 +226,27 @@ def test_where_activities_take_no_unique_values_the_key_is_made_without(portal: 
     assert not key["hasUniqueValue"]
     assert NO_UNIQUE_HERE in key["description"]
     assert not lines(portal.look(), Do.CONFLICT)
+
+
+def test_where_an_object_takes_no_group_its_properties_stand_in_one_it_has(
+    portal: Bare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installer = portal.installer()
+    really = installer.session.change
+
+    def change(kind: str, method: str, path: str, body: Any = None) -> Any:
+        if path.endswith("/tasks/groups"):
+            raise HubSpotError(Fault(FaultCode.REJECTED, "VALIDATION_ERROR", "no groups on tasks"), status=400)
+        return really(kind, method, path, body)
+
+    monkeypatch.setattr(installer.session, "change", change)
+    installer.look(Choices())
+    ended = installer.carry_out(told=lambda _: None)
+    assert ended.ok, ended.words
+    assert any("tasks.handoff could not be made (no groups on tasks)" in one for one in ended.words)
+    assert portal.properties("tasks")["handoff_key"]["groupName"] == "task_information"
+    assert portal.look().plan.is_empty
+    assert "tasks.handoff_key" in lines(portal.look(remove=True, with_fields=True), Do.REMOVE)
 
 
 def test_an_archived_property_of_another_type_comes_back_as_ours(portal: Bare) -> None:
