@@ -15,7 +15,22 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import backfill, calls, cpu, events, idle, latency, machine, memory, million, plain
+from bench import (
+    backfill,
+    calls,
+    cpu,
+    events,
+    feeds,
+    hooks,
+    hubspot_million,
+    idle,
+    latency,
+    machine,
+    memory,
+    million,
+    neighbour,
+    plain,
+)
 from bench.report import Point, Report, show
 
 RESULTS = Path(__file__).resolve().parent / "results.md"
@@ -30,6 +45,10 @@ POINTS: Mapping[str, Callable[..., Point]] = {
     "latency": latency.run,
     "events": events.run,
     "million": million.run,
+    "hubspot": hubspot_million.run,
+    "feeds": feeds.run,
+    "neighbour": neighbour.run,
+    "hooks": hooks.run,
 }
 """In the order of ``all``."""
 

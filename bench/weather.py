@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+import sys
 from collections import Counter
 from collections.abc import Container
 from dataclasses import dataclass
@@ -15,10 +16,8 @@ from dataclasses import dataclass
 from connector.sandbox.faults import KINDS, Fault, Faults
 
 SHARE = 0.2
-ANY, SEARCH = ".*", "/search"
-WRITES = r"POST .*/batch/(create|update|upsert|associate)"
-SILENCES = 2
-"""So many calls are never answered: each costs the connector half a minute of waiting."""
+ANY, SEARCH, RECORDS = ".*", "/search", "/crm/objects/"
+WRITES = r"POST .*/batch/(create|update|upsert)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ WAYS: tuple[Way, ...] = (
     Way("expired_token"),
     Way("row_lock", WRITES),
     Way("partial", WRITES),
-    Way("migrating", ANY, 1),
+    Way("migrating", RECORDS, 1),
     Way("500"),
     Way("502"),
     Way("503"),
@@ -45,8 +44,10 @@ WAYS: tuple[Way, ...] = (
     *(Way(str(status)) for status in range(521, 527)),
     Way("reset_before"),
     Way("reset_after"),
+    Way("timeout_after", WRITES),
 )
-SILENCE = Way("timeout_after", WRITES)
+SILENCES = {"timeout_after": 2}
+"""So many calls are never answered: each costs the connector half a minute of waiting."""
 
 
 class Weather(Faults):
@@ -59,7 +60,7 @@ class Weather(Faults):
         self._system = system
         self._share = share
         self._dice = random.Random(f"weather:{system}")
-        self._turn = 0
+        self._struck: Counter[Way] = Counter()
 
     def take(self, system: str, method: str, path: str, *, kinds: Container[str] = KINDS) -> Fault | None:
         """The fault of this request, or None."""
@@ -73,17 +74,13 @@ class Weather(Faults):
         self.met[way.kind] += 1
         return Fault(id=f"w{self.calls}", system=system, match=way.match, kind=way.kind, count=1, arg=way.arg)
 
-    def clear_up(self) -> None:
-        """No more faults from now on."""
-        self._share = 0.0
-
     def _next(self, line: str) -> Way:
-        # One after the other, so that every way has its turn however few calls there are.
-        if self.met[SILENCE.kind] < SILENCES and self._turn == len(WAYS) - 1 and re.search(SILENCE.match, line):
-            return SILENCE
-        for _ in WAYS:
-            way = WAYS[self._turn % len(WAYS)]
-            self._turn += 1
-            if re.search(way.match, line):
-                return way
-        raise AssertionError("some ways hit any request")
+        # The one that fits and struck least, so that every way has its turn however few calls there are.
+        fitting = [
+            way
+            for way in WAYS
+            if re.search(way.match, line) and self._struck[way] < SILENCES.get(way.kind, sys.maxsize)
+        ]
+        chosen = min(fitting, key=lambda way: (self._struck[way], way.match == ANY))
+        self._struck[chosen] += 1
+        return chosen
