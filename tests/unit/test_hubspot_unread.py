@@ -1,4 +1,7 @@
-"""A batch read that lists errors of some rows says whose they are, and which deals they hang on."""
+"""A batch read that lists errors of some rows says whose they are, and which deals they hang on.
+
+Answers that go on for ever are a fault too.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 import pytest
 from hubspot_portal import Asked, Reply, a_crm, a_portal
 
-from connector.errors import Advice, RowUnread
+from connector.errors import Advice, CrmError, RowUnread
 
 STAGES = [{"id": "won", "label": "Won", "metadata": {"probability": "1.0", "isClosed": "true"}}]
 
@@ -43,3 +46,24 @@ def test_the_deal_is_named_that_cannot_be_read(bad: str) -> None:
         assert caught.value.ids == {"2"}
         assert caught.value.fault.advice is Advice.RETRY
         assert set(crm.fetch(["1"])) == {"1"}
+
+
+@pytest.mark.parametrize("path", ["/associations/", "/owners/"])
+def test_an_answer_without_end_is_a_fault_and_not_a_loop(path: str) -> None:
+    def answer(asked: Asked) -> Reply:
+        reply = answering("none")(asked)
+        more = {"paging": {"next": {"after": "7"}}}
+        if path == "/owners/" and path in asked.path:
+            return Reply({"results": [], **more})
+        if path in asked.path:
+            return Reply({"results": [{**each, **more} for each in reply.body["results"]]})
+        return reply
+
+    with a_portal() as portal:
+        portal.otherwise = answer
+        crm = a_crm(portal)
+        ask = crm.people if path == "/owners/" else lambda: crm.fetch(["1"])
+        with pytest.raises(CrmError) as caught:
+            ask()
+        assert caught.value.fault.vendor_code == "ENDLESS_PAGES"
+        assert len(portal.asked) < 20

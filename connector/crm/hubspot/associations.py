@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from connector.crm.hubspot import wire
+from connector.crm.hubspot import faults, wire
 from connector.crm.hubspot.session import Session
 
 READ_LIMIT = 1000
@@ -46,9 +46,13 @@ class Pair:
 
 
 def read(session: Session, from_object: str, to_object: str, ids: Sequence[str]) -> dict[str, tuple[Link, ...]]:
-    """What each record hangs together with; records without any are missing. One call per 1,000 ids."""
+    """What each record hangs together with; records without any are missing. One call per 1,000 ids.
+
+    Raises `HubSpotError` also when the links of a record do not come to an end.
+    """
     found: dict[str, list[Link]] = {}
     unread: list[dict[str, str]] = [{"id": each} for each in dict.fromkeys(ids)]
+    pages: set[tuple[str, str]] = set()
     path = session.associations(from_object, to_object, "read")
     while unread:
         inputs, unread = unread[:READ_LIMIT], unread[READ_LIMIT:]
@@ -58,6 +62,9 @@ def read(session: Session, from_object: str, to_object: str, ids: Sequence[str])
             found.setdefault(from_id, []).extend(_links(result))
             after = wire.next_after(result)
             if after is not None:
+                if (from_id, after) in pages:
+                    raise faults.endless()
+                pages.add((from_id, after))
                 unread.append({"id": from_id, "after": after})
     return {from_id: tuple(links) for from_id, links in found.items() if links}
 

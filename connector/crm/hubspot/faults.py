@@ -188,6 +188,11 @@ def refuse_incomplete(errors: tuple[wire.RowError, ...]) -> None:
         raise UnreadRow(fault, ids=frozenset[str]().union(*(error.names for error in wrong)))
 
 
+def endless() -> HubSpotError:
+    """What to raise when an answer goes on naming a next page that brings nothing."""
+    return HubSpotError(Fault(FaultCode.UNAVAILABLE, "ENDLESS_PAGES", "HubSpot names a next page without end"))
+
+
 def of_row(error: wire.RowError) -> Fault:
     """The fault of one row of a batch."""
     code = next((BY_CODE[each] for each in error.codes if each in BY_CODE), FaultCode.REJECTED)

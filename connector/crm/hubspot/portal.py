@@ -6,7 +6,7 @@ makes the pipelines be read again.
 
 from __future__ import annotations
 
-from connector.crm.hubspot import wire
+from connector.crm.hubspot import faults, wire
 from connector.crm.hubspot.fields import Fields
 from connector.crm.hubspot.history import StageTimes, stage_times
 from connector.crm.hubspot.reads import Pipelines
@@ -120,7 +120,11 @@ class Portal:
         found: dict[str, Person] = {}
         for archived in ("true", "false"):  # whoever is in both lists is active
             after: str | None = ""
+            pages: set[str] = set()
             while after is not None:
+                if after in pages:
+                    raise faults.endless()
+                pages.add(after)
                 query = {"limit": str(OWNERS_PAGE), "archived": archived} | ({"after": after} if after else {})
                 data = self._session.get("owners", self._session.paths.owners(), query=query)
                 for each in data.get("results") or ():

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from connector.crm.hubspot import search, wire
+from connector.crm.hubspot import faults, search, wire
 from connector.crm.hubspot.feeds import FIRST_MOMENT, Walk
 from connector.crm.hubspot.fields import MODIFIED, PIPELINE
 from connector.crm.hubspot.search import idle_after
@@ -21,7 +21,6 @@ from connector.crm.hubspot.session import Session
 from connector.crm.hubspot.watched import DEAL, Watched, is_ours
 from connector.crm.port import Change
 from connector.crm.rounds import Round, RoundPage
-from connector.errors import CrmError, Fault, FaultCode
 from connector.policy.crmmap import CrmMap
 
 SECOND_LOOK = Round("second-look", every=timedelta(hours=1), seconds=1.0, share=0.10)
@@ -139,7 +138,7 @@ def _after(count: _Count, after: str | None, *, rows: int) -> _Count | None:
     if after is None:
         return None if count.archived else replace(count, archived=True, after="", idle=0)
     if after == count.after:
-        raise CrmError(Fault(FaultCode.UNAVAILABLE, "ENDLESS_PAGES", "HubSpot's list names the same next page again"))
+        raise faults.endless()
     return replace(count, after=after, idle=idle_after(count.idle, fresh=rows))
 
 

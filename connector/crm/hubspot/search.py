@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from connector.crm.hubspot import wire
+from connector.crm.hubspot import faults, wire
 from connector.crm.hubspot.session import Session
-from connector.errors import CrmError, Fault, FaultCode
 
 PAGE = 200
 """Records per page (facts: HubSpot §1)."""
@@ -140,7 +139,7 @@ def idle_after(idle: int, *, fresh: int) -> int:
     if fresh:
         return 0
     if idle >= IDLE_MOST:
-        raise CrmError(Fault(FaultCode.UNAVAILABLE, "ENDLESS_PAGES", "HubSpot names a next page without end"))
+        raise faults.endless()
     return idle + 1
 
 
