@@ -138,7 +138,9 @@ def _looks(shared: Shared, system: System, kind: Round, page: RoundPage) -> list
 
 
 def _telling(shared: Shared, system: System, changes: Sequence[Change]) -> list[Change]:
-    """Changes that are not our own last write."""
+    """Changes since acting began that are not our own last write."""
+    baseline = shared.store.baseline(system.name)
+    changes = [change for change in changes if baseline is None or change.modified_at >= baseline]
     if not changes:
         return []
     ours = shared.store.is_echo(system.name, changes)

@@ -96,9 +96,7 @@ class Walk:
         if got.after is None:
             return None
         idle = idle_after(self.idle, fresh=fresh)
-        times = [
-            at for at in feed.stamps(got.rows).values() if self.low <= at <= (at if self.high is None else self.high)
-        ]
+        times = [at for at in feed.stamps(got.rows).values() if self._holds(at)]
         counted = [at for at in times if at < recent] if self.low < recent else times
         reached = max(counted, default=self.low)
         if reached > self.low:
@@ -107,6 +105,9 @@ class Walk:
             return replace(self, after=None, idle=idle, tie=Ids())
         # An empty page tells of no time, nor does one of nothing but records that have changed since.
         return replace(self, after=got.after, idle=idle)
+
+    def _holds(self, at: int) -> bool:
+        return self.low <= at and (self.high is None or at <= self.high)
 
     def _from(self, low: int) -> Walk | None:
         return Walk(low, self.high) if self.high is None or low <= self.high else None
