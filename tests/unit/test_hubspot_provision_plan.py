@@ -304,6 +304,15 @@ def test_what_depends_on_the_deal_type_or_on_more_is_told_apart() -> None:
         assert MAP.fields[one.field].label in said
 
 
+def test_an_edition_without_conditional_logic_is_not_sent_looking_for_it() -> None:
+    found = clicks(MAP, POLICY, WANTED, a_state(burst=100))
+    assert not [step for item in found for step in item.steps if "Conditional property logic" in step]
+    (stage,) = [item for item in found if item.name == "Signed of Sales Pipeline"]
+    assert "the connector is the gate all the same" in stage.detail
+    for burst in (110, 190):
+        assert clicks(MAP, POLICY, WANTED, a_state(burst=burst)) == clicks(MAP, POLICY, WANTED, a_state())
+
+
 def test_a_gate_that_only_warns_asks_for_no_required_field() -> None:
     assert not [name for name in by_hand(mode=GateMode.WARN) if name.startswith("Stage")]
 

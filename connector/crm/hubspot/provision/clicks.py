@@ -30,13 +30,14 @@ STAGE_EDITION = "Takes a paid edition; the admin needs Edit property settings."
 LOGIC_EDITION = "Takes Professional or Enterprise, and a super admin."
 BY_LOGIC = "Stops a person before the win, and calls of API version 2026-09 or later."
 BY_STAGE = "Stops a person before the win; whether calls are stopped too is not documented."
+NO_LOGIC = "only if this edition (Free or Starter, by its limits) offers it; the connector is the gate all the same"
 PUT_BACK = "It may refuse the connector's put-back too, which then holds the deal where it is."
 
 
 def clicks(crm_map: CrmMap, policy: Policy, desired: Desired, portal: PortalState) -> tuple[Item, ...]:
     """The lines, the gate's first."""
     return (
-        *_gate(crm_map, policy, portal.pipelines),
+        *_gate(crm_map, policy, portal),
         *_deal_types(crm_map, portal),
         *_pages(crm_map, desired, portal),
         *_people(crm_map),
@@ -52,7 +53,7 @@ class _Asked:
     left: tuple[tuple[MappedField, str], ...]
 
 
-def _gate(crm_map: CrmMap, policy: Policy, pipelines: Sequence[Pipeline]) -> Iterator[Item]:
+def _gate(crm_map: CrmMap, policy: Policy, portal: PortalState) -> Iterator[Item]:
     gate = policy.gate
     blocking = gate.mode in BLOCKING or any(one.mode in BLOCKING for one in gate.exceptions)
     if not blocking or not gate.requirements:
@@ -61,18 +62,20 @@ def _gate(crm_map: CrmMap, policy: Policy, pipelines: Sequence[Pipeline]) -> Ite
     plain = gate.mode in BLOCKING and not gate.exceptions
     but = "" if plain else " It stops deals too for which the gate has another mode."
     tail = f"{OVERRIDE}{but} {PASSES}"
-    won = [
-        (one, stage) for one in pipelines for stage in one.won if not crm_map.pipelines or one.id in crm_map.pipelines
-    ]
+    watched = [one for one in portal.pipelines if not crm_map.pipelines or one.id in crm_map.pipelines]
+    won = [(pipeline, stage) for pipeline in watched for stage in pipeline.won]
     if asked.always and won:
-        yield _by_logic(won, asked.always, f"{BY_LOGIC} {LOGIC_EDITION} {tail}")
+        if portal.has_logic:
+            yield _by_logic(won, asked.always, f"{BY_LOGIC} {LOGIC_EDITION} {tail}")
         for pipeline, stage in won:
             steps = _stage_steps(pipeline, stage.label, asked.always)
-            detail = "instead, where the edition has no conditional logic: ask when a deal enters this stage"
+            instead = "instead, where the edition has no conditional logic" if portal.has_logic else NO_LOGIC
             why = f"{BY_STAGE} {STAGE_EDITION} {tail}"
+            detail = f"{instead}: ask when a deal enters this stage"
             yield Item(Do.BY_HAND, STAGE, f"{stage.label} of {pipeline.label}", detail, why, steps=steps)
     for values, fields in asked.by_deal_type.items():
-        yield _by_deal_type(crm_map, values, fields)
+        if portal.has_logic:
+            yield _by_deal_type(crm_map, values, fields)
     if asked.left:
         told = "; ".join(f"{_name(field)} when {when}" for field, when in asked.left)
         detail = f"nothing to do: the connector asks for {told}"

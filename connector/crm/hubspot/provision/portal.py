@@ -18,6 +18,9 @@ from connector.errors import Advice
 from connector.handoff.model import Stage
 
 FORBIDDEN = 403
+FREE_OR_STARTER = 100
+"""Calls in the rolling window of such a portal; a marketplace app is told 110 in any (facts: HubSpot §3e)."""
+
 ARCHIVED: Mapping[str, str] = {"archived": "true"}
 NO_ROWS: Mapping[str, object] = {"inputs": []}
 TYPE_IDS: Mapping[str, str] = {
@@ -90,7 +93,8 @@ Named = Mapping[str, Present]
 class PortalState:
     """Everything a plan compares with. ``rooms`` is by type id, ``room`` over all types; both may be unknown.
 
-    ``properties`` and ``archived`` are by object and name, ``groups`` the names by object.
+    ``properties`` and ``archived`` are by object and name, ``groups`` the names by object. ``burst`` is how many calls
+    it allows in its rolling window, by which editions are told apart; 0 when it did not tell.
     """
 
     account: Account
@@ -100,7 +104,13 @@ class PortalState:
     pipelines: tuple[Pipeline, ...] = ()
     rooms: Mapping[str, Room] = field(default_factory=dict)
     room: Room | None = None
+    burst: int = 0
     unread: tuple[str, ...] = ()
+
+    @property
+    def has_logic(self) -> bool:
+        """Whether its edition may have conditional property logic: Professional and above do (facts: HubSpot §4)."""
+        return self.burst != FREE_OR_STARTER
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -139,6 +149,7 @@ def read_portal(session: Session, account: Account, objects: Iterable[str]) -> P
         archived={name: _properties(session, name, query=ARCHIVED) for name in named},
         groups={name: _groups(session, name) for name in named},
         pipelines=tuple(_pipelines(session)),
+        burst=session.burst_limit,
         unread=tuple(unread),
     )
 
