@@ -38,9 +38,9 @@ GIVEN_UP_AFTER = 5.0
 NOTE = """\
 The daemon runs as it does in earnest: its listener reads the letters while they come in and stores the looks they lead
 to, in the same SQLite file. Senders and sandbox share the machine with it. An answer is the whole of a request: sent,
-judged, stored on disk, answered. The last column is the daemon's processor time per request, reading included. Where the
-machine is busy with something else, ten requests of one event each cannot keep up, and the vendor sends more of them in
-one."""
+judged, stored on disk, answered. The last column is the daemon's processor time per request, reading included. On a
+machine that is busy with something else, ten requests of one event each fall behind, and the vendor then sends more
+events in each."""
 
 
 @dataclass(slots=True)

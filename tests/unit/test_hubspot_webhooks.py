@@ -177,6 +177,7 @@ def box(clock: ManualClock) -> Iterator[Letterbox]:
 @pytest.fixture
 def ear(box: Letterbox, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ear]:
     monkeypatch.setattr(webhooks, "IDLE", 0.0)
+    monkeypatch.setattr(webhooks, "MOMENT", 0.0)
     feed = WebhookFeed(
         session=None,  # type: ignore[arg-type]  # nothing is asked of the portal here
         meaning=Meaning(Fields(a_map()), a_map(), HS),

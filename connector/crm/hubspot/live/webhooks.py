@@ -32,6 +32,10 @@ AT_ONCE = 500
 IDLE = 0.5
 """Seconds without a letter after which an empty hint is yielded, so that whoever listens can do other things."""
 
+MOMENT = 0.05
+"""Seconds that letters gather between two readings of less than `AT_ONCE`: reading each as it comes would have the disk
+do more for our reading than for what is delivered meanwhile."""
+
 TOGETHER = 5.0
 """Seconds for which records whose deals must be asked of the portal wait for more of their kind: a portal in which
 people mail all day would otherwise be asked for each mail, and a call answers for a thousand."""
@@ -152,6 +156,8 @@ class WebhookFeed:
                 heard=feeds,
             )
             self._put_away()
+            if len(fresh) < AT_ONCE:
+                stop.wait(MOMENT)
 
     def deals_of(self, refs: Sequence[Ref]) -> Mapping[Ref, tuple[str, ...]]:
         """The deals that these hang on. Raises `CrmError`."""
