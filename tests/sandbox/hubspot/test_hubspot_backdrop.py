@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from connector.sandbox.hubspot import backdrop, crowd
+from connector.sandbox.hubspot import backdrop, crowd, search
+from connector.sandbox.hubspot.asked import Asked
 from connector.sandbox.hubspot.derive import epoch_ms
+from connector.sandbox.hubspot.kinds import SEPTEMBER_2026
 from connector.sandbox.hubspot.stretches import EVERY, PERIOD, Picked, Run, Stretch, both, disjoint
 
 DEALS = "/crm/objects/2026-09/deals"
@@ -149,13 +151,24 @@ def test_a_million_cost_neither_memory_nor_time(huge: Any) -> None:
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert grown < 2_000_000
+
+
+def test_a_page_of_a_million_is_found_at_once(huge: Any) -> None:
     took = []
     for number in range(5):
-        asked = [_filter("hs_lastmodifieddate", "GTE", _ms(huge, 100_000 * (number + 1)))]
-        started = time.perf_counter()
-        _search(huge, *asked, after=str(number * 2_000))
-        took.append((time.perf_counter() - started) * 1000)
-    assert sorted(took)[0] < PAGE_MS
+        since = _filter("hs_lastmodifieddate", "GTE", _ms(huge, 100_000 * (number + 1)))
+        body = {
+            "filterGroups": [{"filters": [since]}],
+            "sorts": ["hs_lastmodifieddate"],
+            "limit": 200,
+            "after": str(number * 2_000),
+        }
+        asked = Asked(huge.world, SEPTEMBER_2026, DEALS, {"type": "deals"}, (), b"{}", body, "app:x")
+        # The time of this thread's processor, so that it says nothing of what else the machine does.
+        started = time.thread_time()
+        assert search.search(asked).rows == 200
+        took.append((time.thread_time() - started) * 1000)
+    assert sorted(took)[2] < PAGE_MS
 
 
 def test_many_deals_share_a_millisecond(portal: Any) -> None:
