@@ -111,7 +111,7 @@ def run(*, quick: bool) -> Point:
         name="neighbour",
         title=f"10. {deals:,} wins at once on HubSpot beside an integration that takes {SHARE:.0%} of the limits",
         targets=(
-            *(Target(f"{one.feed}: a win is handed off, longest", max(one.last), ESSENTIALS_LIMIT, "s") for one in found),
+            *(Target(f"{one.feed}: a win handed off, longest", max(one.last), ESSENTIALS_LIMIT, "s") for one in found),
             *(Target(f"{one.feed}: calls refused as too many", one.share, REFUSED_LIMIT, "%") for one in found),
             Target("lost or doubled", sum(each.lost + each.doubled for each in found), 0),
         ),
