@@ -65,7 +65,8 @@ def assert_whole(desk: Desk, deal_id: str) -> None:
 
 def test_lost_after_everything_was_written(ground: Site) -> None:
     deals = {desk.name: [*desk.won(2), *desk.won(1, amount=80_000)] for desk in ground.desks}
-    make_passes(ground, 1)
+    # HubSpot's note is pinned when the deal is looked at again after our own writes.
+    make_passes(ground, 3)
     before = {(desk.name, deal): picture(desk, deal) for desk in ground.desks for deal in deals[desk.name]}
     seen = {desk.name: desk.seq() for desk in ground.desks}
 

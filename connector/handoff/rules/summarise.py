@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from connector.handoff import summary
 from connector.handoff.case import Case, fingerprint
@@ -19,8 +18,6 @@ from connector.handoff.summary import Part
 
 NAME = "summary"
 PINNED = "pinned"
-PIN_AFTER = timedelta(minutes=1)
-"""When the deal is looked at again for a note that is to be pinned once it is there."""
 
 
 def find(case: Case) -> Finding | None:
@@ -36,9 +33,7 @@ def find(case: Case) -> Finding | None:
     actions: tuple[Action, ...] = (*field.actions, *notes.actions, *pin.actions)
     state = "The summary is written." if actions else "The summary is up to date."
     remark = field.remark + notes.remark + pin.remark
-    return Finding(
-        NAME, Verdict.ACT if actions else Verdict.IN_SYNC, state + remark, actions=actions, recheck_at=_pin_at(case)
-    )
+    return Finding(NAME, Verdict.ACT if actions else Verdict.IN_SYNC, state + remark, actions=actions)
 
 
 def _field(case: Case, text: str) -> Change:
@@ -99,7 +94,10 @@ def _there(case: Case, step: str) -> CrmNote | None:
 
 
 def _pin(case: Case) -> Change:
-    """Pin the note, unless something is pinned that is not ours, or a person took our pin off."""
+    """Pin the note, unless something is pinned that is not ours, or a person took our pin off.
+
+    Only a note that is there can be pinned, so it is done at the next look, which our own writes bring about.
+    """
     note = _there(case, summary.STEP)
     if note is None or PINNED not in case.policy.fields:
         return Change(None)
@@ -108,13 +106,6 @@ def _pin(case: Case) -> Change:
     if pinned and pinned not in ours:
         return Change(None)
     return change_deal(case, {PINNED: note.id}, reason="The summary stands at the top of the deal's history.")
-
-
-def _pin_at(case: Case) -> datetime | None:
-    """When to look for the note that is being made."""
-    awaited = PINNED in case.policy.fields and not case.snapshot.deal.text(PINNED)
-    made = summary.STEP in case.ledger.effects
-    return case.now + PIN_AFTER if awaited and not made and _there(case, summary.STEP) is None else None
 
 
 def _ours(note: CrmNote, last: str) -> bool:
