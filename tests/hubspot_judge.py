@@ -5,6 +5,7 @@ Not a client: nothing is sent here. How the operations are found is `hubspot_lib
 
 from __future__ import annotations
 
+import functools
 import json
 import types
 from collections import Counter
@@ -63,7 +64,7 @@ def problems(exchange: Exchange, operation: Operation) -> list[str]:
     """What is wrong with a request or its answer by the library's own models."""
     found = [f"{operation.name}: {what}" for what in _request_problems(exchange, operation)]
     try:
-        _check_answer(exchange, operation)
+        _check_answer(exchange.status, exchange.answer, operation.path[0], _Model(operation.answer))
     except (AssertionError, ValidationError) as problem:
         found.append(f"{operation.name}: {problem}")
     return found
@@ -218,18 +219,33 @@ def _object_misfits(
             yield f"{where}.{key} is missing"
 
 
-def _check_answer(exchange: Exchange, operation: Operation) -> None:
-    if exchange.status == 204 or not exchange.answer.startswith((b"{", b"[")):
+@dataclass(frozen=True, slots=True, eq=False)
+class _Model:
+    """A model of an answer, told apart by which it is: not all of them can be hashed."""
+
+    answer: Any
+
+    def __hash__(self) -> int:
+        return hash(repr(self.answer))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Model) and repr(other.answer) == repr(self.answer)
+
+
+# The same long lists of properties are answered again and again.
+@functools.lru_cache(maxsize=512)
+def _check_answer(status: int, answer: bytes, area: str, model: _Model) -> None:
+    if status == 204 or not answer.startswith((b"{", b"[")):
         return
-    body = json.loads(exchange.answer)
-    if exchange.status == TOO_MANY or (exchange.status >= 400 and operation.path[0] == OAUTH):
+    body = json.loads(answer)
+    if status == TOO_MANY or (status >= 400 and area == OAUTH):
         return
-    if exchange.status >= 400:
+    if status >= 400:
         strict_error(body)
-    elif isinstance(operation.answer, tuple):
-        strict_page(operation.answer[0], body)
-    elif operation.answer is not None:
-        strict(operation.answer, body)
+    elif isinstance(model.answer, tuple):
+        strict_page(model.answer[0], body)
+    elif model.answer is not None:
+        strict(model.answer, body)
 
 
 def _is(value: Any, hint: type) -> bool:
