@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+import hubspot_index
 import pytest
 from hubspot_index import FEED, LOOKBACK, START, Index, Poller, numeric, textual
 
@@ -159,6 +160,21 @@ def test_pages_without_end_are_a_fault_and_not_a_loop() -> None:
         with pytest.raises(CrmError):
             list(search.everything(index, Query("deals", (), (), sort=search.ID)))  # type: ignore[arg-type]
         assert index.calls < 500
+
+
+def test_more_records_changed_since_than_can_be_paged_wait_for_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "MOST_RESULTS", 1000)
+    monkeypatch.setattr(hubspot_index, "MOST", 1000)
+    rows = spread(1050, gap=10)
+    now = START + 10_000 * 60_000
+    index = Index(rows, shown=dict.fromkeys(rows, now))
+    poller = Poller(index)
+    with pytest.raises(CrmError):
+        poller.poll(now=now)
+    assert index.calls < 200
+    index.rows, index.shown = dict.fromkeys(rows, now), {}
+    poller.poll(now=now)
+    assert {each for each, _ in poller.told} == {str(each) for each in rows}
 
 
 def test_a_page_of_nothing_but_records_changed_since_carries_nothing_away() -> None:

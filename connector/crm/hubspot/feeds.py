@@ -63,7 +63,8 @@ class Feed:
 class Walk:
     """A reading of a stretch of time in progress, oldest first, both ends included; without ``high`` up to now.
 
-    ``tie`` is the place within the millisecond ``low``, where one fills a page by itself.
+    ``tie`` is the place within the millisecond ``low``, where one fills a page by itself. ``ceiling`` is set where a
+    page showed only records that changed since: what the index holds up to there is read first.
     """
 
     low: int
@@ -71,15 +72,17 @@ class Walk:
     after: str | None = None
     idle: int = 0
     tie: Ids | None = None
+    ceiling: int | None = None
 
     def page(self, session: Session, feed: Feed) -> Page:
         """The next page."""
         name = feed.modified
         if self.tie is not None:
             return page(session, self.tie.of(feed.query.also(where(name, "EQ", str(self.low)))))
+        top = self.ceiling if self.ceiling is not None else self.high
         stretch = where(name, "GTE", str(self.low))
-        if self.high is not None:
-            stretch = {**where(name, "BETWEEN", str(self.low)), "highValue": str(self.high)}
+        if top is not None:
+            stretch = {**where(name, "BETWEEN", str(self.low)), "highValue": str(top)}
         return page(session, replace(feed.query.also(stretch), after=self.after))
 
     def onward(self, feed: Feed, got: Page, *, fresh: int, recent: int) -> Walk | None:
@@ -94,42 +97,48 @@ class Walk:
             within = self.tie.onward(got, fresh=fresh)
             return replace(self, tie=within) if within is not None else self._from(self.low + 1)
         if got.after is None:
-            return None
-        idle = idle_after(self.idle, fresh=fresh)
+            return self._from(self.ceiling + 1) if self.ceiling is not None else None
         times = [at for at in feed.stamps(got.rows).values() if self._holds(at)]
         counted = [at for at in times if at < recent] if self.low < recent else times
         reached = max(counted, default=self.low)
         if reached > self.low:
-            return replace(self, low=reached, after=None, idle=idle)
-        if got.rows and (counted or not _follows(got)):
+            return self._from(reached)
+        idle = idle_after(self.idle, fresh=fresh)
+        if counted:
             return replace(self, after=None, idle=idle, tie=Ids())
-        # An empty page tells of no time, nor does one of nothing but records that have changed since.
-        return replace(self, after=got.after, idle=idle)
+        if got.rows and self.ceiling is None and self.low < recent:
+            return replace(self, after=None, idle=idle, ceiling=recent - 1)
+        # An empty page tells of no time, nor does one of nothing but records that have changed since. At the cap the
+        # stretch is read from its start again: by then the index may know them by their new times.
+        return replace(self, after=got.after if _leads_on(got.after) else None, idle=idle)
 
     def _holds(self, at: int) -> bool:
         return self.low <= at and (self.high is None or at <= self.high)
 
     def _from(self, low: int) -> Walk | None:
-        return Walk(low, self.high) if self.high is None or low <= self.high else None
+        if self.high is not None and low > self.high:
+            return None
+        below = self.ceiling is not None and low <= self.ceiling
+        return Walk(low, self.high, ceiling=self.ceiling if below else None)
 
     def data(self) -> list[object]:
         """For the store."""
         tie = self.tie
         within = [tie.last, tie.expected, tie.read, tie.doubt, tie.digits, tie.after, tie.idle] if tie else None
-        return [self.low, self.high, self.after, self.idle, within]
+        return [self.low, self.high, self.after, self.idle, within, self.ceiling]
 
     @staticmethod
     def of(data: Sequence[object]) -> Walk:
         """Back from the store; a walk in an older form begins again where it stood."""
-        if len(data) != 5:
+        if len(data) != 6:
             return Walk(low=int(str(data[0])))
-        low, high, after, idle, within = data
-        return Walk(low, high, after, idle, Ids(*within) if within else None)  # type: ignore[arg-type, misc]  # as `data` wrote it
+        low, high, after, idle, within, ceiling = data
+        return Walk(low, high, after, idle, Ids(*within) if within else None, ceiling)  # type: ignore[arg-type, misc]  # as `data` wrote it
 
 
-def _follows(got: Page) -> bool:
-    """Whether the page's cursor leads to another page that may be asked for."""
-    return got.after is not None and got.after.isdigit() and int(got.after) + PAGE <= MOST_RESULTS
+def _leads_on(after: str) -> bool:
+    """Whether a page's cursor may be followed: not past the cap."""
+    return not after.isdigit() or int(after) + PAGE <= MOST_RESULTS
 
 
 @dataclass(frozen=True, slots=True)
