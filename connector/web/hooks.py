@@ -139,6 +139,8 @@ class Hooks:
             return entrance.door.open(Delivery("POST", query, headers, body))
         except Refused as refused:
             raise _Turned(STATUSES[refused.refusal], refused.refusal.value, refused.why) from refused
+        except Exception as error:  # the clock may be the database's, and away; it must be brought again
+            raise _Turned(UNAVAILABLE, "failed", type(error).__name__) from error
 
     async def _read(self, receive: Receive, *, declared: str, until: float) -> bytes:
         """The body, given up as soon as it is too large, whether its length was told or not. Raises `_Turned`."""

@@ -81,16 +81,17 @@ def a_gate(
     store: Store,
     post: Callable[[Sequence[str]], None] | None = None,
     others: dict[str, str] | None = None,
+    door: type[HubSpotDoor] = HubSpotDoor,
     **options: Any,
 ) -> Iterator[Gate]:
     gate = Gate(0, store, Telemetry())
-    door = HubSpotDoor(
+    own = door(
         url=URL,
         secrets=(SECRET, "the previous one"),
         home=lambda: gate.home[0],
         now=SystemClock().now,
     )
-    entrances = [Entrance(system="hs", path=PATH, door=door, post=post or store.letterbox(HS).post)]
+    entrances = [Entrance(system="hs", path=PATH, door=own, post=post or store.letterbox(HS).post)]
     for name, secret in (others or {}).items():
         path, box = f"/webhooks/hubspot/{name}", store.letterbox(SystemName(name))
         url = URL.replace(PATH, path)
@@ -331,6 +332,19 @@ def test_a_full_letterbox_sends_the_vendor_away(gate: Gate) -> None:
         assert closed.post(body, headers) == 503, "what was not stored is not known as stored"
         assert closed.counted("full") == 2
     assert [line["event"] for line in lines] == ["delivery.lost"]
+
+
+def test_a_door_that_breaks_asks_for_the_delivery_again(gate: Gate) -> None:
+    def away() -> datetime:
+        raise OSError("the database, whose clock it is, is away")
+
+    class Broken(HubSpotDoor):
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**{**given, "now": away})
+
+    with a_gate(gate.store, door=Broken) as broken, capture_logs() as lines:
+        assert broken.post(as_body(an_event())) == 503
+    assert [(line["event"], line["why"]) for line in lines] == [("delivery.lost", "OSError")]
 
 
 def test_a_store_that_fails_or_hangs_is_no_success(gate: Gate) -> None:
