@@ -5,7 +5,8 @@ are never applied to older versions, and hold for batches row by row (facts: Hub
 
 Settings: `conditional_rules` [{"object", "property", "controlling", "values"}]: `property` must be filled once
 `controlling` is set to one of `values`; `stored_value_satisfies` (true): whether a value that the record has already
-is enough, which is not settled (facts: HubSpot §8.2); `create_form` {object: [properties]}.
+is enough, and `rules_on_every_write` (false): whether a record in that state is judged at changes of other properties
+too; neither is settled (facts: HubSpot §8.2); `create_form` {object: [properties]}.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 CONDITIONAL = "conditional_rules"
 STORED = "stored_value_satisfies"
+ALWAYS = "rules_on_every_write"
 CREATE_FORM = "create_form"
 
 Changes = dict[str, str | None]
@@ -65,10 +67,12 @@ def _check_conditions(world: World, kind: Kind, changes: Changes, row: Row | Non
     if not tiers.tier(world).conditional_rules:
         return
     kept = row.values if row is not None and world.settings.get(STORED, True) else {}
+    state = row.values if row is not None and world.settings.get(ALWAYS) else {}
     missing: list[Detail] = []
     for rule in world.settings.get(CONDITIONAL, ()):
         name, controlling = rule["property"], rule["controlling"]
-        if rule.get("object", "deals") != kind.table or changes.get(controlling) not in rule["values"]:
+        found = changes.get(controlling, state.get(controlling))
+        if rule.get("object", "deals") != kind.table or found not in rule["values"]:
             continue
         if not changes.get(name, kept.get(name)):
             message = f"{name} is required because of a conditional property rule based on [{controlling}]"

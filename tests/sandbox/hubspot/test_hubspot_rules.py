@@ -53,6 +53,15 @@ def test_a_stored_value_may_or_may_not_do(ruled: Any, stored: bool, status: int)
     assert ruled.ask("PATCH", f"{DEALS}/{deal.id}", {"properties": clearing}).status_code == 400
 
 
+@pytest.mark.parametrize(("always", "status"), [(False, 200), (True, 400)])
+def test_a_won_deal_may_or_may_not_be_judged_at_other_changes(ruled: Any, always: bool, status: int) -> None:
+    ruled.world.settings["rules_on_every_write"] = always
+    deal = ruled.deal(**WIN)
+    assert ruled.ask("PATCH", f"{DEALS}/{deal.id}", {"properties": {"amount": "1"}}).status_code == status
+    ruled.ok("PATCH", f"{DEALS}/{deal.id}", {"properties": {"dealstage": "contractsent"}})
+    ruled.ok("PATCH", f"{DEALS}/{deal.id}", {"properties": {"amount": "2"}})
+
+
 def test_in_a_batch_each_row_is_judged(ruled: Any) -> None:
     good, bad = ruled.deal(handoff_champion="Ana"), ruled.deal()
     inputs = [{"id": row.id, "properties": WIN, "objectWriteTraceId": row.id} for row in (good, bad)]
