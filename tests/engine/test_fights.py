@@ -117,6 +117,21 @@ def test_a_put_back_that_only_found_the_crm_busy_is_no_refusal() -> None:
     assert desk.deal(deal_id)["stage"] == OPEN_STAGE.id
 
 
+def test_a_spell_of_observing_forgets_nothing_of_a_fight() -> None:
+    desk = a_desk()
+    deal_id = desk.a_deal(**a_gap())
+    desk.run()
+    a_round(desk, deal_id)
+    assert a_round(desk, deal_id) == OPEN_STAGE.id
+    before = desk.store.facts(SYSTEM, [deal_id])[deal_id]
+    desk.restart(act=False)
+    desk.crm.tell_again(deal_id)
+    desk.run()
+    after = desk.store.facts(SYSTEM, [deal_id])[deal_id]
+    assert (after.bounces, after.put_back_at) == (before.bounces, before.put_back_at)
+    assert len(after.bounces) == 1
+
+
 def test_in_observe_mode_nothing_is_put_back_and_nothing_counts() -> None:
     desk = a_desk(act=False)
     deal_id = desk.a_deal(**a_gap())

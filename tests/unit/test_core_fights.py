@@ -379,6 +379,24 @@ def test_a_handoff_reopened_and_won_again_unseen_goes_on() -> None:
     assert world.made == made
 
 
+def test_a_lost_ledger_takes_the_generation_from_the_keys_and_not_from_the_history() -> None:
+    world = a_world(deal={})
+    for _ in range(2):
+        world.wait(days=40)
+        world.win()
+        world.run()
+        world.wait(days=1)
+        world.reopen()
+    assert world.run().generation == 2
+    made = list(world.made)
+    world.lose_ledger()
+    assert world.run().generation == 2
+    world.wait(hours=1)
+    world.win()
+    assert world.run().generation == 2
+    assert world.made == made
+
+
 def test_several_unseen_wins_are_taken_in_their_order() -> None:
     first = a_passing(entered_at=NOW - timedelta(hours=3), left_at=NOW - timedelta(hours=2), left_by=OURSELVES)
     second = a_passing(entered_by=ROBOT, left_by=OURSELVES)
