@@ -139,11 +139,11 @@ def test_what_stays_refused_without_the_field_keeps_its_first_words(portal: Port
     assert "closed_won_reason" in outcome.fault.message
 
 
-def normalizing(**made: str) -> Any:
-    """A portal that rewrites these properties and says so."""
+def normalizing(*, on_row: bool, **made: str) -> Any:
+    """A portal that rewrites these properties and says so, on each row or once for the batch."""
 
     def answer(asked: Asked) -> Reply:
-        results = []
+        results, said = [], []
         for row in asked.body["inputs"]:
             kept = {name: made.get(name, text) for name, text in row["properties"].items()}
             warnings = [
@@ -154,14 +154,16 @@ def normalizing(**made: str) -> Any:
                 for name, text in row["properties"].items()
                 if kept[name] != text
             ]
-            results.append({**confirmed(row), "properties": kept} | ({"warnings": warnings} if warnings else {}))
-        return Reply({"results": results})
+            said += warnings
+            results.append({**confirmed(row), "properties": kept} | ({"warnings": warnings} if on_row else {}))
+        return Reply({"results": results} | ({} if on_row else {"warnings": said}))
 
     return answer
 
 
-def test_what_the_portal_made_of_a_value_is_told(portal: Portal) -> None:
-    portal.otherwise = normalizing(handoff_missing="Champion: Ask.")
+@pytest.mark.parametrize("on_row", [True, False])
+def test_what_the_portal_made_of_a_value_is_told(portal: Portal, on_row: bool) -> None:
+    portal.otherwise = normalizing(on_row=on_row, handoff_missing="Champion: Ask.")
     outcomes = a_crm(portal).apply([patch("1", missing="champion:  ask.", gate="Held"), patch("2", gate="Held")])
     assert outcomes == (Applied("1", WRITTEN_AT, kept=(("missing", "Champion: Ask."),)), Applied("2", WRITTEN_AT))
 

@@ -311,6 +311,24 @@ class TestWithoutUniqueKeys:
         assert types == [("31", 216), ("21", 192)]
         assert len(created.body["inputs"]) == 1
 
+    @pytest.mark.parametrize(
+        ("kind", "plural", "to_deal", "to_company"),
+        [(Kind.NOTE, "notes", 214, 190), (Kind.MEETING, "meetings", 212, 188)],
+    )
+    def test_notes_and_meetings_are_made_alike_and_never_searched_for(
+        self, crm: Any, portal: Portal, kind: Kind, plural: str, to_deal: int, to_company: int
+    ) -> None:
+        write = Write(kind, Operation.UPSERT, {"body": "x"}, key="hs:31:1:new", parents=(DEAL, ACCOUNT))
+        assert crm.apply([write]) == (Applied("99", WRITTEN_AT),)
+        paths = [path.removeprefix("/crm/") for path in portal.paths()]
+        assert f"associations/2026-09/deals/{plural}/batch/read" in paths
+        assert not any("search" in path or "upsert" in path for path in paths)
+        created = next(asked for asked in portal.asked if asked.path.endswith(f"/{plural}/batch/create"))
+        (row,) = created.body["inputs"]
+        types = [(link["to"]["id"], link["types"][0]["associationTypeId"]) for link in row["associations"]]
+        assert types == [("31", to_deal), ("21", to_company)]
+        assert row["objectWriteTraceId"]
+
     def test_keys_are_found_through_the_deal(self, crm: Any) -> None:
         assert crm.find(Kind.TASK, {"hs:31:1:there": "31", "hs:31:1:new": "31"}) == {"hs:31:1:there": "91"}
 

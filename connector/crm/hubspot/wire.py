@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -85,18 +85,24 @@ def obj(data: Json) -> Obj:
         updated_at=moment(str(data.get("updatedAt") or "")),
         trace=str(data.get("objectWriteTraceId") or ""),
         history={name: _moments(entries) for name, entries in (data.get("propertiesWithHistory") or {}).items()},
-        normalized=any(
-            each.get("category") == NORMALIZED for each in data.get("warnings") or () if isinstance(each, Mapping)
-        ),
+        normalized=_normalized(data),
     )
 
 
 def batch(data: Json) -> Batch:
     """A batch's answer, 200 and 207 alike: ``numErrors`` and ``errors`` tell, never the status."""
+    results = tuple(obj(each) for each in data.get("results") or () if isinstance(each, Mapping))
+    if _normalized(data):
+        # A warning on the whole batch names no row (facts: HubSpot §5 does not say where it stands).
+        results = tuple(replace(each, normalized=True) for each in results)
     return Batch(
-        results=tuple(obj(each) for each in data.get("results") or () if isinstance(each, Mapping)),
+        results=results,
         errors=errors(data),
     )
+
+
+def _normalized(data: Json) -> bool:
+    return any(each.get("category") == NORMALIZED for each in data.get("warnings") or () if isinstance(each, Mapping))
 
 
 def errors(data: Json) -> tuple[RowError, ...]:
