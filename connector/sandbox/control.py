@@ -5,11 +5,9 @@ Not a vendor API: nothing the connector runs may call it, except the chat sink, 
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-import inspect
-import json
 from contextlib import ExitStack
-from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,13 +21,13 @@ from connector.sandbox.hubspot.feeds.desk import ACTIONS as FEED_ACTIONS
 from connector.sandbox.hubspot.feeds.desk import FeedDesk
 from connector.sandbox.rows import Missing, NotUnique, Refused
 from connector.sandbox.salesforce.pubsub.desk import ACTIONS, Desk
+from connector.sandbox.wording import Json, act, body_of, instant, need, refused, settled, shown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
 
-    from connector.sandbox.rows import Row
     from connector.sandbox.state import World
 
 Worlds = dict[str, "World"]
@@ -59,7 +57,7 @@ def load(world: World, folder: Path) -> Any:
 
 def app(worlds: Worlds, *, keep_clock: Callable[[], None]) -> Starlette:
     """The ASGI app of the control port."""
-    return Starlette(routes=_Control(worlds, keep_clock).routes(), exception_handlers={HTTPException: _refused})
+    return Starlette(routes=_Control(worlds, keep_clock).routes(), exception_handlers={HTTPException: refused})
 
 
 class _Control:
@@ -114,7 +112,7 @@ class _Control:
 
     async def reset(self, request: Request) -> Any:
         """Empty one system or both; schema, settings and people stay. Both: chat messages go too."""
-        body = await _json(request)
+        body = await body_of(request)
         chosen = self._chosen(body.get("system"))
         if len(chosen) == len(self._worlds):
             self._first.messages.clear()
@@ -126,15 +124,15 @@ class _Control:
 
     async def seed(self, request: Request) -> Any:
         """Fill with a book of business: {seed, deals, systems?}."""
-        body = await _json(request)
+        body = await body_of(request)
         chosen = {n: w for n, w in self._worlds.items() if n in (body.get("systems") or list(self._worlds))}
         done = fill(chosen, seed=int(body.get("seed", 1)), deals=int(body.get("deals", 200)))
         return {"seeded": list(chosen), "result": done}
 
     async def load(self, request: Request) -> Any:
         """Load a folder of CSV files: {system, folder}."""
-        body = await _json(request)
-        return load(self._one(body), Path(_need(body, "folder")))
+        body = await body_of(request)
+        return load(self._one(body), Path(need(body, "folder")))
 
     async def people(self, _request: Request) -> Any:
         """Everybody who works at the selling company."""
@@ -142,14 +140,14 @@ class _Control:
 
     async def settings(self, request: Request) -> Any:
         """Change one setting of one system: {system, key, value}."""
-        body = await _json(request)
+        body = await body_of(request)
         world = self._one(body)
-        world.setting(_need(body, "key"), body.get("value"))
+        world.setting(need(body, "key"), body.get("value"))
         return {"system": world.name, "settings": world.settings}
 
     async def token(self, request: Request) -> Any:
         """A session of a user of the Salesforce org, as an admin's own tools hold one: {username}."""
-        username = _need(await _json(request), "username")
+        username = need(await body_of(request), "username")
         world = self._one({"system": "sf"})
         user = world.table("User").find_unique("Username", username)
         if user is None:
@@ -161,14 +159,14 @@ class _Control:
 
         With {system: "hs", object} records of the portal are merged into the master, one after the other.
         """
-        body = await _json(request)
+        body = await body_of(request)
         world, package = self._place(body)
         merging = import_module(f"connector.sandbox.{package}.merging")
-        named = (_need(body, "master"), _need(body, "losers"))
+        named = (need(body, "master"), need(body, "losers"))
         by = body.get("by", PERSON)
         try:
             if package == "hubspot":
-                return {"result": merging.merge_all(world, _need(body, "object"), *named, by=by)}
+                return {"result": merging.merge_all(world, need(body, "object"), *named, by=by)}
             return {"moved": merging.merge_accounts(world, *named, by=by)}
         except Missing as error:
             raise HTTPException(404, f"no record {error}") from error
@@ -177,13 +175,13 @@ class _Control:
 
     async def undelete(self, request: Request) -> Any:
         """Take a record, and what went with it, out of the recycle bin: {system? (sf), object, id, by?}."""
-        body = await _json(request)
+        body = await body_of(request)
         world, package = self._place(body)
         merging = import_module(f"connector.sandbox.{package}.merging")
-        name = _need(body, "object")
+        name = need(body, "object")
         self._table({"system": world.name, "object": name})
         try:
-            return {"restored": merging.undelete(world, name, _need(body, "id"), by=body.get("by", PERSON))}
+            return {"restored": merging.undelete(world, name, need(body, "id"), by=body.get("by", PERSON))}
         except Missing as error:
             raise HTTPException(404, f"{name} {error} is not in the recycle bin") from error
         except NotUnique as error:
@@ -191,13 +189,13 @@ class _Control:
 
     async def touch(self, request: Request) -> Any:
         """Change many deals of the portal in one millisecond: {count, at?, by?}; missing ones are made."""
-        body = await _json(request)
+        body = await body_of(request)
         crowd = import_module("connector.sandbox.hubspot.crowd")
-        at = _instant(body["at"]) if "at" in body else None
+        at = instant(body["at"]) if "at" in body else None
         world = self._one({"system": "hs"})
         try:
             with world.lock:
-                ids = crowd.touch(world, int(_need(body, "count")), at=at, by=body.get("by", PERSON))
+                ids = crowd.touch(world, int(need(body, "count")), at=at, by=body.get("by", PERSON))
         except ValueError as error:
             raise HTTPException(400, str(error)) from error
         return {"touched": len(ids), "first": ids[0], "last": ids[-1]}
@@ -210,11 +208,11 @@ class _Control:
 
     async def set_clock(self, request: Request) -> Any:
         """{advance: seconds}, {freeze: ISO instant} or {resume: true}."""
-        body = await _json(request)
+        body = await body_of(request)
         if body.get("resume"):
             self._clock.resume()
         if "freeze" in body:
-            self._clock.freeze(_instant(body["freeze"]))
+            self._clock.freeze(instant(body["freeze"]))
         if "advance" in body:
             self._clock.advance(float(body["advance"]))
         self._keep_clock()
@@ -228,11 +226,11 @@ class _Control:
 
     async def add_fault(self, request: Request) -> Any:
         """Plant a fault: {system, match, kind, count?, skip?, arg?}."""
-        body = await _json(request)
+        body = await body_of(request)
         known = {key: body[key] for key in ("count", "skip", "arg") if key in body}
         try:
             return self._faults.add(
-                system=body.get("system", "*"), match=body.get("match", ""), kind=_need(body, "kind"), **known
+                system=body.get("system", "*"), match=body.get("match", ""), kind=need(body, "kind"), **known
             )
         except (ValueError, TypeError) as error:
             raise HTTPException(400, str(error)) from error
@@ -267,13 +265,13 @@ class _Control:
 
     async def start_play(self, request: Request) -> Any:
         """Play a sales period: {system?, deals, seed, pace}."""
-        body = await _json(request)
+        body = await body_of(request)
         scenarios = import_module("connector.sandbox.scenarios")
-        return await _settled(scenarios.start_play(self._chosen(body.pop("system", None)), **body))
+        return await settled(scenarios.start_play(self._chosen(body.pop("system", None)), **body))
 
     async def play(self, _request: Request) -> Any:
         """How far the sales period is."""
-        return await _settled(import_module("connector.sandbox.scenarios").progress(self._worlds))
+        return await settled(import_module("connector.sandbox.scenarios").progress(self._worlds))
 
     # change events
 
@@ -284,7 +282,7 @@ class _Control:
     async def do_pubsub(self, request: Request) -> Any:
         """Make trouble with change events: {do, and what that takes}, as `salesforce/pubsub/desk.py` lists it."""
         desk = Desk(self._worlds["sf"])
-        _do(desk, ACTIONS, await _json(request))
+        act(desk, ACTIONS, await body_of(request))
         return desk.state()
 
     async def feeds(self, _request: Request) -> Any:
@@ -294,7 +292,8 @@ class _Control:
     async def do_feeds(self, request: Request) -> Any:
         """Configure the feeds of the portal or make trouble: {do, and what that takes}, see `hubspot/feeds/desk.py`."""
         desk = FeedDesk(self._worlds["hs"])
-        answer = _do(desk, FEED_ACTIONS, await _json(request))
+        # Some of it waits, and the ports of the vendors share this loop.
+        answer = await asyncio.to_thread(act, desk, FEED_ACTIONS, await body_of(request))
         return {**desk.state(), "answer": answer}
 
     # raw rows
@@ -302,25 +301,25 @@ class _Control:
     async def record(self, request: Request) -> Any:
         """One row as it stands, deleted or not: ?system=&object=&id=."""
         asked = dict(request.query_params)
-        row = self._table(asked).get(_need(asked, "id"), deleted=True)
+        row = self._table(asked).get(need(asked, "id"), deleted=True)
         if row is None:
             raise HTTPException(404, f"no {asked['object']} {asked['id']}")
-        return _row(row, history=True)
+        return shown(row, history=True)
 
     async def records(self, request: Request) -> Any:
         """Every live row of one object: ?system=&object=."""
-        return [_row(row) for row in self._table(dict(request.query_params)).live()]
+        return [shown(row) for row in self._table(dict(request.query_params)).live()]
 
     async def write_record(self, request: Request) -> Any:
         """Write as a person: {system, object, id?, changes, by?}; no id inserts, changes null deletes."""
-        body = await _json(request)
+        body = await body_of(request)
         table, by = self._table(body), body.get("by", PERSON)
         try:
             if "id" not in body:
-                return _row(table.insert(_need(body, "changes"), by=by))
+                return shown(table.insert(need(body, "changes"), by=by))
             if body.get("changes") is None:
-                return _row(table.delete(body["id"], by=by))
-            return _row(table.update(body["id"], body["changes"], by=by))
+                return shown(table.delete(body["id"], by=by))
+            return shown(table.update(body["id"], body["changes"], by=by))
         except Missing as error:
             raise HTTPException(404, f"no {body['object']} {error}") from error
         except NotUnique as error:
@@ -332,7 +331,7 @@ class _Control:
 
     async def sink(self, request: Request) -> Any:
         """Take one chat message; every delivery is kept, so that doubles can be counted."""
-        body = await _json(request)
+        body = await body_of(request)
         key = request.headers.get("Idempotency-Key") or body.get("key")
         return {"id": self._first.add_message(body, key).id}
 
@@ -350,7 +349,7 @@ class _Control:
         return {system: self._one({"system": system})} if system else self._worlds
 
     def _one(self, body: dict[str, Any]) -> World:
-        world = self._worlds.get(_need(body, "system"))
+        world = self._worlds.get(need(body, "system"))
         if world is None:
             raise HTTPException(404, f"no system {body['system']!r}: choose one of {', '.join(self._worlds)}")
         return world
@@ -362,20 +361,10 @@ class _Control:
 
     def _table(self, body: dict[str, Any]) -> Any:
         world = self._one(body)
-        table = world.tables.get(_need(body, "object"))
+        table = world.tables.get(need(body, "object"))
         if table is None:
             raise HTTPException(404, f"no object {body['object']!r}: choose one of {', '.join(world.tables)}")
         return table
-
-
-def _do(desk: Any, actions: frozenset[str], body: dict[str, Any]) -> Any:
-    name = _need(body, "do")
-    if name not in actions:
-        raise HTTPException(400, f"nothing to do called {name!r}: choose one of {', '.join(sorted(actions))}")
-    try:
-        return getattr(desk, name)(**{key: value for key, value in body.items() if key != "do"})
-    except (KeyError, TypeError, ValueError) as error:
-        raise HTTPException(400, str(error)) from error
 
 
 def _answer(do: Callable[[Request], Awaitable[Any]], worlds: Worlds) -> Callable[[Request], Awaitable[JSONResponse]]:
@@ -383,66 +372,6 @@ def _answer(do: Callable[[Request], Awaitable[Any]], worlds: Worlds) -> Callable
         result = await do(request)
         for world in worlds.values():
             world.flush()
-        return _Json(result)
+        return Json(result)
 
     return endpoint
-
-
-class _Json(JSONResponse):
-    def render(self, content: Any) -> bytes:
-        return json.dumps(content, default=_plain).encode()
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def _row(row: Row, *, history: bool = False) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "id": row.id,
-        "values": row.values,
-        "created_at": row.created_at,
-        "modified_at": row.modified_at,
-        "created_by": row.created_by,
-        "modified_by": row.modified_by,
-        "deleted_at": row.deleted_at,
-    }
-    return {**shown, "history": row.history} if history else shown
-
-
-async def _json(request: Request) -> dict[str, Any]:
-    raw = await request.body()
-    try:
-        body = json.loads(raw or b"{}")
-    except json.JSONDecodeError as error:
-        raise HTTPException(400, f"the body is no JSON: {error}") from error
-    if not isinstance(body, dict):
-        raise HTTPException(400, "the body must be a JSON object")
-    return body
-
-
-def _need(body: dict[str, Any], key: str) -> Any:
-    if body.get(key) in (None, ""):
-        raise HTTPException(400, f"{key!r} is missing")
-    return body[key]
-
-
-def _instant(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise HTTPException(400, f"no ISO instant: {text!r}") from error
-    if moment.tzinfo is None:
-        raise HTTPException(400, "freeze needs an instant with a time zone")
-    return moment
-
-
-async def _settled(value: Any) -> Any:
-    return await value if inspect.isawaitable(value) else value
-
-
-async def _refused(_request: Request, error: Exception) -> JSONResponse:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    return JSONResponse({"error": getattr(error, "detail", str(error))}, status_code=status)
