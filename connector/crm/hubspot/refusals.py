@@ -51,7 +51,7 @@ def _advice(fault: Fault, sent: Collection[str]) -> str:
         exempt = f"the rule that {' and '.join(by)} sets off" if by else "the rule"
         where = "Settings > Properties, Conditional logic"
         if STAGE in by:
-            where += "; or Settings > Objects > Deals > Pipelines, the stage's required properties"
+            where += "; or the stage's required properties"
         return f"What to do: fill it on the record, or have an admin take off {exempt} ({where}); {_THEN}"
     if fault.vendor_code == ON_CREATE:
         return (
