@@ -13,7 +13,8 @@ from hubspot_portal import a_map
 
 from connector.crm.hubspot.adapter import HubSpotCRM
 from connector.crm.rounds import RoundPage
-from connector.crm.writing import Operation, Write
+from connector.crm.writing import Operation, Refused, Write
+from connector.errors import Advice
 from connector.handoff.model import Kind, Ref, SystemName
 from connector.sandbox import views
 from connector.sandbox.hubspot import crowd, merging
@@ -114,6 +115,16 @@ def test_the_deals_of_a_merged_company_are_the_survivors(crm: HubSpotCRM, world:
     assert {each: account and account.ref.id for each, account in accounts.items()} == {
         first: survivor, second: survivor
     }  # fmt: skip
+
+
+def test_a_write_to_a_company_that_was_merged_away_asks_for_a_new_look(crm: HubSpotCRM, world: World) -> None:
+    view = views.view(world)
+    with world.lock:
+        one, two = (view.add_account({"name": name, "country": "NO"}, by="a person") for name in ("Sol", "Sol AS"))
+    merged(world, "companies", one, two)
+    (outcome,) = crm.apply([Write(Kind.ACCOUNT, Operation.UPDATE, values={"country": "SE"}, record_id=two)])
+    assert isinstance(outcome, Refused)
+    assert outcome.fault.advice is Advice.REREAD
 
 
 @pytest.mark.parametrize("listed", [False, True])

@@ -24,7 +24,7 @@ from connector.clock import ManualClock
 from connector.handoff.model import Effect, Gate, Kind, LedgerFacts, Load, Ref
 from connector.handoff.moves import Bounce, Mover, MoverKind
 from connector.handoff.plan import Action, Phase
-from connector.store import Applied, AuditKind, Decided, Settlement, Store
+from connector.store import Applied, AuditKind, Decided, RoundNote, Settlement, Store, round_cursor
 
 
 def send_all(store: Store, *, stamp_from: int = 0) -> None:
@@ -201,3 +201,24 @@ def test_a_handoff_is_followed_for_a_while_after_its_release(store: Store, clock
     clock.advance(timedelta(days=91))
     assert store.stale(SYSTEM, looked_before=clock.now()) == ("D1",)
     assert store.stale(SYSTEM, looked_before=clock.now(), begun_after=clock.now() - timedelta(days=90)) == ()
+
+
+def test_a_deal_that_was_given_up_is_followed_no_more_until_it_is_decided_again(store: Store) -> None:
+    for deal in ("D1", "D2"):
+        decide(store, deal)
+    store.withdraw(SYSTEM, ["D1", "never seen"])
+    asked = ["D1", "D2", "never seen"]
+    assert store.followed(SYSTEM, asked) == {"D2"}
+    assert store.given_up(SYSTEM, asked) == {"D1"}
+    assert store.followed(OTHER_SYSTEM, asked) == store.given_up(OTHER_SYSTEM, asked) == frozenset()
+    decide(store, "D1")
+    assert store.followed(SYSTEM, asked) == {"D1", "D2"}
+    assert store.given_up(SYSTEM, asked) == frozenset()
+
+
+def test_the_notes_of_rounds_are_told_by_their_names(store: Store) -> None:
+    note = RoundNote(began=NOW, since=NOW, paged_at=NOW, place="[1]", pages=2, rows=200, of=1000, found=3)
+    store.set_cursor(SYSTEM, round_cursor("census"), note.dump())
+    store.set_cursor(SYSTEM, "deal", "a feed's own")
+    assert {name: RoundNote.parse(text) for name, text in store.rounds(SYSTEM).items()} == {"census": note}
+    assert store.rounds(OTHER_SYSTEM) == {}

@@ -10,13 +10,18 @@ import pytest
 from hubspot_index import FEED, LOOKBACK, START, Index, Poller, numeric, textual
 
 from connector.crm.hubspot import feeds, search
-from connector.crm.hubspot.feeds import Cursor
+from connector.crm.hubspot.feeds import Cursor, Feed
 from connector.crm.hubspot.search import Query, where
 from connector.errors import CrmError, FaultCode
 
 
 def spread(count: int, *, gap: int = 1000, first: int = 1) -> dict[int, int]:
     return {first + n: START + n * gap for n in range(count)}
+
+
+def test_contacts_say_by_another_property_when_they_were_modified() -> None:
+    assert FEED.query.sort == "hs_lastmodifieddate"
+    assert Feed("contact", "contacts", ()).query.sort == "lastmodifieddate"
 
 
 def test_an_empty_feed_costs_one_call_a_poll() -> None:
