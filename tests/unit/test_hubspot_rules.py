@@ -8,12 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hubspot_portal import Asked, Portal, Reply, a_crm, a_portal, confirm, confirmed
+from hubspot_portal import Asked, Portal, Reply, a_crm, a_map, a_portal, confirm, confirmed
 
 from connector.crm.hubspot.refusals import CONDITIONAL, INVALID_WORDS, ON_CREATE, explained, ruled_by
 from connector.crm.writing import Applied, Operation, Refused, Write
 from connector.errors import Advice, Fault, FaultCode
 from connector.handoff.model import Kind, Ref
+from connector.handoff.rulebook import FieldOwner, FieldType
+from connector.policy.crmmap import MappedField
 
 WRITTEN_AT = datetime(2026, 11, 20, 9, 30, 0, 123000, tzinfo=UTC)
 
@@ -276,3 +278,58 @@ def test_a_task_carries_queue_priority_and_type_in_the_portals_words(portal: Por
     a_crm(portal).apply([write])
     sent = portal.asked[1].body["inputs"][0]["properties"]
     assert (sent["hs_task_priority"], sent["hs_task_type"], sent["hs_queue_membership_ids"]) == ("HIGH", "CALL", "7312")
+
+
+def refusing_property(name: str, *, code: str, alone: bool) -> Any:
+    """A portal that does not take this property."""
+
+    def answer(asked: Asked) -> Reply:
+        if "/associate/" in asked.path or asked.method == "GET":
+            return confirm(asked)
+        rows = asked.body["inputs"]
+        bad = [row for row in rows if name in row["properties"]]
+        inner = {"code": code, "message": f"{name} is not taken", "context": {"propertyName": [name]}}
+        body = {"category": "VALIDATION_ERROR", "message": "not valid", "errors": [inner]}
+        if bad and not alone:
+            return Reply({"status": "error", **body}, status=400)
+        errors = [{**body, "context": {"objectWriteTraceId": [row["objectWriteTraceId"]]}} for row in bad]
+        return Reply({"results": [confirmed(row) for row in rows if row not in bad], "errors": errors})
+
+    return answer
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("code", ["INVALID_ENGAGEMENT", "READ_ONLY_VALUE"])
+def test_a_note_that_cannot_be_pinned_keeps_nothing_else_from_being_written(
+    portal: Portal, code: str, alone: bool
+) -> None:
+    pinned = MappedField("pinned", Kind.DEAL, "hs_pinned_engagement_id", FieldType.TEXT, FieldOwner.DAEMON, "Pinned")
+    portal.otherwise = refusing_property("hs_pinned_engagement_id", code=code, alone=alone)
+    crm = a_crm(portal, map=a_map(fields={**a_map().fields, "pinned": pinned}))
+    outcomes = crm.apply([patch("1", pinned="91", gate="Held"), patch("2", pinned="92"), patch("3", gate="Held")])
+    assert outcomes[0] == Applied("1", WRITTEN_AT, left=frozenset({"pinned"}))
+    assert isinstance(outcomes[1], Refused)
+    assert outcomes[2] == Applied("3", WRITTEN_AT)
+
+
+@pytest.mark.parametrize(("alone", "count"), [(True, 120), (False, 3)])
+def test_a_queue_that_is_gone_keeps_no_task_from_being_made(portal: Portal, alone: bool, count: int) -> None:
+    portal.otherwise = refusing_property("hs_queue_membership_ids", code="INVALID_OPTION", alone=alone)
+    writes = [
+        Write(
+            Kind.TASK,
+            Operation.UPSERT,
+            {"subject": "Call", "queue": "7312", "priority": "high"},
+            key=f"hs:31:1:{n}",
+            parents=(Ref(Kind.DEAL, "31"),),
+        )
+        for n in range(count)
+    ]
+    outcomes = a_crm(portal).apply(writes)
+    assert all(isinstance(each, Applied) and each.left == {"queue"} for each in outcomes)
+    links = [asked for asked in portal.asked if "/associate/" in asked.path]
+    assert len(links[0].body["inputs"]) == count
+    made = [
+        row["properties"] for asked in portal.asked if asked.path.endswith("/upsert") for row in asked.body["inputs"]
+    ]
+    assert sum("hs_queue_membership_ids" not in each for each in made) == count

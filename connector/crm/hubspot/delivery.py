@@ -73,10 +73,11 @@ Post = Callable[[Sequence[Row]], Judged]
 
 
 class Delivery:
-    """Gathers the outcomes of all parts of one `apply`."""
+    """Gathers the outcomes of all parts of one `apply`. ``blamed`` are the names in the error of a refused row."""
 
     def __init__(self) -> None:
         self.outcomes: dict[int, WriteOutcome] = {}
+        self.blamed: dict[int, frozenset[str]] = {}
         self._splits = MOST_SPLITS
         self._stopped: Fault | None = None
 
@@ -115,11 +116,12 @@ class Delivery:
     def _without_bad(
         self, part: tuple[Row, ...], named: list[Row], error: faults.HubSpotError
     ) -> list[tuple[Row, ...]]:
+        blamed = error.names | error.unwritable
         if len(part) == 1 or len(named) == len(part):
-            self._refuse(part, error.fault)
+            self._refuse(part, error.fault, blamed=blamed)
             return []
         if named:
-            self._refuse(named, error.fault)
+            self._refuse(named, error.fault, blamed=blamed)
             return [tuple(row for row in part if row not in named)]
         if self._splits == 0:
             left = Fault(FaultCode.UNAVAILABLE, error.fault.vendor_code, f"Not sent alone yet: {error.fault.message}")
@@ -135,7 +137,7 @@ class Delivery:
         for row in part:
             confirmed = judged.confirmed.get(row.trace) or judged.confirmed.get(row.name)
             if row.index in refused:
-                self._refuse((row,), faults.of_row(refused[row.index]))
+                self._refuse((row,), faults.of_row(refused[row.index]), blamed=refused[row.index].names)
             elif confirmed is not None:
                 self.outcomes[row.index] = Applied(confirmed.record_id, confirmed.modified_at)
             else:
@@ -146,13 +148,14 @@ class Delivery:
         """Rows the answer neither confirms nor names. As many nameless errors as such rows: those are theirs."""
         if rows and len(nameless) >= len(rows):
             for row, error in zip(rows, nameless, strict=False):
-                self._refuse((row,), faults.of_row(error))
+                self._refuse((row,), faults.of_row(error), blamed=error.names)
             return
         fault = Fault(FaultCode.OUTCOME_UNKNOWN, "NOT_MENTIONED", "HubSpot's answer does not mention this row")
         self.outcomes.update((row.index, Unknown(fault)) for row in rows)
 
-    def _refuse(self, rows: Sequence[Row], fault: Fault) -> None:
+    def _refuse(self, rows: Sequence[Row], fault: Fault, *, blamed: frozenset[str] = frozenset()) -> None:
         self.outcomes.update((row.index, Refused(refusals.explained(fault, row.sent))) for row in rows)
+        self.blamed.update((row.index, blamed) for row in rows)
 
 
 def _named(rows: Sequence[Row], names: frozenset[str]) -> list[Row]:

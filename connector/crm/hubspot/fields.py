@@ -132,6 +132,10 @@ class Fields:
         except KeyError:
             raise KeyError(f"{kind.value} field {name!r} is not mapped") from None
 
+    def has(self, kind: Kind, name: str) -> bool:
+        """Whether there is a property behind a canonical name."""
+        return self.map.get(kind, name) is not None or name in SHIPPED.get(kind, {})
+
     def key(self, kind: Kind) -> str:
         """The property that carries our natural key; empty when the mapping gives none or the portal lacks it."""
         mapped = self.map.get(kind, "key")

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from connector.crm.batch import chunks, waves
-from connector.crm.hubspot import associations, refusals, wire
+from connector.crm.hubspot import associations, wire
 from connector.crm.hubspot.associations import CREATE_LIMIT, Pair
 from connector.crm.hubspot.delivery import Confirmed, Delivery, Judged, Post, Row, trace_of
 from connector.crm.hubspot.faults import HubSpotError
 from connector.crm.hubspot.fields import Fields
+from connector.crm.hubspot.lesser import send_without
 from connector.crm.hubspot.reads import Reader
 from connector.crm.hubspot.session import Session
 from connector.crm.writing import (
@@ -36,6 +37,15 @@ WRITE_LIMIT = 100
 KEYED = (Kind.TASK, Kind.NOTE, Kind.MEETING)
 OPTIONAL = frozenset({Kind.MEETING})
 """Of these a portal may have no place for the key; then none is made, and reads look for none."""
+
+EXTRA: Mapping[Kind, tuple[str, ...]] = {
+    Kind.DEAL: ("pinned",),
+    Kind.ACCOUNT: (),
+    Kind.TASK: ("queue", "priority", "type"),
+    Kind.NOTE: (),
+    Kind.MEETING: ("attendees",),
+}
+"""What a record can do without: a queue that is gone, or a note that cannot be pinned, stops no handoff."""
 
 TRACE = "objectWriteTraceId"
 
@@ -142,40 +152,25 @@ class Writer:
         for wave in waves(rows, identity=lambda row: row.name):
             for part in chunks(wave, size=WRITE_LIMIT):
                 delivery.deliver(part, self._batch(object_name, "update", rewritten=rewritten))
-        if writes[0][1].kind in KEYED:
-            return
-        self._leave_out(rows, dict(writes), delivery)
+        self._settle_less(rows, writes, delivery, self._batch(object_name, "update", rewritten=rewritten))
         for index, write in writes:
             done = delivery.outcomes[index]
-            if isinstance(done, Applied) and done.record_id in rewritten:
+            if isinstance(done, Applied) and done.record_id in rewritten and write.kind not in KEYED:
                 kept = self._fields.kept(write.kind, write.values, rewritten[done.record_id])
                 delivery.outcomes[index] = replace(done, kept=tuple(kept.items()))
 
-    def _leave_out(self, rows: Sequence[Row], writes: Mapping[int, Write], delivery: Delivery) -> None:
-        """Send rows that a conditional rule refused once more without the properties which set it off, so that one of
-        them does not keep the others from being written; it is refused alone when it is asked for again."""
-        again: dict[int, frozenset[str]] = {}
-        for row in rows:
-            outcome = delivery.outcomes[row.index]
-            out = refusals.ruled_by(outcome.fault, row.sent) if isinstance(outcome, Refused) else frozenset()
-            if out and len(out) < len(row.sent):
-                again[row.index] = out
-        if not again:
-            return
-        smaller = [_without(row, again[row.index]) for row in rows if row.index in again]
-        lesser = Delivery()
-        try:
-            for wave in waves(smaller, identity=lambda row: row.name):
-                lesser.deliver(wave, self._batch(self._fields.object(next(iter(writes.values())).kind), "update"))
-        except HubSpotError:
-            return  # what was refused stays refused
-        for index, outcome in lesser.outcomes.items():
-            write = writes[index]
-            if isinstance(outcome, Applied):
-                left = {name for name in write.values if self._fields.property(write.kind, name) in again[index]}
-                outcome = replace(outcome, left=frozenset(left))
-            if not isinstance(outcome, Refused):
-                delivery.outcomes[index] = outcome
+    def _settle_less(
+        self, rows: Sequence[Row], writes: Sequence[tuple[int, Write]], delivery: Delivery, post: Post
+    ) -> None:
+        """Write what can be written of rows that one property kept from it, and say which values those are."""
+        kind = writes[0][1].kind
+        optional = frozenset(self._fields.property(kind, name) for name in EXTRA[kind] if self._fields.has(kind, name))
+        left = send_without(rows, delivery, post, optional=optional, size=WRITE_LIMIT)
+        for index, write in writes:
+            done = delivery.outcomes[index]
+            if index in left and isinstance(done, Applied):
+                names = (name for name in write.values if self._fields.property(kind, name) in left[index])
+                delivery.outcomes[index] = replace(done, left=frozenset(names))
 
     def _make(self, writes: Sequence[tuple[int, Write]], delivery: Delivery) -> None:
         kind = writes[0][1].kind
@@ -197,6 +192,8 @@ class Writer:
         for wave in waves(rows, identity=lambda row: row.name):
             for part in chunks(wave, size=WRITE_LIMIT):
                 delivery.deliver(part, self._batch(object_name, operation, key_name=key_name))
+        if rows:
+            self._settle_less(rows, writes, delivery, self._batch(object_name, operation, key_name=key_name))
         if native:
             made_rows = [(index, write) for index, write in writes if isinstance(delivery.outcomes[index], Applied)]
             self._link(object_name, made_rows, delivery)
@@ -278,11 +275,6 @@ class Writer:
 def _plain(values: Mapping[str, Value]) -> dict[str, Value]:
     """Without empty values: a record that is being made has nothing to clear, and a due time may not be empty."""
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _without(row: Row, names: frozenset[str]) -> Row:
-    kept = {name: text for name, text in row.sent.items() if name not in names}
-    return replace(row, input={**row.input, "properties": kept})
 
 
 def _with_id(write: Write, record_id: str) -> Write:
