@@ -118,6 +118,7 @@ def check(
     if deal:
         found.extend(_deal_types(crm_map, deal))
     found.extend(_conditions(policy, crm_map, schemas))
+    found.extend(_extras(policy, crm_map, schemas))
     found.extend(judge_stages(policy, crm_map, stages))
     found.extend(_people(policy, people))
     return tuple(dict.fromkeys(found))
@@ -210,6 +211,25 @@ def _conditions(policy: Policy, crm_map: CrmMap, schemas: Mapping[Kind, SchemaLi
                         f"{mapped.label} has no value {operand!r} in {crm_map.vendor}; {_use(operand, actual.choices)}"
                     )
                     yield Problem("process.toml", key, message)
+
+
+def _extras(policy: Policy, crm_map: CrmMap, schemas: Mapping[Kind, SchemaLike]) -> Iterator[Problem]:
+    """What a step says of its task besides, where the CRM has no such value: it would make the task without."""
+    for playbook in policy.playbooks:
+        for task in playbook.tasks:
+            given = {"priority": task.extras.priority, "type": task.extras.type, "queue": task.extras.queue}
+            for name, value in given.items():
+                mapped, schema = crm_map.get(Kind.TASK, name), schemas.get(Kind.TASK)
+                actual = schema.fields.get(mapped.field) if mapped and schema else None
+                if not value or mapped is None or actual is None or not actual.choices:
+                    continue
+                theirs = mapped.to_vendor(value)
+                if theirs.casefold() not in {each.casefold() for each in actual.choices}:
+                    key = f"playbooks[{playbook.name}].tasks[{task.step}].{name}"
+                    message = (
+                        f"{mapped.label} has no value {theirs!r} in {crm_map.vendor}; {_use(theirs, actual.choices)}"
+                    )
+                    yield Problem("playbook.toml", key, message)
 
 
 def _all_conditions(policy: Policy) -> Iterator[tuple[str, Condition]]:

@@ -14,9 +14,9 @@ from connector.crm.port import (
 )
 from connector.errors import Problem
 from connector.handoff.model import Kind, Person, Stage, SystemName
-from connector.handoff.rulebook import FieldType
+from connector.handoff.rulebook import Extras, FieldOwner, FieldType
 from connector.policy.check import FITS, check
-from connector.policy.crmmap import CrmMap
+from connector.policy.crmmap import CrmMap, MappedField
 from connector.policy.known import CHOICES
 from connector.policy.load import load
 
@@ -170,3 +170,32 @@ def test_kinds_that_were_not_described_are_skipped() -> None:
 
 def test_every_type_has_vendor_words() -> None:
     assert set(FITS) == set(FieldType)
+
+
+@pytest.mark.parametrize(("choices", "told"), [(("High", "Normal"), False), (("Urgent", "Normal"), True), ((), False)])
+def test_a_priority_that_the_crm_lacks_is_told_where_a_step_asks_for_it(choices: tuple[str, ...], told: bool) -> None:
+    book = POLICY.playbooks[0]
+    asked = dataclasses.replace(book.tasks[0], extras=Extras(priority="high"))
+    policy = dataclasses.replace(POLICY, playbooks=(dataclasses.replace(book, tasks=(asked, *book.tasks[1:])),))
+    schemas = _with(Kind.TASK, "Priority", choices=choices)
+    found = check(policy, MAP, schemas=schemas, stages=STAGES, people=PEOPLE)
+    words = "playbooks[five tasks].tasks[welcome-packet].priority: Priority has no value 'High' in salesforce"
+    assert [words in str(problem) for problem in found] == [True] * told
+    assert check(POLICY, MAP, schemas=schemas, stages=STAGES, people=PEOPLE) == ()
+
+
+def test_a_person_s_own_words_for_an_outcome_need_not_be_in_the_crm() -> None:
+    outcome = MappedField("meeting.outcome", Kind.MEETING, "Outcome__c", FieldType.CHOICE, FieldOwner.HUMAN, "Outcome")
+    crm_map = dataclasses.replace(MAP, fields={**MAP.fields, outcome.path: outcome})
+    schemas = _fitting(crm_map)
+    meeting = schemas[Kind.MEETING]
+    described = dataclasses.replace(meeting.fields["Outcome__c"], choices=("Held",))
+    fields = {**meeting.fields, "Outcome__c": described}
+    found = check(
+        POLICY,
+        crm_map,
+        schemas={**schemas, Kind.MEETING: dataclasses.replace(meeting, fields=fields)},
+        stages=STAGES,
+        people=PEOPLE,
+    )
+    assert found == ()
