@@ -12,7 +12,7 @@ from hubspot_sdk.types.crm.property_create_params import PropertyCreateParams
 
 from connector.crm.hubspot.provision.clicks import clicks
 from connector.crm.hubspot.provision.compare import NO_UNIQUE_HERE, compare, made_by
-from connector.crm.hubspot.provision.definition import Option, Present
+from connector.crm.hubspot.provision.definition import Option, Present, present
 from connector.crm.hubspot.provision.desired import desired
 from connector.crm.hubspot.provision.items import ChangeProperty, Item, MakeProperty
 from connector.crm.hubspot.provision.portal import PortalState, Room
@@ -168,6 +168,7 @@ def test_a_choice_under_another_value_is_a_conflict_with_the_line_to_write() -> 
         (CSM, {"type": "string", "field_type": "text", "refers": ""}, "cannot hold a person"),
         (CSM, {"refers": "", "options": (Option("maya", "Maya"),)}, "not a picker of HubSpot users"),
         (GATE, {"unwritable": True}, "calculated or read-only"),
+        (GATE, {"refers": "OWNER", "options": ()}, "is a HubSpot user, which takes no choices"),
     ],
 )
 def test_what_cannot_hold_the_value_keeps_everything_from_being_applied(
@@ -217,6 +218,29 @@ def test_an_archived_name_comes_back_knowingly() -> None:
     assert isinstance(line.act, MakeProperty)
     assert line.act.restores
     assert "archived on 2026-09-01, which was Single-line text: what it held may show again" in line.detail
+
+
+def test_an_archived_choice_comes_back_with_what_an_admin_had_added_to_it() -> None:
+    theirs = (Option("legal", "With legal"), Option("Held", "On hold"))
+    old = as_there(wanted(GATE), options=theirs, archived_on="2026-09-01")
+    act = planned(a_state(archived={"deals": {old.name: old}}))[GATE].act
+    assert isinstance(act, MakeProperty)
+    values = [one.value for one in act.definition.options]
+    assert values == ["legal", "Held", "Released", "Overridden", "Warned", "Not checked"]
+    assert act.definition.options[1].label == "On hold"
+
+
+def test_a_picker_of_users_takes_no_choices_from_the_archived_property_of_its_name() -> None:
+    old = as_there(wanted(CSM), options=(Option("maya", "Maya"),), refers="", archived_on="2026-09-01")
+    act = planned(a_state(archived={"deals": {old.name: old}}))[CSM].act
+    assert isinstance(act, MakeProperty)
+    assert not act.definition.options
+
+
+def test_choices_are_read_in_the_order_that_people_see() -> None:
+    told = [{"value": v, "label": v, "displayOrder": n, "hidden": False} for v, n in (("c", -1), ("b", 5), ("a", 0))]
+    found = present("deals", {"name": "x", "type": "enumeration", "fieldType": "select", "options": told})
+    assert [one.value for one in found.options] == ["a", "b", "c"]
 
 
 def test_a_slip_of_the_pen_makes_no_property() -> None:

@@ -89,6 +89,9 @@ def _absent(one: Wanted, portal: PortalState) -> Item:
         words = f"is not there, but {near} is: correct the name in {FILE}, or make it in the settings if it is meant"
         return Item(Do.CONFLICT, PROPERTY, definition.key, words, one.why, blocks=True)
     old = portal.of_old(definition.object, definition.name)
+    if old is not None and _both_choose(definition, old) and not _same_label(definition, old):
+        # What comes back is what is sent: choices that records may still hold would be lost otherwise.
+        definition = replace(definition, options=merged_options(definition, old))
     detail = definition.shape
     if old is not None:
         was = f", which was {old.shape}" if old.shape != definition.shape else ""
@@ -118,6 +121,8 @@ def _unfit(one: Wanted, there: Present) -> str:
         return f"is a {there.shape}, which cannot hold a {kind}; {instead}"
     if mapped.type is FieldType.PERSON and there.refers != OWNERSHIP:
         return f"is a {there.shape} with choices of its own, not a picker of HubSpot users; {instead}"
+    if mapped.type is FieldType.CHOICE and there.refers:
+        return f"is a {there.shape}, which takes no choices; {instead}"
     if mapped.owner in WRITERS and there.unwritable:
         return f"is calculated or read-only, so the connector could not fill it; {instead}"
     return ""
@@ -165,12 +170,17 @@ WIDENED = ("text", "textarea")
 
 def merged_options(definition: Definition, there: Present) -> tuple[Option, ...]:
     """What is there, shown where we need it, and ours after it. A text that serves as a choice has none."""
-    if definition.type != "enumeration" or there.type != "enumeration" or definition.refers:
+    if not _both_choose(definition, there):
         return there.options
     needed = {option.value for option in definition.options}
     shown = tuple(replace(one, hidden=False) if one.value in needed else one for one in there.options)
     known = {option.value for option in there.options}
     return (*shown, *(option for option in definition.options if option.value not in known))
+
+
+def _both_choose(definition: Definition, there: Present) -> bool:
+    """Whether both have choices of their own; those of a picker are people."""
+    return definition.type == there.type == "enumeration" and not definition.refers and not there.refers
 
 
 def _told(before: tuple[Option, ...], after: tuple[Option, ...]) -> Iterator[Difference]:

@@ -5,7 +5,7 @@ Not here: which of them the handoff needs (``desired``) and what a portal has (`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,7 +127,7 @@ def present(object_name: str, data: wire.Json) -> Present:
         field_type=str(data.get("fieldType") or ""),
         group=str(data.get("groupName") or ""),
         description=str(data.get("description") or ""),
-        options=tuple(_option(each) for each in data.get("options") or () if isinstance(each, Mapping)),
+        options=_in_order(_option(each) for each in data.get("options") or () if isinstance(each, Mapping)),
         unique=bool(data.get("hasUniqueValue")),
         refers=str(data.get("referencedObjectType") or "") if data.get("externalOptions") else "",
         shipped=bool(data.get("hubspotDefined")),
@@ -136,6 +136,11 @@ def present(object_name: str, data: wire.Json) -> Present:
         unwritable=bool(may.get("readOnlyValue") or data.get("calculated")),
         archived_on=archived.date().isoformat() if archived else "",
     )
+
+
+def _in_order(options: Iterable[Option]) -> tuple[Option, ...]:
+    """As people see them, whatever the order they are told in: a list that is sent is numbered anew by its places."""
+    return tuple(sorted(options, key=lambda one: (one.order < 0, one.order)))
 
 
 def _option(data: wire.Json) -> Option:
