@@ -360,6 +360,47 @@ def test_a_lost_answer_is_looked_up_and_nothing_is_made_twice(portal: Bare) -> N
     assert left.plan.is_empty
 
 
+def test_a_lost_answer_to_what_may_be_done_twice_stops_nothing(portal: Bare) -> None:
+    for match in ("POST .*/properties/.*/deals/groups", "DELETE .*/handoff_risks", "DELETE .*/tasks/groups/handoff"):
+        portal.world.faults.add(system="hs", match=match, kind="reset_after")
+    _, ended, left = portal.apply()
+    assert ended.ok, ended.words
+    assert left.plan.is_empty
+    _, ended, left = portal.apply(remove=True, with_fields=True)
+    assert ended.ok, ended.words
+    assert left.plan.is_empty
+    assert not portal.properties("deals")
+
+
+def test_what_shows_a_moment_late_is_waited_for(portal: Bare) -> None:
+    faults = portal.world.faults
+    faults.add(system="hs", match="POST .*/properties/.*/companies/batch/create", kind="reset_after", skip=1)
+    installer = portal.installer()
+    session, seen = installer.session, []
+    read = session.get
+
+    def late(kind: str, path: str, *, query: Any = None) -> Any:
+        if path.endswith("/handoff_csm") and not seen:
+            seen.append(path)
+            return read(kind, f"{path}_not_yet")
+        return read(kind, path, query=query)
+
+    installer.look(Choices())
+    session.get = late  # type: ignore[method-assign]
+    ended = installer.carry_out(told=lambda _: None)
+    assert ended.ok, ended.words
+    assert seen
+
+
+def test_what_was_sent_and_not_answered_is_not_called_untried(portal: Bare) -> None:
+    portal.world.faults.add(system="hs", match="DELETE .*/handoff_risks", kind="reset_after", count=9)
+    portal.apply()
+    _, ended, _ = portal.apply(remove=True, with_fields=True)
+    assert ended.mark is Mark.UNKNOWN
+    assert "  - Property deals.handoff_risks was sent, and may be done or not" in ended.words
+    assert "  - Property companies.handoff_csm was not tried" in ended.words
+
+
 def test_a_portal_that_stops_answering_leaves_what_was_done_and_says_what_was_not(portal: Bare) -> None:
     match = "POST .*/properties/.*/(companies|tasks|notes|meetings)(/batch/create)?$"
     portal.world.faults.add(

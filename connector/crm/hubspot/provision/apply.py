@@ -41,6 +41,13 @@ PAUSE = 2.0
 PUT_OFF = frozenset({FaultCode.THROTTLED, FaultCode.ROW_LOCKED})
 """Refused for now: nothing was done."""
 
+LOST = frozenset({FaultCode.OUTCOME_UNKNOWN})
+"""Nobody knows what became of it."""
+
+THERE = frozenset({FaultCode.DUPLICATE, FaultCode.CONFLICT})
+GONE = frozenset({FaultCode.RECORD_GONE})
+"""What the second of two equal writes is told when the first did it: so it is as it should be."""
+
 CREATED = "properties"
 
 
@@ -54,11 +61,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """How carrying out a plan ended. ``stopped`` is why it broke off; ``undone`` are lines that were never tried."""
+    """How carrying out a plan ended. ``stopped`` is why it broke off, ``doubted`` are lines whose answer was lost,
+    ``undone`` those that were never tried."""
 
     done: tuple[Item, ...]
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
+    doubted: tuple[Item, ...] = ()
     undone: tuple[Item, ...] = ()
     stopped: HubSpotError | None = None
 
@@ -79,6 +88,7 @@ class _Run:
     done: list[Item] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    doubted: list[Item] = field(default_factory=list)
     homes: dict[str, str] = field(default_factory=dict)
 
     def finished(self, item: Item) -> None:
@@ -96,16 +106,22 @@ class _Run:
         done = len(self.done) + len(self.failures)
         self.told(Progress("portal", "writing", done, self.total))
 
-    def change(self, kind: str, method: str, path: str, body: object = None) -> wire.Json:
-        """A write; one that the portal put off is sent again. Raises `HubSpotError`."""
+    def change(
+        self, kind: str, method: str, path: str, body: object = None, *, again: frozenset[FaultCode] = PUT_OFF
+    ) -> wire.Json:
+        """A write; one that the portal put off is sent ``again``. Raises `HubSpotError`."""
         for left in range(TRIES - 1, -1, -1):
             try:
                 return self.session.change(kind, method, path, body)
             except HubSpotError as error:
-                if error.fault.code not in PUT_OFF or not left:
+                if error.fault.code not in again or not left:
                     raise
                 self.sleep(PAUSE)
         raise AssertionError("the last try returns or raises")
+
+    def settle(self, kind: str, method: str, path: str, body: object = None) -> None:
+        """A write that does no harm when it is done twice, so a lost answer does not stop it. Raises `HubSpotError`."""
+        self.change(kind, method, path, body, again=PUT_OFF | LOST)
 
 
 def carry_out(
@@ -124,9 +140,9 @@ def carry_out(
             step(run, lines)
     except HubSpotError as error:
         stopped = error
-    tried = {id(item) for item in (*run.done, *(one.item for one in run.failures))}
+    tried = {id(item) for item in (*run.done, *(one.item for one in run.failures), *run.doubted)}
     undone = tuple(item for item in lines if id(item) not in tried)
-    return Applied(tuple(run.done), tuple(run.failures), tuple(run.notes), undone, stopped)
+    return Applied(tuple(run.done), tuple(run.failures), tuple(run.notes), tuple(run.doubted), undone, stopped)
 
 
 def _groups(run: _Run, lines: Sequence[Item]) -> None:
@@ -135,9 +151,9 @@ def _groups(run: _Run, lines: Sequence[Item]) -> None:
             group = item.act.group
             body = {"name": group.name, "label": group.label, "displayOrder": -1}
             path = run.session.paths.properties(group.object, "groups")
-            with _judged(run, item, done_by=(FaultCode.DUPLICATE, FaultCode.CONFLICT)):
+            with _judged(run, item, done_by=THERE):
                 try:
-                    run.change("groups", "POST", path, body)
+                    run.settle("groups", "POST", path, body)
                 except HubSpotError as error:
                     if error.fault.code is not FaultCode.REJECTED:
                         raise
@@ -201,7 +217,7 @@ def _single(run: _Run, item: Item, definition: Definition) -> None:
         try:
             told = run.change(CREATED, "POST", path, definition.body())
         except HubSpotError as error:
-            if error.fault.code in (FaultCode.DUPLICATE, FaultCode.CONFLICT, FaultCode.OUTCOME_UNKNOWN):
+            if error.fault.code in THERE | LOST:
                 told = _as_made(run, definition, error)
             elif definition.unique and error.refuses_content:
                 told = _without_unique(run, definition, error)
@@ -212,16 +228,29 @@ def _single(run: _Run, item: Item, definition: Definition) -> None:
 
 def _as_made(run: _Run, definition: Definition, error: HubSpotError) -> wire.Json:
     """The property as it is there, when a write whose answer was lost, or somebody else, has made just this one."""
-    try:
-        there = run.session.get(CREATED, run.session.paths.properties(definition.object, definition.name))
-    except HubSpotError as absent:
-        if absent.fault.code is FaultCode.RECORD_GONE:
-            raise error from absent
-        raise
+    there = _shown(run, definition, error)
     found = present(definition.object, there)
     if (found.type, found.field_type, found.refers) != (definition.type, definition.field_type, definition.refers):
         raise error
     return there
+
+
+def _shown(run: _Run, definition: Definition, error: HubSpotError) -> wire.Json:
+    """A property that was made a moment ago; it shows up to 700 ms late (facts: HubSpot §5). Raises ``error`` when it
+    is not there."""
+    path = run.session.paths.properties(definition.object, definition.name)
+    try:
+        return run.session.get(CREATED, path)
+    except HubSpotError as early:
+        if early.fault.code not in GONE:
+            raise
+    run.sleep(PAUSE)
+    try:
+        return run.session.get(CREATED, path)
+    except HubSpotError as absent:
+        if absent.fault.code in GONE:
+            raise error from absent
+        raise
 
 
 def _without_unique(run: _Run, definition: Definition, error: HubSpotError) -> wire.Json:
@@ -260,26 +289,26 @@ def _changes(run: _Run, lines: Sequence[Item]) -> None:
                     # The list is replaced, so what somebody added since the plan was made has to be in it.
                     there = present(wanted.object, run.session.get(CREATED, path))
                     body["options"] = [one.body(order) for order, one in enumerate(merged_options(wanted, there))]
-                run.change(CREATED, "PATCH", path, body)
+                run.settle(CREATED, "PATCH", path, body)
 
 
 def _rules(run: _Run, lines: Sequence[Item]) -> None:
     for item in lines:
         if isinstance(item.act, SetRules):
             with _judged(run, item):
-                run.change("rules", "PATCH", rules_path(run.session, item.act.pipeline), dict(item.act.body))
+                run.settle("rules", "PATCH", rules_path(run.session, item.act.pipeline), dict(item.act.body))
 
 
 def _archives(run: _Run, lines: Sequence[Item]) -> None:
     for item in lines:
         if isinstance(item.act, ArchiveProperty):
-            with _judged(run, item):
-                run.change(CREATED, "DELETE", run.session.paths.properties(item.act.object, item.act.name))
+            with _judged(run, item, done_by=GONE):
+                run.settle(CREATED, "DELETE", run.session.paths.properties(item.act.object, item.act.name))
     for item in lines:
         if isinstance(item.act, ArchiveGroup):
             group = item.act.group
-            with _judged(run, item):
-                run.change("groups", "DELETE", run.session.paths.properties(group.object, "groups", group.name))
+            with _judged(run, item, done_by=GONE):
+                run.settle("groups", "DELETE", run.session.paths.properties(group.object, "groups", group.name))
 
 
 _STEPS: tuple[Callable[[_Run, Sequence[Item]], None], ...] = (_groups, _properties, _changes, _rules, _archives)
@@ -291,7 +320,7 @@ class _judged:
     ``done_by``: refusals that say it is so already.
     """
 
-    def __init__(self, run: _Run, item: Item, *, done_by: tuple[FaultCode, ...] = ()) -> None:
+    def __init__(self, run: _Run, item: Item, *, done_by: frozenset[FaultCode] = frozenset()) -> None:
         self._run = run
         self._item = item
         self._done_by = done_by
@@ -306,6 +335,8 @@ class _judged:
         if isinstance(error, HubSpotError) and (error.refuses_content or error.status == FORBIDDEN):
             self._run.failed(self._item, error)
             return True
+        if isinstance(error, HubSpotError) and error.fault.code in LOST:
+            self._run.doubted.append(self._item)
         return False
 
 
@@ -325,6 +356,8 @@ def words(applied: Applied, *, system: str) -> Iterator[str]:
         unknown = fault.advice is Advice.VERIFY
         how = "the portal's answer was lost" if unknown else "the portal stopped taking writes"
         yield f"Broken off, {how}: {fault.message} ({fault.vendor_code})"
+    for item in applied.doubted:
+        yield f"  - {item.type} {item.name} was sent, and may be done or not"
     for item in applied.undone:
         yield f"  - {item.type} {item.name} was not tried"
     if not applied.ok:

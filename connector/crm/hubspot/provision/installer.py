@@ -218,5 +218,6 @@ def _data(applied: Applied) -> dict[str, object]:
     return {
         "done": [one.name for one in applied.done],
         "refused": [{"name": one.item.name, "words": one.words} for one in applied.failures],
+        "doubted": [one.name for one in applied.doubted],
         "untried": [one.name for one in applied.undone],
     }
