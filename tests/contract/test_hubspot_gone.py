@@ -68,6 +68,16 @@ def merged(world: World, name: str, *ids: str) -> str:
         return merging.merge_all(world, name, ids[0], list(ids[1:]), by="a person")
 
 
+def told(crm: HubSpotCRM, feed: str, cursor: str) -> set[str]:
+    """The deals that a feed tells of since a cursor."""
+    found, more = set(), True
+    while more:
+        page = crm.changes(feed, cursor)
+        found |= {change.deal_id for change in page.changes}
+        cursor, more = page.cursor, page.more
+    return found
+
+
 def gone_through(crm: HubSpotCRM, name: str) -> list[RoundPage]:
     rounds, now = crm.rounds(), crm.server_time()
     place: str | None = rounds.begin(name, since=now - timedelta(hours=1), now=now)
@@ -88,6 +98,15 @@ def test_a_merged_deal_is_gone_and_the_survivor_names_it_and_has_its_tasks(crm: 
     assert [task.key for task in found[survivor].tasks] == [KEY.format(deal=handed)]
 
 
+def test_the_feed_tells_of_both_the_survivor_and_who_went_into_it_once(crm: HubSpotCRM, world: World) -> None:
+    handed, other = a_deal(world, "Handed over once"), a_deal(world, "A double")
+    cursor = crm.start_cursor("deal", crm.server_time())
+    survivor = merged(world, "deals", handed, other)
+    assert told(crm, "deal", cursor) >= {survivor, handed, other}
+    crm.fetch([survivor])
+    assert told(crm, "deal", cursor).isdisjoint({handed, other} - {survivor})
+
+
 def test_a_task_whose_key_names_a_merged_deal_leads_to_the_survivor(crm: HubSpotCRM, world: World) -> None:
     handed, other = a_deal(world, "Handed over too"), a_deal(world, "And again")
     a_task(crm, handed)
@@ -96,13 +115,9 @@ def test_a_task_whose_key_names_a_merged_deal_leads_to_the_survivor(crm: HubSpot
     (task,) = crm.fetch([survivor])[survivor].tasks
     with world.lock:
         views.view(world).complete_task(task.id, by="a person")
-    told, more = set(), True
-    while more:
-        page = crm.changes("task", cursor)
-        told |= {change.deal_id for change in page.changes}
-        cursor, more = page.cursor, page.more
-    assert survivor in told
-    assert told.isdisjoint({handed, other} - {survivor})
+    found = told(crm, "task", cursor)
+    assert survivor in found
+    assert found.isdisjoint({handed, other} - {survivor})
 
 
 def test_the_deals_of_a_merged_company_are_the_survivors(crm: HubSpotCRM, world: World) -> None:
@@ -150,13 +165,9 @@ def test_many_deals_of_one_millisecond_are_told_by_feed_and_by_second_look(sandb
     at = crm.server_time()
     with world.lock:
         ids = set(crowd.touch(world, 450, at=at, by="a person"))
-    cursor, told, more = crm.start_cursor("deal", at), set(), True
+    cursor = crm.start_cursor("deal", at)
     wide = HubSpotCRM(system=SystemName("hs"), map=a_map(), token=TOKEN, base_url=sandbox.hs_url, waits=NO_WAIT)
-    while more:
-        page = wide.changes("deal", cursor)
-        told |= {change.deal_id for change in page.changes}
-        cursor, more = page.cursor, page.more
-    assert ids <= told
+    assert ids <= told(wide, "deal", cursor)
     sandbox.clock.advance(1200)
     wide.connect()  # whose answers tell what time it is
     looked = {change.deal_id for page in gone_through(wide, "second-look") for change in page.changes}

@@ -67,7 +67,7 @@ class Reader:
         rows = self.rows("deals", deal_ids, names)
         if not rows:
             return {}
-        self.heirs.update((each, row.id) for row in rows.values() for each in _merged(row))
+        self.heirs.update((each, row.id) for row in rows.values() for each in merged_ids(row))
         found = {each: pipelines.stage(row.get(STAGE), row.get(PIPELINE)) for each, row in rows.items()}
         courses = self._courses(rows, found, pipelines)
         around = self._around(tuple(rows))
@@ -82,7 +82,7 @@ class Reader:
                 stage_before_win=courses[each].before,
                 won_by=courses[each].by,
                 passed=courses[each].passed,
-                merged=_merged(row),
+                merged=merged_ids(row),
                 tasks=around.tasks.get(each, ()),
                 notes=around.notes.get(each, ()),
                 touches=around.touches.get(each, ()),
@@ -235,7 +235,7 @@ class Reader:
             raise UnreadRow(error.fault, ids=deals) from error
 
 
-def _merged(row: wire.Obj) -> tuple[str, ...]:
+def merged_ids(row: wire.Obj) -> tuple[str, ...]:
     """The ids of the records that became part of this one; its own is none of them."""
     return tuple(each for each in row.get(MERGED).split(";") if each and each != row.id)
 

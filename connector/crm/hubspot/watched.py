@@ -12,6 +12,7 @@ from datetime import datetime
 from connector.crm.hubspot import associations, wire
 from connector.crm.hubspot.feeds import Cursor, Feed, begin, step
 from connector.crm.hubspot.fields import PIPELINE, Fields
+from connector.crm.hubspot.reads import MERGED, merged_ids
 from connector.crm.hubspot.search import PAGE, Filter, one_of, where
 from connector.crm.hubspot.session import Session
 from connector.crm.port import Change, ChangePage
@@ -79,7 +80,7 @@ class Watched:
         watched = self.feeds[feed]
         deals: Mapping[str, tuple[str, ...]]
         if feed == DEAL:
-            deals = {row.id: (row.id,) for row in rows if is_ours(self._fields.map, row)}
+            deals = {row.id: (row.id, *self._newly_merged(row)) for row in rows if is_ours(self._fields.map, row)}
         else:
             deals = self._deals_of(watched.object_name, rows)
         newest: dict[str, datetime] = {}
@@ -88,6 +89,10 @@ class Watched:
             for deal_id in deals.get(row.id, ()):
                 newest[deal_id] = max(at, newest.get(deal_id, at))
         return tuple(Change(deal_id=deal_id, modified_at=at) for deal_id, at in newest.items())
+
+    def _newly_merged(self, row: wire.Obj) -> tuple[str, ...]:
+        """The deals that became part of this one since it was read last: they are gone, and a look at them shows it."""
+        return tuple(each for each in merged_ids(row) if each not in self._heirs)
 
     def _deals_of(self, object_name: str, rows: Sequence[wire.Obj]) -> dict[str, tuple[str, ...]]:
         """The deals each activity hangs on. What is ours names its deal in its key; the others are looked up."""
@@ -111,7 +116,7 @@ def _feeds(fields: Fields) -> tuple[Feed, ...]:
     finished = tuple(where(name, "EQ", text) for name, text in fields.task({"status": "done"}).items())
     ours = in_pipelines(fields.map)
     return (
-        Feed(DEAL, "deals", (PIPELINE,) if fields.map.pipelines and not ours else (), ours),
+        Feed(DEAL, "deals", (MERGED, *((PIPELINE,) if fields.map.pipelines and not ours else ())), ours),
         Feed("task", "tasks", (key,) if key else (), finished),
         Feed("meeting", "meetings", (meeting_key,) if meeting_key else ()),
         Feed("call", "calls", ()),
