@@ -35,7 +35,7 @@ looked at first, pipelines are verified and never changed, required properties a
 The usual way, in a sandbox org or test portal first, as an admin, so that the daemon's own login needs no admin rights:
 
 1. `export ADMIN_TOKEN=…`. Salesforce: an access token of yours, as `sf org auth show-access-token --json` tells it.
-   HubSpot: a service key or app token with the scopes `crm.schemas.….write`.
+   HubSpot: a service key or app token with the scopes `crm.schemas.….read` and `.write`.
 
 2. `handoff provision hubspot --token-env ADMIN_TOKEN`: read the plan.
 
@@ -53,7 +53,11 @@ portal's id.
 """
 
 
-ADMINS = "Name the variable that holds an admin's access token: --token-env NAME"
+def _remedy(token_env: str) -> str:
+    """What to do about a login that may not do something."""
+    if token_env:
+        return f"Give the token in {token_env} what it lacks, or take one that has it"
+    return "Name the variable that holds an admin's access token: --token-env NAME"
 
 
 class Channel(StrEnum):
@@ -112,8 +116,9 @@ def command(
 ) -> None:
     """See ``HELP``, which is what the terminal shows."""
     _refuse_odd_arguments(apply=apply, export=export, remove=remove, with_fields=with_fields, data=even_with_data)
-    if apply and not yes and not sys.stdin.isatty():
-        raise UserError([Problem("", "--apply", "asks before it writes, and nobody is there to answer; add --yes")])
+    if apply and not yes and (as_json or not sys.stdin.isatty()):
+        nobody = "--json shows no plan to say yes to" if as_json else "nobody is there to answer"
+        raise UserError([Problem("", "--apply", f"asks before it writes, and {nobody}; add --yes")])
     choices = Choices(
         remove=remove,
         with_fields=with_fields,
@@ -145,7 +150,7 @@ def command(
     if not as_json:
         show.tell_plan(page)
     if apply and found.lacking:
-        words = f"this login may not do it; it lacks a scope on {'; '.join(found.lacking)}. {ADMINS}"
+        words = f"this login may not do it; it lacks a scope on {'; '.join(found.lacking)}. {_remedy(token_env)}"
         raise UserError([Problem(installer.name, "rights", words)])
     agreed = apply and found.may_apply and not found.plan.is_empty and (yes or show.asked_to_apply(page))
     ended, left = _apply(installer, choices, quiet=as_json) if agreed else (None, None)
@@ -168,7 +173,17 @@ def _apply(installer: Installer, choices: Choices, *, quiet: bool) -> tuple[Endi
     """What became of the plan, and the CRM read once more when all of it was done."""
     with show.watching(quiet=quiet) as told:
         ended = installer.carry_out(told=told)
-    return ended, installer.look(choices) if ended.ok else None
+    if not ended.ok:
+        return ended, None
+    try:
+        return ended, installer.look(choices)
+    except CrmError as error:
+        # What was done is done: an error of the reading alone would say that nothing was.
+        words = (
+            f"It could not be read again ({error.fault.vendor_code}: {error.fault.message}). "
+            "Whether nothing is left to do, a second plan tells."
+        )
+        return dataclasses.replace(ended, mark=Mark.UNKNOWN, words=(*ended.words, words)), None
 
 
 def _look(installer: Installer, choices: Choices, *, token_env: str) -> Survey:
@@ -181,7 +196,7 @@ def _look(installer: Installer, choices: Choices, *, token_env: str) -> Survey:
         whose = f"the token in {token_env}" if token_env else "the connector's own login"
         words = (
             f"{whose} may not read {installer.vendor}'s set-up ({error.fault.vendor_code}: {error.fault.message}). "
-            f"{ADMINS}"
+            f"{_remedy(token_env)}"
         )
         raise UserError([Problem(installer.name, "rights", words)]) from error
 
