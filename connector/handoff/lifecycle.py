@@ -70,7 +70,7 @@ def remember(case: Case, done_signals: dict[str, datetime]) -> Remember:
         done_signals={**ledger.done_signals, **done_signals},
         last_win_at=ledger.last_win_at,
         put_back_at=ledger.put_back_at or (case.now if case.puts_back else None) if held else None,
-        put_back_refused=ledger.put_back_refused if held else "",
+        put_back_refused=ledger.put_back_refused if held else None,
         bounces=ledger.bounces if held else (),
     )
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NewType
 
-from connector.handoff.moves import NOBODY_KNOWN, Bounce, Mover, Passing
+from connector.handoff.moves import NOBODY_KNOWN, Bounce, Mover, Passing, Refusal
 
 SystemName = NewType("SystemName", str)
 """The name an admin gave one org or portal in config.toml, e.g. ``sf-prod``."""
@@ -233,7 +233,7 @@ class LedgerFacts:
     done_signals: Mapping[str, datetime] = field(default_factory=dict)
     last_win_at: datetime | None = None
     put_back_at: datetime | None = None
-    put_back_refused: str = ""
+    put_back_refused: Refusal | None = None
     bounces: tuple[Bounce, ...] = ()
 
 

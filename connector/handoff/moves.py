@@ -58,3 +58,11 @@ class Bounce:
 
     at: datetime
     by: Mover = NOBODY_KNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The CRM would not have a deal put back to this stage, and said why."""
+
+    stage: str
+    words: str

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from connector.handoff.model import Gate, HandoffKey, Kind, Ref, Value
-from connector.handoff.moves import Bounce
+from connector.handoff.moves import Bounce, Refusal
 
 
 class Verdict(StrEnum):
@@ -199,7 +199,7 @@ class Remember:
     done_signals: Mapping[str, datetime] = field(default_factory=dict)
     last_win_at: datetime | None = None
     put_back_at: datetime | None = None
-    put_back_refused: str = ""
+    put_back_refused: Refusal | None = None
     bounces: tuple[Bounce, ...] = ()
 
 

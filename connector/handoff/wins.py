@@ -90,7 +90,7 @@ def begin_win(ledger: LedgerFacts, win: Win, *, pace: Pace) -> LedgerFacts:
     )
     if not is_news(ledger, win):
         return kept
-    return dataclasses.replace(kept, put_back_at=None, put_back_refused="", bounces=_bounces(ledger, win, pace=pace))
+    return dataclasses.replace(kept, put_back_at=None, put_back_refused=None, bounces=_bounces(ledger, win, pace=pace))
 
 
 def is_news(ledger: LedgerFacts, win: Win) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
 
 from connector.handoff.model import Effect, Gate, Kind, LedgerFacts, Load, Ref, SystemName, Value
-from connector.handoff.moves import Bounce, Mover, MoverKind
+from connector.handoff.moves import Bounce, Mover, MoverKind, Refusal
 from connector.handoff.plan import Phase
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
@@ -295,7 +295,7 @@ def _facts(
             done_signals=read_signals(row.done_signals),
             last_win_at=row.last_win_at,
             put_back_at=row.put_back_at,
-            put_back_refused=row.put_back_refused or "",
+            put_back_refused=read_refusal(row.put_back_refused),
             bounces=read_bounces(row.bounces),
         )
     return found
@@ -361,6 +361,16 @@ def bounces_text(bounces: Sequence[Bounce]) -> str | None:
     """Returns of a deal as JSON text; None for none."""
     told = [(each.at.isoformat(), each.by.kind.value, each.by.name) for each in bounces]
     return codec.dumps(told) if told else None
+
+
+def read_refusal(text: str | None) -> Refusal | None:
+    """A refused put-back from its JSON text."""
+    return Refusal(*codec.loads(text)) if text else None
+
+
+def refusal_text(refusal: Refusal | None) -> str | None:
+    """A refused put-back as JSON text."""
+    return codec.dumps((refusal.stage, refusal.words)) if refusal else None
 
 
 def signals_text(signals: Mapping[str, datetime]) -> str:

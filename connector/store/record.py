@@ -17,12 +17,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, or_, select, text, update
 
 from connector.handoff.model import Kind, SystemName
+from connector.handoff.ownership import REVERT_STEP
 from connector.handoff.plan import Action, Notify, Patch, Upsert, Verdict
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
 from connector.store.inbox import want_looks
-from connector.store.ledger import bounces_text, signals_text
+from connector.store.ledger import bounces_text, refusal_text, signals_text
 from connector.store.outbox import NOTIFY_KIND, RANKS, lock_rows
 from connector.store.rows import Decided, Look
 from connector.store.schema import effect, handoff, inbox, outbox, roster
@@ -218,7 +219,11 @@ def _compare_actions(one: Decided, before: _Before, changes: _Changes, *, now: d
     for action in one.plan.actions:
         new = _outbox_row(one, action, now)
         rows = waiting.pop(action.step, [])
-        same = [row for row in rows if row.digest == new["digest"] and row.generation == new["generation"]]
+        same = [
+            row
+            for row in rows
+            if row.digest == new["digest"] and row.generation == new["generation"] and not _is_over(row, one, before)
+        ]
         in_flight = [row for row in rows if row.state in _IN_FLIGHT]
         changes.superseded.extend(row.id for row in rows if row not in same[:1] and row.state not in _IN_FLIGHT)
         if in_flight and not same:
@@ -226,7 +231,21 @@ def _compare_actions(one: Decided, before: _Before, changes: _Changes, *, now: d
         elif not same and not _is_done(one, action, before):
             changes.inserts.append(new)
     for row in (row for rows in waiting.values() for row in rows):
-        _drop(row, changes)
+        # A put-back that was refused is no longer asked for, but it still waits for whoever can mend the cause.
+        if row.step != REVERT_STEP or row.state != State.PARKED or one.plan.remember.put_back_refused is None:
+            _drop(row, changes)
+
+
+def _is_over(row: Row[Any], one: Decided, before: _Before) -> bool:
+    """Whether this row is a put-back that was refused, and another win has come since: it is tried once more."""
+    known = before.handoffs.get(one.plan.key.deal_id)
+    was_refused = known is not None and known.put_back_refused is not None
+    return (
+        row.step == REVERT_STEP
+        and row.state == State.PARKED
+        and was_refused
+        and one.plan.remember.put_back_refused is None
+    )
 
 
 def _is_done(one: Decided, action: Action, before: _Before) -> bool:
@@ -313,7 +332,7 @@ def _handoff_row(one: Decided, before: _Before, *, act: bool, now: datetime) -> 
         "done_signals": signals_text(remember.done_signals),
         "last_win_at": remember.last_win_at,
         "put_back_at": remember.put_back_at if act else None,
-        "put_back_refused": (remember.put_back_refused or None) if act else None,
+        "put_back_refused": refusal_text(remember.put_back_refused) if act else None,
         "bounces": bounces_text(remember.bounces) if act else None,
         "account_id": next((ref.id for ref in refs if ref.kind is Kind.ACCOUNT), one.account_id),
         "phase": plan.phase.value,

@@ -113,7 +113,7 @@ handoff = Table(
     Column("done_signals", Text, nullable=False),
     Column("last_win_at", Utc),
     Column("put_back_at", Utc),
-    # The CRM's words when it refused to have the deal put back.
+    # The stage the CRM would not have the deal put back to, and its words.
     Column("put_back_refused", Text),
     Column("bounces", Text),
     Column("account_id", String),

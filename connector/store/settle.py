@@ -15,11 +15,13 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, upda
 
 from connector.errors import ADVICE, Advice, Fault, FaultCode
 from connector.handoff.model import Kind, SystemName
+from connector.handoff.moves import Refusal
 from connector.handoff.ownership import REVERT_STEP
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
 from connector.store.inbox import want_looks
+from connector.store.ledger import refusal_text
 from connector.store.outbox import lock_rows
 from connector.store.rows import (
     Applied,
@@ -306,10 +308,11 @@ def _note_refusals(connection: Connection, refused: Iterable[_Ending]) -> None:
     for ending in refused:
         fault = ending.result.fault if isinstance(ending.result, Park) else SENDER_LOST
         words = fault.message.strip() or fault.vendor_code or fault.code.value
+        stage = str(codec.decode_value(codec.loads(ending.row.action)["values"]["stage"]))
         connection.execute(
             update(handoff)
             .where(handoff.c.system == ending.row.system, handoff.c.deal_id == ending.row.deal_id)
-            .values(put_back_refused=words[:REFUSAL_CHARS])
+            .values(put_back_refused=refusal_text(Refusal(stage, words[:REFUSAL_CHARS])))
         )
 
 

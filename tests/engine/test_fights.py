@@ -8,7 +8,6 @@ from engine.harness import SYSTEM, Desk, a_desk
 from factories import MANAGER, OPEN_STAGE, PEOPLE, WON_STAGE, a_gap
 
 from connector.errors import Fault, FaultCode
-from connector.store import State
 
 REFUSAL = Fault(FaultCode.REJECTED, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "A closed deal stays closed.")
 
@@ -85,11 +84,29 @@ def test_a_refused_put_back_is_tried_once_and_becomes_a_hold() -> None:
     desk.settle()
     assert desk.deal(deal_id)["stage"] == WON_STAGE.id
     assert "the CRM refused it: A closed deal stays closed. Fill in" in str(desk.deal(deal_id)["missing"])
-    assert [row.state for row in desk.store.rows(SYSTEM, deal_id) if row.step == "patch-revert"] == [State.SUPERSEDED]
-    assert desk.store.parked(SYSTEM) == ()
+    (parked,) = desk.store.parked(SYSTEM)
+    assert (parked.step, parked.attempt) == ("patch-revert", 1), "whoever can mend the cause sees it"
+    desk.crm.edit(deal_id, risks="None known")
+    desk.settle()
+    assert [row.step for row in desk.store.parked(SYSTEM)] == ["patch-revert"]
     desk.crm.edit(deal_id, champion="Ingrid Holm")
     desk.settle()
     assert desk.deal(deal_id)["gate"] == "Released"
+    assert desk.store.parked(SYSTEM) == ()
+
+
+def test_each_new_win_is_tried_once_though_the_same_was_refused_before() -> None:
+    desk = a_desk(tells_history=True)
+    deal_id = desk.a_deal(**a_gap())
+    desk.run()
+    for refusals in ((REFUSAL,), (REFUSAL,), (REFUSAL,), ()):
+        desk.crm.refuse_rows(*refusals)
+        desk.win(deal_id)
+        desk.settle()
+        assert desk.deal(deal_id)["stage"] == (WON_STAGE.id if refusals else OPEN_STAGE.id)
+        if refusals:
+            desk.crm.edit(deal_id, stage=OPEN_STAGE.id)
+            desk.settle()
 
 
 def test_once_the_cause_is_mended_and_the_rest_tried_again_the_deal_is_put_back() -> None:
@@ -99,9 +116,12 @@ def test_once_the_cause_is_mended_and_the_rest_tried_again_the_deal_is_put_back(
     desk.crm.refuse_rows(REFUSAL, REFUSAL)
     desk.win(deal_id)
     desk.settle()
-    (parked,) = desk.store.parked(SYSTEM)
-    assert (parked.step, desk.deal(deal_id)["stage"]) == ("patch-deal", WON_STAGE.id)
-    assert desk.store.retry([parked.id]) == 1
+    parked = desk.store.parked(SYSTEM)
+    assert ([each.step for each in parked], desk.deal(deal_id)["stage"]) == (
+        ["patch-revert", "patch-deal"],
+        WON_STAGE.id,
+    )
+    assert desk.store.retry([each.id for each in parked]) == 2
     desk.settle()
     assert (desk.deal(deal_id)["stage"], desk.deal(deal_id)["gate"]) == (OPEN_STAGE.id, "Held")
     assert desk.store.parked(SYSTEM) == ()

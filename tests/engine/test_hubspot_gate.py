@@ -376,7 +376,11 @@ def test_a_put_back_that_a_rule_refuses_is_a_hold_in_the_portals_words(desk: Des
     assert "handoff_use_case is required because of a conditional property rule based on [dealstage]" in first
     desk.run(passes=3, seconds=1200)
     assert desk.calls["deals.batch.update"] == updates, "it is not tried again"
-    assert desk.shared.store.parked(HS) == ()
+    assert [(row.deal_id, row.attempt) for row in desk.shared.store.parked(HS)] == [(deal_id, 1)]
+    desk.sandbox.hs.settings["conditional_rules"] = []
+    desk.shared.store.retry()
+    desk.run()
+    assert (desk.stage(deal_id), desk.shared.store.parked(HS)) == (OPEN, ())
 
 
 def test_a_deal_from_a_stage_that_is_gone_goes_back_to_the_one_before(desk: Desk) -> None:

@@ -22,7 +22,7 @@ from plans import (
 
 from connector.clock import ManualClock
 from connector.handoff.model import Effect, Gate, Kind, LedgerFacts, Load, Ref
-from connector.handoff.moves import Bounce, Mover, MoverKind
+from connector.handoff.moves import Bounce, Mover, MoverKind, Refusal
 from connector.handoff.plan import Action, Phase
 from connector.store import Applied, AuditKind, Decided, RoundNote, Settlement, Store, round_cursor
 
@@ -50,7 +50,7 @@ def test_a_decision_is_remembered_whole(store: Store) -> None:
         done_signals={"setup-call": NOW + timedelta(hours=1)},
         last_win_at=NOW + timedelta(minutes=1),
         put_back_at=NOW + timedelta(minutes=2),
-        put_back_refused="no",
+        put_back_refused=Refusal("Negotiation", "no"),
         bounces=(Bounce(NOW, Mover(MoverKind.AUTOMATION, "Röbot")), Bounce(NOW)),
     )
     decide(store, "D1", remember=remember, generation=2)
@@ -69,7 +69,7 @@ def test_a_decision_is_remembered_whole(store: Store) -> None:
         done_signals={"setup-call": NOW + timedelta(hours=1)},
         last_win_at=NOW + timedelta(minutes=1),
         put_back_at=NOW + timedelta(minutes=2),
-        put_back_refused="no",
+        put_back_refused=Refusal("Negotiation", "no"),
         bounces=(Bounce(NOW, Mover(MoverKind.AUTOMATION, "Röbot")), Bounce(NOW)),
     )
 

@@ -18,6 +18,7 @@ from connector.crm.writing import (
 )
 from connector.errors import Fault, FaultCode
 from connector.handoff.model import Kind, Ref
+from connector.handoff.moves import Refusal
 from connector.handoff.plan import Order, Patch
 from connector.store import (
     Applied,
@@ -235,7 +236,7 @@ def test_anything_shaped_like_a_confirmation_is_one(store: Store) -> None:
     assert the_row(store).state is State.APPLIED
 
 
-def refused_as(store: Store, fault: Fault) -> str:
+def refused_as(store: Store, fault: Fault) -> Refusal | None:
     """What the ledger remembers of a put-back that ended like this."""
     decide(store, "D1", a_deal_patch(step="patch-revert", order=Order.REVERT, values={"stage": "Negotiation"}))
     claimed = claim(store)
@@ -245,14 +246,13 @@ def refused_as(store: Store, fault: Fault) -> str:
 
 
 def test_a_put_back_refused_for_good_is_remembered_in_the_crms_words_and_looked_at(store: Store) -> None:
-    assert refused_as(store, Fault(FaultCode.NOT_PERMITTED, "MISSING", "Nobody moves a closed deal.")) == (
-        "Nobody moves a closed deal."
-    )
+    words = "Nobody moves a closed deal."
+    assert refused_as(store, Fault(FaultCode.NOT_PERMITTED, "MISSING", words)) == Refusal("Negotiation", words)
     assert [look.deal_id for look in store.due(SYSTEM, limit=9)] == ["D1"]
     (parked,) = store.parked(SYSTEM)
     store.retry([parked.id])
-    assert store.facts(SYSTEM, ["D1"])["D1"].put_back_refused == ""
+    assert store.facts(SYSTEM, ["D1"])["D1"].put_back_refused is None
 
 
 def test_a_put_back_given_up_because_the_crm_was_busy_is_not_remembered_as_refused(store: Store) -> None:
-    assert refused_as(store, BUSY) == ""
+    assert refused_as(store, BUSY) is None

@@ -13,7 +13,7 @@ from tinyworld import A_PERSON, OURSELVES, World
 
 from connector.handoff.decide import decide
 from connector.handoff.model import DealType, Gate, Snapshot, Value
-from connector.handoff.moves import NOBODY_KNOWN, Bounce, Mover, MoverKind, Passing
+from connector.handoff.moves import NOBODY_KNOWN, Bounce, Mover, MoverKind, Passing, Refusal
 from connector.handoff.plan import Noticed, Notify, Patch, Phase, Plan
 from connector.handoff.rulebook import GateMode, Policy
 
@@ -227,15 +227,15 @@ def test_a_person_who_was_faster_than_the_put_back_makes_the_return_no_fight() -
 # a put-back that the CRM refuses
 
 
+def a_refused_world(refusal: Refusal) -> World:
+    won = a_won_deal(deal=a_gap())
+    known = {"generation": 1, "gate": Gate.HELD, "won_at": won.won_at, "last_win_at": won.won_at}
+    return World(a_won_deal(deal=a_gap(), ledger={**known, "put_back_refused": refusal}))
+
+
 def test_a_put_back_that_was_refused_becomes_a_hold_in_the_crms_words() -> None:
-    world = World(a_won_deal(deal=a_gap()))
     words = "champion is required because of a conditional property rule based on dealstage."
-    world.snapshot = dataclasses.replace(
-        world.snapshot,
-        ledger=dataclasses.replace(
-            world.snapshot.ledger, generation=1, gate=Gate.HELD, won_at=world.snapshot.won_at, put_back_refused=words
-        ),
-    )
+    world = a_refused_world(Refusal(OPEN_STAGE.id, words))
     plan = world.run()
     assert "stage" not in deal_patch(plan)
     assert world.snapshot.stage == WON_STAGE
@@ -249,6 +249,10 @@ def test_a_put_back_that_was_refused_becomes_a_hold_in_the_crms_words() -> None:
     world.run()
     world.win()
     assert "stage" in deal_patch(world.run()), "another win may be put back again"
+
+
+def test_a_put_back_to_another_stage_than_the_refused_one_is_tried() -> None:
+    assert "stage" in deal_patch(a_refused_world(Refusal("Negotation", "There is no such stage.")).run())
 
 
 # a win that nobody saw

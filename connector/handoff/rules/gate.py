@@ -92,9 +92,9 @@ def _rule(case: Case, override: Override | None) -> _Ruling:
         return _Ruling(Gate.WARNED, f"Goes on with a warning; {gaps}")
     if mode is GateMode.HOLD:
         return _Ruling(Gate.HELD, f"Held until they are filled; {gaps}")
-    if stays := _why_it_stays(case):
-        return _Ruling(Gate.HELD, f"Held in the won stage. {stays} {gaps}", stays=stays)
     back_to = _earlier_stage(case)
+    if stays := _why_it_stays(case, back_to):
+        return _Ruling(Gate.HELD, f"Held in the won stage. {stays} {gaps}", stays=stays)
     if back_to is None:
         return _Ruling(Gate.HELD, f"Held; its earlier stage is not known, so the stage stays as it is. {gaps}")
     return _Ruling(Gate.HELD, f"Put back to its earlier stage{_moved_by(case)}; {gaps}", back_to)
@@ -115,15 +115,16 @@ def _holds_back(case: Case) -> bool:
     return bool(case.gaps) and not let_through and _mode(case) in (GateMode.HOLD, GateMode.REVERT)
 
 
-def _why_it_stays(case: Case) -> str:
-    """Why putting the deal back again would be of no use, in the rep's words; empty when it may be tried."""
+def _why_it_stays(case: Case, back_to: str | None) -> str:
+    """Why putting the deal back there would be of no use, in the rep's words; empty when it may be tried."""
     ledger = case.ledger
     if case.fought:
         mover = mover_words(case, ledger.bounces[-1].by)
         often = how_often(len(ledger.bounces))
         return f"The deal was put back {often} and {mover} moved it to Closed Won again each time, so it stays there."
-    if ledger.put_back_refused:
-        words = one_line(ledger.put_back_refused, limit=MAX_REFUSAL_CHARS).rstrip(".")
+    refused = ledger.put_back_refused
+    if refused and refused.stage == back_to:
+        words = one_line(refused.words, limit=MAX_REFUSAL_CHARS).rstrip(".")
         return f"The deal could not be put back, because the CRM refused it: {words}."
     return ""
 
