@@ -337,6 +337,15 @@ def test_an_edition_without_conditional_logic_is_not_sent_looking_for_it() -> No
         assert clicks(MAP, POLICY, WANTED, a_state(burst=burst)) == clicks(MAP, POLICY, WANTED, a_state())
 
 
+def test_people_are_not_locked_out_of_what_is_theirs_to_change() -> None:
+    found = by_hand()
+    (_, ticked) = found["Field access: Deals"].steps
+    assert "Handoff gate" in ticked
+    assert "Customer Success Manager" not in ticked
+    assert "Handoff summary" not in ticked
+    assert "Field access: Companies" not in found, "the account's CSM alone, whom a manager may change"
+
+
 def test_a_gate_that_only_warns_asks_for_no_required_field() -> None:
     assert not [name for name in by_hand(mode=GateMode.WARN) if name.startswith("Stage")]
 

@@ -21,9 +21,12 @@ from connector.policy.known import WRITERS
 BLOCKING = frozenset({GateMode.HOLD, GateMode.REVERT})
 """The modes in which a win with gaps does not go on; only those may stop a save."""
 
+FREE = frozenset({"csm", "account.csm", "summary"})
+"""What the connector writes and people may change all the same: what they set stays (``policy.meaning`` says so)."""
+
 PASSES = (
-    "Workflows, imports, calls of API versions before 2026-09 and super admins pass these rules; the connector checks "
-    "every win itself, whoever wrote it."
+    "Workflows, calls of API versions before 2026-09 and super admins pass these rules, imports perhaps; the connector "
+    "checks every win itself, whoever wrote it."
 )
 OVERRIDE = "A required property knows no override: a deal that a manager lets through must be moved by a super admin."
 STAGE_EDITION = "Takes a paid edition; the admin needs Edit property settings."
@@ -186,6 +189,7 @@ def _pages(crm_map: CrmMap, desired: Desired, portal: PortalState) -> Iterator[I
         ours = [one for one in ours if one.definition.name not in shipped]
         people = [one.definition.label for one in ours if one.mapped.owner not in WRITERS]
         written = [one.definition.label for one in ours if one.mapped.owner in WRITERS]
+        locked = [one.definition.label for one in ours if one.mapped.owner in WRITERS and one.mapped.path not in FREE]
         if not ours:
             continue
         steps = (
@@ -196,7 +200,7 @@ def _pages(crm_map: CrmMap, desired: Desired, portal: PortalState) -> Iterator[I
         )
         why = "Reps fill in and read the fields here; pages have no API. Again for each team with a view of its own."
         yield Item(Do.BY_HAND, "Record page", title, "show the fields on the record page", why, steps=steps)
-        if written:
+        if locked:
             yield Item(
                 Do.BY_HAND,
                 "Field access",
@@ -205,7 +209,7 @@ def _pages(crm_map: CrmMap, desired: Desired, portal: PortalState) -> Iterator[I
                 "A value that a person changes is left alone from then on. Takes Professional or Enterprise.",
                 steps=(
                     f"Settings → Properties → {single} properties → Group: Handoff",
-                    f"Tick {', '.join(written)} → Assign users & teams → Everyone: view only",
+                    f"Tick {', '.join(locked)} → Assign users & teams → Everyone: view only",
                 ),
             )
 
