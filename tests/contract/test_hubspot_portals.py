@@ -81,6 +81,19 @@ def test_a_free_portal_is_told_that_only_the_daemon_holds_the_gate(sandbox: Sand
     assert "only the daemon holds the gate" in said
 
 
+@pytest.mark.parametrize(("burst", "said"), [(110, "110 calls in ten seconds: a marketplace app"), (250, "add-on")])
+def test_an_edition_that_the_calls_do_not_tell_is_not_called_too_low(
+    sandbox: Sandbox, portal: World, burst: int, said: str
+) -> None:
+    portal.settings["burst_limit"] = burst
+    try:
+        notes = "\n".join(examined(sandbox).notes)
+    finally:
+        portal.settings.pop("burst_limit")
+    assert said in notes
+    assert "only the daemon holds the gate" not in notes
+
+
 def test_missing_scopes_are_all_named_at_once_with_what_each_is_for(sandbox: Sandbox, portal: World) -> None:
     lacking = ("crm.objects.owners.read", "crm.objects.deals.write", "crm.objects.contacts.write")
     portal.settings["token_scopes"] = {KEY: [each for each in EVERY_SCOPE if each not in lacking]}

@@ -29,8 +29,9 @@ EDITIONS = {100: "Free or Starter", 110: "a marketplace app", 190: "Professional
 RAISED = 250
 """Calls in the rolling window by edition (facts: HubSpot §3e)."""
 
-RULES_FROM = 190
-"""Required properties at a stage, and rules of pipelines, need Professional or above (facts: HubSpot §4)."""
+NO_RULES = 100
+"""Conditional rules and rules of pipelines need Professional or above (facts: HubSpot §4). Only this number of calls
+tells that a portal is below: a marketplace app is told its own in any (§3e)."""
 
 NO_BELL = (
     "HubSpot has no call that notifies a person: the CSM learns of a handoff by the task's reminder, and by email or "
@@ -77,8 +78,8 @@ def _edition(burst: int) -> str:
         return "This portal does not tell how many calls it allows in ten seconds"
     named = EDITIONS.get(burst, "with the API add-on" if burst >= RAISED else "")
     words = f"{burst} calls in ten seconds" + (f": {named}" if named else "")
-    if burst < RULES_FROM:
-        words += "; required properties at a stage need Professional, so only the daemon holds the gate here"
+    if burst == NO_RULES:
+        words += "; conditional required properties need Professional, so only the daemon holds the gate here"
     return words
 
 
