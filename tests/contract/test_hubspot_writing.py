@@ -125,6 +125,27 @@ def test_what_a_person_says_of_a_meeting_of_ours_is_read(world: SandboxWorld, ou
     assert facts.touches == ()
 
 
+def test_a_meeting_that_we_just_made_is_looked_at_later_and_a_person_s_change_of_it_at_once(
+    world: SandboxWorld,
+) -> None:
+    deal_id = world.add_deal(name="Drafted", won=True)
+    world.advance(3600)
+    cursor = world.crm.start_cursor("meeting", world.now())
+    start = world.now().replace(microsecond=0) + timedelta(days=1)
+    values = {"subject": "Kickoff", "start": start, "end": start + timedelta(minutes=45), "owner": world.person(MAYA)}
+    key = f"hs:{deal_id}:1:kickoff"
+    write = Write(Kind.MEETING, Operation.UPSERT, values, key=key, parents=(Ref(Kind.DEAL, deal_id),))
+    made = applied(world.crm.apply([write])[0])
+    world.advance(5)
+    page = world.crm.changes("meeting", cursor)
+    assert [(change.deal_id, change.minor) for change in page.changes] == [(deal_id, True)]
+    world.advance(600)
+    world._state.table("meetings").update(made, {"hs_meeting_outcome": "CANCELED"}, by="a person")
+    world.advance(5)
+    page = world.crm.changes("meeting", page.cursor)
+    assert [(change.deal_id, change.minor) for change in page.changes] == [(deal_id, False)]
+
+
 def test_a_property_that_holds_user_ids_is_told_with_the_owners_id(sandbox: Sandbox) -> None:
     told = MappedField("approver", Kind.DEAL, "handoff_product", FieldType.PERSON, FieldOwner.HUMAN, "Approver")
     world = a_world(sandbox, approver=told)

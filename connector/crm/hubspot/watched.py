@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from connector.crm.hubspot import associations, wire
 from connector.crm.hubspot.feeds import Cursor, Feed, begin, step
@@ -21,6 +21,10 @@ from connector.policy.crmmap import CrmMap
 
 DEAL = "deal"
 """The feed of deals themselves."""
+
+CREATED = "hs_createdate"
+FRESH = timedelta(seconds=30)
+"""Within this time after it was made a meeting of ours is changed by our own links to it, not by people."""
 
 NAMES_DEAL: Mapping[str, Kind] = {"tasks": Kind.TASK, "meetings": Kind.MEETING}
 """Whose key names the deal, when it is ours."""
@@ -84,11 +88,18 @@ class Watched:
         else:
             deals = self._deals_of(watched.object_name, rows)
         newest: dict[str, datetime] = {}
+        drafted: dict[str, bool] = {}
         for row in rows:
             at = row.at(watched.modified) or row.updated_at or now
             for deal_id in deals.get(row.id, ()):
                 newest[deal_id] = max(at, newest.get(deal_id, at))
-        return tuple(Change(deal_id=deal_id, modified_at=at) for deal_id, at in newest.items())
+                drafted[deal_id] = drafted.get(deal_id, True) and self._just_drafted(row, at)
+        return tuple(Change(deal_id=deal_id, modified_at=at, minor=drafted[deal_id]) for deal_id, at in newest.items())
+
+    def _just_drafted(self, row: wire.Obj, at: datetime) -> bool:
+        """Whether this is a meeting that this connector has only just put into the calendar, as far as it tells."""
+        key, created = self._fields.key(Kind.MEETING), row.at(CREATED)
+        return bool(key) and bool(self._deal_in(row.get(key))) and created is not None and at - created <= FRESH
 
     def _newly_merged(self, row: wire.Obj) -> tuple[str, ...]:
         """The deals that became part of this one since it was read last: they are gone, and a look at them shows it."""
@@ -118,7 +129,7 @@ def _feeds(fields: Fields) -> tuple[Feed, ...]:
     return (
         Feed(DEAL, "deals", (MERGED, *((PIPELINE,) if fields.map.pipelines and not ours else ())), ours),
         Feed("task", "tasks", (key,) if key else (), finished),
-        Feed("meeting", "meetings", (meeting_key,) if meeting_key else ()),
+        Feed("meeting", "meetings", (meeting_key, CREATED) if meeting_key else ()),
         Feed("call", "calls", ()),
         Feed("email", "emails", ()),
     )
