@@ -5,6 +5,7 @@ Not here: what a field must be (``known``) and its name and type in a CRM (``crm
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from connector.handoff.rulebook import Policy
@@ -13,6 +14,8 @@ from connector.policy.known import WRITERS
 
 DESCRIPTION = "Handoff: "
 """How the description of every field we make begins, by which it is told from another that happens to be named so."""
+
+_WRITTEN = re.compile(rf"{DESCRIPTION}\S+\. (The connector|People) may write it\.")
 
 MEANING: Mapping[str, str] = {
     "override_requested": "Tick to ask that the deal may be won with gaps. It counts with reason, approver and expiry.",
@@ -36,6 +39,11 @@ MEANING: Mapping[str, str] = {
     "meeting.key": "The connector's own mark, by which it finds its tasks and meetings again. Leave it as it is.",
 }
 """What a field is for, where the policy does not say it."""
+
+
+def is_ours(description: str) -> bool:
+    """Whether `described` wrote this. The first word alone is one that people begin with, too."""
+    return _WRITTEN.match(description) is not None
 
 
 def explained(mapped: MappedField, policy: Policy) -> str:

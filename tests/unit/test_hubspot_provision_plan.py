@@ -346,6 +346,12 @@ def test_people_are_not_locked_out_of_what_is_theirs_to_change() -> None:
     assert "Field access: Companies" not in found, "the account's CSM alone, whom a manager may change"
 
 
+def test_not_everybody_may_name_an_approver() -> None:
+    line = by_hand()["Field access: Override approver"]
+    assert "(handoff_override_approver)" in line.steps[0]
+    assert "the approvers: view and edit; everyone else: view only" in line.steps[1]
+
+
 def test_a_gate_that_only_warns_asks_for_no_required_field() -> None:
     assert not [name for name in by_hand(mode=GateMode.WARN) if name.startswith("Stage")]
 
@@ -387,6 +393,12 @@ def test_what_somebody_else_made_stays() -> None:
     assert found[GATE].do is Do.KEEP
     assert "does not bear our mark" in found[GATE].detail
     assert found["deals.handoff"].do is Do.KEEP
+
+
+def test_a_description_that_begins_like_ours_is_not_ours() -> None:
+    theirs = as_there(wanted("deals.handoff_risks"), name="ops_notes", description="Handoff: what ops should know.")
+    going = removal(WANTED, installed(theirs), {theirs.key: Holding(0)}, with_fields=True)
+    assert theirs.key not in {item.name for item in going}
 
 
 def test_our_property_goes_too_when_the_map_does_not_name_it_any_more() -> None:

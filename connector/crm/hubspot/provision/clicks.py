@@ -43,6 +43,7 @@ def clicks(crm_map: CrmMap, policy: Policy, desired: Desired, portal: PortalStat
         *_gate(crm_map, policy, portal),
         *_deal_types(crm_map, portal),
         *_pages(crm_map, desired, portal),
+        *_approver(crm_map),
         *_people(crm_map),
     )
 
@@ -212,6 +213,20 @@ def _pages(crm_map: CrmMap, desired: Desired, portal: PortalState) -> Iterator[I
                     f"Tick {', '.join(locked)} → Assign users & teams → Everyone: view only",
                 ),
             )
+
+
+def _approver(crm_map: CrmMap) -> Iterator[Item]:
+    """Whoever names the approver approves, so not everybody may."""
+    mapped = crm_map.get(Kind.DEAL, "override_approver")
+    if mapped is None:
+        return
+    detail = "let only those who may approve an override name its approver"
+    why = "Reps ask for an override; who can write this field can grant it in a manager's name. Takes Professional."
+    steps = (
+        f"Settings → Properties → Deal properties → {_name(mapped)} ({mapped.field})",
+        "Assign users & teams → the approvers: view and edit; everyone else: view only",
+    )
+    yield Item(Do.BY_HAND, "Field access", _name(mapped), detail, why, steps=steps)
 
 
 def _people(crm_map: CrmMap) -> Iterator[Item]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from connector.crm.hubspot import wire
 from connector.crm.hubspot.fields import OWNERSHIP
-from connector.policy.meaning import DESCRIPTION
+from connector.policy.meaning import is_ours
 
 GROUP = "handoff"
 GROUP_LABEL = "Handoff"
@@ -72,7 +72,7 @@ class Definition:
     @property
     def bears_our_mark(self) -> bool:
         """Whether we made it: its description says so."""
-        return self.description.startswith(DESCRIPTION)
+        return is_ours(self.description)
 
     @property
     def shape(self) -> str:

@@ -24,6 +24,7 @@ GROUPS_MOST = 5
 """Filter groups that one search takes; a record counts that fits any of them (facts: HubSpot §1)."""
 
 RESTORABLE = "in Settings → Properties → Archived it can be restored for 90 days"
+UNCOUNTED = "what it holds could not be counted (a token that may read these records can)"
 USED = "Whether a workflow, form or list uses it, the portal shows at Settings → Properties → Used in."
 
 
@@ -91,7 +92,7 @@ def removal(
 def _property(one: Present, held: Holding | None, *, with_fields: bool, even_with_data: bool) -> Item:
     if not with_fields:
         return Item(Do.KEEP, PROPERTY, one.key, "properties stay unless --with-fields is given")
-    told = str(held) if held is not None else "what it holds could not be counted"
+    told = str(held) if held is not None else UNCOUNTED
     if (held is None or not held.is_empty) and not even_with_data:
         return Item(Do.KEEP, PROPERTY, one.key, f"{told}; it stays unless --even-with-data is given as well")
     lost = "" if held is not None and held.is_empty else "; THIS DATA IS LOST"
@@ -108,7 +109,8 @@ def _groups(portal: PortalState, going: frozenset[str]) -> Iterator[Item]:
         inside = [one for one in portal.properties.get(name, {}).values() if one.group == GROUP]
         left = [one.name for one in inside if one.key not in going]
         if left:
-            yield Item(Do.KEEP, A_GROUP, group.key, f"{len(left)} properties stay in it")
+            stay = "1 property stays" if len(left) == 1 else f"{len(left)} properties stay"
+            yield Item(Do.KEEP, A_GROUP, group.key, f"{stay} in it")
         else:
             yield Item(Do.REMOVE, A_GROUP, group.key, act=ArchiveGroup(group))
 
