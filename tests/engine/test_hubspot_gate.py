@@ -150,6 +150,12 @@ class Desk:
         assert found is not None
         return found
 
+    def reasons(self, deal_id: str) -> str:
+        """What `explain` says of it."""
+        plan = self.handoff(deal_id).plan
+        assert plan is not None
+        return " ".join(str(finding["reason"]) for finding in plan["findings"])
+
     def counted(self, event: str) -> float:
         """The metric of something the gate noticed."""
         labels = {"system": HS, "event": event}
@@ -199,27 +205,30 @@ def by_workflow(desk: Desk, deal_id: str) -> None:
 
 
 WAYS = {
-    "a rep": lambda desk, deal_id: desk.move(deal_id),
-    "an import": lambda desk, deal_id: desk.move(deal_id, by="import"),
-    "an older API version": by_v3,
-    "a batch of a dated version": by_dated,
-    "a workflow": by_workflow,
+    "a rep": (lambda desk, deal_id: desk.move(deal_id), "Elena Marchetti"),
+    "an import": (lambda desk, deal_id: desk.move(deal_id, by="import"), "An import"),
+    "an older API version": (by_v3, "Another integration (BillingBridge)"),
+    "a batch of a dated version": (by_dated, "Another integration (BillingBridge)"),
+    "a workflow": (by_workflow, "A workflow (Signed)"),
 }
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_win_with_gaps_goes_back_where_it_came_from_whoever_wrote_it(desk: Desk, way: str) -> None:
+    win, mover = WAYS[way]
     desk.sandbox.hs.settings["conditional_rules"] = [
         {"object": "deals", "property": "handoff_champion", "controlling": "dealstage", "values": [WON]}
     ]
     deal_id = desk.deal(champion="", success_criteria=FILLED["success_criteria"])
-    WAYS[way](desk, deal_id)
+    win(desk, deal_id)
+    desk.run()
     desk.run()
     assert desk.stage(deal_id) == OPEN
     assert desk.text(deal_id, "gate") == "Held"
     lines = desk.text(deal_id, "missing").splitlines()
     assert lines[0].startswith("Not Closed Won yet: 4 of 5 required fields are empty.")
     assert len(lines) == 5
+    assert f"{mover} had moved it to Closed Won." in desk.reasons(deal_id)
     assert not desk.view.tasks_of(deal_id)
     desk.fill(deal_id, **FILLED)
     desk.run()

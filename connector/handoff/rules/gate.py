@@ -64,6 +64,7 @@ def _still_held(case: Case) -> Finding:
         reason = "Held until it is won again: all required fields are filled now."
     if case.passed_by:
         reason = f"It was won and left again before it was looked at. {reason}"
+    reason += _won_by(case)
     ruling = _Ruling(Gate.HELD, reason)
     return _finding(case, ruling, _fields(case, ruling, override, open_=True), override=override)
 
@@ -127,6 +128,15 @@ def _why_it_stays(case: Case, back_to: str | None) -> str:
         words = one_line(refused.words, limit=MAX_REFUSAL_CHARS).rstrip(".")
         return f"The deal could not be put back, because the CRM refused it: {words}."
     return ""
+
+
+def _won_by(case: Case) -> str:
+    """Who had won a deal that is open again, as a sentence; empty where the CRM does not say."""
+    last = case.snapshot.passed[-1:]
+    if not last or last[0].entered_by.kind is MoverKind.UNKNOWN:
+        return ""
+    words = mover_words(case, last[0].entered_by)
+    return f" {words[0].upper()}{words[1:]} had moved it to Closed Won."
 
 
 def _moved_by(case: Case) -> str:
