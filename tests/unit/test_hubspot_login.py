@@ -15,11 +15,12 @@ from urllib.parse import parse_qs
 import pytest
 
 from connector.crm.budget import QUIET, Rate
-from connector.crm.hubspot.login import App, Desk, StaticToken, app_login, portal_login
+from connector.crm.hubspot.login import RENEW_AGAIN, App, Desk, StaticToken, app_login, portal_login
 from connector.crm.hubspot.paths import Paths
+from connector.crm.hubspot.portal import DAILY_OLD
 from connector.crm.hubspot.session import Session, Waits
-from connector.errors import CrmError, FaultCode
-from tests.hubspot_portal import Passing, Portal, Reply, a_crm, a_portal
+from connector.errors import CrmError, Fault, FaultCode
+from tests.hubspot_portal import NOW, Asked, Passing, Portal, Reply, a_crm, a_portal
 
 APP = App("app-id", "hush", "again")
 
@@ -164,6 +165,9 @@ def test_while_a_token_lasts_a_failed_renewal_is_borne(grants: Grants) -> None:
     time.wait(1600)
     grants.say = [(503, {"message": "away"})]
     assert login.token() == "token-1"
+    assert login.token() == "token-1"
+    assert len(grants.forms) == 2, "an endpoint that is away is not asked again for every call"
+    time.wait(RENEW_AGAIN)
     assert login.token() == "token-3"
 
 
@@ -227,6 +231,30 @@ def test_the_days_calls_are_those_of_all_apps(portal: Portal) -> None:
     crm.people()
     assert crm.daily_calls is not None
     assert (crm.daily_calls.used, crm.daily_calls.allowed) == (100, 1000)
+
+
+def test_a_portal_that_is_asked_for_nothing_but_searches_tells_of_the_day_now_and_then(portal: Portal) -> None:
+    time = Passing()
+    crm = a_crm(portal, time=time)
+    left = ["900"]
+
+    def answer(asked: Asked) -> Reply:
+        limits = {"X-HubSpot-RateLimit-Daily": "1000", "X-HubSpot-RateLimit-Daily-Remaining": left[0]}
+        return Reply({"results": [], "total": 0}, headers={} if asked.path.endswith("/search") else limits)
+
+    portal.otherwise = answer
+    cursors = {"deal": crm.start_cursor("deal", NOW)}
+    crm.people()
+    left[0] = "50"
+    crm.poll(cursors)
+    assert crm.daily_calls is not None
+    assert crm.daily_calls.left == 900
+    time.wait(DAILY_OLD + 1)
+    crm.poll(cursors)
+    assert crm.daily_calls.left == 50
+    portal.say(Reply({}, status=502), Reply({}, status=502), Reply({}, status=502))
+    time.wait(DAILY_OLD + 1)
+    assert not isinstance(crm.poll(cursors)["deal"], Fault), "not to be told keeps nobody from polling"
 
 
 def test_a_rate_that_others_use_too_is_halved_and_comes_back_call_by_call() -> None:

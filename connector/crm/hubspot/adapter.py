@@ -215,7 +215,8 @@ class HubSpotCRM:
         return self._watched.start(feed, at)
 
     def poll(self, cursors: Mapping[str, str]) -> Mapping[str, ChangePage | Fault]:
-        """One call per feed."""
+        """One call per feed, and now and then one that tells how many calls the day has left."""
+        self._portal.recount()
         return poll_one_by_one(self, cursors)
 
     def changes(self, feed: str, cursor: str) -> ChangePage:

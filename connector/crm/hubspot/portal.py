@@ -6,6 +6,8 @@ makes the pipelines be read again.
 
 from __future__ import annotations
 
+import contextlib
+
 from connector.crm.hubspot import faults, wire
 from connector.crm.hubspot.fields import Fields
 from connector.crm.hubspot.history import StageTimes, stage_times
@@ -17,6 +19,10 @@ from connector.crm.port import (
 )
 from connector.errors import Problem, UserError
 from connector.handoff.model import Kind, Person, Stage
+
+DAILY_OLD = 900.0
+"""Seconds after which the portal is asked how many calls the day has left: searches are not told of it (facts: HubSpot
+§1), and a quiet portal is asked for nothing else, so a reserve reached yesterday would never be seen to have ended."""
 
 WON_PROBABILITY = 1
 """A stage is won by probability 1.0 and ``isClosed``, never by its id (facts: HubSpot §4)."""
@@ -52,6 +58,12 @@ class Portal:
         self._session.zone = str(data.get("timeZone") or "UTC")
         told = (str(data[name]) for name in ("accountType", "timeZone", "dataHostingLocation") if data.get(name))
         self.card = f"portal {found} ({', '.join(told)})"
+
+    def recount(self) -> None:
+        """Have the portal tell of the day's calls again where it did so long ago. A failure is left to what follows."""
+        if self._session.daily_age >= DAILY_OLD:
+            with contextlib.suppress(faults.HubSpotError):
+                self._session.get("account", self._session.paths.account("details"))
 
     def refresh_stages(self) -> tuple[Stage, ...]:
         """Read all deal pipelines."""

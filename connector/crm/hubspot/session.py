@@ -99,6 +99,7 @@ class Session:
         self._retry = ReadRetry(clock=waits.clock, sleep=waits.wait)
         self._server_time: datetime | None = None
         self._daily: DailyCalls | None = None
+        self._daily_at = 0.0
         self._burst_limit = 0
         self.paths = paths or Paths()
         self.zone = "UTC"
@@ -112,6 +113,11 @@ class Session:
     def daily(self) -> DailyCalls | None:
         """The day's calls of all apps together; None where the portal does not tell (OAuth, facts: HubSpot §3e)."""
         return self._daily
+
+    @property
+    def daily_age(self) -> float:
+        """Seconds since the portal told of the day's calls; 0 where it does not tell."""
+        return self._waits.monotonic() - self._daily_at if self._daily is not None else 0.0
 
     @property
     def burst_limit(self) -> int:
@@ -248,6 +254,7 @@ class Session:
         if "daily" in limits and "daily-remaining" in limits:
             left = limits["daily-remaining"]
             self._daily = DailyCalls(used=max(limits["daily"] - left, 0), allowed=limits["daily"])
+            self._daily_at = self._waits.monotonic()
             self._meter.left(DAILY, left)
         self._meter.left(SEARCH, self._searches.allowed)
 
