@@ -24,6 +24,9 @@ from connector.errors import Advice, CrmError
 RENEW_BEFORE = 300.0
 """Seconds before its end at which a token is renewed; of a very short one, half its life."""
 
+RENEW_AGAIN = 15.0
+"""Seconds after a failed renewal before the next, while the token lasts: each caller would wait for one otherwise."""
+
 USUAL_LIFE = 1800.0
 """Seconds a token lasts when the answer does not say (facts: HubSpot §7)."""
 
@@ -101,6 +104,7 @@ class GrantedToken:
             except CrmError as error:
                 if not self._token or now >= self._ends_at or error.fault.advice is Advice.HALT:
                     raise
+                self._renew_at = min(self._desk.monotonic() + RENEW_AGAIN, self._ends_at)
             return self._token
 
     def refused(self, token: str) -> bool:
