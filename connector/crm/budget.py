@@ -111,7 +111,8 @@ class Burst:
     """Keeps to a rolling window whose size and what is left of it the vendor tells with every answer.
 
     While calls are left nothing waits. When they are used up, the next call waits until the oldest of our own calls
-    in the window has left it; where we know of none (another process used it up), for the whole window.
+    in the window has left it, and another that waits beside it until the one after that; where we know of none (another
+    process used it up), for the whole window. What was told a whole window ago tells nothing any more.
     """
 
     def __init__(self, *, monotonic: Callable[[], float], wait: Callable[[float], None]) -> None:
@@ -120,7 +121,8 @@ class Burst:
         self._starts: deque[float] = deque()
         self._interval = 0.0
         self._remaining: int | None = None
-        self._closed_until = float("-inf")
+        self._told_at = self._closed_until = float("-inf")
+        self._waiting = 0
         self._lock = threading.Lock()
 
     @property
@@ -133,6 +135,7 @@ class Burst:
         with self._lock:
             self._remaining = remaining
             self._interval = interval
+            self._told_at = self._monotonic()
 
     def refused(self, seconds: float) -> None:
         """The vendor would have no more: nothing is sent for so many seconds."""
@@ -143,16 +146,24 @@ class Burst:
         """Wait until the window has room for one more call and count it. Returns the seconds waited."""
         with self._lock:
             self._forget()
-            now = self._monotonic()
-            free_at = self._closed_until
-            if self._remaining is not None and self._remaining <= RESERVE:
-                free_at = max(free_at, (self._starts[0] if self._starts else now) + self._interval)
-            waited = max(free_at - now, 0.0)
+            waited = max(self._free_at() - self._monotonic(), 0.0)
+            self._waiting += 1
+        # Not under the lock: an answer that arrives meanwhile has to be taken in.
+        try:
             if waited > 0:
                 self._wait(waited)
+        finally:
+            with self._lock:
+                self._waiting -= 1
                 self._forget()
-            self._starts.append(self._monotonic())
-            return waited
+                self._starts.append(self._monotonic())
+        return waited
+
+    def _free_at(self) -> float:
+        if self._remaining is None or self._remaining > RESERVE:
+            return self._closed_until
+        oldest = self._starts[self._waiting] if self._waiting < len(self._starts) else self._told_at
+        return max(self._closed_until, min(oldest, self._told_at) + self._interval)
 
     def _forget(self) -> None:
         while self._starts and self._starts[0] + self._interval <= self._monotonic():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from connector.crm.budget import Burst, Rate
@@ -86,6 +88,39 @@ def test_a_window_used_up_by_another_process_is_waited_out() -> None:
     burst = Burst(monotonic=time.monotonic, wait=time.wait)
     burst.note(remaining=0, interval=10.0)
     assert burst.take() == pytest.approx(10.0)
+
+
+def test_what_was_told_a_window_ago_keeps_no_call_waiting() -> None:
+    time = Clockwork()
+    burst = Burst(monotonic=time.monotonic, wait=time.wait)
+    burst.note(remaining=0, interval=10.0)
+    time.now += 60.0
+    assert burst.take() == 0.0
+
+
+def test_calls_that_wait_beside_each_other_wait_for_one_place_each_and_hear_answers() -> None:
+    time = Clockwork()
+    waits: list[float] = []
+    heard: list[bool] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 1:
+            for done in (burst.take, lambda: burst.note(remaining=0, interval=10.0)):
+                other = threading.Thread(target=done, daemon=True)
+                other.start()
+                other.join(timeout=5.0)
+                heard.append(not other.is_alive())
+
+    burst = Burst(monotonic=time.monotonic, wait=wait)
+    for at in (100.0, 103.0):
+        time.now = at
+        burst.take()
+        burst.note(remaining=50, interval=10.0)
+    burst.note(remaining=0, interval=10.0)
+    assert burst.take() == pytest.approx(7.0)  # the call of 100.0 leaves at 110.0
+    assert waits[1] == pytest.approx(10.0)  # and that of 103.0 at 113.0
+    assert heard == [True, True]
 
 
 def test_a_rolling_window_is_never_overrun_and_nearly_used() -> None:
