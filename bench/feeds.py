@@ -30,6 +30,8 @@ POLL_SECONDS = 5.0
 ECHO_SECONDS = 600.0
 """So long that the looks at our own writes come after the measurement; ``burst`` tells what they cost."""
 PATIENCE, FOUL_PATIENCE = 180.0, 900.0
+SETTLING_SECONDS = 3.0
+"""After the first handoff, until all that was said of it is read."""
 RATIO_LIMIT = 1.15
 
 WAVES, UNHEARD_WAVE = 5, 2
@@ -169,6 +171,7 @@ def warm_up(place: Ground, desk: Desk, warm: Sequence[str]) -> None:
     handed_over(place, desk, warm, lambda: desk.win(warm))
     if place.portal.feed != POLLING:
         wait_until(lambda: place.metric("handoff_live_lines") >= 1, seconds=PATIENCE, what="the line")
+    time.sleep(SETTLING_SECONDS)
 
 
 # foul weather

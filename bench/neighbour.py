@@ -34,7 +34,7 @@ WINDOW = 10.0
 TOKEN = "pat-neighbour"
 NEIGHBOURS = "contacts"
 READ, SEARCH = "/crm/objects/2026-09/contacts", "/crm/objects/2026-09/contacts/search"
-SETTLING_SECONDS = 12.0
+FILLING_SECONDS = 12.0
 """Until the neighbour has filled a window."""
 
 ESSENTIALS_LIMIT = 300.0
@@ -141,7 +141,7 @@ def measure(feed: str, deals: int) -> Measured:
         with place.daemon(poll=POLL_SECONDS, echo=ECHO_SECONDS):
             warm_up(place, desk, warm)
             with neighbour.at_work():
-                time.sleep(SETTLING_SECONDS)
+                time.sleep(FILLING_SECONDS)
                 neighbour.answers.clear()
                 since = desk.mark()
                 watcher, until = handed_over(place, desk, ids, lambda: desk.win(ids))

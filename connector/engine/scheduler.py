@@ -26,7 +26,10 @@ win is not kept waiting by those behind it."""
 POURING = 20
 """So many deals more within one `GATHER` are no person's work but a burst's, which is worth waiting for."""
 
-MOST_GATHERS = 20
+BREATH = timedelta(milliseconds=300)
+"""How long a burst may hold its breath and be the same one still."""
+
+MOST_BREATHS = 10
 """A burst that does not end is begun with all the same."""
 
 log = structlog.get_logger()
@@ -81,9 +84,9 @@ class Ticks:
     def _gather(self, system: System) -> None:
         """Wait on while deals pour in: a pass begun in the middle of a burst would leave half of it to a second one."""
         before = self._waited_for.pop(system.name, 0)
-        for _ in range(MOST_GATHERS):
+        for _ in range(MOST_BREATHS):
             now = self._shared.store.due_looks(system.name)
-            if now - before < POURING or self._shared.stopping.wait(GATHER.total_seconds()):
+            if now - before < POURING or self._shared.stopping.wait(BREATH.total_seconds()):
                 return
             before = now
 

@@ -610,7 +610,7 @@ class Pouring:
     [
         (scheduler.POURING - 1, [100], 0),
         (scheduler.POURING, [50, 50, 3], 3),
-        (scheduler.POURING, [scheduler.POURING] * 99, scheduler.MOST_GATHERS),
+        (scheduler.POURING, [scheduler.POURING] * 99, scheduler.MOST_BREATHS),
     ],
     ids=["a few deals wait for nobody", "a burst is waited for to its end", "no burst is waited for without end"],
 )
