@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hubspot_portal import NOW, Passing, Portal, Reply, a_crm, a_portal
 
+from connector.clock import ManualClock
+from connector.crm.hubspot.faults import MIDNIGHT_AGAIN
 from connector.crm.writing import (
     Operation,
     Refused,
@@ -107,6 +109,24 @@ def test_the_daily_limit_ends_at_midnight_where_the_portal_is(portal: Portal) ->
     with pytest.raises(CrmError) as caught:
         crm.apply(TWO)
     assert caught.value.fault.retry_at == datetime(2026, 11, 21, 5, tzinfo=UTC)
+
+
+def test_a_daily_limit_that_outlasts_midnight_does_not_cost_another_day(portal: Portal) -> None:
+    just_after = datetime(2026, 11, 20, 5, 0, 1, tzinfo=UTC)
+    portal.say(Reply({"portalId": 7, "timeZone": "America/New_York"}))
+    crm = a_crm(portal, time=Passing(ManualClock(just_after)))
+    crm.server_time()
+    portal.say(error(429, errorType="RATE_LIMIT", policyName="DAILY"))
+    with pytest.raises(CrmError) as caught:
+        crm.apply(TWO)
+    assert caught.value.fault.retry_at == just_after + MIDNIGHT_AGAIN
+
+
+def test_a_time_that_nobody_can_wait_for_is_a_day(portal: Portal) -> None:
+    portal.say(Reply({"message": "migrating"}, status=477, headers={"Retry-After": "9" * 400}))
+    with pytest.raises(CrmError) as caught:
+        a_crm(portal).apply(TWO)
+    assert caught.value.fault.retry_at == NOW + timedelta(days=1)
 
 
 def test_missing_scopes_are_named(portal: Portal) -> None:

@@ -36,6 +36,14 @@ WINDOW = timedelta(seconds=10)
 MIGRATION_PAUSE = timedelta(minutes=5)
 """For a 477 that does not say how long; it may last up to a day (facts: HubSpot §3d)."""
 
+LONGEST_ASKED = timedelta(days=1)
+"""No answer asks for more (facts: HubSpot §3d); a proxy's may, and be no time at all."""
+
+MIDNIGHT_LATE = timedelta(minutes=30)
+MIDNIGHT_AGAIN = timedelta(minutes=2)
+"""A day's limit that is reached just after midnight is yesterday's: the vendor's clock is behind ours, or its count is
+begun anew a little later. To wait for the next midnight would cost the whole day."""
+
 BY_STATUS: dict[int, FaultCode] = {
     400: FaultCode.REJECTED,
     401: FaultCode.AUTH_REVOKED,
@@ -246,8 +254,8 @@ def _message(answer: _Answer) -> str:
 
 def _retry_at(code: FaultCode, answer: _Answer, moments: Moments) -> datetime | None:
     wait = answer.headers.get("retry-after", "")
-    if wait.isdigit():
-        return moments.now + timedelta(seconds=int(wait))
+    if wait.isdecimal():
+        return moments.now + timedelta(seconds=min(int(wait[:9]), LONGEST_ASKED.total_seconds()))
     if code is FaultCode.QUOTA_EXHAUSTED:
         return _midnight(moments)
     if code is FaultCode.ROW_LOCKED:
@@ -264,5 +272,7 @@ def _midnight(moments: Moments) -> datetime:
     except (KeyError, ValueError, OSError):
         zone = ZoneInfo("UTC")
     local = moments.now.astimezone(zone)
+    if timedelta(hours=local.hour, minutes=local.minute) < MIDNIGHT_LATE:
+        return moments.now + MIDNIGHT_AGAIN
     tomorrow = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     return tomorrow.astimezone(moments.now.tzinfo)
