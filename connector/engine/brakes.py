@@ -45,6 +45,8 @@ def rest(shared: Shared, system: System, fault: Fault) -> None:
 
 def resting(shared: Shared, system: System) -> bool:
     """Whether the vendor's time for trying again is still to come."""
-    if system.rests_until is not None and system.rests_until <= shared.clock.now():
+    now = shared.clock.now()
+    # A clock that was set back must not make a rest any longer than it may be.
+    if system.rests_until is not None and not now < system.rests_until <= now + LONGEST_REST:
         system.rests_until = None
     return system.rests_until is not None

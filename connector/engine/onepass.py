@@ -16,7 +16,7 @@ from enum import StrEnum
 
 import structlog
 
-from connector.engine.allowance import poll_due, take_stock
+from connector.engine.allowance import poll_due, poll_failed, take_stock
 from connector.engine.brakes import halt, rest, resting
 from connector.engine.detector import detect
 from connector.engine.dispatcher import dispatch
@@ -203,7 +203,11 @@ def _detect_if_due(shared: Shared, system: System) -> int:
     if not poll_due(shared, system):
         return 0
     safety = timedelta(seconds=system.safety_poll)
-    return _poll(shared, system, system.live.due(system.crm.feeds(), now=shared.clock.now(), safety=safety))
+    try:
+        return _poll(shared, system, system.live.due(system.crm.feeds(), now=shared.clock.now(), safety=safety))
+    except CrmError:
+        poll_failed(system)
+        raise
 
 
 def _detect_missed(shared: Shared, system: System) -> int:
@@ -240,7 +244,7 @@ FINDING: Mapping[Occasion, tuple[Callable[[Shared, System], int], ...]] = {
 def _sweep_due(shared: Shared, system: System) -> bool:
     if system.last_sweep is None:
         return True
-    return shared.clock.now() - system.last_sweep >= timedelta(seconds=shared.timing.sweep_every)
+    return abs(shared.clock.now() - system.last_sweep) >= timedelta(seconds=shared.timing.sweep_every)
 
 
 def connect(shared: Shared, system: System) -> None:

@@ -60,6 +60,9 @@ def _go(shared: Shared, system: System, rounds: Rounds, kind: Round) -> int:
         # Nothing could be passed over before the daemon first watched: the first round is due in one period.
         _keep(shared, system, kind, RoundNote(began=told, since=told, paged_at=now, ended=now))
         return 0
+    if note.paged_at > now + BEGIN_ANEW:  # the clock was set back since: no round is put off for longer
+        note = replace(note, paged_at=now)
+        _keep(shared, system, kind, note)
     try:
         if note.place is None:
             due = system.crm.server_time() - note.began >= kind.every and now >= note.paged_at

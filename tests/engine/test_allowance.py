@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import timedelta
 
 import pytest
 from engine.harness import SYSTEM, Desk, a_desk
@@ -58,6 +59,38 @@ def test_a_feed_that_fails_at_every_pass_does_not_hide_that_calls_run_low(monkey
     monkeypatch.setattr(desk.crm, "poll", lambda cursors: dict.fromkeys(cursors, fault))
     assert "Event is hidden" in desk.run().error
     assert desk.system.sparing
+
+
+def test_at_the_reserve_a_poll_that_fails_is_tried_again_in_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = a_desk()
+    desk.settle()
+    desk.crm.calls_today = DailyCalls(used=85_000, allowed=100_000)
+    desk.run()
+    deal = desk.a_deal()
+    desk.win(deal)
+    with monkeypatch.context() as away:
+        fault = Fault(FaultCode.UNAVAILABLE, "503", "for a moment")
+        away.setattr(desk.crm, "poll", lambda cursors: dict.fromkeys(cursors, fault))
+        assert desk.run(minutes=5).error
+        assert not desk.run().error, "and not at every tick"
+    desk.run(minutes=1)
+    assert desk.tasks(deal)
+
+
+def test_a_clock_set_back_by_a_day_puts_off_neither_polls_nor_sweeps() -> None:
+    desk = a_desk()
+    desk.settle()
+    desk.crm.calls_today = DailyCalls(used=85_000, allowed=100_000)
+    desk.run()
+    desk.clock.advance(timedelta(days=-1))
+    desk.system.rests_until = desk.clock.now() + timedelta(days=1)
+    desk.calls.clear()
+    desk.run()
+    assert desk.calls["changes.deal"] == 1
+    desk.crm.calls_today = DailyCalls(used=5, allowed=100_000)
+    desk.run(minutes=5)
+    desk.run()
+    assert desk.system.last_sweep == desk.clock.now()
 
 
 def test_the_reserve_is_what_the_config_says() -> None:

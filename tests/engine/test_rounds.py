@@ -221,6 +221,16 @@ def test_a_page_that_cannot_be_read_now_is_tried_again_and_holds_nothing_up(desk
     assert note(desk).ended is not None
 
 
+def test_a_clock_that_is_set_back_does_not_stop_a_round(desk: Desk) -> None:
+    for _ in range(6):
+        desk.a_deal()
+    desk.run(hours=25)
+    desk.clock.advance(timedelta(days=-30))
+    desk.run(minutes=1)
+    desk.run(minutes=1)
+    assert note(desk).ended is not None
+
+
 def test_a_round_that_is_refused_begins_anew_later_and_looks_back_as_far(desk: Desk) -> None:
     desk.run(hours=25)
     listing(desk).fault = Fault(FaultCode.REJECTED, "VALIDATION_ERROR", "that cursor is no more")
