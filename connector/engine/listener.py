@@ -127,12 +127,13 @@ class Listener:
             shared.store.enqueue(system.name, looks, cursor=cursor)
             passing(Failpoint.HINT_COMMITTED)
             urgent = any(look.due_at <= shared.clock.now() for look in looks)
-            system.live.hear(hints.heard)
             system.live.last_event = shared.clock.now()
             shared.telemetry.hints.labels(system=system.name).inc(len(hints.sightings))
             log.debug(HINTS_READ, system=system.name, records=len(hints.sightings))
         elif cursor is not None:
             shared.store.set_cursor(system.name, *cursor)
+        # Also what is of no consequence; and not before the rest is stored.
+        system.live.hear(hints.heard)
         if hints.missed or hints.sweep:
             log.info(LIVE_MISSED, system=system.name, feeds=sorted(hints.missed), why=hints.sweep)
         system.live.want(hints.missed, sweep=bool(hints.sweep))

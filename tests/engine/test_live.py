@@ -224,6 +224,14 @@ def test_a_line_that_tells_of_something_is_not_deaf(ear: Ear) -> None:
         assert polls(ear, minutes=5) <= 2
 
 
+def test_a_line_that_tells_of_what_is_of_no_consequence_is_not_deaf(ear: Ear) -> None:
+    ear.hear(lines=(UP,))
+    for _ in range(6):
+        someone_edits(ear)
+        ear.hear(heard=DEALS)
+        assert polls(ear, minutes=5) <= 2
+
+
 def test_what_happened_just_now_or_while_the_line_was_down_makes_nobody_deaf(ear: Ear) -> None:
     ear.hear(lines=(UP,))
     assert polls(ear, minutes=5) == 1
