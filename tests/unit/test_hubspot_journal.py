@@ -15,8 +15,17 @@ from listening import Ear
 
 from connector.crm.hubspot.fields import Fields
 from connector.crm.hubspot.live.entries import Files
-from connector.crm.hubspot.live.journal import FILE_TRIES, LINE, QUIET, QUIETEST, SIGHTINGS, JournalFeed
+from connector.crm.hubspot.live.journal import (
+    FILE_TRIES,
+    LINE,
+    LOST_MOST,
+    QUIET,
+    QUIETEST,
+    SIGHTINGS,
+    JournalFeed,
+)
 from connector.crm.hubspot.live.meaning import CALL, COMPANY, DEAL, EMAIL, FEEDS, KINDS, MEETING, TASK, Meaning
+from connector.crm.hubspot.live.pauses import REFUSED
 from connector.crm.hubspot.login import StaticToken
 from connector.crm.hubspot.session import Session, Waits
 from connector.crm.live import Line
@@ -610,6 +619,23 @@ def test_a_file_that_cannot_be_read_is_left_out_and_all_is_polled(desk: Desk, fi
         assert ear.deals == ["3"]
         assert ear.missed == ALL
         assert len(ear.sweeps) == 1
+
+
+def test_a_journal_of_nothing_readable_is_left_to_polling_and_tried_again_now_and_then(desk: Desk) -> None:
+    desk.journal.publish(deal_event(1))
+    cursor = desk.cursor()
+    desk.journal.files += [Reply(b"\x00") for _ in range(30)]
+    with desk.listening(cursor) as ear:
+        ear.until(lambda: ear.sweeps and not ear.live, "the end of its patience")
+        assert len(ear.sweeps) == LOST_MOST
+        assert "no JSON" in ear.why
+        before = desk.time.monotonic()
+        ear.until(lambda: len(ear.sweeps) > LOST_MOST, "another try", within=4000)
+        assert desk.time.monotonic() - before > REFUSED.first / 3
+        ear.until(lambda: not ear.live, "the next pause")
+        newest = desk.journal.publish(deal_event(3))
+        ear.until(lambda: ear.live and ear.offset == newest, "a file that can be read", within=4000)
+        assert ear.deals == ["3"]
 
 
 def test_a_file_behind_a_redirect_on_this_machine(desk: Desk) -> None:

@@ -69,6 +69,10 @@ AGREE_AGAIN = 60.0
 FILE_TRIES = 3
 """Times that an entry's address may turn out to be expired before the entry is left out."""
 
+LOST_MOST = 3
+"""Files in a row that could not be read, after which it is not the file: each has everything polled and gone through,
+and a journal of nothing else would have that done without end."""
+
 STEADY = 10.0
 """A line that stood this long begins its waits anew when it breaks."""
 
@@ -155,7 +159,7 @@ class _Listening:
         self._agreed_at = 0.0
         self._waiting: deque[Entry] = deque()
         self._singly = False
-        self._stale = 0
+        self._stale = self._lost = 0
         self._missed: set[str] = set()
         self._sweep = ""
         self._live = self._spoke = False
@@ -270,10 +274,16 @@ class _Listening:
         self._stale, self._news_at = 0, self._now()
         if not self._waiting:
             self._not_before = self._asked_at + GATHER
+        self._lost = self._lost + 1 if found.lost else 0
         if found.lost:
             self._miss_all(f"{found.lost}; what it told is looked for by polling")
         self._missed |= found.read.unclear
         yield from self._portions(found.entry, found.read)
+        if self._lost >= LOST_MOST:
+            self._waiting.clear()
+            self._place = replace(self._place, offset=None)
+            self._break(Fault(FaultCode.REJECTED, "UNREADABLE", found.lost), REFUSED)
+            yield self._hints()
 
     def _portions(self, entry: Entry, read: Read) -> Iterator[Hints]:
         """An entry's sightings; the place is behind the entry only with the last of them."""
