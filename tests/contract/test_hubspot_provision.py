@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hubspot_provision import MAP, OURS, Bare, bare_portal, emptied, lines
+from hubspot_provision import HS, MAP, OURS, Bare, bare_portal, emptied, lines
 
+from connector.crm.hubspot.adapter import HubSpotCRM
 from connector.crm.hubspot.faults import HubSpotError
+from connector.crm.hubspot.fields import NO_UNIQUE_HERE
 from connector.crm.hubspot.login import App
-from connector.crm.hubspot.provision.compare import NO_UNIQUE_HERE
 from connector.crm.installer import Choices, Do, Mark, OccupiedError, Progress
 from connector.errors import CrmError, Fault, FaultCode, UserError
 from connector.sandbox.hubspot import schema
@@ -226,6 +227,11 @@ def test_where_activities_take_no_unique_values_the_key_is_made_without(portal: 
     assert not key["hasUniqueValue"]
     assert NO_UNIQUE_HERE in key["description"]
     assert not lines(portal.look(), Do.CONFLICT)
+
+    crm = HubSpotCRM(system=HS, map=MAP, token=TOKEN, base_url=portal.sandbox.hs_url)
+    assert crm.connect() == (), "nobody can mend it, so it is no problem"
+    (told,) = (note for note in crm.examine().notes if note.startswith("Without unique values"))
+    assert "handoff_key on tasks" in told
 
 
 def test_where_an_object_takes_no_group_its_properties_stand_in_one_it_has(

@@ -10,8 +10,9 @@ import pytest
 from hubspot_provision import MAP, OURS, POLICY, SALES, WANTED, a_state, as_there, wanted
 from hubspot_sdk.types.crm.property_create_params import PropertyCreateParams
 
+from connector.crm.hubspot.fields import NO_UNIQUE_HERE
 from connector.crm.hubspot.provision.clicks import clicks
-from connector.crm.hubspot.provision.compare import NO_UNIQUE_HERE, compare, made_by
+from connector.crm.hubspot.provision.compare import compare, made_by
 from connector.crm.hubspot.provision.definition import Option, Present, present
 from connector.crm.hubspot.provision.desired import desired
 from connector.crm.hubspot.provision.items import ChangeProperty, Item, MakeProperty

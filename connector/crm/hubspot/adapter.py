@@ -191,10 +191,10 @@ class HubSpotCRM:
             if kind in OPTIONAL and not self._fields.key(kind):
                 continue
             problem = self._portal.key_problem(kind)
-            if problem is None:
-                native.add(kind)
-            else:
+            if problem is not None:
                 problems.append(problem)
+            if self._portal.keeps_unique(kind):
+                native.add(kind)
         self._writer.native = frozenset(native)
         return (*problems, *self._ways.problems())
 

@@ -52,7 +52,7 @@ def examine(session: Session, portal: Portal, *, lines: Sequence[Line], wanted: 
     if wanted and not any(line.live for line in lines):
         problems.append(unheard(lines))
     budgets = (_edition(session.burst_limit), _day(session.daily), _room(session))
-    notes = (portal.card, *budgets, *_kept(session), _heard(lines), NO_BELL)
+    notes = (portal.card, *budgets, portal.plain_keys, *_kept(session), _heard(lines), NO_BELL)
     return Examination(tuple(problems), tuple(note for note in notes if note))
 
 

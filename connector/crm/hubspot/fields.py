@@ -31,6 +31,8 @@ MODIFIED = "hs_lastmodifieddate"
 OWNER = "hubspot_owner_id"
 TIMESTAMP = "hs_timestamp"
 OWNERSHIP = "OWNER"
+NO_UNIQUE_HERE = "(this portal takes no unique values here)"
+"""Stands in the description of a key that had to be made without unique values, so that nobody asks for them again."""
 
 SHIPPED: dict[Kind, dict[str, str]] = {
     Kind.DEAL: {"stage": STAGE},

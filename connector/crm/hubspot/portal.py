@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 
 from connector.crm.hubspot import faults, wire
-from connector.crm.hubspot.fields import Fields
+from connector.crm.hubspot.fields import NO_UNIQUE_HERE, Fields
 from connector.crm.hubspot.history import StageTimes, stage_times
 from connector.crm.hubspot.reads import Pipelines
 from connector.crm.hubspot.session import Session
@@ -43,6 +43,7 @@ class Portal:
         self._deleted: set[str] = set()
         self._properties: dict[Kind, ObjectSchema] = {}
         self._unique: dict[Kind, frozenset[str]] = {}
+        self._refused: dict[Kind, frozenset[str]] = {}
         self._times: StageTimes | None = None
         self.id = ""
         self.card = ""
@@ -159,11 +160,28 @@ class Portal:
         listed = [each for each in data.get("results") or () if not each.get("archived")]
         fields = {str(each["name"]): _field(each) for each in listed}
         self._unique[kind] = frozenset(str(each["name"]) for each in listed if each.get("hasUniqueValue"))
+        self._refused[kind] = frozenset(
+            str(each["name"]) for each in listed if NO_UNIQUE_HERE in str(each.get("description") or "")
+        )
         self._properties[kind] = ObjectSchema(kind=kind, object_name=object_name, fields=fields)
         return self._properties[kind]
 
+    def keeps_unique(self, kind: Kind) -> bool:
+        """Whether the portal itself keeps a second record of one key out, as `key_problem` found it."""
+        return self._fields.key(kind) in self._unique.get(kind, frozenset())
+
+    @property
+    def plain_keys(self) -> str:
+        """In words, the keys that the portal would not have unique; empty when there are none."""
+        found = [
+            f"{self._fields.key(kind)} on {self._fields.object(kind)}"
+            for kind, names in self._refused.items()
+            if self._fields.key(kind) in names
+        ]
+        return f"Without unique values, which this portal refuses there: {', '.join(found)}" if found else ""
+
     def key_problem(self, kind: Kind) -> Problem | None:
-        """None when the portal keeps our keys unique; otherwise what that means.
+        """None when the portal keeps our keys unique, or will not for anybody; otherwise what that means.
 
         Raises `UserError` when there is no property for the key: then nothing could be found again.
         """
@@ -177,11 +195,12 @@ class Portal:
                 "with unique values"
             )
             raise UserError([Problem(where=where, key=wanted, message=message)])
-        if name in self._unique[kind]:
+        if name in self._unique[kind] or name in self._refused[kind]:
             return None
         message = (
             "is not unique in this portal, so before a record is made those on the deal are read for its key; "
-            "that takes more calls. Uniqueness can only be chosen when a property is created."
+            "that takes more calls. Uniqueness can only be chosen when a property is created: before the first run, "
+            "map another name, and handoff provision makes it"
         )
         return Problem(where=where, key=name, message=message)
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from connector.crm.hubspot import wire
 from connector.crm.hubspot.faults import HubSpotError
-from connector.crm.hubspot.provision.compare import NO_UNIQUE_HERE, merged_options
+from connector.crm.hubspot.fields import NO_UNIQUE_HERE
+from connector.crm.hubspot.provision.compare import merged_options
 from connector.crm.hubspot.provision.definition import Definition, present
 from connector.crm.hubspot.provision.desired import Group
 from connector.crm.hubspot.provision.items import (

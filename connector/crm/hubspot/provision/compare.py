@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from connector.crm.hubspot.fields import OWNERSHIP
+from connector.crm.hubspot.fields import NO_UNIQUE_HERE, OWNERSHIP
 from connector.crm.hubspot.provision.definition import Definition, Option, Present
 from connector.crm.hubspot.provision.desired import FILE, Desired, Group, Wanted
 from connector.crm.hubspot.provision.items import (
@@ -35,9 +35,6 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 OURS = "handoff_"
 ALIKE = 0.8
 """How near a name must come to one that is there to be taken for a slip of the pen (difflib's ratio)."""
-
-NO_UNIQUE_HERE = "(this portal takes no unique values here)"
-"""Stands in the description of a key that had to be made without, so that a second plan does not ask for it again."""
 
 
 def compare(desired: Desired, portal: PortalState) -> tuple[Item, ...]:
