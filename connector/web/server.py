@@ -5,6 +5,7 @@ Not here: routes (``app``, ``hooks``). Signals stay with the daemon; this server
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from connector.errors import Problem, UserError
+from connector.web.patience import Impatient, Seldom
 
 STOP_WAIT = 5.0
 
@@ -43,9 +45,13 @@ def serve_in_thread(
             lifespan="off",
             server_header=False,
             ws="none",
+            http=Impatient,
             limit_concurrency=most,
         )
     )
+    noisy = logging.getLogger("uvicorn.error")
+    if not any(isinstance(each, Seldom) for each in noisy.filters):
+        noisy.addFilter(Seldom())
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="web", daemon=True)
     thread.start()
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,6 +29,7 @@ from connector.telemetry import Telemetry
 from connector.web import hooks
 from connector.web.commits import Commits
 from connector.web.hooks import Entrance, Hooks, open_hooks
+from connector.web.patience import QUIET_SECONDS, Impatient, Seldom
 from connector.web.server import serve_in_thread
 
 HS = SystemName("hs")
@@ -311,6 +314,41 @@ def test_a_body_that_does_not_come_is_not_waited_for(gate: Gate) -> None:
     with a_gate(gate.store, answer_seconds=0.05) as hasty:
         head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n["
         assert hasty.raw(head.encode()).startswith(b"HTTP/1.1 408")
+
+
+@pytest.mark.parametrize("said", [b"", b"POST /webhooks/hub", b"GET / HTTP/1.1\r\nHost: x\r\n\r\nPOST /"])
+def test_whoever_does_not_come_to_the_point_is_sent_away(
+    said: bytes, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a few hundred silent connections keep the CRM out for as long as they like."""
+    monkeypatch.setattr(Impatient, "head_seconds", 0.05)
+    began = time.monotonic()
+    gate.raw(said)
+    assert time.monotonic() - began < 4
+
+
+def test_a_slow_body_is_no_slow_head(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Impatient, "head_seconds", 0.05)
+    body = as_body(an_event())
+    head = "".join(f"{name}: {value}\r\n" for name, value in signed(body).items())
+    with socket.create_connection(("127.0.0.1", gate.port), timeout=10) as line:
+        line.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode())
+        line.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            line.recv(1)
+        line.settimeout(10)
+        line.sendall(body)
+        assert line.recv(100).startswith(b"HTTP/1.1 204")
+
+
+def test_what_is_no_http_fills_no_log() -> None:
+    now = [0.0]
+    seldom = Seldom(lambda: now[0])
+    noise = logging.LogRecord("uvicorn.error", logging.WARNING, "", 0, "Invalid HTTP request received.", (), None)
+    trouble = logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, "Exception in ASGI application", (), None)
+    assert [seldom.filter(each) for each in (noise, noise, trouble, trouble)] == [True, False, True, True]
+    now[0] += QUIET_SECONDS
+    assert seldom.filter(noise)
 
 
 def test_a_port_that_is_taken_is_said_by_its_key(gate: Gate) -> None:
