@@ -311,6 +311,11 @@ def test_an_admins_token_does_it_while_the_daemons_own_does_not_work(portal: Bar
         portal.installer(own="pat-revoked")
 
 
+def test_an_admins_token_that_does_not_work_is_not_taken_for_the_daemons(portal: Bare) -> None:
+    with pytest.raises(UserError, match="--token-env: the token does not work"):
+        portal.installer(admin="pat-mistyped")
+
+
 def test_an_admins_token_of_another_portal_is_refused(portal: Bare, monkeypatch: pytest.MonkeyPatch) -> None:
     from connector.crm.hubspot.provision import installer
     from connector.crm.hubspot.provision.portal import Account
@@ -488,6 +493,19 @@ def test_rules_that_a_portal_does_not_have_are_clicks_with_the_reason(
 
 
 # the export
+
+
+def test_the_export_of_a_choice_that_comes_back_has_what_it_had(portal: Bare, tmp_path: Path) -> None:
+    portal.apply()
+    own = [{"value": "legal", "label": "With legal", "displayOrder": 0, "hidden": False}]
+    portal.call("PATCH", f"{DEALS}/handoff_gate", {"options": own})
+    portal.call("DELETE", f"{DEALS}/handoff_gate")
+    installer = portal.installer()
+    installer.look(Choices())
+    installer.export(tmp_path)
+    rows = json.loads((tmp_path / "deals-properties.json").read_bytes())["inputs"]
+    (gate,) = (row for row in rows if row["name"] == "handoff_gate")
+    assert [one["value"] for one in gate["options"]][:2] == ["legal", "Held"]
 
 
 def test_the_export_is_what_the_api_takes(portal: Bare, tmp_path: Path) -> None:

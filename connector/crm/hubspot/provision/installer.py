@@ -170,7 +170,7 @@ def open_portal(
         session, account = daemons, mine
     else:
         session = Session(login=StaticToken(admin), base_url=base_url, paths=paths, waits=waits)
-        account = read_account(session)
+        account = _admins_account(session, name)
         if mine is not None and account.id != mine.id:
             words = f"is of portal {account.id}, and the daemon works in portal {mine.id}; use a token of {mine.id}"
             raise UserError([Problem(name, "--token-env", words)])
@@ -186,6 +186,17 @@ def open_portal(
     )
 
 
+def _admins_account(session: Session, name: SystemName) -> Account:
+    """The portal of an admin's token; one that does not work is not the daemon's login, so it says which."""
+    try:
+        return read_account(session)
+    except CrmError as error:
+        if error.fault.code is not FaultCode.AUTH_REVOKED:
+            raise
+        words = f"the token does not work ({error.fault.message}): copy it anew from HubSpot's Development settings"
+        raise UserError([Problem(name, "--token-env", words)]) from error
+
+
 def site(account: Account) -> Site:
     """Which portal this is."""
     ids = (account.id,) if account.id else ()
@@ -194,13 +205,13 @@ def site(account: Account) -> Site:
 
 def _exported(found: _Found) -> tuple[Definition, ...]:
     """All that is ours or is to be: what is there with the choices an admin added."""
-    made = {one.key for one in made_by(found.plan.items)}
+    made = {one.key: one for one in made_by(found.plan.items)}
     whole: list[Definition] = []
     for one in found.desired.wanted:
         definition = one.definition
         there = found.portal.get(definition.object, definition.name)
         if definition.key in made:
-            whole.append(definition)
+            whole.append(made[definition.key])
         elif there is not None and there.bears_our_mark and not there.shipped:
             whole.append(replace(definition, label=there.label, options=there.options or definition.options))
     return tuple(whole)
