@@ -30,7 +30,7 @@ POLL_SECONDS = 5.0
 ECHO_SECONDS = 600.0
 """So long that the looks at our own writes come after the measurement; ``burst`` tells what they cost."""
 PATIENCE, FOUL_PATIENCE = 180.0, 900.0
-SETTLING_SECONDS = 3.0
+SETTLING_SECONDS = 10.0
 """After the first handoff, until all that was said of it is read."""
 RATIO_LIMIT = 1.15
 
