@@ -106,6 +106,14 @@ def test_the_way_back_leaves_the_portal_as_it_was(portal: Bare) -> None:
     assert left.plan.is_empty
 
 
+def test_the_way_back_names_what_was_made_by_hand(portal: Bare) -> None:
+    assert not portal.look(remove=True).plan.of(Do.BY_HAND), "where nothing is ours, nothing was clicked for it"
+    portal.apply()
+    (line,) = portal.look(remove=True).plan.of(Do.BY_HAND)
+    assert any("untick Required" in step for step in line.steps)
+    assert portal.look(remove=True).plan.is_empty
+
+
 def test_data_is_kept_until_told_twice(portal: Bare) -> None:
     portal.apply()
     deal = {"dealname": "Won", "dealstage": "closedwon", "handoff_champion": "Ingrid Solberg", "handoff_risks": "None"}

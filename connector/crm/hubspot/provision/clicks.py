@@ -48,6 +48,18 @@ def clicks(crm_map: CrmMap, policy: Policy, desired: Desired, portal: PortalStat
     )
 
 
+def undoing() -> Item:
+    """The way back from the clicks, which nobody can take off but who made them."""
+    steps = (
+        "Settings → Properties → Deal properties → Deal stage (and Deal type) → Conditional property logic: delete it",
+        "Settings → Objects → Deals → Pipelines → each won stage → Edit properties: untick Required",
+        "The workflow Tell the CSM, the view Handoff held, the queue Handoff, the Handoff card of the record pages",
+    )
+    detail = "take off what was clicked together, as far as you did; the required fields before the properties go"
+    why = "HubSpot goes on asking for required fields, whether anybody reads them or not."
+    return Item(Do.BY_HAND, "Settings", "made by hand", detail, why, steps=steps)
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """The required fields by what HubSpot can ask them by: always, by deal type, or not at all."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from connector.crm.hubspot.login import App, Desk, StaticToken, portal_login
 from connector.crm.hubspot.paths import Paths
 from connector.crm.hubspot.provision.apply import Applied, carry_out, words
-from connector.crm.hubspot.provision.clicks import clicks
+from connector.crm.hubspot.provision.clicks import clicks, undoing
 from connector.crm.hubspot.provision.compare import compare, made_by
 from connector.crm.hubspot.provision.definition import Definition
 from connector.crm.hubspot.provision.desired import Desired, desired
@@ -98,9 +98,10 @@ class HubSpotInstaller:
         if choices.remove:
             # Counting takes a search or more for five properties, and portals allow five searches a second.
             held = holdings(self.session, ours(portal)) if choices.with_fields else {}
-            items = removal(
+            going = removal(
                 wanted, portal, held, with_fields=choices.with_fields, even_with_data=choices.even_with_data
             )
+            items = (*going, undoing()) if ours(portal) else going
         else:
             items = (*compare(wanted, portal), *clicks(self.crm_map, self.policy, wanted, portal))
         if choices.pipeline_rules:
