@@ -6,7 +6,7 @@ nothing but latency, because every look re-reads the deal.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import structlog
@@ -26,13 +26,23 @@ FEED_FAILED = "feed.failed"
 log = structlog.get_logger()
 
 
+class PollFailed(CrmError):
+    """Feeds could not be read, though all others were. ``owed`` are those worth another try at once; the rest of
+    ``feeds`` the CRM refuses to give."""
+
+    def __init__(self, fault: Fault, *, feeds: frozenset[str], owed: frozenset[str]) -> None:
+        super().__init__(fault)
+        self.feeds = feeds
+        self.owed = owed
+
+
 def detect(shared: Shared, system: System, feeds: Sequence[str]) -> int:
     """Read these feeds to their ends. Returns how many looks were asked for.
 
-    A feed that fails does not keep the others from being read; its `CrmError` is raised when all were tried.
+    A feed that fails does not keep the others from being read; a `PollFailed` is raised when all were tried.
     """
     asked = 0
-    failed: Fault | None = None
+    failed: dict[str, Fault] = {}
     unread = {feed: _cursor(shared, system, feed) for feed in feeds}
     while unread and not shared.stopping.is_set():
         told = system.crm.poll(unread)
@@ -41,17 +51,25 @@ def detect(shared: Shared, system: System, feeds: Sequence[str]) -> int:
         for feed, page in told.items():
             if isinstance(page, Fault):
                 log.warning(FEED_FAILED, system=system.name, feed=feed, vendor_code=page.vendor_code)
-                failed = failed or page
+                failed[feed] = page
                 continue
             asked += _take(shared, system, feed, page, came_from=unread[feed])
             if page.more:
                 after[feed] = page.cursor
-        if failed is not None and failed.advice is Advice.HALT:
-            break
+        if any(fault.advice is Advice.HALT for fault in failed.values()):
+            raise PollFailed(_first(failed), feeds=frozenset(feeds), owed=frozenset(feeds))
         unread = after
-    if failed is not None:
-        raise CrmError(failed)
+    if failed:
+        owed = frozenset(feed for feed, fault in failed.items() if fault.advice is not Advice.PARK)
+        raise PollFailed(_first(failed), feeds=frozenset(failed), owed=owed)
     return asked
+
+
+def _first(failed: Mapping[str, Fault]) -> Fault:
+    """The fault to tell: one that stops all, else one that passes, which may name a time, else the first."""
+    order = (Advice.HALT, Advice.RETRY)
+    ranked = [fault for advice in order for fault in failed.values() if fault.advice is advice]
+    return (ranked or list(failed.values()))[0]
 
 
 def _cursor(shared: Shared, system: System, feed: str) -> str:

@@ -123,6 +123,11 @@ class LiveState:
             self._compared.update(dict.fromkeys(spared & set(feeds), told_at))
             return frozenset(deaf)
 
+    def put_off(self, feeds: Iterable[str], *, at: datetime) -> None:
+        """The CRM refused these at this time: it would a moment later too."""
+        with self._lock:
+            self._polled.update(dict.fromkeys(feeds, at))
+
     def deaf(self) -> frozenset[str]:
         """The feeds whose line stands and yet does not tell what happens."""
         with self._lock:

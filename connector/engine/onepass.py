@@ -18,7 +18,7 @@ import structlog
 
 from connector.engine.allowance import poll_due, poll_failed, take_stock
 from connector.engine.brakes import halt, rest, resting
-from connector.engine.detector import detect
+from connector.engine.detector import PollFailed, detect
 from connector.engine.dispatcher import dispatch
 from connector.engine.identity import pin
 from connector.engine.parts import Shared, System
@@ -205,8 +205,9 @@ def _detect_if_due(shared: Shared, system: System) -> int:
     safety = timedelta(seconds=system.safety_poll)
     try:
         return _poll(shared, system, system.live.due(system.crm.feeds(), now=shared.clock.now(), safety=safety))
-    except CrmError:
-        poll_failed(system)
+    except CrmError as error:
+        if not isinstance(error, PollFailed) or error.owed:
+            poll_failed(system)
         raise
 
 
@@ -223,15 +224,26 @@ def _poll(shared: Shared, system: System, feeds: tuple[str, ...]) -> int:
     system.live.begin_poll(feeds)
     try:
         asked = detect(shared, system, feeds)
+    except PollFailed as error:
+        # One feed that is refused for good must not have all those polled again for which a line stands in.
+        system.live.want(error.owed)
+        system.live.put_off(error.feeds - error.owed, at=began)
+        _compare(system, tuple(feed for feed in feeds if feed not in error.feeds), began=began)
+        raise
     except CrmError:
         system.live.want(feeds)
         raise
+    _compare(system, feeds, began=began)
+    return asked
+
+
+def _compare(system: System, feeds: tuple[str, ...], *, began: datetime) -> None:
+    """Note that these were read to their ends, and whether the lines that stand in for them told as much."""
     if not feeds:
-        return asked
+        return
     deaf = system.live.polled(feeds, at=began, told_at=system.crm.server_time())
     if deaf:
         log.warning(LIVE_DOUBTED, system=system.name, feeds=sorted(deaf), next="polled at the usual pace")
-    return asked
 
 
 FINDING: Mapping[Occasion, tuple[Callable[[Shared, System], int], ...]] = {

@@ -77,6 +77,19 @@ def test_at_the_reserve_a_poll_that_fails_is_tried_again_in_a_minute(monkeypatch
     assert desk.tasks(deal)
 
 
+def test_at_the_reserve_a_feed_that_is_refused_for_good_costs_no_more_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = a_desk()
+    desk.settle()
+    desk.crm.calls_today = DailyCalls(used=85_000, allowed=100_000)
+    desk.run()
+    asked: list[str] = []
+    fault = Fault(FaultCode.NOT_PERMITTED, "MISSING_SCOPES", "no")
+    monkeypatch.setattr(desk.crm, "poll", lambda cursors: (asked.extend(cursors), dict.fromkeys(cursors, fault))[1])
+    for _ in range(10):
+        desk.run(minutes=1)
+    assert len(asked) == 2 * len(desk.crm.feeds())
+
+
 def test_a_clock_set_back_by_a_day_puts_off_neither_polls_nor_sweeps() -> None:
     desk = a_desk()
     desk.settle()

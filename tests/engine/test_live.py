@@ -8,6 +8,7 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -24,6 +25,7 @@ from connector.crm.live import (
     LiveFeed,
     Sighting,
 )
+from connector.crm.port import ChangePage
 from connector.engine import onepass, scheduler
 from connector.engine.failpoints import Failpoint
 from connector.engine.listener import Listener
@@ -303,6 +305,31 @@ def test_a_poll_that_fails_is_still_owed(ear: Ear) -> None:
     assert ear.woken_pass().error
     ear.woken_pass()
     assert ear.desk.tasks(deal_id)
+
+
+def test_a_feed_that_is_refused_for_good_has_no_other_polled_more_often(
+    ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An app that may not see emails must not make the daemon search for deals at every event."""
+    everything = ("deal", *(f"feed-{number}" for number in range(2)))
+    real, refused = ear.desk.crm.changes, Fault(FaultCode.NOT_PERMITTED, "MISSING_SCOPES", "no emails for you")
+    asked: Counter[str] = Counter()
+
+    def poll(cursors: Mapping[str, str]) -> Mapping[str, ChangePage | Fault]:
+        asked.update(list(cursors))
+        return {feed: refused if feed == "feed-1" else real("deal", cursor) for feed, cursor in cursors.items()}
+
+    monkeypatch.setattr(ear.desk.crm, "feeds", lambda: everything)
+    monkeypatch.setattr(ear.desk.crm, "poll", poll)
+    ear.hear(lines=(Line("deals", frozenset(everything), live=True),), missed=frozenset(everything))
+    assert "no emails" in ear.woken_pass().error
+    assert asked == dict.fromkeys(everything, 1)
+    for _ in range(3):
+        ear.desk.run()
+        ear.woken_pass()
+    assert asked == dict.fromkeys(everything, 1)
+    ear.desk.run(minutes=6)
+    assert asked == dict.fromkeys(everything, 2), "for safety"
 
 
 def test_a_wish_that_comes_during_the_poll_means_another_one(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
