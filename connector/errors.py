@@ -55,6 +55,9 @@ ADVICE: dict[FaultCode, Advice] = {
 }
 """One row per code; a test holds the table complete."""
 
+FIX = "What to do: "
+"""How the fix begins that an adapter puts behind a vendor's words, for whoever runs this and looks after the CRM."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -69,6 +72,11 @@ class Fault:
     def advice(self) -> Advice:
         """What to do next."""
         return ADVICE[self.code]
+
+    @property
+    def words(self) -> str:
+        """What the vendor said, without the fix: for people who can neither change the CRM nor run a command."""
+        return self.message.partition(FIX)[0].strip()
 
 
 class CrmError(Exception):

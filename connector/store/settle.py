@@ -307,7 +307,7 @@ def _note_refusals(connection: Connection, refused: Iterable[_Ending]) -> None:
     """Remember the CRM's words, so that the next decision holds the deal where it stands instead."""
     for ending in refused:
         fault = ending.result.fault if isinstance(ending.result, Park) else SENDER_LOST
-        words = fault.message.strip() or fault.vendor_code or fault.code.value
+        words = fault.words or fault.vendor_code or fault.code.value
         stage = str(codec.decode_value(codec.loads(ending.row.action)["values"]["stage"]))
         connection.execute(
             update(handoff)

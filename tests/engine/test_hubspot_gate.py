@@ -382,7 +382,8 @@ def test_a_put_back_that_a_rule_refuses_is_a_hold_in_the_portals_words(desk: Des
     first = desk.text(deal_id, "missing").splitlines()[0]
     assert desk.stage(deal_id) == WON
     assert first.startswith("The handoff is on hold: 5 of 5 required fields are empty. The deal could not be put back")
-    assert "handoff_use_case is required because of a conditional property rule based on [dealstage]" in first
+    assert "handoff_use_case is required because of a conditional property rule based on [dealstage]. Fill in" in first
+    assert "handoff retry" in desk.shared.store.parked(HS)[0].error.message
     desk.run(passes=3, seconds=1200)
     assert desk.calls["deals.batch.update"] == updates, "it is not tried again"
     assert [(row.deal_id, row.attempt) for row in desk.shared.store.parked(HS)] == [(deal_id, 1)]
