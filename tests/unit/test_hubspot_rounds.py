@@ -14,13 +14,14 @@ from hubspot_portal import a_map
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connector.crm.hubspot.faults import HubSpotError
 from connector.crm.hubspot.fields import Fields
 from connector.crm.hubspot.rounds import CENSUS, SECOND_LOOK, Rounds
 from connector.crm.hubspot.search import Query
 from connector.crm.hubspot.watched import Watched, in_pipelines
 from connector.crm.port import Change
 from connector.crm.rounds import RoundPage
-from connector.errors import CrmError
+from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.model import SystemName
 
 MINUTE = 60_000
@@ -126,6 +127,25 @@ def test_a_second_look_finds_an_activity_that_showed_late_by_its_deal() -> None:
     session.indexes["meetings"].rows[9] = START + 5 * MINUTE
     pages = gone_through(rounds_of(session), SECOND_LOOK.name, since=START, now=START + HOUR)
     assert changed(pages) == {("4711", START + 5 * MINUTE)}
+
+
+def test_a_second_look_passes_over_what_it_may_not_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(hanging={"9": "4711"})
+    session.indexes["emails"].rows[9] = START + 5 * MINUTE
+    real = session.search
+
+    def search(object_name: str, body: dict[str, Any]) -> dict[str, Any]:
+        if object_name == hidden:
+            raise HubSpotError(Fault(FaultCode.NOT_PERMITTED, "MISSING_SCOPES", "not for you"), status=403)
+        return real(object_name, body)
+
+    monkeypatch.setattr(session, "search", search)
+    hidden = "calls"
+    pages = gone_through(rounds_of(session), SECOND_LOOK.name, since=START, now=START + HOUR)
+    assert changed(pages) == {("4711", START + 5 * MINUTE)}
+    hidden = "deals"
+    with pytest.raises(CrmError, match="not for you"):
+        gone_through(rounds_of(session), SECOND_LOOK.name, since=START, now=START + HOUR)
 
 
 def test_a_second_look_walks_past_the_cap_and_a_tie(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,11 +16,12 @@ from datetime import datetime, timedelta
 from connector.crm.hubspot import faults, search, wire
 from connector.crm.hubspot.feeds import FIRST_MOMENT, Walk
 from connector.crm.hubspot.fields import MODIFIED, PIPELINE
-from connector.crm.hubspot.search import idle_after
+from connector.crm.hubspot.search import Page, idle_after
 from connector.crm.hubspot.session import Session
 from connector.crm.hubspot.watched import DEAL, Watched, is_ours
 from connector.crm.port import Change
 from connector.crm.rounds import Round, RoundPage
+from connector.errors import FaultCode
 from connector.policy.crmmap import CrmMap
 
 SECOND_LOOK = Round("second-look", every=timedelta(hours=1), seconds=1.0, share=0.10)
@@ -104,10 +105,17 @@ class Rounds:
         look = _Look.parse(place)
         feeds = tuple(self._watched.feeds.values())
         feed = feeds[look.feed]
-        got = look.walk.page(self._session, feed)
-        changes = self._watched.about(feed.name, got.rows, now=now)
-        # Nothing is remembered of what was read: only pages without any row could go on without end.
-        walk = look.walk.onward(feed, got, fresh=len(got.rows), recent=look.until + 1)
+        try:
+            got = look.walk.page(self._session, feed)
+            changes = self._watched.about(feed.name, got.rows, now=now)
+            # Nothing is remembered of what was read: only pages without any row could go on without end.
+            walk = look.walk.onward(feed, got, fresh=len(got.rows), recent=look.until + 1)
+        except faults.HubSpotError as error:
+            # What this login may not see it cannot miss, and polling says so. The round must end all the same, or each
+            # one would go back as far as the first.
+            if error.fault.code is not FaultCode.NOT_PERMITTED or feed.name == DEAL:
+                raise
+            got, changes, walk = Page((), 0, None), (), None
         following = replace(look, walk=walk) if walk else None
         if walk is None and look.feed + 1 < len(feeds):
             following = replace(look, feed=look.feed + 1, walk=Walk(look.since, look.until))
