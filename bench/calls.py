@@ -75,10 +75,10 @@ NOTE = f"""\
 Counted in the sandbox's journal from the win until all writes are visible, the outbox is empty and no look is due;
 logging in and connecting came before. Every deal has an account of its own, so every account is written too. "Later" is
 the look at our own writes after echo_seconds ({ECHO_SECONDS:.0f} s here) with the polls until then: it pins HubSpot's
-notes, changes nothing else and is no part of the ratio. "retrieve and composite" is what runs when the org takes it, found out at connect; its
-limits are not confirmed in public documents. "plain queries" is what runs otherwise. What lies above
-the floor is mostly the price of memory: deals are read 500 at a time, and HubSpot's links are made 1,000 tasks at a
-time."""
+notes, changes nothing else and is no part of the ratio. "retrieve and composite" is what runs when the org takes it,
+found out at connect; its limits are not confirmed in public documents. "plain queries" is what runs otherwise. What
+lies above the floor is mostly the price of memory: deals are read 500 at a time, and HubSpot's links are made 1,000
+tasks at a time."""
 
 
 def _limit(variant: str) -> float:
