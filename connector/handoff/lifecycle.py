@@ -159,7 +159,9 @@ def _bounced(before: LedgerFacts, after: LedgerFacts, *, limit: int) -> frozense
     newest = after.bounces[-1:]
     if not newest or newest == before.bounces[-1:]:
         return frozenset()
-    tips = len(before.bounces) < limit <= len(after.bounces)
+    # Once given way to, nothing is put back any more and so nothing is undone: there is one such bounce, even where the
+    # limit was lowered in the meantime.
+    tips = len(after.bounces) >= limit
     return frozenset({Noticed.BOUNCE, Noticed.FIGHT}) if tips else frozenset({Noticed.BOUNCE})
 
 

@@ -116,7 +116,7 @@ def names(case: Case) -> dict[str, object]:
         "missing": Lines(gap_lines(case)),
         "passed_over": Lines(_passed_over(case)),
         "put_back": how_often(len(case.ledger.bounces)),
-        "moved_by": _moved_by(case),
+        "moved_by": bounced_by(case),
     }
 
 
@@ -127,10 +127,9 @@ NAMES = frozenset(
 """The names every template may use; a test holds it equal to what `names` gives."""
 
 
-def _moved_by(case: Case) -> str:
-    """What moved the deal back after it was put back, the latest; empty when nothing did."""
-    bounces = case.ledger.bounces
-    return mover_words(case, bounces[-1].by) if bounces else ""
+def bounced_by(case: Case) -> str:
+    """What moved the deal again after it was put back, each of them once; empty when nothing did."""
+    return " or ".join(dict.fromkeys(mover_words(case, bounce.by) for bounce in case.ledger.bounces))
 
 
 def _passed_over(case: Case) -> tuple[str, ...]:

@@ -120,6 +120,24 @@ def test_one_person_is_told_once() -> None:
     assert sum(Noticed.BOUNCE in plan.noticed for plan in plans) == 2
 
 
+def test_a_limit_that_is_lowered_in_the_middle_of_a_fight_is_told_of_once_too() -> None:
+    world = a_world(policy=a_gate(fight_limit=5))
+    fight(world, rounds=4)
+    world.policy = a_gate(fight_limit=2)
+    plans = fight(world, rounds=3)
+    assert put_backs(plans) == 0
+    assert sum(Noticed.FIGHT in plan.noticed for plan in plans) == 1
+    assert len([key for key in world.told if TOLD in key]) == 1
+
+
+def test_each_of_several_that_move_a_deal_again_is_named() -> None:
+    world = a_world()
+    fight(world, rounds=2)
+    fight(world, rounds=1, by=Mover(MoverKind.INTEGRATION, "BillingBridge"))
+    both = "a workflow (Close renewals) or another integration (BillingBridge) moved it to Closed Won again each time"
+    assert f"The deal was put back twice and {both}, so it stays there." in world.text("missing")
+
+
 def test_the_fallback_person_is_told_where_the_ae_has_no_manager() -> None:
     people = {**PEOPLE, AE: dataclasses.replace(PEOPLE[AE], manager_id=None)}
     world = a_world(people=people)

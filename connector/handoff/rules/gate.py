@@ -17,7 +17,7 @@ from connector.handoff.override import Override, objection_text, requested
 from connector.handoff.ownership import change_deal, put_back
 from connector.handoff.plan import Finding, Phase, Verdict
 from connector.handoff.rulebook import GateMode
-from connector.handoff.text import gap_lines, how_often, mover_words, one_line
+from connector.handoff.text import bounced_by, gap_lines, how_often, mover_words, one_line
 
 NAME = "gate"
 MAX_REFUSAL_CHARS = 300
@@ -120,9 +120,9 @@ def _why_it_stays(case: Case, back_to: str | None) -> str:
     """Why putting the deal back there would be of no use, in the rep's words; empty when it may be tried."""
     ledger = case.ledger
     if case.fought:
-        mover = mover_words(case, ledger.bounces[-1].by)
-        often = how_often(len(ledger.bounces))
-        return f"The deal was put back {often} and {mover} moved it to Closed Won again each time, so it stays there."
+        times = len(ledger.bounces)
+        again = f"{bounced_by(case)} moved it to Closed Won again{' each time' if times > 1 else ''}"
+        return f"The deal was put back {how_often(times)} and {again}, so it stays there."
     refused = ledger.put_back_refused
     if refused and refused.stage == back_to:
         words = one_line(refused.words, limit=MAX_REFUSAL_CHARS).rstrip(".")
