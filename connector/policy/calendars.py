@@ -8,12 +8,13 @@ from __future__ import annotations
 import itertools
 import zoneinfo
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from importlib import metadata
 
 import holidays
 
+from connector.handoff.meetings import GRID
 from connector.handoff.rulebook import Calendar, Window
 from connector.policy.conditions import Scope
 from connector.policy.model import CalendarSpec, HolidaysSpec, HoursSpec
@@ -47,8 +48,9 @@ def calendar(spec: CalendarSpec, *, at: KeyPath, scope: Scope) -> Calendar:
 
 
 def longest_stretch(calendar: Calendar) -> int:
-    """The longest time the team works without a break, in minutes."""
-    return max((window.end - window.start for window in calendar.windows), default=0)
+    """The longest time the team works without a break, in minutes, from the first moment a meeting may begin."""
+    grid = GRID // timedelta(minutes=1)
+    return max((window.end - -(-window.start // grid) * grid for window in calendar.windows), default=0)
 
 
 def hours_a_day(calendar: Calendar) -> Decimal:

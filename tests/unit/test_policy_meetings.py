@@ -104,6 +104,12 @@ def test_a_meeting_longer_than_the_team_works_at_a_stretch_is_told(mappings: Pat
     assert any("at most 60 minutes without a break" in line for line in complaints(mappings))
 
 
+def test_hours_that_begin_off_the_quarter_hour_have_less_room_for_a_meeting(mappings: Path) -> None:
+    change(mappings, "process.toml", 'from = "09:00"\nto = "17:00"', 'from = "09:05"\nto = "10:05"')
+    add_step(mappings, MEETING.replace("minutes = 30", "minutes = 60"))
+    assert any("at most 50 minutes without a break" in line for line in complaints(mappings))
+
+
 def test_a_mapping_without_a_place_for_a_meetings_key_is_told(mappings: Path) -> None:
     text = (mappings / "hubspot.toml").read_text()
     head, meeting, rest = text.partition("[fields.meeting]\n")
