@@ -95,7 +95,9 @@ def _draft(spec: TaskSpec, *, at: KeyPath, scope: Scope, day: WorkingDay) -> Dra
     if spec.minutes is None:
         scope.complain((*at, "make"), "a meeting must say how long it is; add minutes = 30")
     elif spec.minutes > day.stretch:
-        message = f"the team works at most {day.stretch} minutes without a break from a quarter hour on; make it shorter"
+        message = (
+            f"the team works at most {day.stretch} minutes without a break from a quarter hour on; make it shorter"
+        )
         scope.complain((*at, "minutes"), message)
     limit = _limit(spec.within, at=(*at, "within"), scope=scope, day=day.hours)
     earliest = NOTICE
