@@ -25,7 +25,7 @@ TITLE_ROOM = 80
 """Room for a note's title where it stands in the marked-up text itself, its tags included."""
 LEAST_ROOM = 64
 """Room for words that a note must have besides its seal."""
-NOTHING_MORE = "The summary has become shorter: all of it is in the note before this one."
+NOTHING_MORE = "The summary has become shorter: nothing of it is in this note any more."
 CUT_MARK = "\n[Cut here to fit; the rest is in the deal's own fields.]"
 
 _FOOTER = "\n\nKept up to date until someone edits it (mark {mark}).\n" + REFERENCE + " {key}"
@@ -130,10 +130,10 @@ def _seal(text: str, *, key: str, most: int) -> str:
     lines = [line.rstrip() for line in text.strip().splitlines()]
     body = _BLANKS.sub("\n\n", "\n".join(lines))
     room = most - len(_FOOTER.format(mark="0" * 16, key=key))
-    if room < len(CUT_MARK):
+    if room < len(CUT_MARK) + 2:  # a character, which may take two
         raise ValueError(f"summary.max_chars is {most}, too little for a summary with its reference")
-    if len(body) > room:
-        body = body[: room - len(CUT_MARK)].rstrip() + CUT_MARK
+    if room_taken(body, markup=False) > room:
+        body = body[: _fitting(body, room=room - len(CUT_MARK), markup=False)].rstrip() + CUT_MARK
     return _sealed(body, key=key)
 
 

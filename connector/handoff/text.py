@@ -174,10 +174,15 @@ def _gap_line(gap: FieldCheck) -> str:
 
 
 def room_taken(text: str, *, markup: bool) -> int:
-    """How many characters a text takes where it is kept: as HTML a line break and ``&``, ``<``, ``>`` take more."""
+    """How many characters a text takes where it is kept: as HTML a line break and ``&``, ``<``, ``>`` take more.
+
+    A character beyond the first 65,536, such as an emoji, is taken for two: so count programs that keep text as UTF-16,
+    and neither vendor says how it counts.
+    """
+    units = len(text.encode("utf-16-le", "surrogatepass")) // 2
     if not markup:
-        return len(text)
-    return len(text) + sum(text.count(each) * (len(kept) - 1) for each, kept in _IN_MARKUP.items())
+        return units
+    return units + sum(text.count(each) * (len(kept) - 1) for each, kept in _IN_MARKUP.items())
 
 
 def reference_in(text: str) -> str:

@@ -202,7 +202,7 @@ def test_fingerprints_are_the_same_in_every_process() -> None:
     assert made == PRINTS
 
 
-LONG = "\n".join(f"{{{{ account }}}} promised <item {number}> & more by June." for number in range(120))
+LONG = "\n".join(f"{{{{ account }}}} promised <item {number}> & more 🚀🚀 by June." for number in range(120))
 
 
 def notes(plan: Plan) -> dict[str, Upsert]:
@@ -223,10 +223,20 @@ def test_a_summary_longer_than_a_note_goes_on_in_further_notes(markup: bool) -> 
         assert reference_in(text) == one.key == f"{SYSTEM}:{DEAL_ID}:1:{step}"
         assert untouched(text)
         as_kept = html.escape(text, quote=False).replace("\n", "<br>") if markup else text
-        assert len(as_kept) + (len(f"<strong>{one.values['title']}</strong><br>") if markup else 0) <= 2_000
+        units = len(as_kept.encode("utf-16-le")) // 2
+        assert units + (len(f"<strong>{one.values['title']}</strong><br>") if markup else 0) <= 2_000
         words += text[: text.index("Kept up to date")].split()
     assert words == world.text("summary")[: world.text("summary").index("Kept up to date")].split()
     assert notes(world.run()) == {}
+
+
+def test_a_summary_of_emoji_is_cut_where_a_field_that_counts_them_twice_is_full() -> None:
+    most = a_policy().summary.max_chars
+    world = World(policy=a_summary(template="🚀" * most, note_chars=most))
+    world.run()
+    text = world.text("summary")
+    assert CUT_MARK in text
+    assert most - 2 <= len(text.encode("utf-16-le")) // 2 <= most
 
 
 def test_a_word_longer_than_a_note_is_cut_within_the_word() -> None:
