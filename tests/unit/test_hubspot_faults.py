@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hubspot_portal import NOW, Passing, Portal, Reply, a_crm, a_portal
 
 from connector.clock import ManualClock
+from connector.crm.hubspot.adapter import HubSpotCRM
 from connector.crm.hubspot.faults import MIDNIGHT_AGAIN
 from connector.crm.writing import (
     Operation,
@@ -127,6 +128,33 @@ def test_a_time_that_nobody_can_wait_for_is_a_day(portal: Portal) -> None:
     with pytest.raises(CrmError) as caught:
         a_crm(portal).apply(TWO)
     assert caught.value.fault.retry_at == NOW + timedelta(days=1)
+
+
+SHAPELESS = [Reply(b""), Reply({}), Reply({"results": None}), Reply({"results": [1]}), Reply({"status": "error"})]
+SHAPELESS += [Reply({"results": [], "paging": "x"}), Reply({"results": [], "paging": {"next": "x"}})]
+
+
+@pytest.mark.parametrize("answer", SHAPELESS, ids=lambda reply: str(reply.body))
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda crm: crm.fetch(["1"]),
+        lambda crm: crm.people(),
+        lambda crm: crm.stages(),
+        lambda crm: crm.earliest_start(),
+    ],
+    ids=["fetch", "people", "stages", "search"],
+)
+def test_an_answer_without_a_list_never_looks_as_if_all_were_gone(
+    read: Callable[[HubSpotCRM], object], answer: Reply, portal: Portal
+) -> None:
+    """Deals that are gone are given up, with all that was still to be written on them."""
+    crm = a_crm(portal)
+    crm.stages()
+    portal.otherwise = lambda asked: answer
+    with pytest.raises(CrmError) as caught:
+        read(crm)
+    assert caught.value.fault.advice is Advice.RETRY
 
 
 def test_missing_scopes_are_named(portal: Portal) -> None:

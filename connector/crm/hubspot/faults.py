@@ -158,6 +158,18 @@ def from_garbage(status: int, *, writing: bool) -> HubSpotError:
     return HubSpotError(Fault(code, str(status), "HubSpot's reply could not be read"), status=status)
 
 
+def listed(data: wire.Json) -> list[wire.Json]:
+    """The rows of an answer that must have some, be they none. Raises `HubSpotError` for an answer without a list: an
+    empty body, or a proxy's words, must not look as if all records were gone."""
+    rows = data.get("results")
+    paging = data.get("paging") or {}
+    following = paging.get("next") if isinstance(paging, Mapping) else paging
+    sound = isinstance(rows, list) and all(isinstance(each, Mapping) for each in rows)
+    if not sound or not isinstance(following, Mapping | None):
+        raise HubSpotError(Fault(FaultCode.UNAVAILABLE, "NO_RESULTS", "HubSpot's reply holds no list of results"))
+    return rows  # type: ignore[return-value]  # it is sound
+
+
 BAD_REQUEST = 400
 REFUSED_GRANTS = frozenset({400, 401, 403})
 """How the token endpoint says that it does not know what it was given (facts: HubSpot §7)."""

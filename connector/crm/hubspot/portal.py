@@ -69,7 +69,7 @@ class Portal:
     def refresh_stages(self) -> tuple[Stage, ...]:
         """Read all deal pipelines."""
         data = self._session.get("pipelines", self._session.paths.pipelines("deals"))
-        found = [stage for pipeline in data.get("results") or () for stage in stages_of(pipeline)]
+        found = [stage for pipeline in faults.listed(data) for stage in stages_of(pipeline)]
         self._stages = {(stage.pipeline, stage.id): stage for stage in found}
         self._strays.clear()
         self._times = None
@@ -140,7 +140,7 @@ class Portal:
                 pages.add(after)
                 query = {"limit": str(OWNERS_PAGE), "archived": archived} | ({"after": after} if after else {})
                 data = self._session.get("owners", self._session.paths.owners(), query=query)
-                for each in data.get("results") or ():
+                for each in faults.listed(data):
                     if each.get("type", "PERSON") == "PERSON":
                         person = _person(each, active=archived == "false")
                         found[person.id] = person
@@ -157,7 +157,7 @@ class Portal:
         """The properties of an object type, read anew."""
         object_name = self._fields.object(kind)
         data = self._session.get("properties", self._session.paths.properties(object_name))
-        listed = [each for each in data.get("results") or () if not each.get("archived")]
+        listed = [each for each in faults.listed(data) if not each.get("archived")]
         fields = {str(each["name"]): _field(each) for each in listed}
         self._unique[kind] = frozenset(str(each["name"]) for each in listed if each.get("hasUniqueValue"))
         self._refused[kind] = frozenset(

@@ -9,7 +9,6 @@ census lists every deal from the consistent store, which no lag can touch, the a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -129,7 +128,7 @@ class Rounds:
             "properties": ",".join((MODIFIED, PIPELINE)),
         } | ({"after": count.after} if count.after else {})
         data = self._session.get("deals.list", self._session.objects("deals"), query=query)
-        results = [each for each in data.get("results") or () if isinstance(each, Mapping)]
+        results = faults.listed(data)
         following = _after(count, wire.next_after(data), rows=len(results))
         told = RoundPage(changes=(), rows=len(results), place=following.text() if following else None, of=count.of)
         if count.archived:

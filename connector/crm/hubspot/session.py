@@ -134,6 +134,7 @@ class Session:
 
         def once() -> wire.Json:
             data = self._call(_Call(kind, "POST", path, body=body))
+            faults.listed(data)
             faults.refuse_incomplete(wire.errors(data))
             return data
 
@@ -142,7 +143,13 @@ class Session:
     def search(self, object_name: str, body: wire.Json) -> wire.Json:
         """One search page, never faster than the portal allows searches; the burst window does not count them."""
         call = _Call(f"search.{object_name}", "POST", self.objects(object_name, "search"), body=body, budget=SEARCH)
-        return self._retry(lambda: self._call(call))
+
+        def once() -> wire.Json:
+            data = self._call(call)
+            faults.listed(data)
+            return data
+
+        return self._retry(once)
 
     def send(self, kind: str, path: str, body: wire.Json) -> wire.Json:
         """Write by POST. Sent exactly once: a lost reply raises with code ``OUTCOME_UNKNOWN``."""
