@@ -268,6 +268,7 @@ def test_a_portal_without_a_place_for_the_key_of_meetings_makes_none_and_says_so
     (outcome,) = crm.apply([write])
     assert isinstance(outcome, Refused)
     assert outcome.fault.vendor_code == "NO_KEY"
+    assert "meeting.key: none is mapped, or the portal has not got its property" in outcome.fault.message
     assert len(portal.asked) <= asked + 1
     assert crm.find(Kind.MEETING, {"hs:31:1:k": "31"}) == {}
 

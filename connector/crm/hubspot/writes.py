@@ -28,7 +28,7 @@ from connector.crm.writing import (
     Write,
     WriteOutcome,
 )
-from connector.errors import Fault, FaultCode
+from connector.errors import FIX, Fault, FaultCode
 from connector.handoff.model import Kind, Ref, Value
 
 WRITE_LIMIT = 100
@@ -48,6 +48,12 @@ EXTRA: Mapping[Kind, tuple[str, ...]] = {
 """What a record can do without: a queue that is gone, or a note that cannot be pinned, stops no handoff."""
 
 TRACE = "objectWriteTraceId"
+
+NO_KEY = (
+    f"{{key}}: none is mapped, or the portal has not got its property. {FIX}map it, have handoff provision make it, "
+    "start the daemon again; then: handoff retry"
+)
+"""Why a record is not made that nobody would find again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +185,7 @@ class Writer:
         rows = []
         for index, write in writes:
             if not write.key or not key_name:
-                fault = Fault(FaultCode.REJECTED, "NO_KEY", f"No property is mapped for {kind.value}.key")
+                fault = Fault(FaultCode.REJECTED, "NO_KEY", NO_KEY.format(key=f"{kind.value}.key"))
                 delivery.outcomes[index] = Refused(fault)
                 continue
             made: dict[str, object] = {"properties": self._new(write, write.key), TRACE: trace_of(index)}
