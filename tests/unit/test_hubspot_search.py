@@ -69,6 +69,19 @@ def test_a_change_that_shows_late_is_told_within_the_lookback() -> None:
     assert set(poller.told) == poller.truth()
 
 
+def test_a_stamp_from_the_future_hides_nothing_of_what_comes_until_then() -> None:
+    poller = Poller(Index(spread(30)))
+    poller.poll(now=START + LOOKBACK)
+    poller.index.rows[500] = START + 10**10
+    assert [each for each, _ in poller.poll(now=START + LOOKBACK)] == ["500"]
+    for minute in range(1, 90, 20):
+        now = START + LOOKBACK + minute * 60_000
+        poller.index.rows[600 + minute] = now
+        before = poller.index.calls
+        assert [each for each, _ in poller.poll(now=now)] == [str(600 + minute)]
+        assert poller.index.calls == before + 1
+
+
 def test_more_news_than_a_page_is_told_in_one_poll() -> None:
     poller = Poller(Index(spread(300)))
     poller.poll()

@@ -8,7 +8,7 @@ what is new. What shows later than that is for the second look (``rounds``).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -26,6 +26,11 @@ OTHERWISE_MODIFIED: Mapping[str, str] = {"contacts": "lastmodifieddate"}
 SEEN_LIMIT = 20_000
 """Records remembered from the lookback. When more changed in it (a mass update), nothing is asked below the oldest one
 remembered: it would all be told again at every tick. What shows late below it is left to the second look."""
+
+
+AHEAD = 300_000
+"""Milliseconds that a stamp may be ahead of the portal's time, for that is as old as the last answer: one may have come
+at a poll for safety and none since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +255,7 @@ def step(session: Session, feed: Feed, cursor: Cursor, *, lookback: int, now: in
     newest = page(session, replace(feed.query.also(where(feed.modified, "GTE", str(low))), descending=True))
     merged = {**known, **feed.stamps(newest.rows)}
     news = _news(feed, newest.rows, cursor.seen)
-    mark = max([cursor.mark, *feed.stamps(news).values()])
+    mark = _mark(cursor, feed.stamps(news).values(), now=now)
     if newest.after is None:
         # The page is the whole window: what is known and not on it has been deleted since.
         told = cursor.keeping(feed.stamps(newest.rows), mark=mark, lookback=lookback)
@@ -275,8 +280,14 @@ def _walk(session: Session, feed: Feed, cursor: Cursor, *, lookback: int, now: i
         # What lies more than a lookback behind the place reached will not be asked for again.
         kept = _latest({each: at for each, at in found.items() if at >= following.low - lookback})
         return Step(rows=news, cursor=replace(cursor, walk=following, found=kept), more=True)
-    mark = max([cursor.mark, *found.values()])
+    mark = _mark(cursor, found.values(), now=now)
     return Step(rows=news, cursor=cursor.keeping(found, mark=mark, lookback=lookback), more=False)
+
+
+def _mark(cursor: Cursor, stamps: Iterable[int], *, now: int) -> int:
+    """The newest change told. One stamped after now must not carry the mark away: all that comes until then would lie
+    before the window."""
+    return max([cursor.mark, *(min(at, now + AHEAD) for at in stamps)])
 
 
 def _news(feed: Feed, rows: Sequence[wire.Obj], told: Mapping[str, int]) -> tuple[wire.Obj, ...]:
