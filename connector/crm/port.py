@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from connector.crm.live import LiveFeed
 from connector.crm.writing import Bulk, Jobs, Operation, Write, WriteOutcome
-from connector.errors import Advice, CrmError, Fault, Problem
+from connector.errors import Advice, CrmError, Fault, FaultCode, Problem
 from connector.handoff.model import (
     CrmMeeting,
     CrmNote,
@@ -271,7 +271,8 @@ class CRM(Protocol):
 def poll_one_by_one(crm: CRM, cursors: Mapping[str, str]) -> Mapping[str, ChangePage | Fault]:
     """`CRM.poll` for a vendor that takes one question per call: a feed that fails keeps no other from being read.
 
-    After a fault that halts the system nothing more is asked.
+    After a fault that halts the system nothing more is asked, nor where the vendor takes no more calls for now: each
+    further one would be refused, and count.
     """
     told: dict[str, ChangePage | Fault] = {}
     for feed, cursor in cursors.items():
@@ -281,4 +282,6 @@ def poll_one_by_one(crm: CRM, cursors: Mapping[str, str]) -> Mapping[str, Change
             told[feed] = error.fault
             if error.fault.advice is Advice.HALT:
                 break
+            if error.fault.code is FaultCode.THROTTLED:
+                return dict.fromkeys(cursors, error.fault) | told
     return told

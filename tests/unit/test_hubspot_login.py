@@ -19,6 +19,7 @@ from connector.crm.hubspot.login import RENEW_AGAIN, App, Desk, StaticToken, app
 from connector.crm.hubspot.paths import Paths
 from connector.crm.hubspot.portal import DAILY_OLD
 from connector.crm.hubspot.session import Session, Waits
+from connector.crm.retry import ATTEMPTS
 from connector.errors import CrmError, Fault, FaultCode
 from tests.hubspot_portal import NOW, Asked, Passing, Portal, Reply, a_crm, a_portal
 
@@ -272,6 +273,18 @@ def test_a_rate_that_others_use_too_is_halved_and_comes_back_call_by_call() -> N
         time.wait(QUIET)
         rate.take()
         assert rate.allowed == expected
+
+
+def test_where_searches_are_refused_the_other_feeds_are_not_asked_for_too(portal: Portal) -> None:
+    crm = a_crm(portal)
+    cursors = {feed: crm.start_cursor(feed, NOW) for feed in crm.feeds()}
+    crm.server_time()
+    portal.asked.clear()
+    portal.otherwise = lambda asked: Reply({"message": "secondly limit", "category": "RATE_LIMITS"}, 429)
+    told = crm.poll(cursors)
+    assert {type(each) for each in told.values()} == {Fault}
+    assert told.keys() == cursors.keys(), "each is still owed"
+    assert len(portal.asked) == ATTEMPTS
 
 
 def test_a_refused_search_makes_the_next_one_wait_and_not_storm(portal: Portal) -> None:
