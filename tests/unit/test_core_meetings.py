@@ -242,6 +242,40 @@ def test_a_meeting_is_never_put_into_the_past() -> None:
     assert meetings(world.run()) == {}
 
 
+def test_a_meeting_made_late_says_when_it_is_and_not_when_it_should_have_been() -> None:
+    world = World(policy=a_policy())
+    world.run()
+    world.policy = a_book(KICKOFF)
+    world.wait(days=20)
+    plan = world.run()
+    start = meetings(plan)["kickoff"].values["start"]
+    assert isinstance(start, datetime)
+    assert f"{start.day} {start:%b %Y}" in meetings(plan)["kickoff"].reason
+    assert meetings(world.run()) == {}
+
+
+def test_a_meeting_that_is_new_in_the_playbook_is_not_for_customers_of_long_ago() -> None:
+    world = World(policy=a_policy())
+    world.run()
+    world.policy = a_book(KICKOFF)
+    world.wait(days=45)
+    plan = world.run()
+    assert meetings(plan) == {}
+    kind, why = state(plan, "kickoff")
+    assert kind == "late"
+    assert why.endswith("so none is made any more.")
+
+
+def test_a_csm_who_is_found_late_meets_the_customer_all_the_same() -> None:
+    policy = a_book(KICKOFF)
+    world = World(a_snapshot(people={}), policy=policy)
+    assert meetings(world.run()) == {}
+    people = a_snapshot().people
+    world.wait(days=60)
+    world.snapshot = dataclasses.replace(world.snapshot, people=people)
+    assert set(meetings(world.run())) == {"kickoff"}
+
+
 def test_a_field_can_prove_a_meeting_and_its_outcome_is_left_to_people() -> None:
     signal = Signal(SignalKind.FIELD_FILLED, "go_live_date")
     world = World(policy=a_book(dataclasses.replace(KICKOFF, done_when=(signal,))))

@@ -6,9 +6,10 @@ reassigned or deleted is left so, and its outcome is never written: whether it w
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from connector.handoff.case import Case, fingerprint, listed
+from connector.handoff.lifecycle import assigned_at
 from connector.handoff.meetings import Slot
 from connector.handoff.model import CrmMeeting, Kind, Outcome, Person, Value
 from connector.handoff.plan import Order, Upsert
@@ -20,6 +21,10 @@ ATTENDEES = "meeting.attendees"
 MAX_BODY_CHARS = 8_000
 """Far below Event.Description's 32,000 (facts: Salesforce, Task): an agenda, not the summary."""
 
+TOO_LATE = timedelta(days=30)
+"""So long after it should have been over no meeting is made: a step that is new in the playbook is not for customers of
+last year, whose deal somebody edits."""
+
 ENDED = {
     Outcome.HELD: "held",
     Outcome.MISSED: "missed",
@@ -29,11 +34,23 @@ ENDED = {
 """What became of a meeting, as a step's state; one that is planned is open."""
 
 
+def proposed(case: Case, step: Step) -> Slot | None:
+    """When a meeting is to be if it is written now, never in the past; None for a step that makes none."""
+    if step.slot is None or step.slot.start > case.now:
+        return step.slot
+    if step.meeting and step.meeting.start and step.meeting.end:
+        return Slot(step.meeting.start, step.meeting.end)
+    return slot_from(case, step.spec, case.now)
+
+
+def too_late(case: Case, step: Step) -> bool:
+    """Whether a meeting that nobody has made yet is of no use any more."""
+    return case.now - max(step.deadline, assigned_at(case) or step.deadline) > TOO_LATE
+
+
 def create(case: Case, step: Step, context: dict[str, object], *, reason: str) -> Upsert:
     """The meeting of a step that has none yet; never in the past, whenever its clock started."""
-    slot = step.slot
-    if slot is None or slot.start <= case.now:
-        slot = slot_from(case, step.spec, case.now)
+    slot = proposed(case, step)
     assert slot is not None
     owner_id = step.owner.id if step.owner else None
     subject = one_line(render(step.spec.subject, context))
@@ -61,7 +78,7 @@ def move(case: Case, step: Step, meeting: CrmMeeting, context: dict[str, object]
     if meeting.start is None or meeting.end is None or meeting.start <= case.now:
         return None
     now_at = Slot(meeting.start, meeting.end)
-    wanted = step.slot if step.slot and step.slot.start > case.now else now_at
+    wanted = proposed(case, step) or now_at
     owner_id = step.owner.id if step.owner else meeting.owner_id
     subject = one_line(render(step.spec.subject, context))
     values: dict[str, Value] = {}

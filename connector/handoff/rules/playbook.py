@@ -77,7 +77,7 @@ def _action(case: Case, step: Step, context: dict[str, object]) -> Upsert | None
     if step.waiting or effect is not None:
         return None
     if step.spec.make is Make.MEETING:
-        return drafts.create(case, step, context, reason=_why(case, step))
+        return None if drafts.too_late(case, step) else drafts.create(case, step, context, reason=_why(case, step))
     return _create(case, step, context)
 
 
@@ -157,7 +157,8 @@ def _why(case: Case, step: Step) -> str:
     trigger = f"follows step {step.spec.after}" if step.spec.after else "begins with the handoff"
     owner = step.owner.name if step.owner else "nobody"
     because = f" ({step.owner_why})" if step.owner_why else ""
-    until = f"on {drafts.when(case, step.slot.start)}" if step.slot else f"due {case.day(step.deadline)}"
+    slot = drafts.proposed(case, step)
+    until = f"on {drafts.when(case, slot.start)}" if slot else f"due {case.day(step.deadline)}"
     return f"Step {step.spec.step} {trigger}; for {owner}{because}, {until}."
 
 
@@ -186,8 +187,11 @@ def _standing(case: Case, step: Step) -> tuple[str, str]:
     if step.task is None and effect is not None:
         return "removed", f"The {step.spec.make} was deleted in the CRM and is not made again."
     if step.task is None:
-        waits = f"Its {step.spec.make} is made when step {step.spec.after} is done."
-        return ("waiting", waits) if step.waiting else ("planned", _why(case, step))
+        if step.waiting:
+            return "waiting", f"Its {step.spec.make} is made when step {step.spec.after} is done."
+        if step.spec.make is Make.MEETING and drafts.too_late(case, step):
+            return "late", f"It should have been over by {case.day(step.deadline)}, so none is made any more."
+        return "planned", _why(case, step)
     if effect and effect.fingerprint != _present(step.task):
         return "open", "A person changed the task, so it is left as it is."
     overdue = "; overdue" if step.deadline <= case.now else ""
