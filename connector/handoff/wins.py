@@ -7,7 +7,7 @@ in twice changes nothing the second time.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -57,7 +57,7 @@ def pace(policy: Policy, now: datetime, *, rebuilt: bool) -> Pace:
 
 def take_in(ledger: LedgerFacts, snapshot: Snapshot, *, pace: Pace, rebuilt: bool) -> Past:
     """The ledger after every win that was left again, known or not; the one a deal stands in is left to `begin_win`."""
-    ledger = _with_known_end(ledger, snapshot.passed)
+    ledger = _with_known_end(ledger, snapshot)
     unseen = tuple(_unseen(ledger, snapshot.passed, rebuilt=rebuilt))
     for passing in unseen:
         win = Win(passing.entered_at, passing.entered_by, passing.came_from)
@@ -101,17 +101,25 @@ def is_news(ledger: LedgerFacts, win: Win) -> bool:
     return known is not None and win.at is not None and win.at > known + SAME_MOMENT
 
 
-def _with_known_end(ledger: LedgerFacts, passed: tuple[Passing, ...]) -> LedgerFacts:
+def _with_known_end(ledger: LedgerFacts, snapshot: Snapshot) -> LedgerFacts:
     """The last win the ledger knows, with the end that the history gives it; until then a look had to do."""
     known = ledger.last_win_at or ledger.won_at
-    ended = [each for each in passed if known is not None and abs(each.entered_at - known) <= SAME_MOMENT]
-    if not ended:
+    ended = [each for each in snapshot.passed if known is not None and abs(each.entered_at - known) <= SAME_MOMENT]
+    if known is None or not ended or _stands_in(snapshot, known, nearer_than=ended):
         return ledger
     # A history without its end gives the deal's last change, which grows: the first end that was known counts.
     left_at = min(ended[-1].left_at, ledger.left_won_at or ended[-1].left_at)
     # A person was faster than the put-back that was decided.
     by_person = ended[-1].left_by.kind is MoverKind.PERSON
     return dataclasses.replace(ledger, left_won_at=left_at, put_back_at=None if by_person else ledger.put_back_at)
+
+
+def _stands_in(snapshot: Snapshot, known: datetime, *, nearer_than: Sequence[Passing]) -> bool:
+    """Whether the win that is known is the one the deal stands in, and not one of these just before it: a workflow may
+    win a deal back within a second of a put-back that was as quick."""
+    if not snapshot.stage.is_won or snapshot.won_at is None:
+        return False
+    return abs(snapshot.won_at - known) < min(abs(each.entered_at - known) for each in nearer_than)
 
 
 def _unseen(ledger: LedgerFacts, passed: tuple[Passing, ...], *, rebuilt: bool) -> Iterator[Passing]:

@@ -138,6 +138,21 @@ def test_each_of_several_that_move_a_deal_again_is_named() -> None:
     assert f"The deal was put back twice and {both}, so it stays there." in world.text("missing")
 
 
+def test_a_return_within_a_second_is_one_return_however_often_it_is_looked_at() -> None:
+    world = a_world(policy=a_gate(fight_limit=3))
+    world.win(by=A_PERSON)
+    world.wait(seconds=0.3)
+    world.run()
+    world.wait(seconds=0.5)
+    world.win(by=ROBOT)
+    for _ in range(4):  # decided again and again, before the second put-back is sent
+        world.wait(seconds=0.2)
+        plan = world.decide()
+        world._record(plan)
+        assert "stage" in deal_patch(plan)
+        assert len(plan.remember.bounces) == 1
+
+
 def test_the_fallback_person_is_told_where_the_ae_has_no_manager() -> None:
     people = {**PEOPLE, AE: dataclasses.replace(PEOPLE[AE], manager_id=None)}
     world = a_world(people=people)
