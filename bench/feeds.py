@@ -125,8 +125,8 @@ are told without the lines that find them. Foul weather: {SHARE:.0%} of all call
 quota alone is left out), two are never answered; the index lags {INDEX_LAG:.0f} s and the clock is moved on by that
 much once all is won (for webhooks it is not: they alone must do); {DOUBLE:.0%} of the webhooks come twice, all are
 mixed, of {UNHEARD:.0%} of the deliveries the answer is lost; one wave's journal expires before it is read, and with it
-the place; the app logs in by OAuth, and whenever a wave's writes have begun every token dies. Then nobody is told
-"calls over floor", for what fails has to be done again."""
+the place; the app logs in by OAuth, and whenever a wave's writes have begun every token dies.
+There is no floor then: what fails has to be done again."""
 
 
 # fair weather
