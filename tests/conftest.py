@@ -6,9 +6,11 @@ Also puts the slowest folders first, so that no worker begins a file of minutes 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 TESTS = Path(__file__).resolve().parent
 
@@ -18,6 +20,13 @@ for folder in (TESTS.parent, TESTS):
 
 SLOWEST_FIRST = ("system", "e2e", "clients", "contract", "property", "engine", "sandbox", "store")
 """Folders by how long their files take; those not named come last."""
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """A command that was run in this process has pointed the log at a stream which is closed by now."""
+    yield
+    structlog.reset_defaults()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

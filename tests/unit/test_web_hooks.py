@@ -9,12 +9,12 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from structlog.testing import capture_logs
@@ -31,6 +31,8 @@ from connector.web.commits import Commits
 from connector.web.hooks import Entrance, Hooks, open_hooks
 from connector.web.patience import QUIET_SECONDS, Impatient, Seldom
 from connector.web.server import serve_in_thread
+
+T = TypeVar("T")
 
 HS = SystemName("hs")
 
@@ -405,6 +407,12 @@ def test_a_store_that_fails_or_hangs_is_no_success(gate: Gate) -> None:
     assert [letter["objectId"] for letter in gate.letters] == [2, 3], "late is not lost, and the vendor brings it again"
 
 
+def run(scenario: Coroutine[Any, Any, T]) -> T:
+    """Run to its end in a thread of its own: a browser test before this one leaves a loop running in the first."""
+    with ThreadPoolExecutor(1) as alone:
+        return alone.submit(asyncio.run, scenario).result()
+
+
 def test_what_comes_together_is_stored_together() -> None:
     """While one transaction runs the others gather, and go in one; who gave up meanwhile is left out."""
     began, release = threading.Event(), threading.Event()
@@ -426,7 +434,7 @@ def test_what_comes_together_is_stored_together() -> None:
         return await asyncio.gather(*adding, return_exceptions=True)
 
     with ThreadPoolExecutor(1) as writers:
-        ended = asyncio.run(scenario(writers))
+        ended = run(scenario(writers))
     assert stored == [["first"], ["0a", "0b", "2a", "2b", "3a", "3b"]]
     assert [type(each) for each in ended] == [type(None), type(None), asyncio.CancelledError, type(None), type(None)]
 
@@ -447,7 +455,7 @@ def test_a_failure_is_told_to_everybody_it_concerns_and_to_nobody_else() -> None
         return [type(each) for each in ended]
 
     with ThreadPoolExecutor(1) as writers:
-        ended = asyncio.run(scenario(writers))
+        ended = run(scenario(writers))
     assert ended == [OSError] * 3
     assert calls == [3, 1]
 
@@ -461,7 +469,7 @@ def test_one_transaction_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.gather(*(commits.add(["x"] * each) for each in (3, 1, 2, 9, 1)))
 
     with ThreadPoolExecutor(1) as writers:
-        asyncio.run(scenario(writers))
+        run(scenario(writers))
     assert sum(sizes) == 16
     assert max(sizes) == 9, "one delivery is never split"
     assert len(sizes) >= 4
