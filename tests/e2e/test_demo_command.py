@@ -134,7 +134,7 @@ def test_two_run_beside_each_other_but_not_in_one_folder(demos: Any) -> None:
     assert first.address("Salesforce org") != second.address("Salesforce org")
 
     third = demos("--fresh")
-    assert third.process.wait(60) == 2
+    assert third.process.wait(60) == 2, third.text()
     until(lambda: "a demo is running in it" in third.text(), "what to do")
     assert requests.get(first.address("Status page") + "/readyz", timeout=30).status_code == 200
 
