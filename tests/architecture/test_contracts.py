@@ -24,7 +24,7 @@ from connector.policy.schemas import schema_texts
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "connector"
 LINT = "import sys; from importlinter.cli import lint_imports_command as run; sys.exit(run())"
-EVENT_HOMES = ("engine", "web", "bootstrap.py", "store")
+EVENT_HOMES = ("engine", "web", "bootstrap", "store")
 EVENT = re.compile(r"^[a-z]+\.[a-z_]+$")
 PAST = ("ed", "done", "seen", "found", "gone", "read", "sent", "begun", "kept", "lost", "taken", "rebuilt", "stopping")
 """Endings of a verb in the past; ``daemon.stopping`` is the one state that is told while it lasts."""

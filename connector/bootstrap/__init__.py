@@ -1,43 +1,40 @@
-"""Putting the parts together: the only file that knows all of them.
+"""Putting the parts together: the only place that knows all of them.
 
-Not here: what any part does. Which vendor is behind a system is decided here, once, by one table.
+Not here: what any part does, and what only one vendor needs (a module each). Which vendor is behind a system is decided
+here, once, by one table.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from connector import logs
+from connector.bootstrap import hubspot, salesforce
+from connector.bootstrap.hubspot import WebhookComponent
+from connector.bootstrap.wires import Wires
 from connector.clock import Clock, SystemClock
-from connector.crm.budget import Meter, Unmetered
 from connector.crm.hooks import Door
 from connector.crm.installer import Installer
-from connector.crm.live import Letterbox
 from connector.crm.port import (
     CRM,
 )
 from connector.engine.daemon import Stop
 from connector.engine.notifier import Channel, ChatWebhook, Email, send_through
 from connector.engine.parts import Shared, System, Timing, process_name
-from connector.errors import CrmError, Problem, UserError
+from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
 from connector.policy.crmmap import CrmMap
 from connector.policy.load import Loaded, load_all
 from connector.settings import (
     SAFETY_POLL,
-    AccessToken,
-    ClientCredentials,
-    JwtBearer,
     Mode,
-    RefreshToken,
     Settings,
     SystemSettings,
     Vendor,
@@ -48,16 +45,9 @@ from connector.store.upgrade import head as newest_schema
 from connector.telemetry import Telemetry
 from connector.web.status import Status, Watched, read_status
 
-if TYPE_CHECKING:
-    from connector.crm.hubspot.login import App
-    from connector.crm.salesforce.login import SalesforceLogin
-    from connector.crm.salesforce.provision.options import Channel as ChannelChoice
-
 StoreUse = Literal["daemon", "tool", "read"]
 LIMBO = "sqlite://"
 """A ledger in memory: what a command that only reads is given when there is none on disk yet."""
-
-OnCall = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +116,6 @@ def migrate_store(config: Path) -> str:
     return newest_schema()
 
 
-@dataclass(frozen=True, slots=True)
-class Wires:
-    """What an adapter is handed of the rest: who hears of its calls and budgets, and where its letters lie."""
-
-    on_call: OnCall
-    letterbox: Letterbox
-    meter: Meter = dataclasses.field(default_factory=Unmetered)
-
-
 def build_crm(settings: SystemSettings, crm_map: CrmMap, *, wires: Wires) -> CRM:
     """The adapter of one system. A new CRM is one line in the table below."""
     return ADAPTERS[settings.vendor](settings, crm_map, wires)
@@ -152,24 +133,8 @@ def open_installer(config: Path, name: str, *, token: str = "") -> Installer:
     return INSTALLERS[system.vendor](system, loaded, token)
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookComponent:
-    """What an app must deliver: the ``file`` its admin uploads with its ``content``, and what the app needs besides."""
-
-    file: str
-    content: Mapping[str, Any]
-    subscriptions: int
-    scopes: tuple[str, ...]
-    url: str
-
-
 def webhook_component(config: Path, name: str) -> WebhookComponent:
     """What the app of a system must deliver. No CRM is called. Raises `UserError` where no webhooks are taken."""
-    from connector.crm.hubspot import scopes
-    from connector.crm.hubspot.fields import Fields
-    from connector.crm.hubspot.live import hsmeta
-    from connector.crm.hubspot.live.meaning import Meaning
-
     settings, loaded = load_all(config)
     system = _system_named(settings, name)
     if not system.webhook_url:
@@ -177,16 +142,7 @@ def webhook_component(config: Path, name: str) -> WebhookComponent:
         if system.vendor is not Vendor.HUBSPOT:
             message = f"is a {system.vendor.value} system; only HubSpot delivers webhooks, the others push changes"
         raise UserError([Problem("config", f"systems.{system.name}", message)])
-    crm_map = loaded.maps[SystemName(system.name)]
-    fields = Fields(crm_map)
-    content = hsmeta.component(Meaning(fields, crm_map, SystemName(system.name)), fields, url=system.webhook_url)
-    return WebhookComponent(
-        file=hsmeta.FILE,
-        content=content,
-        subscriptions=hsmeta.subscriptions_in(content),
-        scopes=tuple(scope.name for scope in scopes.NEEDED),
-        url=system.webhook_url,
-    )
+    return hubspot.component(system, loaded)
 
 
 def start_web(runtime: Runtime) -> Stop | None:
@@ -221,7 +177,9 @@ def _start_hooks(runtime: Runtime) -> Stop | None:
     from connector.web.hooks import Entrance, open_hooks
 
     store, web = runtime.shared.store, runtime.settings.web
-    doors = [(each, DOORS[each.vendor](each, runtime)) for each in taking]
+    crms = {each.name: each.crm for each in runtime.systems}
+    now = runtime.shared.clock.now
+    doors = [(each, DOORS[each.vendor](each, crms[SystemName(each.name)], now)) for each in taking]
     return open_hooks(
         [
             Entrance(each.name, urlsplit(each.webhook_url).path, door, store.letterbox(SystemName(each.name)).post)
@@ -261,179 +219,19 @@ def _system_named(settings: Settings, name: str) -> SystemSettings:
     return found[0]
 
 
-def _salesforce_installer(system: SystemSettings, loaded: Loaded, token: str) -> Installer:
-    from connector.crm.retry import ReadRetry
-    from connector.crm.salesforce.provision.installer import SalesforceInstaller
-    from connector.crm.salesforce.provision.metadata import MetadataLine
-    from connector.crm.salesforce.session import SalesforceSession
-
-    own = _salesforce_login(system)
-    clock = SystemClock()
-
-    def session(login: SalesforceLogin) -> SalesforceSession:
-        return SalesforceSession(login, on_call=lambda _: None, clock=clock, retry=ReadRetry(clock=clock))
-
-    daemons = session(own)
-    try:
-        identity, words = daemons.identity, ""
-    except CrmError as error:
-        if not token:
-            raise
-        identity = None
-        words = (
-            "The daemon's own login does not work yet, so its permission set must be assigned by hand: "
-            f"{error.fault.message} ({error.fault.vendor_code})"
-        )
-    works = daemons
-    if token:
-        works = session(dataclasses.replace(own, access_token=token, org_id=identity.org_id if identity else ""))
-    name = SystemName(system.name)
-    return SalesforceInstaller(
-        name=name,
-        crm_map=loaded.maps[name],
-        policy=loaded.policies[name],
-        line=MetadataLine(works, now=clock.now),
-        own=MetadataLine(daemons, now=clock.now) if token and identity else None,
-        integration_user=identity.user_id if identity else "",
-        login_problem=words,
-        channel=_channel_of(system),
-    )
-
-
-def _channel_of(system: SystemSettings) -> ChannelChoice:
-    """Where the daemon listens; a channel that the admin made is the admin's to fill."""
-    from connector.crm.salesforce.provision.channel import CUSTOM_CHANNEL
-    from connector.crm.salesforce.provision.options import Channel as ChannelChoice
-
-    named = system.live.channel if system.live else ""
-    if not named:
-        return ChannelChoice.STANDARD
-    return ChannelChoice.CUSTOM if named == CUSTOM_CHANNEL else ChannelChoice.OFF
-
-
-def _salesforce(settings: SystemSettings, crm_map: CrmMap, wires: Wires) -> CRM:
-    from connector.crm.salesforce.adapter import connect_salesforce
-    from connector.crm.salesforce.pubsub.topics import ADDRESS, LiveOptions
-
-    live = settings.live
-    return connect_salesforce(
-        system=SystemName(settings.name),
-        map=crm_map,
-        login=_salesforce_login(settings),
-        on_call=wires.on_call,
-        allow_duplicates=settings.allow_duplicates,
-        live=LiveOptions(live.address or ADDRESS, live.channel, required=live.required) if live else None,
-        bulk_threshold=settings.bulk_threshold,
-    )
-
-
-def _salesforce_login(settings: SystemSettings) -> SalesforceLogin:
-    from connector.crm.salesforce.login import SalesforceLogin
-
-    match settings.credentials:
-        case ClientCredentials(client_id=client_id, client_secret=secret):
-            return SalesforceLogin(
-                base_url=settings.base_url,
-                client_id=client_id,
-                client_secret=secret.get_secret_value(),
-                api_version=settings.api_version,
-            )
-        case JwtBearer(client_id=client_id, username=username, private_key=key):
-            return SalesforceLogin(
-                base_url=settings.base_url,
-                client_id=client_id,
-                username=username,
-                private_key=key.get_secret_value(),
-                audience=settings.login_url,
-                api_version=settings.api_version,
-            )
-        case AccessToken() | RefreshToken():
-            raise _wrong_credentials(settings)
-
-
-def _hubspot(settings: SystemSettings, crm_map: CrmMap, wires: Wires) -> CRM:
-    from connector.crm.hubspot.adapter import HubSpotCRM
-
-    token, app = _hubspot_login(settings)
-    return HubSpotCRM(
-        system=SystemName(settings.name),
-        map=crm_map,
-        token=token,
-        app=app,
-        base_url=settings.base_url,
-        api_version=settings.api_version,
-        on_call=wires.on_call,
-        meter=wires.meter,
-        listens=settings.live is not None,
-        live_required=bool(settings.live and settings.live.required),
-        letterbox=wires.letterbox,
-        webhook_url=settings.webhook_url if settings.live else "",
-    )
-
-
-def _hubspot_login(settings: SystemSettings) -> tuple[str, App | None]:
-    from connector.crm.hubspot.login import App
-
-    named = settings.app
-    app = App(named.client_id, named.client_secret.get_secret_value()) if named else None
-    match settings.credentials:
-        case AccessToken(access_token=token):
-            return token.get_secret_value(), app
-        case RefreshToken(refresh_token=refresh) if app is not None:
-            return "", dataclasses.replace(app, refresh_token=refresh.get_secret_value())
-        case _:
-            raise _wrong_credentials(settings)
-
-
 ADAPTERS: Mapping[Vendor, Callable[[SystemSettings, CrmMap, Wires], CRM]] = {
-    Vendor.SALESFORCE: _salesforce,
-    Vendor.HUBSPOT: _hubspot,
+    Vendor.SALESFORCE: salesforce.adapter,
+    Vendor.HUBSPOT: hubspot.adapter,
 }
 
 
-def _hubspot_door(settings: SystemSettings, runtime: Runtime) -> Door:
-    from connector.crm.hubspot.live.door import HubSpotDoor
-
-    (crm,) = (each.crm for each in runtime.systems if each.name == settings.name)
-    app = settings.app
-    secrets = (app.client_secret, app.previous_secret) if app else ()
-    return HubSpotDoor(
-        url=settings.webhook_url,
-        secrets=[each.get_secret_value() for each in secrets if each],
-        home=lambda: crm.home,
-        now=runtime.shared.clock.now,
-    )
-
-
-DOORS: Mapping[Vendor, Callable[[SystemSettings, Runtime], Door]] = {Vendor.HUBSPOT: _hubspot_door}
-
-
-def _hubspot_installer(system: SystemSettings, loaded: Loaded, token: str) -> Installer:
-    from connector.crm.hubspot.provision.installer import open_portal
-
-    own, app = _hubspot_login(system)
-    name = SystemName(system.name)
-    return open_portal(
-        name=name,
-        crm_map=loaded.maps[name],
-        policy=loaded.policies[name],
-        base_url=system.base_url,
-        api_version=system.api_version,
-        own=own,
-        app=app,
-        admin=token,
-    )
+DOORS: Mapping[Vendor, Callable[[SystemSettings, CRM, Callable[[], datetime]], Door]] = {Vendor.HUBSPOT: hubspot.door}
 
 
 INSTALLERS: Mapping[Vendor, Callable[[SystemSettings, Loaded, str], Installer]] = {
-    Vendor.SALESFORCE: _salesforce_installer,
-    Vendor.HUBSPOT: _hubspot_installer,
+    Vendor.SALESFORCE: salesforce.installer,
+    Vendor.HUBSPOT: hubspot.installer,
 }
-
-
-def _wrong_credentials(settings: SystemSettings) -> UserError:
-    message = f"these credentials are of a kind that {settings.vendor.value} does not take; see config.example.toml"
-    return UserError([Problem("config", f"systems.{settings.name}", message)])
 
 
 def _system(

@@ -1,0 +1,31 @@
+"""What an adapter is handed of the rest, and what is said of credentials that no vendor of that kind takes.
+
+Not here: which adapter it is (the package itself) and how one is made (a module per vendor).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from connector.crm.budget import Meter, Unmetered
+from connector.crm.live import Letterbox
+from connector.errors import Problem, UserError
+from connector.settings import SystemSettings
+
+OnCall = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wires:
+    """What an adapter is handed of the rest: who hears of its calls and budgets, and where its letters lie."""
+
+    on_call: OnCall
+    letterbox: Letterbox
+    meter: Meter = field(default_factory=Unmetered)
+
+
+def wrong_credentials(settings: SystemSettings) -> UserError:
+    """The error for a vendor that was given another vendor's kind of credentials."""
+    message = f"these credentials are of a kind that {settings.vendor.value} does not take; see config.example.toml"
+    return UserError([Problem("config", f"systems.{settings.name}", message)])
