@@ -67,7 +67,7 @@ class Ticks:
             if system.name in self._attending or self._shared.stopping.is_set():
                 return
             self._attending.add(system.name)
-        self._waited_for[system.name] = self._shared.store.due_looks(system.name)
+        self._waited_for[system.name] = self._due(system)
         self._scheduler.add_job(self._attend, "date", run_date=datetime.now(UTC) + GATHER, args=(system,))
 
     def _attend(self, system: System) -> None:
@@ -85,10 +85,18 @@ class Ticks:
         """Wait on while deals pour in: a pass begun in the middle of a burst would leave half of it to a second one."""
         before = self._waited_for.pop(system.name, 0)
         for _ in range(MOST_BREATHS):
-            now = self._shared.store.due_looks(system.name)
+            now = self._due(system)
             if now - before < POURING or self._shared.stopping.wait(BREATH.total_seconds()):
                 return
             before = now
+
+    def _due(self, system: System) -> int:
+        """Looks that are due; 0 where the store does not say. A wake that ended with the store's trouble would leave
+        the system marked as attended, and nobody could wake it again."""
+        try:
+            return self._shared.store.due_looks(system.name)
+        except Exception:  # noqa: BLE001  # the pass meets the same store next, and says what is wrong with it
+            return 0
 
     def _run(self, system: System, occasion: Occasion) -> None:
         if self._shared.stopping.is_set():

@@ -658,6 +658,26 @@ def test_a_pass_begins_when_no_more_deals_pour_in(first: int, waves: list[int], 
     assert pouring.waits == waits
 
 
+def test_a_store_that_is_away_for_a_moment_does_not_make_a_system_deaf_to_being_woken(
+    ticking: tuple[Ticks, Desk, Passes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks, desk, passes = ticking
+    passes.wait_for(1)
+    passes.gate.set()
+    with monkeypatch.context() as away:
+        away.setattr(desk.shared.store, "due_looks", away_for_a_moment)
+        ticks.wake(desk.system)
+        passes.wait_for(2)
+    ticks.wake(desk.system)
+    passes.wait_for(3)
+    assert passes.began[1:] == [Occasion.WOKEN, Occasion.WOKEN]
+
+
+def away_for_a_moment(_system: str) -> int:
+    """What a store says whose database is being restarted."""
+    raise OSError("the database is away")
+
+
 def test_nothing_is_woken_while_the_process_stops(ticking: tuple[Ticks, Desk, Passes]) -> None:
     ticks, desk, passes = ticking
     passes.wait_for(1)
