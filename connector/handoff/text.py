@@ -21,6 +21,7 @@ from connector.handoff.model import Value
 from connector.handoff.moves import Mover, MoverKind
 from connector.handoff.plan import FieldCheck
 from connector.handoff.rulebook import FieldType
+from connector.plain import scrubbed
 
 NOT_RECORDED = "Not recorded"
 REFERENCE = "Handoff reference:"
@@ -36,12 +37,6 @@ _IN_MARKUP = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\n": "<br>"}
 
 _REFERENCE_IN_VALUE = re.compile(re.escape(REFERENCE[:-1]) + r"\s*:", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n{3,}")
-_BREAKS = re.compile("[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-# Control characters, marks that turn a line around or hide in it, and halves of characters that no CRM can store.
-_HARMFUL = re.compile(
-    "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069"
-    "\ufeff\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
-)
 
 
 class Lines(tuple[str, ...]):
@@ -78,8 +73,7 @@ class Fields(Mapping[str, str]):
 def clean(text: str, *, limit: int = MAX_VALUE_CHARS) -> str:
     """CRM text made harmless: no control or direction characters, at most ``limit`` characters, any cut marked."""
     # Four times the limit is read at most: what is dropped below cannot make a longer text fit.
-    text = unicodedata.normalize("NFC", text[: limit * 4]).replace("\r\n", "\n")
-    text = _HARMFUL.sub("", _BREAKS.sub("\n", text))
+    text = scrubbed(unicodedata.normalize("NFC", text[: limit * 4]))
     text = _REFERENCE_IN_VALUE.sub(REFERENCE[:-1] + " -", text)
     text = _BLANK_LINES.sub("\n\n", text).strip()
     return text if len(text) <= limit else text[: limit - len(CUT)].rstrip() + CUT

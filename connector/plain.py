@@ -1,0 +1,46 @@
+"""Text from outside, without the characters that act on whatever shows or keeps it.
+
+Not here: what HTML, SOQL, a chat or a spreadsheet would read into ordinary characters; each escapes where it writes.
+What goes: control characters (terminal sequences, NUL, which PostgreSQL refuses), marks that turn a line around or hide
+in it, and halves of characters, which no CRM, database or UTF-8 stream can hold.
+"""
+
+from __future__ import annotations
+
+import re
+
+BREAKS = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+"""Everything that some program takes for the end of a line, besides the line feed itself."""
+
+HARMFUL = re.compile(
+    "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
+    "\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
+)
+"""What no text of a person needs. The joiners U+200C and U+200D stay: Persian words and composed emoji need them."""
+
+_NOT_FOR_ONE_LINE = re.compile("[\t\n]|" + BREAKS.pattern + "|" + HARMFUL.pattern)
+
+
+def scrubbed(text: str) -> str:
+    """The text with every kind of line end as a line feed, and nothing harmful in it."""
+    return HARMFUL.sub("", BREAKS.sub("\n", text))
+
+
+def escaped(text: str, *, keep: str = "") -> str:
+    """The text on one line of a terminal or log: what acts is shown as ``\\x1b`` instead. ``keep`` stays as it is."""
+    return _NOT_FOR_ONE_LINE.sub(lambda found: _shown(found[0], keep), text)
+
+
+def storable(text: str) -> str:
+    """The text as every database and UTF-8 stream can hold it: without NUL and without halves of characters.
+
+    All else is kept: for records of what happened, where a loss would be one.
+    """
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def _shown(found: str, keep: str) -> str:
+    return "".join(each if each in keep else each.encode("unicode_escape").decode("ascii") for each in found)
