@@ -6,7 +6,7 @@ ARGS ?=
 export ARGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fast lint types contracts unit e2e bench lock schemas stubs clean
+.PHONY: help demo test check fast lint types contracts unit e2e bench chaos lock schemas stubs clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ e2e: $(VENV)/.dev ## the browser tests alone; writes the pictures in docs/pictur
 
 bench: $(VENV)/.runtime ## calls, latency, memory and CPU, printed and kept in bench/results.md
 	@$(BIN)/python -m bench $(ARGS)
+
+chaos: $(VENV)/.dev ## break everything, under 30 minutes: what was broken, how often, lost and doubled (ARGS=--short)
+	@$(BIN)/python -m chaos $(ARGS)
 
 schemas: $(VENV)/.runtime ## write the JSON Schemas that editors use beside the mappings
 	@$(BIN)/python -m connector check --write-schemas mappings/schemas

@@ -1,0 +1,105 @@
+"""``python -m chaos [section ...] [--short] [--seed N] [--json] [--keep] [--lanes N]``: break things, tell what became.
+
+Not here: any breakage. The exit code is 1 when anything was lost or doubled, when another promise broke, or when a
+fault did not strike. What the run produced stays in its folder when it failed, and goes when it did not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.machine import described
+from chaos import ROOT, results
+from chaos.sections import MODULES, Effort, play
+from chaos.table import Row, show, total
+
+PREFIX = "handoff-chaos-"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the sections asked for, all of them unless told otherwise."""
+    asked = _parsed(arguments)
+    tell = Console(stderr=True)
+    began = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+
+    def say(line: str) -> None:
+        tell.print(f"[{time.monotonic() - began:6.1f} s] {line}", highlight=False, markup=False)
+
+    effort = Effort(short=asked.short, seed=asked.seed, folder=folder, lanes=asked.lanes, say=say)
+    say(f"seed {asked.seed}, {asked.lanes} lanes, {'short' if asked.short else 'whole'}, in {folder}")
+    rows: dict[str, list[Row]] = {}
+    took: dict[str, float] = {}
+    for name in (each for each in MODULES if not asked.sections or each in asked.sections):
+        since = time.monotonic()
+        rows[name] = list(play(name, effort))
+        took[name] = time.monotonic() - since
+        say(f"{name}: {total(rows[name]).line} {took[name]:.0f} s")
+        if not asked.json:
+            show(name, rows[name], Console())
+    told = total(row for found in rows.values() for row in found)
+    _print(asked, rows, took, took_all=time.monotonic() - began)
+    if asked.keep:
+        about = {
+            "when": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+            "seed": asked.seed,
+            "machine": dict(described())["Cores"],
+        }
+        results.keep(rows, took, about=about)
+        say(f"kept in {results.PAGE.relative_to(ROOT)}")
+    if told.held:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        say(f"FAILED: {told.line} What the run left is in {folder}")
+    return 0 if told.held else 1
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m chaos", description="Break things and count what is lost.")
+    parser.add_argument("sections", nargs="*", metavar="section", help=f"what to break (all): {', '.join(MODULES)}")
+    parser.add_argument("--short", action="store_true", help="a rotating selection, under 4 minutes")
+    parser.add_argument("--seed", type=int, default=0, help="what chance begins with (the day's number)")
+    parser.add_argument("--lanes", type=int, default=max(2, os.cpu_count() or 2), help="scenarios at a time")
+    parser.add_argument("--json", action="store_true", help="print one JSON object last instead of tables")
+    parser.add_argument("--keep", action="store_true", help="put the tables into docs/reliability.md")
+    asked = parser.parse_args(arguments)
+    unknown = [each for each in asked.sections if each not in MODULES]
+    if unknown:
+        parser.error(f"no section is called {', '.join(unknown)}; there are {', '.join(MODULES)}")
+    if asked.keep and asked.short:
+        parser.error("only a whole run is kept")
+    asked.seed = asked.seed or datetime.now(UTC).toordinal()
+    return asked
+
+
+def _print(asked: argparse.Namespace, rows: dict[str, list[Row]], took: dict[str, float], *, took_all: float) -> None:
+    told = total(row for found in rows.values() for row in found)
+    if asked.json:
+        data = {
+            "seed": asked.seed,
+            "short": asked.short,
+            "seconds": round(took_all, 1),
+            "sum": {"line": told.line, "held": told.held, "lost": told.lost, "doubled": told.doubled},
+            "sections": {
+                name: {"seconds": round(took[name], 1), "rows": [row.data() for row in found]}
+                for name, found in rows.items()
+            },
+        }
+        sys.stdout.write(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    else:
+        Console().print(f"\n{told.line} {took_all:.0f} s, seed {asked.seed}.", highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""What a whole run printed, kept: as data in ``chaos/results.json``, and as a table in ``docs/reliability.md``.
+
+Not here: the page's words, which people write; only what stands between the two markers is made here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chaos import ROOT
+from chaos.sections import MODULES
+from chaos.table import Row, markdown, total
+
+DATA = ROOT / "chaos" / "results.json"
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
+
+
+def keep(rows: Mapping[str, Sequence[Row]], took: Mapping[str, float], *, about: Mapping[str, Any]) -> None:
+    """Put the sections of this run in their places, in the data and on the page; ``took`` is seconds by section."""
+    kept = load()
+    for name, found in rows.items():
+        kept[name] = {**about, "seconds": round(took[name]), "rows": [row.data() for row in found]}
+    DATA.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    PAGE.write_text(inserted(PAGE.read_text(encoding="utf-8"), page(kept)), encoding="utf-8")
+
+
+def load() -> dict[str, Any]:
+    """What is kept, by section."""
+    return json.loads(DATA.read_text(encoding="utf-8")) if DATA.exists() else {}
+
+
+def page(kept: Mapping[str, Any]) -> str:
+    """What stands between the markers."""
+    if not kept:
+        return "\n"
+    named = [name for name in MODULES if name in kept]
+    rows = {name: [Row.of(each) for each in kept[name]["rows"]] for name in named}
+    parts = [f"\n**{total(row for name in named for row in rows[name]).line}**\n"]
+    for name in named:
+        told = kept[name]
+        parts.append(
+            f"\n### {name}\n\n{told['when']}, seed {told['seed']}, {told['seconds']} s on {told['machine']}.\n"
+        )
+        parts.append(f"\n{markdown(name, rows[name])}")
+    return "".join(parts)
+
+
+def inserted(text: str, made: str) -> str:
+    """A page with what is between its markers made anew. Raises ValueError without both markers."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page has no {BEGIN} … {END}")
+    return f"{before}{BEGIN}{made}{END}{after}"

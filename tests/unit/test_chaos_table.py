@@ -1,0 +1,84 @@
+"""The table of a chaos run: what counts as held, what fails it, how it is shown and kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chaos import results, sections
+from chaos.sections import Effort, play
+from chaos.table import Row, markdown, total
+
+KILL = Row("kills", "recorded", "salesforce, polled", tried=2, broken=2, recovery=(1.0, 3.0))
+
+
+def effort(folder: Path) -> Effort:
+    return Effort(short=True, seed=1, folder=folder, lanes=1, say=lambda _line: None)
+
+
+@pytest.mark.parametrize(
+    ("row", "held"),
+    [
+        (KILL, True),
+        (Row("kills", "recorded", "here", tried=2, broken=1), False),
+        (Row("weather", "lost replies", "here", tried=9, broken=0), False),
+        (Row("weather", "lost replies", "here", tried=9, broken=1), True),
+        (Row("doors", "deep bodies", "here", tried=9), True),
+        (Row("kills", "job-asked", "hubspot, polled", note="HubSpot has no jobs"), True),
+        (Row("kills", "recorded", "here", tried=1, broken=1, lost=1), False),
+        (Row("kills", "recorded", "here", tried=1, broken=1, doubled=1), False),
+        (Row("doors", "deep bodies", "here", tried=1, other=1), False),
+    ],
+)
+def test_a_row_holds_only_if_it_was_put_to_the_test_and_nothing_broke(row: Row, held: bool) -> None:
+    assert row.held is held
+    assert total([KILL, row]).held is held
+
+
+def test_the_sum_counts_kills_faults_inputs_and_examples_apart() -> None:
+    rows = [
+        KILL,
+        Row("weather", "locks", tried=4, broken=3),
+        Row("doors", "bodies", tried=1000, broken=0),
+        Row("machine", "sqlite", tried=50, doubled=1),
+    ]
+    assert total(rows).line == (
+        "2 kills; faults by kind: weather 3; 1,000 bad inputs; 50 hostile-machine examples; 0 lost; 1 doubled."
+    )
+
+
+def test_kills_are_kept_as_points_by_feeds_with_the_reason_where_one_cannot_be() -> None:
+    rows = [KILL, Row("kills", "recorded", "hubspot, polled", note="not | here")]
+    head, _, line, *rest = markdown("kills", rows).splitlines()
+    assert head == "| point | salesforce, polled | hubspot, polled | kills | lost | doubled | other |"
+    assert line == "| `recorded` | 2 × 2.0 / 3.0 | (a) | 2 | 0 | 0 | 0 |"
+    assert "(a): not | here" in "".join(rest)
+
+
+def test_a_section_that_is_not_there_or_falls_over_is_told_and_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def falls(_effort: Effort) -> object:
+        raise RuntimeError("over")
+
+    made = {"gone": sections.section("gone", "chaos.gone"), "falls": falls}
+    monkeypatch.setattr(sections, "SECTIONS", made)
+    for name, words in (("gone", "no module chaos.gone"), ("falls", "RuntimeError: over")):
+        [row] = play(name, effort(tmp_path))
+        assert not row.held
+        assert words in row.note
+
+
+def test_what_is_kept_is_what_the_page_shows() -> None:
+    assert results.inserted(results.PAGE.read_text(), results.page(results.load())) == results.PAGE.read_text()
+
+
+def test_rows_survive_being_kept() -> None:
+    kept = {"kills": {"when": "now", "seed": 1, "seconds": 2, "machine": "one core", "rows": [KILL.data()]}}
+    made = results.page(kept)
+    assert "**2 kills;" in made
+    assert "### kills" in made
+    assert Row.of(KILL.data()) == KILL
+    with pytest.raises(ValueError, match="chaos: begin"):
+        results.inserted("a page without markers", made)
