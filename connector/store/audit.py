@@ -28,11 +28,19 @@ class AuditKind(StrEnum):
     ADOPTED = "adopted"
     PAUSED = "paused"
     RESUMED = "resumed"
+    OVERRIDDEN = "overridden"
+    DROPPED = "dropped"
+    STOPPED = "stopped"
+    RELEASED = "released"
+    REPLAYED = "replayed"
+    RESTORED = "restored"
+    FORGOTTEN = "forgotten"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row to add. ``data`` is plain JSON data."""
+    """One row to add. ``data`` is plain JSON data; ``by`` is the person who did it, empty for the program itself."""
 
     system: SystemName
     deal_id: str | None
@@ -40,6 +48,7 @@ class Entry:
     kind: AuditKind
     reason: str
     data: Mapping[str, Any] = field(default_factory=dict)
+    by: str = ""
 
 
 def write_audit(connection: Connection, at: datetime, entries: Iterable[Entry]) -> None:
