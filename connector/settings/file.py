@@ -19,6 +19,9 @@ ENV_NAME = re.compile(r"^[A-Z_][A-Z0-9_]*$")
 SYSTEM_NAME = re.compile(r"^[a-z][a-z0-9-]{0,30}$")
 HOST_AND_PORT = re.compile(r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")
 CHANNEL = re.compile(r"^[A-Za-z][A-Za-z0-9_]*__chn$")
+HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")
+HEADER = re.compile(r"^[A-Za-z][A-Za-z0-9-]{0,62}$")
+PERSON = re.compile(r"^[^@\s]*@[^@\s]+$")
 API_VERSION = re.compile(r"^(\d{2,3}\.0|v3|20\d{2}-(0[1-9]|1[0-2]))$")
 
 
@@ -86,6 +89,31 @@ def _channel(value: str) -> str:
     if not CHANNEL.match(value):
         raise ValueError(f'{value!r} is no custom channel; write its API name, which ends in "__chn"')
     return value
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError as error:
+        raise ValueError(f'{value!r} is no network; write it as "10.0.0.0/8", with no bits behind the mask') from error
+
+
+def _host(value: str) -> str:
+    if not HOST.match(value):
+        raise ValueError(f"{value!r} is no host name; write it without scheme, port and path")
+    return value.lower()
+
+
+def _header(value: str) -> str:
+    if not HEADER.match(value):
+        raise ValueError(f'{value!r} is no name of a header; write for example "X-Forwarded-Email"')
+    return value
+
+
+def _person(value: str) -> str:
+    if not PERSON.match(value):
+        raise ValueError(f'{value!r} is neither an address ("ana@seller.example") nor a domain ("@seller.example")')
+    return value.lower()
 
 
 def _float(value: Any) -> Any:
@@ -159,14 +187,41 @@ class SystemSpec(FileSpec):
     act_since: date | None = None
 
 
+class OidcSpec(FileSpec):
+    """[web.oidc]: sign in with the company's own accounts."""
+
+    issuer: Url
+    client_id_env: EnvName | None = None
+    client_id_file: Text | None = None
+    client_secret_env: EnvName | None = None
+    client_secret_file: Text | None = None
+    people: Annotated[tuple[Annotated[str, AfterValidator(_person)], ...], Field(min_length=1)]
+
+
 class WebSpec(FileSpec):
-    """[web]: the status page, and the door for webhooks."""
+    """[web]: the status page, who may act on it, and the door for webhooks."""
 
     enabled: bool = True
     host: Text = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8787
     hooks_host: Text = "127.0.0.1"
     hooks_port: Annotated[int, Field(ge=0, le=65535)] = 8788
+    public_url: Url | None = None
+    allowed_hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
+    token_file: Text | None = None
+    trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = ()
+    proxy_user_header: Annotated[str, AfterValidator(_header)] | None = None
+    oidc: OidcSpec | None = None
+
+
+class SourceSpec(FileSpec):
+    """[[sources]]: one sender of product events, known by what it signs with."""
+
+    name: Annotated[str, AfterValidator(_system_name)]
+    signing_secret_env: EnvName | None = None
+    signing_secret_file: Text | None = None
+    previous_signing_secret_env: EnvName | None = None
+    previous_signing_secret_file: Text | None = None
 
 
 class EmailSpec(FileSpec):
@@ -208,6 +263,7 @@ class ConfigSpec(FileSpec):
     mappings: Text = "mappings"
     daemon: DaemonSpec = Field(default_factory=DaemonSpec)
     systems: Annotated[tuple[SystemSpec, ...], Field(min_length=1)]
+    sources: tuple[SourceSpec, ...] = ()
     web: WebSpec = Field(default_factory=WebSpec)
     notify: NotifySpec = Field(default_factory=NotifySpec)
     logs: LogsSpec = Field(default_factory=LogsSpec)

@@ -31,11 +31,11 @@ from connector.settings.model import (
     NotifySettings,
     Settings,
     Vendor,
-    WebSettings,
 )
 from connector.settings.secrets import secrets_in
 from connector.settings.spans import KeyPath, Source, read
 from connector.settings.systems import system
+from connector.settings.web import sources, web
 
 DATABASE = "handoff.db"
 
@@ -88,6 +88,7 @@ def _settings(desk: Desk, spec: ConfigSpec, *, file: Path, mappings: Path) -> Se
     systems = [system(desk, one, ("systems", index)) for index, one in enumerate(spec.systems)]
     _refuse_twins(desk, spec)
     notify = _notify(desk, spec.notify)
+    page, senders = web(desk, spec.web), sources(desk, spec.sources)
     if desk.problems or store is None:
         return None
     return Settings(
@@ -96,7 +97,8 @@ def _settings(desk: Desk, spec: ConfigSpec, *, file: Path, mappings: Path) -> Se
         store_url=store,
         daemon=daemon,
         systems=tuple(each for each in systems if each),
-        web=WebSettings(**spec.web.model_dump()),
+        web=page,
+        sources=senders,
         notify=notify,
         logs=LogSettings(**spec.logs.model_dump()),
     )

@@ -151,14 +151,41 @@ class DaemonSettings(Frozen):
     max_attempts: int
 
 
+class OidcSettings(Frozen):
+    """The company's sign-in. ``people``: addresses, or domains that begin with @, whose owners are let in."""
+
+    issuer: str
+    client_id: str
+    client_secret: SecretStr | None
+    people: tuple[str, ...]
+
+
 class WebSettings(Frozen):
-    """Where the status page listens, and where webhooks come in. Port 0 takes any free one."""
+    """Where the status page listens and who may act on it, and where webhooks come in. Port 0 takes any free one.
+
+    ``allowed_hosts`` are names of ours beside loopback's and ``public_url``'s. ``proxy_user_header`` (small letters,
+    empty for none) tells who asks, if it comes from one of the ``trusted_proxies`` (networks).
+    """
 
     host: str
     port: int
     enabled: bool
     hooks_host: str
     hooks_port: int
+    public_url: str = ""
+    allowed_hosts: tuple[str, ...] = ()
+    token: SecretStr | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    proxy_user_header: str = ""
+    oidc: OidcSettings | None = None
+
+
+class SourceSettings(Frozen):
+    """One sender of product events. ``previous_secret``: what is signed by it is still taken."""
+
+    name: str
+    signing_secret: SecretStr
+    previous_secret: SecretStr | None = None
 
 
 class EmailSettings(Frozen):
@@ -203,6 +230,7 @@ class Settings(Frozen):
     web: WebSettings
     notify: NotifySettings
     logs: LogSettings
+    sources: tuple[SourceSettings, ...] = ()
 
     def system(self, name: str) -> SystemSettings:
         """The settings of one system. Raises KeyError for a name that is not in the file."""
