@@ -5,11 +5,14 @@ Not here: names of events; each module keeps its own, as ``noun.verb_past`` cons
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
-from collections.abc import Collection, Mapping
-from typing import Any, Literal, TextIO
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -17,6 +20,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 Format = Literal["json", "console"]
 HIDDEN = "[hidden]"
 EMAIL = "[email]"
+LOG_INTERRUPTED = "log.interrupted"
 SHORTEST_SECRET = 6
 """Shorter secrets are not looked for in texts: they would blot out ordinary words."""
 DEEPEST = 6
@@ -58,7 +62,7 @@ def set_up(
     *, format: Format = "json", level: str = "info", secrets: Collection[str] = (), stream: TextIO | None = None
 ) -> None:
     """Send every log, libraries' too, to ``stream`` (standard error), with these ``secrets`` blotted out."""
-    target = stream or sys.stderr
+    target = cast(TextIO, Unfailing(stream or sys.stderr))
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -75,6 +79,46 @@ def set_up(
         cache_logger_on_first_use=False,
     )
     _adopt_libraries(shared, last, target=target, threshold=max(threshold, logging.WARNING))
+
+
+class Unfailing:
+    """A stream to which writing never fails: work must go on while the log's disk is full or its reader is gone.
+
+    Lines that could not be written are counted, and the first that can be again is preceded by one that says so.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lost = 0
+        self._lock = threading.Lock()
+
+    def write(self, text: str) -> int:
+        """Write, or count what could not be written."""
+        with self._lock, self._counting(text):
+            if self._lost:
+                # The line that met the failure may have been cut, so this one begins on a line of its own.
+                told = {"event": LOG_INTERRUPTED, "level": "warning", "lines": self._lost}
+                self._stream.write(f"\n{json.dumps(told)}\n")
+                self._stream.flush()
+                self._lost = 0
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what is held back."""
+        with self._lock, self._counting(""):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Whether a person looks at it."""
+        return self._stream.isatty()
+
+    @contextmanager
+    def _counting(self, text: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            self._lost += text.count("\n")
 
 
 class Redaction:

@@ -17,6 +17,7 @@ from connector.engine.listener import Listener
 from connector.engine.onepass import let_go
 from connector.engine.parts import Shared, System
 from connector.engine.scheduler import Ticks
+from connector.engine.storetrouble import store_failed
 
 DAEMON_STARTED = "daemon.started"
 DAEMON_STOPPING = "daemon.stopping"
@@ -60,7 +61,12 @@ def run_daemon(
         if stop_web:
             stop_web()
         for system in systems:
-            let_go(shared, system)
+            try:
+                let_go(shared, system)
+            except Exception as error:
+                # The hold ends by itself; a daemon must be able to stop in order while its database is away.
+                if not store_failed(system, error):
+                    raise
         shared.store.close()
         for number, handler in previous.items():
             signal.signal(number, handler)

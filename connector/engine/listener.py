@@ -28,7 +28,7 @@ from connector.engine.onepass import hold
 from connector.engine.parts import Shared, System
 from connector.errors import CrmError
 from connector.handoff.model import Kind, Ref
-from connector.store import LIVE_CURSOR, LIVE_NOTE, LiveNote
+from connector.store import LIVE_CURSOR, LIVE_NOTE, LiveNote, failure
 from connector.store.livenote import RENEW
 
 LIVE_OPENED = "live.opened"
@@ -79,9 +79,13 @@ class Listener:
         while more and not stopping.is_set():
             try:
                 more = self._turn()
-            except Exception:
+            except Exception as error:
                 # Whatever it was, a thread that ends here would not be missed by anybody. Polling goes on meanwhile.
-                log.exception(LIVE_CRASHED, system=self._system.name)
+                if failure(error):
+                    # The pass tells of it. What was heard last was not stored, and is heard again from the stored place.
+                    self._crashed = False
+                else:
+                    log.exception(LIVE_CRASHED, system=self._system.name)
                 stopping.wait(AFTER_CRASH)
 
     def _turn(self) -> bool:

@@ -16,6 +16,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from connector.engine.onepass import Occasion, run_pass
 from connector.engine.parts import Shared, System
+from connector.engine.storetrouble import store_answers, store_failed
 
 TICK_CRASHED = "tick.crashed"
 
@@ -103,10 +104,15 @@ class Ticks:
             return
         try:
             run_pass(self._shared, system, occasion=occasion)
-        except Exception:
+        except Exception as error:
+            if store_failed(system, error):
+                return
             # A bug in one pass must not end the ticks of all systems; it is loud, and readiness turns red.
-            system.trouble = "the last pass crashed; see the log"
+            system.crashed = True
             log.exception(TICK_CRASHED, system=system.name)
+        else:
+            system.crashed = False
+            store_answers(system)
 
     def start(self) -> None:
         """Begin ticking at once."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -130,8 +130,20 @@ class Part:
         self._db = database
 
 
+PG_PATIENCE: Mapping[str, int] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""Of libpq, seconds but for the last: without them a server that vanished in a failover, and took its address along, is
+waited for until the operating system gives up, which takes hours. What the store's URL says goes before these."""
+
+
 def _pg_engine(url: URL, *, readonly: bool) -> Engine:
-    engine = create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED")
+    patience = {name: value for name, value in PG_PATIENCE.items() if name not in url.query}
+    engine = create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=patience)
     return engine.execution_options(postgresql_readonly=True) if readonly else engine
 
 

@@ -7,7 +7,7 @@ Not here: HTML and terminals (both lay out these same values). Read from the sto
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -162,6 +162,47 @@ def read_status(store: Store, watched: Sequence[Watched], *, now: datetime) -> S
             )
             for row in store.decisions(DECISIONS_SHOWN)
         ),
+    )
+
+
+def with_trouble(status: Status, troubles: Mapping[SystemName, str]) -> Status:
+    """The status with what this process knows and the store may not: passes that broke off."""
+    systems = tuple(
+        replace(each, ok=False, trouble=troubles[each.name]) if troubles.get(each.name) else each
+        for each in status.systems
+    )
+    return replace(status, systems=systems)
+
+
+def unreadable_status(watched: Sequence[Watched], trouble: str, *, now: datetime) -> Status:
+    """What can be said while the store cannot be read: that no system is ready, and why."""
+    return Status(at=now, systems=tuple(_unread(each, trouble) for each in watched), parked=(), decisions=())
+
+
+def _unread(watched: Watched, trouble: str) -> SystemStatus:
+    return SystemStatus(
+        name=watched.name,
+        vendor=watched.vendor,
+        mode=watched.mode,
+        ok=False,
+        trouble=trouble,
+        last_pass_at=None,
+        last_pass_age="not known",
+        lag_seconds=0.0,
+        lag="not known",
+        looks_due=0,
+        waiting=0,
+        unknown=0,
+        parked=0,
+        handed_over=0,
+        held=0,
+        coverage=(),
+        baseline="not known",
+        calls="",
+        sparing=False,
+        live="not known",
+        live_trouble=(),
+        rounds=(),
     )
 
 
