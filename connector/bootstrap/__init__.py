@@ -40,10 +40,9 @@ from connector.settings import (
     Vendor,
 )
 from connector.store import Mode as StoreMode
-from connector.store import Store, in_use, open_store
-from connector.store.upgrade import head as newest_schema
+from connector.store import Store, Upgraded, failure, in_use, migrate, open_store
 from connector.telemetry import Telemetry
-from connector.web.status import Status, Watched, read_status
+from connector.web.status import Status, Watched, read_status, unreadable_status, with_trouble
 
 StoreUse = Literal["daemon", "tool", "read"]
 LIMBO = "sqlite://"
@@ -109,11 +108,10 @@ def daemon_has_store(config: Path) -> bool:
     return in_use(settings.store_url.get_secret_value())
 
 
-def migrate_store(config: Path) -> str:
-    """Bring the store's schema up to date and return the version it now has. Raises `UserError`."""
+def migrate_store(config: Path, *, after: bool) -> Upgraded:
+    """Bring the store's schema up to date and say what was done and what is left. Raises `UserError`."""
     settings, _ = load_all(config)
-    open_store(settings.store_url.get_secret_value(), clock=SystemClock(), mode=StoreMode.TOOL).close()
-    return newest_schema()
+    return migrate(settings.store_url.get_secret_value(), clock=SystemClock(), after=after)
 
 
 def build_crm(settings: SystemSettings, crm_map: CrmMap, *, wires: Wires) -> CRM:
@@ -309,7 +307,14 @@ def _watched(settings: Settings) -> tuple[Watched, ...]:
 def _status(runtime: Runtime) -> Status:
     """The status, with the same figures put into the metrics."""
     shared = runtime.shared
-    status = read_status(shared.store, runtime.watched, now=shared.clock.now())
+    try:
+        status = read_status(shared.store, runtime.watched, now=shared.clock.now())
+    except Exception as error:
+        words = failure(error)
+        if not words:
+            raise
+        return unreadable_status(runtime.watched, f"the database fails: {words}", now=SystemClock().now())
+    status = with_trouble(status, {each.name: each.broke_off for each in runtime.systems})
     for each in status.systems:
         shared.telemetry.show_work(
             each.name,

@@ -32,7 +32,8 @@ from connector.store.rows import (
     Unsure,
 )
 from connector.store.states import State
-from connector.store.store import Mode, Store, failure, in_use, open_store
+from connector.store.store import Mode, Store, failure, in_use, migrate, open_store
+from connector.store.upgrade import Step, Upgraded
 from connector.store.views import AuditView, CoverageCount, HandoffView
 
 __all__ = [
@@ -66,11 +67,14 @@ __all__ = [
     "RoundNote",
     "Settlement",
     "State",
+    "Step",
     "Store",
     "Turn",
     "Unsure",
+    "Upgraded",
     "failure",
     "in_use",
+    "migrate",
     "open_store",
     "round_cursor",
 ]

@@ -42,7 +42,7 @@ class JobBook(Part):
                 return ()
             new = {"system": lane.system, "job_id": job_id, "kind": lane.kind, "operation": lane.operation}
             times = {"opened_at": now, "due_at": due_at}
-            connection.execute(insert(job).values(**new, **times, rows=len(rows), loaded=False, asked=0))
+            connection.execute(insert(job).values(**new, **times, rows=len(rows), loaded=False, asked=0, owner=owner))
         accounts = self._accounts(lane.system, [row.deal_id for row in rows])
         return tuple(dataclasses.replace(row, account_id=accounts.get(row.deal_id)) for row in rows)
 

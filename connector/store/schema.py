@@ -15,6 +15,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Double,
     Index,
     Integer,
     MetaData,
@@ -239,6 +240,8 @@ job = Table(
     Column("asked", Integer, nullable=False),
     Column("opened_at", Utc, nullable=False),
     Column("due_at", Utc, nullable=False),
+    # The process that loads it; empty once nobody has to.
+    Column("owner", String, nullable=False),
 )
 
 audit = Table(
@@ -252,10 +255,33 @@ audit = Table(
     Column("kind", String, nullable=False),
     Column("reason", Text, nullable=False),
     Column("data", Text, nullable=False),
+    # The row's place in its system's chain; empty until it has one (rows of code that knew no chain).
+    Column("seq", BigInteger),
+    # The person who did it; empty for the program itself.
+    Column("who", String),
+    Column("salt", String),
+    # The digest of what the row said, once that is erased; before, it is made from salt, reason and data.
+    Column("digest", String),
+    Column("hash", String),
+    # The number of the row that tells why this one says nothing any more.
+    Column("erased", BigInteger),
     sqlite_autoincrement=True,
 )
 Index("audit_deal", audit.c.system, audit.c.deal_id, audit.c.id)
 Index("audit_kind", audit.c.kind, audit.c.id)
+_CHAINED, _UNCHAINED = text("hash IS NOT NULL"), text("hash IS NULL")
+Index("audit_chain", audit.c.system, audit.c.seq, unique=True, sqlite_where=_CHAINED, postgresql_where=_CHAINED)
+Index("audit_unchained", audit.c.id, sqlite_where=_UNCHAINED, postgresql_where=_UNCHAINED)
+
+chain = Table(
+    "chain",
+    metadata,
+    # Where each system's chain of audit rows ends, kept apart from the rows: a chain that was cut shows by it.
+    Column("system", String, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", String, nullable=False),
+    Column("at", Utc),
+)
 
 lease = Table(
     "lease",
@@ -264,6 +290,30 @@ lease = Table(
     Column("owner", String, nullable=False),
     Column("until", Utc, nullable=False),
     Column("epoch", BigInteger, nullable=False),
+)
+
+replica = Table(
+    "replica",
+    metadata,
+    # A process's name; kept after its end for as long as rows it had claimed may still say so.
+    Column("owner", String, primary_key=True),
+    Column("version", String, nullable=False),
+    Column("since", Utc, nullable=False),
+    # Alive until then, unless it says so again.
+    Column("until", Utc, nullable=False),
+)
+
+quota = Table(
+    "quota",
+    metadata,
+    Column("system", String, primary_key=True),
+    Column("budget", String, primary_key=True),
+    # Calls a second; lower than the vendor's while it refuses some.
+    Column("rate", Double, nullable=False),
+    # Seconds since 1970, by the database's clock: when all that was taken will have been given back.
+    Column("full_at", Double, nullable=False),
+    Column("closed_until", Double, nullable=False),
+    Column("lowered_at", Double, nullable=False),
 )
 
 letter = Table(

@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 from sqlalchemy import make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from connector.clock import Clock
 from connector.errors import Problem, UserError
@@ -175,10 +176,34 @@ def _bring_up_to_date(database: Database, lock: FileLock | None, mode: Mode) -> 
         raise _problem("the database has an older schema and its daemon is running; stop it, then: handoff migrate")
     try:
         with database.write() as connection:
-            upgrade.upgrade(connection)
+            # On SQLite there is one process, hence no older code beside it.
+            upgrade.upgrade(connection, after=database.is_sqlite)
     finally:
         if not held and lock is not None:
             lock.release()
+
+
+def migrate(url: str, *, clock: Clock, after: bool) -> upgrade.Upgraded:
+    """Bring the schema up to date; with ``after`` (and always on SQLite) also what older code could not live with.
+
+    Raises UserError as `open_store` does, and while a daemon holds an SQLite file.
+    """
+    parsed = _parse(url)
+    path = _file(parsed)
+    with ExitStack() as undo:
+        if path is not None:
+            _prepare_file(path, Mode.TOOL)
+            lock = FileLock(path)
+            if not lock.acquire():
+                raise _problem("the daemon is running; stop it, then: handoff migrate")
+            undo.callback(lock.release)
+        try:
+            database = _database(parsed, path, clock=clock, mode=Mode.TOOL)
+            undo.callback(database.close)
+            with database.write() as connection:
+                return upgrade.upgrade(connection, after=after or database.is_sqlite)
+        except (OperationalError, ModuleNotFoundError) as error:
+            raise _unusable(parsed, error) from error
 
 
 def _unusable(url: URL, error: Exception) -> UserError:
@@ -189,12 +214,26 @@ def _unusable(url: URL, error: Exception) -> UserError:
     return _problem(f"cannot open {shown}: {cause[0] if cause else type(error).__name__}")
 
 
+READ_ONLY = "25006"
+"""PostgreSQL's code for a write on a standby: an address that still leads to the server that was not promoted."""
+
+
 def failure(error: BaseException) -> str:
     """The database's own words where an exception is its failure (a full disk, a server that went away); else empty."""
-    if not isinstance(error, OperationalError):
+    if isinstance(error, PoolTimeout):
+        return str(error.args[0])
+    if not isinstance(error, DatabaseError | InterfaceError) or not _is_away(error):
         return ""
     said = str(error.orig).strip().splitlines()
     return said[0] if said else type(error.orig).__name__
+
+
+def _is_away(error: DatabaseError | InterfaceError) -> bool:
+    """A connection that broke and a standby that takes no writes are the server's failure like any other; a statement
+    that is wrong, or a value it refuses, is a bug of ours."""
+    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
+        return True
+    return getattr(error.orig, "sqlstate", None) == READ_ONLY
 
 
 def _problem(message: str) -> UserError:

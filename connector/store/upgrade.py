@@ -1,11 +1,14 @@
 """Bring a database to the schema this version needs, or say why it cannot be used.
 
-Not here: what a version changes (``migrations/versions``). Runs inside the caller's transaction, so a migration
-that fails leaves the database as it was.
+Not here: what a version changes (``migrations/before``, ``migrations/after``) and why there are two chains
+(docs/adr/0021). Runs inside the caller's transaction, so a migration that fails leaves the database as it was.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from alembic import command
@@ -19,49 +22,170 @@ from connector.errors import Problem, UserError
 MIGRATION_LOCK = 0x68616E646F6666
 """PostgreSQL advisory lock, so that replicas that start together migrate once ("handoff" in ASCII)."""
 
-
-def head() -> str:
-    """The newest schema version this code knows."""
-    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+LOCK_SECONDS = 10
+"""How long a step may wait for a table others use: whoever comes after it waits behind it meanwhile."""
 
 
-def present(connection: Connection) -> str | None:
-    """The database's schema version; None when it is empty."""
-    return MigrationContext.configure(connection).get_current_revision()
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Steps in one row: the ``folder`` they lie in, and the ``table`` that remembers how far a database is."""
+
+    folder: str
+    table: str
+
+
+BEFORE = Chain("before", "before_version")
+"""What only adds: run while the last release still works. It keeps a table of its own, unknown to that release."""
+
+AFTER = Chain("after", "alembic_version")
+"""The schema up to `FOUNDATION`, and from there on what takes something away: run when no older code is left."""
+
+FOUNDATION = "0005"
+"""The last step from the time of one chain: whatever starts brings a database up to here."""
+
+
+VERSION_TABLES = (BEFORE.table, AFTER.table)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One migration; ``title`` is the first line of its file, ``needs`` the step of `AFTER` it is built upon."""
+
+    chain: Chain
+    revision: str
+    title: str
+    needs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Upgraded:
+    """What a run did, and what is left for when no older code is: revisions in the order they go."""
+
+    done: tuple[Step, ...] = ()
+    left: tuple[Step, ...] = ()
+
+
+def head(chain: Chain = AFTER) -> str:
+    """The newest step of a chain this code knows."""
+    return _scripts(chain).get_current_head() or ""
+
+
+def present(connection: Connection, chain: Chain = AFTER) -> str | None:
+    """How far a database is in a chain; None when it has not begun."""
+    return MigrationContext.configure(connection, opts={"version_table": chain.table}).get_current_revision()
 
 
 def is_current(connection: Connection) -> bool:
-    """Whether the database has the schema this version needs. Raises UserError when its schema is newer."""
-    found = present(connection)
-    if found == head():
-        return True
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if found is not None and found not in known:
-        raise UserError(
-            [
-                Problem(
-                    where="store",
-                    key="daemon.store_url_env",
-                    message=f"the database was written by a newer version (schema {found}, this one knows {head()}); "
-                    "run that version, or restore the backup made before it",
-                )
-            ]
-        )
-    return False
+    """Whether this version can work with the database as it is. Raises UserError when its schema is newer."""
+    _refuse_newer(connection)
+    built_on = {step.needs for step in steps() if step.chain is BEFORE}
+    return not any(step.chain is BEFORE or step.revision <= max(built_on) for step in _owed(connection))
 
 
-def upgrade(connection: Connection) -> None:
-    """Run the pending migrations. Raises UserError when the schema is newer than this code."""
+def upgrade(connection: Connection, *, after: bool = True) -> Upgraded:
+    """Run what is pending; with ``after`` also what takes something away. An empty database gets everything.
+
+    Raises UserError when the schema is newer than this code, or so old that an earlier upgrade was never finished.
+    """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
-    if is_current(connection):
-        return
-    config = _config()
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+    _refuse_newer(connection)
+    everything = after or present(connection) is None
+    done: list[Step] = []
+    left: list[Step] = []
+    for step in _owed(connection):
+        if step.chain is AFTER and step.revision > FOUNDATION and not everything:
+            left.append(step)
+            continue
+        if left and any(step.needs == each.revision for each in left):
+            raise _unfinished(step)
+        _run(connection, step)
+        done.append(step)
+    return Upgraded(tuple(done), tuple(left))
+
+
+def steps() -> tuple[Step, ...]:
+    """All migrations in the order an empty database gets them: each as late as those that build upon it allow."""
+    return _steps(_folder())
+
+
+def _owed(connection: Connection) -> list[Step]:
+    found = {chain: _reached(connection, chain) for chain in (BEFORE, AFTER)}
+    return [step for step in steps() if _positions(step.chain)[step.revision] > found[step.chain]]
+
+
+def _reached(connection: Connection, chain: Chain) -> int:
+    """The place of the database's last step; what only adds may have gone on beyond what this code knows."""
+    revision = present(connection, chain)
+    if revision is None:
+        return -1
+    return _positions(chain).get(revision, len(_positions(chain)))
+
+
+def _run(connection: Connection, step: Step) -> None:
+    config = _config(step.chain)
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, step.revision)
 
 
-def _config() -> Config:
+def _refuse_newer(connection: Connection) -> None:
+    found = present(connection)
+    if found is None or found in _positions(AFTER):
+        return
+    raise _problem(
+        f"the database was written by a newer version (schema {found}, this one knows {head()}); "
+        "run that version, or restore the backup made before it"
+    )
+
+
+def _unfinished(step: Step) -> UserError:
+    return _problem(
+        f"step {step.revision} builds upon {step.needs}, which an earlier upgrade left for when no older code runs; "
+        "stop what is left of the older version, then: handoff migrate --after"
+    )
+
+
+def _problem(message: str) -> UserError:
+    return UserError([Problem(where="store", key="daemon.store_url_env", message=message)])
+
+
+def _positions(chain: Chain) -> dict[str, int]:
+    return {step.revision: place for place, step in enumerate(each for each in steps() if each.chain == chain)}
+
+
+@lru_cache(maxsize=4)
+def _steps(_folder: Path) -> tuple[Step, ...]:
+    return tuple(_in_order(_row(BEFORE), _row(AFTER)))
+
+
+def _in_order(before: Sequence[Step], after: Sequence[Step]) -> Iterator[Step]:
+    waiting = list(after)
+    for step in before:
+        while any(each.revision == step.needs for each in waiting):
+            yield waiting.pop(0)
+        yield step
+    yield from waiting
+
+
+def _row(chain: Chain) -> list[Step]:
+    scripts = reversed(list(_scripts(chain).walk_revisions()))
+    return [Step(chain, each.revision, each.doc.strip(), getattr(each.module, "needs", "")) for each in scripts]
+
+
+def _scripts(chain: Chain) -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config(chain))
+
+
+def _folder() -> Path:
+    return Path(__file__).parent / "migrations"
+
+
+def _config(chain: Chain = AFTER) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    folder = _folder()
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", str(folder / chain.folder).replace("%", "%%"))
+    config.attributes["version_table"] = chain.table
     return config

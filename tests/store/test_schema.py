@@ -21,6 +21,8 @@ from connector.store import Decided, Mode, State, Store, open_store
 from connector.store import upgrade as upgrading
 from connector.store.schema import handoff, metadata
 
+BEFORE_TABLE = ("table", upgrading.BEFORE.table)
+
 
 @pytest.fixture
 def raw(store: Store, url: str) -> Iterator[Engine]:
@@ -32,7 +34,8 @@ def raw(store: Store, url: str) -> Iterator[Engine]:
 
 def test_migrations_and_schema_agree(raw: Engine) -> None:
     with raw.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        only = {"compare_type": True, "include_name": lambda name, kind, _parents: (kind, name) != BEFORE_TABLE}
+        context = MigrationContext.configure(connection, opts=only)
         assert compare_metadata(context, metadata) == []
 
 
@@ -110,7 +113,7 @@ def test_what_was_decided_before_an_upgrade_is_no_news_after_it() -> None:
             {**row, "deal_id": "D3", "generation": 0, "won_at": None, "decided_at": NOW},
         ]
         connection.execute(insert(handoff).inline(), old)
-        command.upgrade(config, "head")
+        command.upgrade(config, "0005")
         found = dict(connection.execute(select(handoff.c.deal_id, handoff.c.last_win_at)).all())
     assert found == {"D1": NOW + timedelta(hours=1), "D2": NOW, "D3": None}
 

@@ -1,0 +1,112 @@
+"""Two chains of migrations: what only adds runs beside the last release, the rest when none of it is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from alembic import command
+from plans import NOW, SYSTEM
+from sqlalchemy import Engine, create_engine, inspect, text
+
+from connector.clock import ManualClock
+from connector.errors import UserError
+from connector.store import Mode, migrate, open_store
+from connector.store import upgrade as upgrading
+from connector.store.upgrade import AFTER, BEFORE, FOUNDATION, present
+
+ADDED = [step.revision for step in upgrading.steps() if step.chain is BEFORE]
+TAKEN = [step.revision for step in upgrading.steps() if step.chain is AFTER and step.revision > FOUNDATION]
+
+OLD_JOB = (
+    "INSERT INTO job (system, job_id, kind, operation, rows, loaded, asked, opened_at, due_at)"
+    " VALUES ('sf-test', 'J1', 'deal', 'update', 1, false, 0, '2026-01-01 00:00:00', '2026-01-01 00:00:00')"
+)
+
+
+@pytest.fixture
+def last_release(url: str) -> Iterator[Engine]:
+    """A database as the last release left it."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        config = upgrading._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, FOUNDATION)
+        connection.execute(text(OLD_JOB))
+    yield engine
+    engine.dispose()
+
+
+def test_an_empty_database_gets_both_chains(url: str, clock: ManualClock) -> None:
+    done = migrate(url, clock=clock, after=False)
+    assert [step.revision for step in done.done if step.chain is BEFORE] == ADDED
+    assert done.done[-1].revision == TAKEN[-1]
+    assert done.left == ()
+    assert migrate(url, clock=clock, after=True) == upgrading.Upgraded()
+
+
+def test_the_first_half_leaves_the_last_release_what_it_needs(
+    last_release: Engine, url: str, clock: ManualClock
+) -> None:
+    """On SQLite nobody else can be there, so both halves run."""
+    result = migrate(url, clock=clock, after=False)
+    alone = last_release.dialect.name == "sqlite"
+    assert [step.revision for step in result.done] == ADDED + (TAKEN if alone else [])
+    assert [step.revision for step in result.left] == ([] if alone else TAKEN)
+    with last_release.begin() as connection:
+        assert present(connection) == (TAKEN[-1] if alone else FOUNDATION)
+        if not alone:
+            connection.execute(text(OLD_JOB.replace("J1", "J2")))
+    if not alone:
+        second = migrate(url, clock=clock, after=True)
+        assert [step.revision for step in second.done] == TAKEN
+    with last_release.connect() as connection:
+        assert {row.owner for row in connection.execute(text("SELECT owner FROM job"))} == {""}
+
+
+def test_a_daemon_brings_the_first_half_itself(last_release: Engine, url: str, clock: ManualClock) -> None:
+    with pytest.raises(UserError, match="handoff migrate"):
+        open_store(url, clock=clock, mode=Mode.READ)
+    store = open_store(url, clock=clock)
+    store.set_baseline(SYSTEM, NOW)
+    with last_release.connect() as connection:
+        assert present(connection, BEFORE) == ADDED[-1]
+    reader = open_store(url, clock=clock, mode=Mode.READ)
+    assert [job.id for job in reader.jobs(SYSTEM)] == ["J1"]
+    reader.close()
+    store.close()
+
+
+def test_what_a_later_release_added_is_no_hindrance(url: str, clock: ManualClock) -> None:
+    open_store(url, clock=clock).close()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE {BEFORE.table} SET version_num = 'b9999'"))
+    for mode in Mode:
+        open_store(url, clock=clock, mode=mode).close()
+    engine.dispose()
+
+
+def test_an_upgrade_that_skips_an_unfinished_one_is_refused(
+    last_release: Engine, url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step of a release after next builds upon what was never taken away: nobody knows whether older code runs."""
+    if last_release.dialect.name == "sqlite":
+        pytest.skip("SQLite runs both halves at once")
+    migrate(url, clock=clock, after=False)
+    later = upgrading.Step(BEFORE, "b9999", "later", needs=TAKEN[-1])
+    known = upgrading.steps()
+    monkeypatch.setattr(upgrading, "_steps", lambda _folder: (*known, later))
+    with pytest.raises(UserError, match="handoff migrate --after"):
+        open_store(url, clock=clock)
+
+
+def test_a_half_run_is_no_run(last_release: Engine, url: str, clock: ManualClock) -> None:
+    """A step that fails takes all others of its run back with it."""
+    with last_release.begin() as connection:
+        connection.execute(text("CREATE TABLE quota (something INTEGER)"))
+    with pytest.raises(Exception, match="quota"):
+        migrate(url, clock=clock, after=True)
+    with last_release.connect() as connection:
+        assert "replica" not in inspect(connection).get_table_names()
+        assert present(connection, BEFORE) is None
