@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import Gate
 from connector.handoff.override import requested
 from connector.handoff.rulebook import SummarySection
-from connector.handoff.text import NAMES, NOT_RECORDED, REFERENCE, names, render, room_taken, shown
+from connector.handoff.templating import render
+from connector.handoff.text import NAMES, NOT_RECORDED, REFERENCE, names, room_taken, shown
 
 STEP = "summary"
 TITLE = "Handoff summary"
@@ -48,6 +50,7 @@ class Part:
 class Row:
     """One field of a section: its label and what it says."""
 
+    __template__: ClassVar = frozenset({"label", "text"})
     label: str
     text: str
 
@@ -56,6 +59,7 @@ class Row:
 class Section:
     """One heading and the fields under it that hold something."""
 
+    __template__: ClassVar = frozenset({"title", "rows"})
     title: str
     rows: tuple[Row, ...]
 

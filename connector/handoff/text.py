@@ -1,26 +1,26 @@
-"""Text from templates and from the CRM: cleaned, limited, rendered.
+"""Text from the CRM, cleaned and limited, and the names under which templates find it.
 
-Not here: which text goes where (``summary``, ``rules``), HTML (adapters escape for their vendor). Whatever stands in
-a CRM was typed by anyone; it is data for a template, never a template, and cannot break a line or a reference.
+Not here: which text goes where (``summary``, ``rules``), rendering (``templating``), HTML (adapters escape for their
+vendor). Whatever stands in a CRM was typed by anyone; it is data for a template, never a template, and cannot break a
+line or a reference.
 """
 
 from __future__ import annotations
 
-import functools
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 
-from jinja2 import StrictUndefined, Template, TemplateError, meta
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2 import TemplateError, meta
 
 from connector.handoff.case import Case
 from connector.handoff.model import Value
 from connector.handoff.moves import Mover, MoverKind
 from connector.handoff.plan import FieldCheck
 from connector.handoff.rulebook import FieldType
+from connector.handoff.templating import ENVIRONMENT
 from connector.plain import scrubbed
 
 NOT_RECORDED = "Not recorded"
@@ -185,35 +185,10 @@ def reference_in(text: str) -> str:
     return last.partition(REFERENCE)[2].strip() if REFERENCE in last else ""
 
 
-def render(template: str, context: Mapping[str, object]) -> str:
-    """The template with its names filled in. Raises ValueError when it cannot be rendered, saying why."""
-    try:
-        return _compiled(template).render(context)
-    except (TemplateError, ArithmeticError, TypeError, AttributeError, LookupError, RuntimeError) as error:
-        raise ValueError(f"the template cannot be rendered: {error}") from error
-
-
 def unknown_names(template: str, allowed: frozenset[str] = NAMES) -> tuple[str, ...]:
     """Names in a template that nothing will fill. Raises ValueError when the template is not well formed."""
     try:
-        return tuple(sorted(meta.find_undeclared_variables(_ENVIRONMENT.parse(template)) - allowed))
-    except TemplateError as error:
-        raise ValueError(f"the template cannot be read: {error}") from error
-
-
-# Plain text for CRM fields, so nothing is HTML-escaped here; each adapter escapes what its vendor renders.
-_ENVIRONMENT = SandboxedEnvironment(
-    autoescape=False,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-
-
-@functools.lru_cache(maxsize=256)
-def _compiled(template: str) -> Template:
-    try:
-        return _ENVIRONMENT.from_string(template)
+        return tuple(sorted(meta.find_undeclared_variables(ENVIRONMENT.parse(template)) - allowed))
     except TemplateError as error:
         raise ValueError(f"the template cannot be read: {error}") from error
 

@@ -1,6 +1,6 @@
 """Templates before they are ever rendered: is the syntax right, and is every word in them known?
 
-Not here: rendering (``handoff.summary``).
+Not here: rendering and its limits (``handoff.templating``).
 """
 
 from __future__ import annotations
@@ -13,16 +13,14 @@ from pathlib import Path
 from jinja2 import TemplateSyntaxError, nodes
 from jinja2.exceptions import TemplateAssertionError
 from jinja2.meta import find_undeclared_variables
-from jinja2.sandbox import SandboxedEnvironment
 
 from connector.errors import Problem
+from connector.handoff.templating import ENVIRONMENT, Refusal, refusals
 from connector.settings.mistakes import did_you_mean
 from connector.settings.spans import shown
 
 FIELDS = "fields"
 """The word under which a template finds every mapped field."""
-
-ENVIRONMENT = SandboxedEnvironment(autoescape=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +48,8 @@ def complaints(text: str, *, words: Words) -> list[Complaint]:
     """Every mistake in a template's text; its first syntax error hides the rest."""
     try:
         tree = ENVIRONMENT.parse(text)
+        if refused := [_refused(text, each) for each in refusals(tree)]:
+            return refused
         ENVIRONMENT.compile(text)
     except (TemplateSyntaxError, TemplateAssertionError) as error:
         line = error.lineno
@@ -83,6 +83,10 @@ def read_template(path: Path, *, words: Words, problems: list[Problem]) -> str:
     return text
 
 
+def _refused(text: str, refusal: Refusal) -> Complaint:
+    return Complaint(refusal.line, _first_column(text, refusal.line), f"template error: {refusal.message}")
+
+
 def _advice(name: str, words: Words) -> str:
     return f'write fields["{name}"]' if name in words.fields else did_you_mean(name, words.names)
 
@@ -93,7 +97,7 @@ def _fields_named(tree: nodes.Template) -> Iterator[tuple[int, str]]:
         assert isinstance(node, (nodes.Getattr, nodes.Getitem))
         if not isinstance(node.node, nodes.Name) or node.node.name != FIELDS:
             continue
-        if isinstance(node, nodes.Getattr) and node.attr not in dir(dict):
+        if isinstance(node, nodes.Getattr):
             yield node.lineno, node.attr
         elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
             yield node.lineno, node.arg.value

@@ -15,7 +15,8 @@ from connector.handoff.model import CrmMeeting, Kind, Outcome, Person, Value
 from connector.handoff.plan import Order, Upsert
 from connector.handoff.rulebook import Role
 from connector.handoff.steps import Step, slot_from
-from connector.handoff.text import clean, one_line, render
+from connector.handoff.templating import render
+from connector.handoff.text import clean, one_line
 
 ATTENDEES = "meeting.attendees"
 MAX_BODY_CHARS = 8_000

@@ -14,7 +14,8 @@ from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import Gate, Person
 from connector.handoff.plan import Finding, Noticed, Notify, Order, Verdict
 from connector.handoff.rules.assignment import FALLBACK
-from connector.handoff.text import names, one_line, render
+from connector.handoff.templating import render
+from connector.handoff.text import names, one_line
 
 NAME = "notify"
 OUTSIDE = ""

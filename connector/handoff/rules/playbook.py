@@ -15,7 +15,8 @@ from connector.handoff.plan import Finding, Order, TaskState, Upsert, Verdict
 from connector.handoff.rulebook import Make
 from connector.handoff.rules import drafts
 from connector.handoff.steps import Step, chosen, walk
-from connector.handoff.text import clean, names, one_line, render
+from connector.handoff.templating import render
+from connector.handoff.text import clean, names, one_line
 
 NAME = "playbook"
 REMIND_BEFORE = timedelta(hours=1)
