@@ -12,12 +12,12 @@ from types import FrameType
 
 import structlog
 
-from connector.engine.failpoints import Failpoint, passing
 from connector.engine.listener import Listener
 from connector.engine.onepass import let_go
 from connector.engine.parts import Shared, System
 from connector.engine.scheduler import Ticks
 from connector.engine.storetrouble import store_failed
+from connector.failpoints import Failpoint, passing
 
 DAEMON_STARTED = "daemon.started"
 DAEMON_STOPPING = "daemon.stopping"
@@ -58,6 +58,7 @@ def run_daemon(
         ticks.stop()
         for listener in listeners:
             listener.join()
+        passing(Failpoint.DRAINED)
         if stop_web:
             stop_web()
         for system in systems:

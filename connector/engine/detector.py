@@ -15,9 +15,9 @@ from connector.crm.port import (
     Change,
     ChangePage,
 )
-from connector.engine.failpoints import Failpoint, passing
 from connector.engine.parts import Shared, System
 from connector.errors import Advice, CrmError, Fault
+from connector.failpoints import Failpoint, passing
 from connector.store import Look
 
 FEED_READ = "feed.read"

@@ -16,11 +16,11 @@ from connector.crm.writing import (
     Unknown,
     WriteOutcome,
 )
-from connector.engine.failpoints import Failpoint, passing
 from connector.engine.jobs import Started, start_job
 from connector.engine.parts import Shared, System
 from connector.engine.settling import settle_rows, write_of
 from connector.errors import Advice, CrmError, Fault
+from connector.failpoints import Failpoint, passing
 from connector.handoff.model import Kind
 from connector.handoff.plan import Notify, Order
 from connector.store import Claimed, Lane, OutboxRow
@@ -101,6 +101,7 @@ def _notify(shared: Shared, system: System, row: OutboxRow) -> WriteOutcome:
             system.crm.tell(row.action)
         else:
             shared.send_notice(row.action)
+        passing(Failpoint.NOTICE_SENT)
     except CrmError as error:
         if error.fault.advice is Advice.VERIFY:
             return Unknown(error.fault)

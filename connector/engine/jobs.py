@@ -24,10 +24,10 @@ from connector.crm.writing import (
     WriteOutcome,
 )
 from connector.engine.brakes import halt
-from connector.engine.failpoints import Failpoint, passing
 from connector.engine.parts import Shared, System
 from connector.engine.settling import settle_rows, write_of
 from connector.errors import Advice, CrmError, Fault, FaultCode
+from connector.failpoints import Failpoint, passing
 from connector.handoff.model import Kind
 from connector.handoff.plan import Order
 from connector.store import Job, Lane, OutboxRow, Turn

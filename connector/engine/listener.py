@@ -23,10 +23,10 @@ from connector.crm.port import (
     Change,
 )
 from connector.engine.detector import looks_for
-from connector.engine.failpoints import Failpoint, passing
 from connector.engine.onepass import hold
 from connector.engine.parts import Shared, System
 from connector.errors import CrmError
+from connector.failpoints import Failpoint, passing
 from connector.handoff.model import Kind, Ref
 from connector.store import LIVE_CURSOR, LIVE_NOTE, LiveNote, failure
 from connector.store.livenote import RENEW
@@ -82,7 +82,7 @@ class Listener:
             except Exception as error:
                 # Whatever it was, a thread that ends here would not be missed by anybody. Polling goes on meanwhile.
                 if failure(error):
-                    # The pass tells of it. What was heard last was not stored, and is heard again from the stored place.
+                    # The pass tells of it. What was heard last was not stored: it is heard again from the stored place.
                     self._crashed = False
                 else:
                     log.exception(LIVE_CRASHED, system=self._system.name)

@@ -28,6 +28,7 @@ from connector.engine.rounds import go_round
 from connector.engine.sweeper import sweep
 from connector.engine.verifier import verify
 from connector.errors import Advice, CrmError
+from connector.failpoints import Failpoint, passing
 from connector.store import LAST_PASS, LAST_TROUBLE
 
 DONE = "pass.done"
@@ -271,6 +272,7 @@ def connect(shared: Shared, system: System) -> None:
     system.stages = system.crm.stages()
     if shared.store.baseline(system.name) is None:
         shared.store.set_baseline(system.name, first_baseline(shared, system))
+        passing(Failpoint.BASELINE_SET)
     rescue(shared, system)
     # The ledger may be an old copy: what it says is still to be sent may long have been. Those deals are read first.
     look_again(shared, system, shared.store.waiting(system.name), reason="the daemon started with writes to send")

@@ -17,9 +17,9 @@ from connector.crm.batch import chunks
 from connector.crm.port import (
     DealFacts,
 )
-from connector.engine.failpoints import Failpoint, passing
 from connector.engine.parts import Shared, System, fresh_people
 from connector.errors import RowUnread
+from connector.failpoints import Failpoint, passing
 from connector.handoff.decide import decide
 from connector.handoff.model import HandoffKey, Kind, LedgerFacts, Load, Record, Snapshot
 from connector.handoff.plan import Noticed, Patch, Plan
@@ -140,6 +140,7 @@ def observe(
     """
     people = fresh_people(shared, system)
     facts = _fetch(system, tuple(deal_ids), bare=bare, unread=unread)
+    passing(Failpoint.OBSERVED)
     ledger = _remembered(shared, system, list(facts))
     if pretend is not None:
         ledger = {deal_id: pretend(remembered) for deal_id, remembered in ledger.items()}

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import structlog
 
-from connector.engine.failpoints import Failpoint, passing
 from connector.engine.parts import Shared, System
+from connector.failpoints import Failpoint, passing
 
 ROWS_RESCUED = "rows.rescued"
 
@@ -23,6 +23,7 @@ def rescue(shared: Shared, system: System) -> int:
     """
     passing(Failpoint.IN_RESCUE)
     count = shared.store.rescue(system.name, all_mine=shared.store.single_process)
+    passing(Failpoint.RESCUED)
     if count:
         log.warning(ROWS_RESCUED, system=system.name, rows=count)
     return count

@@ -21,9 +21,9 @@ from connector.crm.writing import (
     WriteOutcome,
 )
 from connector.engine.brakes import halt
-from connector.engine.failpoints import Failpoint, passing
 from connector.engine.parts import Shared, System
 from connector.errors import Advice, Fault, FaultCode
+from connector.failpoints import Failpoint, passing
 from connector.handoff.model import Kind, Ref
 from connector.handoff.plan import Notify, Patch, Upsert
 from connector.store import Lane, OutboxRow, Park, Reread, Result, Retry, Settlement, Unsure

@@ -14,6 +14,7 @@ import structlog
 
 from connector.engine.parts import Shared, System
 from connector.engine.reconciler import look_again
+from connector.failpoints import Failpoint, passing
 from connector.store import COMPARED
 
 SWEEP_DONE = "sweep.done"
@@ -45,6 +46,7 @@ def sweep(shared: Shared, system: System) -> int:
         missed = store.unhandled(system.name, page, act=system.act)
         look_again(shared, system, missed, reason="found by sweep")
         asked += len(missed)
+    passing(Failpoint.IN_SWEEP)
     now = shared.clock.now()
     last_sweep = now - timedelta(seconds=shared.timing.sweep_every)
     stale = store.stale(system.name, looked_before=last_sweep, begun_after=now - FOLLOWED)

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from connector.engine.failpoints import Failpoint, passing
 from connector.engine.jobs import ask_jobs
 from connector.engine.parts import Shared, System
 from connector.engine.reconciler import look_again
 from connector.engine.settling import backoff
 from connector.errors import Advice, CrmError
+from connector.failpoints import Failpoint, passing
 from connector.handoff.model import Kind, Record
 from connector.handoff.ownership import same
 from connector.handoff.plan import Notify, Order, Patch, Upsert
@@ -60,6 +60,7 @@ def _look_up(shared: Shared, system: System) -> int:
         record_id = found.get(row.id)
         shared.store.resolve_unknown(row.id, found=record_id, at=_again_at(shared, row))
         log.info(ROW_VERIFIED, system=system.name, deal=row.deal_id, step=row.step, done=record_id is not None)
+    passing(Failpoint.VERIFIED)
     # What was not done may not be wanted any more: the deal is decided anew before anything is sent again. Not so what
     # an old deal is filled with, as long as nobody touched it.
     undone = sorted({each.row.deal_id for each in patches if each.row.id not in found and not _untouched(each)})

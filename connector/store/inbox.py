@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, case, func, literal, or_, select, tuple_, update
 
+from connector.failpoints import Failpoint, passing
 from connector.handoff.model import SystemName
 from connector.store.database import Database, Part, chunks
 from connector.store.roundnote import ROUND
@@ -29,6 +30,7 @@ class Inbox(Part):
             want_looks(self._db, connection, system, items)
             if cursor is not None:
                 self._put_cursor(connection, system, *cursor)
+            passing(Failpoint.INBOX_OPEN)
 
     def due(self, system: SystemName, *, limit: int) -> tuple[Look, ...]:
         """The looks that are due now, the longest overdue first."""

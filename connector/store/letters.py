@@ -15,6 +15,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, func, insert, select
 
 from connector.errors import LetterboxFull
+from connector.failpoints import Failpoint, passing
 from connector.handoff.model import SystemName
 from connector.store.database import Database, Part, chunks
 from connector.store.schema import letter
@@ -75,6 +76,8 @@ class Letterbox:
         with self._db.write() as connection:
             self._find_room(connection, len(rows))
             connection.execute(insert(letter), rows)
+            passing(Failpoint.LETTER_OPEN)
+        passing(Failpoint.LETTER_STORED)
         self._news.set()
 
     def take(self, limit: int) -> tuple[Letter, ...]:
@@ -91,6 +94,7 @@ class Letterbox:
         with self._db.write() as connection:
             for part in chunks(sorted(upto)):
                 connection.execute(delete(letter).where(letter.c.system == self._system, letter.c.id.in_(part)))
+        passing(Failpoint.LETTER_DROPPED)
 
     def wait(self, seconds: float) -> None:
         """Wait for letters; those that another process puts in are only seen when the time is over."""

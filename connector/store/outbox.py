@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, text, update
 
 from connector.errors import Fault, FaultCode
+from connector.failpoints import Failpoint, passing
 from connector.handoff.model import SystemName
 from connector.handoff.plan import Order, Phase
 from connector.store import codec
@@ -71,6 +72,7 @@ class Outbox(Part):
             with self._db.write() as connection:
                 ids = choose(connection, turn, now=now, size=size)
                 rows = take(connection, ids, now=now, lease_owner=owner, lease_until=until)
+                passing(Failpoint.CLAIM_OPEN)
             if rows:
                 return Claimed(lane=lane, rows=rows, lease_until=until)
         return None

@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, or_, select, text, update
 
+from connector.failpoints import Failpoint, passing
 from connector.handoff.model import Kind, SystemName
 from connector.handoff.ownership import REVERT_STEP
 from connector.handoff.plan import Action, Notify, Patch, Upsert, Verdict
@@ -91,6 +92,7 @@ class Recorder(Part):
             self._take_turns(connection, system, changes.assigned)
             self._answer_looks(connection, system, ordered, before=before, changes=changes, now=now)
             write_audit(connection, now, changes.audit)
+            passing(Failpoint.RECORD_OPEN)
 
     def _put_handoffs(self, connection: Connection, rows: Sequence[dict[str, Any]], *, act: bool) -> None:
         statement = self._db.insert(handoff)

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
 
 from connector.errors import ADVICE, Advice, Fault, FaultCode
+from connector.failpoints import Failpoint, passing
 from connector.handoff.model import Kind, SystemName
 from connector.handoff.moves import Refusal
 from connector.handoff.ownership import REVERT_STEP
@@ -84,6 +85,7 @@ class Settling(Part):
             rows = lock_rows(connection, sorted(by_id))
             endings = [ending for row in rows if (ending := _ending(row, by_id[row.id])) is not None]
             self._book(connection, endings)
+            passing(Failpoint.SETTLE_OPEN)
             return len(endings)
 
     def rereads(self, row_ids: Sequence[int], *, since: datetime) -> Mapping[int, int]:

@@ -18,6 +18,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from connector.errors import Problem, UserError
+from connector.failpoints import Failpoint, passing
 
 MIGRATION_LOCK = 0x68616E646F6666
 """PostgreSQL advisory lock, so that replicas that start together migrate once ("handoff" in ASCII)."""
@@ -127,6 +128,7 @@ def _run(connection: Connection, step: Step) -> None:
     config = _config(step.chain)
     config.attributes["connection"] = connection
     command.upgrade(config, step.revision)
+    passing(Failpoint.IN_MIGRATION)
 
 
 def _refuse_newer(connection: Connection) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from connector.cli.app import COMMANDS
+from connector.failpoints import Failpoint
 from connector.handoff.rules import RULES
 from connector.policy.schemas import schema_texts
 
@@ -146,6 +147,12 @@ def test_log_events_are_noun_verb_past() -> None:
     for event, where in found.items():
         assert EVENT.match(event), f"{where}: {event!r} is not noun.verb_past"
         assert event.endswith(PAST), f"{where}: {event!r} does not end in a verb in the past"
+
+
+def test_every_failpoint_is_passed_somewhere() -> None:
+    """A point nobody comes by would be killed at by no run."""
+    code = "".join(file.read_text() for file in PACKAGE.rglob("*.py"))
+    assert [point.name for point in Failpoint if f"passing(Failpoint.{point.name})" not in code] == []
 
 
 # --- documentation

@@ -18,7 +18,7 @@ import pytest
 from pydantic import BaseModel
 
 from connector.cli.app import COMMANDS
-from connector.engine.failpoints import Failpoint
+from connector.failpoints import Failpoint
 from connector.errors import ADVICE
 from connector.handoff.rules import RULES
 from connector.handoff.rules.notify import MOMENTS

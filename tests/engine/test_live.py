@@ -27,7 +27,7 @@ from connector.crm.live import (
 )
 from connector.crm.port import ChangePage
 from connector.engine import onepass, scheduler
-from connector.engine.failpoints import Failpoint
+from connector.failpoints import Failpoint
 from connector.engine.listener import Listener
 from connector.engine.onepass import Occasion, PassResult, hold, run_pass
 from connector.engine.parts import Shared, System
