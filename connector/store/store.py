@@ -32,6 +32,7 @@ from connector.store.letters import Letters
 from connector.store.outbox import Outbox
 from connector.store.record import Recorder
 from connector.store.settle import Settling
+from connector.store.trail import Trail
 from connector.store.views import Views
 from connector.store.whereabouts import Whereabouts
 
@@ -49,7 +50,7 @@ class Mode(StrEnum):
     """To look; writes fail."""
 
 
-class Store(Inbox, Ledger, Recorder, Outbox, JobBook, Settling, Leases, Views, Whereabouts, Letters):
+class Store(Inbox, Ledger, Recorder, Outbox, JobBook, Settling, Leases, Views, Whereabouts, Letters, Trail):
     """Inbox, ledger, outbox, audit and leases of all systems, in one database. Thread-safe."""
 
     def __init__(self, database: Database, *, lock: FileLock | None = None, keepsake: Keepsake | None = None) -> None:
