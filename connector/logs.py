@@ -62,7 +62,7 @@ def set_up(
     *, format: Format = "json", level: str = "info", secrets: Collection[str] = (), stream: TextIO | None = None
 ) -> None:
     """Send every log, libraries' too, to ``stream`` (standard error), with these ``secrets`` blotted out."""
-    target = cast(TextIO, Unfailing(stream or sys.stderr))
+    target = cast("TextIO", Unfailing(stream or sys.stderr))
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
