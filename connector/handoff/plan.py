@@ -133,11 +133,21 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
+class LetThrough:
+    """Who let a deal through with gaps, why, and until when that would have counted."""
+
+    by: str
+    reason: str
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What one rule concludes. ``reason`` is a sentence a rep or an admin can read.
 
     ``recheck_at`` is when the rule wants to look again though nothing changes (a due date, an override's expiry).
-    ``puts_back`` is set by the gate when it sends the deal back to its earlier stage.
+    ``puts_back`` is set by the gate when it sends the deal back to its earlier stage, ``let_through`` when an override
+    is what lets the deal go on.
     """
 
     rule: str
@@ -149,6 +159,7 @@ class Finding:
     assignment: Assignment | None = None
     gate: Gate | None = None
     puts_back: bool = False
+    let_through: LetThrough | None = None
 
 
 @dataclass(frozen=True, slots=True)

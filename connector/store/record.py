@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, or_, select, text, update
 
 from connector.failpoints import Failpoint, passing
-from connector.handoff.model import Kind, SystemName
+from connector.handoff.model import Gate, Kind, SystemName
 from connector.handoff.ownership import REVERT_STEP
 from connector.handoff.plan import Action, Notify, Patch, Upsert, Verdict
 from connector.store import codec
@@ -26,7 +26,7 @@ from connector.store.database import Part, chunks
 from connector.store.inbox import want_looks
 from connector.store.ledger import bounces_text, refusal_text, signals_text
 from connector.store.outbox import NOTIFY_KIND, RANKS, lock_rows
-from connector.store.rows import Decided, Look
+from connector.store.rows import FORESEEN, Decided, Look
 from connector.store.schema import effect, handoff, inbox, outbox, roster
 from connector.store.states import OPEN, State, arrive, state_in
 
@@ -146,11 +146,22 @@ class Recorder(Part):
         for one in decisions:
             deal_id = one.plan.key.deal_id
             if one.next_look is not None:
-                looks.append(Look(deal_id=deal_id, due_at=one.next_look, reason="the last decision asked for it"))
+                looks.append(Look(deal_id=deal_id, due_at=one.next_look, reason=FORESEEN))
             if deal_id in changes.soon:
                 wait = LOOK_AGAIN_IN_JOB if deal_id in changes.in_job else LOOK_AGAIN
                 looks.append(Look(deal_id=deal_id, due_at=now + wait, reason="an earlier write was under way"))
         want_looks(self._db, connection, system, looks)
+
+
+def same_effect(action: Action, generation: int, rows: Iterable[Row[Any]]) -> bool:
+    """Whether one of these rows, all of the action's step, is this very action already."""
+    near = [row for row in rows if row.generation == generation]
+    return bool(near) and payload_digest(action) in {row.digest for row in near}
+
+
+def payload_digest(action: Action) -> str:
+    """What an action would write, as a digest: the same whatever it is done for."""
+    return codec.digest({name: value for name, value in codec.action_to_json(action).items() if name != "reason"})
 
 
 def operation_of(action: Action) -> tuple[str, str]:
@@ -209,6 +220,8 @@ def _compare(one: Decided, before: _Before, changes: _Changes, *, act: bool, now
     changes.handoffs.append(row)
     if known is None or known.digest != row["digest"] or known.mode != row["mode"]:
         changes.audit.append(_entry(one, view, mode=row["mode"]))
+        if known is None or known.verdict != Gate.OVERRIDDEN.value:
+            changes.audit.extend(_let_through(one))
 
 
 def _compare_actions(one: Decided, before: _Before, changes: _Changes, *, now: datetime) -> None:
@@ -272,8 +285,7 @@ def _drop(row: Row[Any], changes: _Changes) -> None:
 def _outbox_row(one: Decided, action: Action, now: datetime) -> dict[str, Any]:
     key = one.plan.key
     data = codec.action_to_json(action)
-    payload = {name: value for name, value in data.items() if name != "reason"}
-    digest = codec.digest(payload)
+    digest = payload_digest(action)
     kind, operation = operation_of(action)
     match action:
         case Patch():
@@ -356,6 +368,24 @@ def _answers(one: Decided, before: _Before) -> bool:
     """Whether this decision answers what stands in the inbox, and nothing was asked for since."""
     look = before.looks.get(one.plan.key.deal_id)
     return look is not None and look.version == one.look_version
+
+
+def _let_through(one: Decided) -> Iterable[Entry]:
+    """Who let the deal through with gaps, seen for the first time."""
+    for finding in one.plan.findings:
+        if (given := finding.let_through) is not None:
+            yield Entry(
+                system=one.plan.key.system,
+                deal_id=one.plan.key.deal_id,
+                generation=one.plan.generation,
+                kind=AuditKind.OVERRIDDEN,
+                reason=given.reason,
+                data={
+                    "until": given.until.isoformat() if given.until else None,
+                    "missing": [check.label for check in one.plan.missing],
+                },
+                by=given.by,
+            )
 
 
 def _entry(one: Decided, view: codec.Json, *, mode: str) -> Entry:

@@ -38,6 +38,7 @@ from connector.store.rows import (
 )
 from connector.store.schema import KEPT, effect, handoff, outbox, written
 from connector.store.states import State, arrive
+from connector.store.told import last_written, told_write
 
 PATHS: Mapping[type, tuple[State, ...]] = {
     Retry: (State.REFUSED, State.PENDING),
@@ -177,7 +178,9 @@ class Settling(Part):
                 if ending.row.system == system
             ]
             want_looks(self._db, connection, SystemName(system), looks)
-        write_audit(connection, now, [entry for ending in endings if (entry := _entry(ending)) is not None])
+        known = last_written(connection, [ending.row for ending in applied])
+        entries = [_entry(ending, known.get(ending.row.id, {})) for ending in endings]
+        write_audit(connection, now, [entry for entry in entries if entry is not None])
 
     def _put_effects(self, connection: Connection, applied: Sequence[_Ending], now: datetime) -> None:
         rows = [
@@ -318,7 +321,8 @@ def _note_refusals(connection: Connection, refused: Iterable[_Ending]) -> None:
         )
 
 
-def _entry(ending: _Ending) -> Entry | None:
+def _entry(ending: _Ending, before: Mapping[str, Any]) -> Entry | None:
+    """What the trail tells of an ending, if anything; ``before`` is what the step last wrote, where it knows."""
     kinds = {State.APPLIED: AuditKind.APPLIED, State.PARKED: AuditKind.PARKED}
     kind = kinds.get(ending.state)
     if kind is None:
@@ -332,7 +336,14 @@ def _entry(ending: _Ending) -> Entry | None:
         "attempt": row.attempt,
     }
     if isinstance(result, AppliedLike):
+        otherwise = result if isinstance(result, AppliedOtherwise) else None
         data["record_id"] = result.record_id
+        data |= told_write(
+            codec.loads(row.action),
+            before=before,
+            left=otherwise.left if otherwise else frozenset(),
+            kept=codec.encode_values(dict(otherwise.kept)) if otherwise else {},
+        )
     else:
         data |= {
             "code": result.fault.code.value,

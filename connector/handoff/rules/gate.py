@@ -15,7 +15,7 @@ from connector.handoff.model import Gate, Status, Value
 from connector.handoff.moves import MoverKind
 from connector.handoff.override import Override, objection_text, requested
 from connector.handoff.ownership import change_deal, put_back
-from connector.handoff.plan import Finding, Phase, Verdict
+from connector.handoff.plan import Finding, LetThrough, Phase, Verdict
 from connector.handoff.rulebook import GateMode
 from connector.handoff.text import bounced_by, gap_lines, how_often, mover_words, one_line
 
@@ -209,4 +209,11 @@ def _finding(case: Case, ruling: _Ruling, wanted: dict[str, Value], *, override:
         checks=case.checks,
         gate=ruling.gate,
         puts_back=ruling.back_to is not None,
+        let_through=_let_through(override) if ruling.gate is Gate.OVERRIDDEN else None,
     )
+
+
+def _let_through(override: Override | None) -> LetThrough | None:
+    if override is None or override.approver is None:
+        return None
+    return LetThrough(override.approver.email or override.approver.id, override.reason, override.ends_at)
