@@ -163,8 +163,9 @@ def _start_page(runtime: Runtime) -> Stop | None:
     from connector.web.app import Pages, create_app
     from connector.web.server import serve_in_thread
 
-    pages = Pages(read_status=lambda: _status(runtime), registry=runtime.shared.telemetry.registry)
-    return serve_in_thread(create_app(pages), host=runtime.settings.web.host, port=runtime.settings.web.port)
+    web = runtime.settings.web
+    pages = Pages(read_status=lambda: _status(runtime), registry=runtime.shared.telemetry.registry, web=web)
+    return serve_in_thread(create_app(pages), host=web.host, port=web.port)
 
 
 def _start_hooks(runtime: Runtime) -> Stop | None:

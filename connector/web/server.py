@@ -45,6 +45,8 @@ def serve_in_thread(
             lifespan="off",
             server_header=False,
             ws="none",
+            # Whose word counts about who calls is for config to say, not for whoever sits on this machine.
+            proxy_headers=False,
             http=Impatient,
             limit_concurrency=most,
         )
