@@ -11,7 +11,7 @@ from typing import Any
 
 from connector.crm.salesforce.faults import of_row
 from connector.crm.salesforce.session import SalesforceSession
-from connector.crm.salesforce.soql import literal, select
+from connector.crm.salesforce.soql import select, where
 from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.plan import Notify
 
@@ -68,7 +68,7 @@ class Bell:
             words = "the mapping names no kind of notification any more. What to do: name it under [tell], bell; "
             raise CrmError(Fault(FaultCode.NOT_PERMITTED, "NO_NOTIFICATION_TYPE", words + "then: handoff retry"))
         if not self._type_id:
-            named = f"DeveloperName = {literal(self._notification)}"
+            named = where("DeveloperName", "=", self._notification)
             soql = select(["Id"], of="CustomNotificationType", where=named, limit=1)
             found = self._session.query_page(soql)["records"]
             if not found:

@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 
 from connector.crm.salesforce.session import SalesforceSession
-from connector.crm.salesforce.soql import select
+from connector.crm.salesforce.soql import Soql, select
 from connector.crm.salesforce.wire import Row, day_of
 from connector.errors import Advice, CrmError
 
@@ -75,7 +75,7 @@ def _number(row: Row) -> Decimal:
     return Decimal(str(row.get("ConversionRate") or 0))
 
 
-def _rows_if_any(session: SalesforceSession, soql: str) -> list[Row]:
+def _rows_if_any(session: SalesforceSession, soql: Soql) -> list[Row]:
     """The rows; none where the org has no such object or this login may not see it."""
     try:
         return [row for page in session.query(soql) for row in page]

@@ -14,7 +14,7 @@ from connector.crm.port import (
 )
 from connector.crm.salesforce.fields import OBJECTS, Names
 from connector.crm.salesforce.session import SalesforceSession
-from connector.crm.salesforce.soql import encoded, in_lists, literal, select
+from connector.crm.salesforce.soql import Soql, both, select, select_in, tooling_path, where
 from connector.errors import Advice, CrmError, Problem
 from connector.handoff.model import Kind
 from connector.policy.known import WRITERS
@@ -72,12 +72,15 @@ def _view_all(session: SalesforceSession, names: Names) -> tuple[list[Problem], 
     held = _rows(
         session,
         select(
-            ["PermissionSetId"], of="PermissionSetAssignment", where=f"AssigneeId = {literal(session.identity.user_id)}"
+            ["PermissionSetId"],
+            of="PermissionSetAssignment",
+            where=where("AssigneeId", "=", session.identity.user_id),
         ),
     )
     sets = [str(row["PermissionSetId"]) for row in held or ()]
-    soql = select(["SobjectType"], of="ObjectPermissions", where="PermissionsViewAllRecords = TRUE AND ParentId IN ")
-    rows = _rows(session, soql + next(in_lists(sets, around=soql))) if sets else None
+    all_seen = where("PermissionsViewAllRecords", "=", value=True)
+    asked = select_in(["SobjectType"], of="ObjectPermissions", where=all_seen, field="ParentId")
+    rows = _rows(session, next(asked.of(sets))) if sets else None
     if rows is None:  # refused, or not even its profile's own set is shown
         return [], ["whether it sees all deals and accounts cannot be read with this login"]
     seen = {str(row["SobjectType"]) for row in rows}
@@ -94,8 +97,8 @@ def _view_all(session: SalesforceSession, names: Names) -> tuple[list[Problem], 
 
 
 def _bypass(session: SalesforceSession) -> Iterator[Problem]:
-    where = f"AssigneeId = {literal(session.identity.user_id)} AND PermissionSet.Name = {literal(BYPASS)}"
-    if _rows(session, select(["Id"], of="PermissionSetAssignment", where=where)):
+    held = both(where("AssigneeId", "=", session.identity.user_id), where("PermissionSet.Name", "=", BYPASS))
+    if _rows(session, select(["Id"], of="PermissionSetAssignment", where=held)):
         message = f"the connector's user holds {BYPASS}, so the native gate does not look at its writes; take it away"
         yield Problem(WHERE, "permissions", message)
 
@@ -121,7 +124,7 @@ def _who(session: SalesforceSession) -> str:
 def _channel(session: SalesforceSession) -> Iterator[str]:
     """Which changes the org tells of; setup data, so a login of few rights may not see it."""
     soql = select(["SelectedEntity"], of="PlatformEventChannelMember")
-    told = _read(session, f"tooling/query/?q={encoded(soql)}")
+    told = _read(session, tooling_path(soql))
     if told is None:
         return
     selected = sorted({str(row.get("SelectedEntity")) for row in told.get("records") or ()})
@@ -129,7 +132,7 @@ def _channel(session: SalesforceSession) -> Iterator[str]:
     yield f"change events: {', '.join(ours)}" if ours else "change events: none selected, so changes are polled"
 
 
-def _rows(session: SalesforceSession, soql: str) -> list[Mapping[str, Any]] | None:
+def _rows(session: SalesforceSession, soql: Soql) -> list[Mapping[str, Any]] | None:
     try:
         return [row for page in session.query(soql) for row in page]
     except CrmError as error:

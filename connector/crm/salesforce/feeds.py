@@ -21,7 +21,7 @@ from connector.crm.port import (
 )
 from connector.crm.salesforce.fields import DEAL_PREFIX, Names
 from connector.crm.salesforce.session import SalesforceSession
-from connector.crm.salesforce.soql import PAGE, literal, moment, select
+from connector.crm.salesforce.soql import PAGE, Soql, Where, both, either, moment, select, where
 from connector.crm.salesforce.wire import Row, moment_of
 from connector.errors import Advice, CrmError, Fault, FaultCode
 from connector.handoff.model import Kind
@@ -61,14 +61,14 @@ class Feed:
     name: str
     kind: Kind
     deal_field: str
-    only: str = ""
+    only: Where | None = None
 
 
 FEEDS: Mapping[str, Feed] = {
     feed.name: feed
     for feed in (
         Feed("deal", Kind.DEAL, "Id"),
-        Feed("task", Kind.TASK, "WhatId", only="IsClosed = TRUE"),
+        Feed("task", Kind.TASK, "WhatId", only=where("IsClosed", "=", value=True)),
         Feed("event", Kind.MEETING, "WhatId"),
     )
 }
@@ -192,20 +192,19 @@ def _begun(cursor: Cursor, *, now: datetime, lookback: timedelta) -> Cursor:
     return dataclasses.replace(cursor, at=(moment(low), ""), began=None, deep_at=now if deep else cursor.deep_at)
 
 
-def _statement(names: Names, feed: Feed, cursor: Cursor, *, page_size: int) -> str:
-    at, last_id = cursor.at or ("", "")
+def _statement(names: Names, feed: Feed, cursor: Cursor, *, page_size: int) -> Soql:
+    told, last_id = cursor.at or ("", "")
+    at = datetime.fromisoformat(told)
     # A tie over a page boundary must lose nothing: the id decides within one second (facts: Salesforce §1.1).
-    place = (
-        f"((SystemModstamp = {at} AND Id > {literal(last_id)}) OR SystemModstamp > {at})"
-        if last_id
-        else f"SystemModstamp >= {at}"
-    )
-    where = f"{feed.only} AND {place}" if feed.only else place
+    place = where("SystemModstamp", ">=", at)
+    if last_id:
+        tied = both(where("SystemModstamp", "=", at), where("Id", ">", last_id))
+        place = either(tied, where("SystemModstamp", ">", at))
     return select(
         ["Id", feed.deal_field, "SystemModstamp", "LastModifiedById"],
         of=names.object(feed.kind),
-        where=where,
-        order="SystemModstamp ASC, Id ASC",
+        where=both(feed.only, place) if feed.only else place,
+        order=("SystemModstamp ASC", "Id ASC"),
         limit=page_size,
     )
 

@@ -18,7 +18,7 @@ from connector.crm.salesforce.fields import ACTIVITIES, STAGE_CHANGED, Names
 from connector.crm.salesforce.keys import LEDGER_KEY, LEDGER_OBJECT, LEDGER_RECORD, KeyMode
 from connector.crm.salesforce.reads import read_notes
 from connector.crm.salesforce.session import SalesforceSession
-from connector.crm.salesforce.soql import ALIVE, PAGE, day, in_lists, literal, moment, select
+from connector.crm.salesforce.soql import ALIVE, PAGE, Soql, both, either, select, select_in, where
 from connector.crm.salesforce.wire import Row, mark_in, moment_of, text_of
 from connector.errors import Advice, CrmError, Fault, FaultCode
 from connector.handoff.model import Kind, Person, Stage
@@ -26,7 +26,7 @@ from connector.handoff.model import Kind, Person, Stage
 
 def people(session: SalesforceSession) -> tuple[Person, ...]:
     """Every person with a login, inactive ones included."""
-    soql = select(["Id", "Name", "Email", "IsActive", "ManagerId"], of="User", where="UserType = 'Standard'")
+    soql = select(["Id", "Name", "Email", "IsActive", "ManagerId"], of="User", where=where("UserType", "=", "Standard"))
     return tuple(
         Person(
             id=str(row["Id"]),
@@ -41,7 +41,7 @@ def people(session: SalesforceSession) -> tuple[Person, ...]:
 
 def stages(session: SalesforceSession) -> tuple[Stage, ...]:
     """Every stage in its order; the id is what ``StageName`` holds, not the label an admin may rename (facts: §5.3)."""
-    soql = select(["ApiName", "MasterLabel", "IsWon", "IsClosed"], of="OpportunityStage", order="SortOrder ASC")
+    soql = select(["ApiName", "MasterLabel", "IsWon", "IsClosed"], of="OpportunityStage", order=("SortOrder ASC",))
     return tuple(
         Stage(
             id=text_of(row, "ApiName") or text_of(row, "MasterLabel") or "",
@@ -58,19 +58,19 @@ def account_counts(session: SalesforceSession, names: Names) -> dict[str, int]:
     csm = names.column(Kind.ACCOUNT, "csm")
     if csm is None:
         return {}
-    soql = select([csm, "COUNT(Id) held"], of=names.object(Kind.ACCOUNT), where=f"{csm} != null", group=csm)
+    soql = select([csm, "COUNT(Id) held"], of=names.object(Kind.ACCOUNT), where=where(csm, "!=", None), group=csm)
     return {str(row[csm]): int(row["held"]) for row in _all(session, soql)}
 
 
 def scan_won(session: SalesforceSession, names: Names, since: date | None) -> Iterator[tuple[str, ...]]:
     """Pages of ids of won deals; with ``since`` those closing, or brought to their stage, on or after that day."""
-    where = "IsWon = TRUE"
+    wanted = where("IsWon", "=", value=True)
     if since is not None:
-        recent = [f"{names.column(Kind.DEAL, 'close_date')} >= {day(since)}"]
+        recent = [where(names.column(Kind.DEAL, "close_date") or "CloseDate", ">=", since)]
         if names.has(Kind.DEAL, STAGE_CHANGED):
-            recent.append(f"{STAGE_CHANGED} >= {moment(datetime.combine(since, time(), UTC))}")
-        where += f" AND ({' OR '.join(recent)})"
-    for page in session.query(select(["Id"], of=names.object(Kind.DEAL), where=where)):
+            recent.append(where(STAGE_CHANGED, ">=", datetime.combine(since, time(), UTC)))
+        wanted = both(wanted, either(*recent))
+    for page in session.query(select(["Id"], of=names.object(Kind.DEAL), where=wanted)):
         yield tuple(str(row["Id"]) for row in page)
 
 
@@ -81,9 +81,10 @@ def scan_changed(session: SalesforceSession, names: Names, since: datetime) -> I
     """
     last = ""
     while True:
-        where = f"SystemModstamp >= {moment(since)}" + (f" AND Id > {literal(last)}" if last else "")
+        recent = where("SystemModstamp", ">=", since)
+        recent = both(recent, where("Id", ">", last)) if last else recent
         columns = ["Id", "SystemModstamp", "LastModifiedById"]
-        soql = select(columns, of=names.object(Kind.DEAL), where=where, order="Id ASC", limit=PAGE)
+        soql = select(columns, of=names.object(Kind.DEAL), where=recent, order=("Id ASC",), limit=PAGE)
         rows: list[Row] = session.query_page(soql, all_rows=True)["records"]
         own_id = session.identity.user_id
         stamped = ((row, moment_of(row.get("SystemModstamp"))) for row in rows)
@@ -102,7 +103,8 @@ def earliest_start(session: SalesforceSession, names: Names) -> datetime | None:
     field = names.column(Kind.DEAL, "started_at")
     if field is None:
         return None
-    soql = select([field], of=names.object(Kind.DEAL), where=f"{field} != null", order=f"{field} ASC", limit=1)
+    filled = where(field, "!=", None)
+    soql = select([field], of=names.object(Kind.DEAL), where=filled, order=(f"{field} ASC",), limit=1)
     return next((moment_of(row.get(field)) for row in _all(session, soql)), None)
 
 
@@ -122,8 +124,8 @@ def find(session: SalesforceSession, names: Names, kind: Kind, keys: Mapping[str
 
 
 def _by_key(session: SalesforceSession, of: str, field: str, holds_id: str, keys: Iterable[str]) -> dict[str, str]:
-    soql = select([holds_id, field], of=of, where=f"{ALIVE} AND {field} IN ")
-    rows = session.read_all([soql + part for part in in_lists(list(keys), around=soql)])
+    asked = select_in([holds_id, field], of=of, where=ALIVE, field=field)
+    rows = session.read_all(list(asked.of(list(keys))))
     return {str(row[field]): str(row[holds_id]) for _, row in rows}
 
 
@@ -132,8 +134,8 @@ def _by_mark(session: SalesforceSession, names: Names, kind: Kind, keys: Mapping
     deal, body = names.column(kind, "deal"), names.column(kind, "body")
     if deal is None or body is None:
         return {}
-    soql = select(["Id", body], of=names.object(kind), where=f"{ALIVE} AND {deal} IN ")
-    rows = session.read_all([soql + part for part in in_lists(sorted(set(keys.values())), around=soql)])
+    asked = select_in(["Id", body], of=names.object(kind), where=ALIVE, field=deal)
+    rows = session.read_all(list(asked.of(sorted(set(keys.values())))))
     return _oldest(((mark_in(text_of(row, body)), str(row["Id"])) for _, row in rows), keys)
 
 
@@ -184,6 +186,6 @@ def _field(told: Mapping[str, Any]) -> FieldSchema:
     )
 
 
-def _all(session: SalesforceSession, soql: str) -> Iterator[Row]:
+def _all(session: SalesforceSession, soql: Soql) -> Iterator[Row]:
     for page in session.query(soql):
         yield from page

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connector.crm.salesforce.session import SalesforceSession
-from connector.crm.salesforce.soql import in_lists, select
+from connector.crm.salesforce.soql import select_in
 from connector.crm.writing import (
     Write,
 )
@@ -53,8 +53,8 @@ def on_accounts(session: SalesforceSession, writes: Sequence[Write]) -> dict[Pla
     if not accounts:
         return {}
     # No IsDeleted here: rows of this object that are gone are never told (facts: Salesforce §1.1).
-    soql = select(["Id", "AccountId", "UserId"], of=ACCOUNT_TEAM, where="AccountId IN ")
-    rows = session.read_all([soql + part for part in in_lists(accounts, around=soql)])
+    asked = select_in(["Id", "AccountId", "UserId"], of=ACCOUNT_TEAM, field="AccountId")
+    rows = session.read_all(list(asked.of(accounts)))
     return {(str(row["AccountId"]), str(row["UserId"])): str(row["Id"]) for _, row in rows}
 
 

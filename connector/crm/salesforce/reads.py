@@ -22,7 +22,7 @@ from connector.crm.salesforce.currency import CODE, Rates
 from connector.crm.salesforce.fields import STAGE_CHANGED, Names
 from connector.crm.salesforce.keys import LEDGER_DEAL, LEDGER_KEY, LEDGER_OBJECT, LEDGER_RECORD, KeyMode
 from connector.crm.salesforce.session import SalesforceSession
-from connector.crm.salesforce.soql import ALIVE, in_lists, select
+from connector.crm.salesforce.soql import ALIVE, Open, select_in
 from connector.crm.salesforce.wire import Row, day_of, dig, mark_in, moment_of, note_of, record_of, text_of
 from connector.errors import Advice, CrmError
 from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Kind, Outcome, Record, Stage, Touch, TouchKind
@@ -37,9 +37,7 @@ ACCOUNT = "Account"
 
 TOUCH_SUBTYPES: Mapping[str, TouchKind] = {"Call": TouchKind.CALL, "Email": TouchKind.EMAIL}
 
-HISTORY = select(
-    ["Id", "OpportunityId", "StageName", "CreatedDate"], of="OpportunityHistory", where="OpportunityId IN "
-)
+HISTORY = select_in(["Id", "OpportunityId", "StageName", "CreatedDate"], of="OpportunityHistory", field="OpportunityId")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -104,9 +102,9 @@ class DealReader:
     def _queried(self, ids: Sequence[str]) -> dict[str, Row]:
         names = self._names
         below = [f"{ACCOUNT}.{each}" for each in self._account_columns()]
-        soql = select([*self._deal_columns(), *below], of=names.object(Kind.DEAL), where=f"{ALIVE} AND Id IN ")
-        statements = [soql + part for part in in_lists(ids, around=soql)]
-        return {str(row["Id"]): row for _, row in self._session.read_all(statements)}
+        fields = [*self._deal_columns(), *below]
+        asked = select_in(fields, of=names.object(Kind.DEAL), where=ALIVE, field="Id")
+        return {str(row["Id"]): row for _, row in self._session.read_all(list(asked.of(ids)))}
 
     def _retrieved(self, ids: Sequence[str]) -> dict[str, Row]:
         # Whether what lies in the recycle bin is retrieved is nowhere said, so its mark is asked for.
@@ -154,28 +152,28 @@ class DealReader:
         note_fields = names.column(Kind.NOTE, "deal"), names.column(Kind.NOTE, "body")
         if names.key_mode is KeyMode.LEDGER:
             around.keys.update(read_ledger(self._session, ids))
-        asked: tuple[tuple[str, Sequence[str], Callable[[Row], None]], ...] = (
+        asked: tuple[tuple[Open, Sequence[str], Callable[[Row], None]], ...] = (
             (self._about_tasks(), ids, lambda row: self._take_task(row, around)),
             (_about(names, Kind.NOTE, note_fields), ids, lambda row: self._take_note(row, around)),
             (self._about_meetings(), ids, lambda row: self._take_meeting(row, around)),
             (HISTORY, unhandled, lambda row: _take_history(row, around)),
         )
-        statements = [(soql + part, take) for soql, of, take in asked for part in in_lists(of, around=soql)]
+        statements = [(soql, take) for question, of, take in asked for soql in question.of(of)]
         for place, row in self._session.read_all([soql for soql, _ in statements]):
             statements[place][1](row)
 
     def _read_history(self, ids: Sequence[str], around: Surroundings) -> None:
         """Where a deal itself does not tell when it came to its stage."""
-        for _, row in self._session.read_all([HISTORY + part for part in in_lists(ids, around=HISTORY)]):
+        for _, row in self._session.read_all(list(HISTORY.of(ids))):
             _take_history(row, around)
 
-    def _about_tasks(self) -> str:
+    def _about_tasks(self) -> Open:
         read = ("deal", "key", "subject", "owner", "due", *(("body",) if self._names.marks(Kind.TASK) else ()))
         own = (self._names.column(Kind.TASK, each) for each in read)
         fixed = ("IsClosed", "CompletedDateTime", "CreatedDate", "TaskSubtype")
         return _about(self._names, Kind.TASK, (*own, *fixed))
 
-    def _about_meetings(self) -> str:
+    def _about_meetings(self) -> Open:
         marked = ("body",) if self._names.marks(Kind.MEETING) else ()
         read = ("deal", "key", "subject", "owner", "start", "end", "outcome", *marked)
         return _about(self._names, Kind.MEETING, tuple(self._names.column(Kind.MEETING, each) for each in read))
@@ -325,10 +323,10 @@ def _sorted_by_id(found: Mapping[str, T]) -> tuple[T, ...]:
     return tuple(found[each] for each in sorted(found))
 
 
-def _about(names: Names, kind: Kind, fields: Iterable[str | None]) -> str:
+def _about(names: Names, kind: Kind, fields: Iterable[str | None]) -> Open:
     """A statement that asks for what hangs on deals, open for the list of their ids."""
-    where = f"{ALIVE} AND {names.column(kind, 'deal')} IN "
-    return select(["Id", *filter(None, fields)], of=names.object(kind), where=where)
+    deal = names.column(kind, "deal") or ""
+    return select_in(["Id", *filter(None, fields)], of=names.object(kind), where=ALIVE, field=deal)
 
 
 def _take_history(row: Row, around: Surroundings) -> None:
@@ -338,8 +336,8 @@ def _take_history(row: Row, around: Surroundings) -> None:
 
 def read_notes(session: SalesforceSession, names: Names, ids: Sequence[str]) -> Iterator[CrmNote]:
     """Our notes on these deals."""
-    soql = _about(names, Kind.NOTE, (names.column(Kind.NOTE, "deal"), names.column(Kind.NOTE, "body")))
-    for _, row in session.read_all([soql + part for part in in_lists(ids, around=soql)]):
+    asked = _about(names, Kind.NOTE, (names.column(Kind.NOTE, "deal"), names.column(Kind.NOTE, "body")))
+    for _, row in session.read_all(list(asked.of(ids))):
         note = note_of(row, names)
         if note is not None:
             yield note
@@ -347,6 +345,6 @@ def read_notes(session: SalesforceSession, names: Names, ids: Sequence[str]) -> 
 
 def read_ledger(session: SalesforceSession, deal_ids: Sequence[str]) -> dict[str, str]:
     """The keys of these deals' tasks and meetings in the ledger object, by record id."""
-    soql = select([LEDGER_KEY, LEDGER_RECORD], of=LEDGER_OBJECT, where=f"{ALIVE} AND {LEDGER_DEAL} IN ")
-    rows = session.read_all([soql + part for part in in_lists(deal_ids, around=soql)])
+    asked = select_in([LEDGER_KEY, LEDGER_RECORD], of=LEDGER_OBJECT, where=ALIVE, field=LEDGER_DEAL)
+    rows = session.read_all(list(asked.of(deal_ids)))
     return {str(row[LEDGER_RECORD]): str(row[LEDGER_KEY]) for _, row in rows}

@@ -25,7 +25,7 @@ from connector.clock import Clock
 from connector.crm.retry import ReadRetry
 from connector.crm.salesforce.faults import Usage, is_expired, is_version, translated
 from connector.crm.salesforce.login import Identity, SalesforceLogin, Token, log_in
-from connector.crm.salesforce.soql import query_path
+from connector.crm.salesforce.soql import Soql, query_path
 from connector.crm.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT, open_http, plain_http_for
 from connector.errors import Advice, CrmError, Fault, FaultCode
 
@@ -114,15 +114,15 @@ class SalesforceSession:
         """The JSON of one GET, or of a POST when there is a body; tried again briefly while the fault is transient."""
         return self._retry(lambda: self._call(label, path, method="POST" if body else "GET", body=body, write=False))
 
-    def query(self, soql: str) -> Iterator[list[Mapping[str, Any]]]:
+    def query(self, soql: Soql) -> Iterator[list[Mapping[str, Any]]]:
         """The pages of a query's records. Each page is one call; a short page is not the end (facts: §1.1)."""
         yield from self._pages(self.query_page(soql))
 
-    def query_page(self, soql: str, *, all_rows: bool = False) -> dict[str, Any]:
+    def query_page(self, soql: Soql, *, all_rows: bool = False) -> dict[str, Any]:
         """The first page of a query, as the vendor answers it; ``all_rows`` shows archived and deleted rows too."""
         return _checked(self.read("queryAll" if all_rows else "query", query_path(soql, all_rows=all_rows)))
 
-    def read_all(self, statements: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    def read_all(self, statements: Sequence[Soql]) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """Every row of several queries, each with its statement's place; five statements share one call if they may.
 
         Archived rows are among them, and deleted ones too unless the statement says `soql.ALIVE`.
@@ -157,7 +157,7 @@ class SalesforceSession:
             locator = str(answer["nextRecordsUrl"]).rpartition("/")[2]
             answer = _checked(self.read("queryMore", f"query/{locator}"))
 
-    def first_pages(self, statements: Sequence[str]) -> list[dict[str, Any] | Fault]:
+    def first_pages(self, statements: Sequence[Soql]) -> list[dict[str, Any] | Fault]:
         """The first page of each of at most five queries, archived and deleted rows included, in one call if it may be.
 
         One of several that fails alone is told by its fault; raises `CrmError` when the whole call fails.
@@ -186,7 +186,7 @@ class SalesforceSession:
         alone = iter(self._one_by_one(failed))
         return [next(alone) if page is None else page for page in pages]
 
-    def _one_by_one(self, statements: Sequence[str]) -> list[dict[str, Any] | Fault]:
+    def _one_by_one(self, statements: Sequence[Soql]) -> list[dict[str, Any] | Fault]:
         told: list[dict[str, Any] | Fault] = []
         for each in statements:
             try:

@@ -19,7 +19,7 @@ from connector.crm.salesforce.faults import odd_answer, of_row
 from connector.crm.salesforce.fields import ACTIVITIES, Names
 from connector.crm.salesforce.keys import KeyMode
 from connector.crm.salesforce.session import SalesforceSession
-from connector.crm.salesforce.soql import ALIVE, in_lists, select
+from connector.crm.salesforce.soql import ALIVE, select_in
 from connector.crm.salesforce.wire import fields_of
 from connector.crm.writing import (
     Applied,
@@ -241,9 +241,9 @@ class Writer:
         if not doubtful:
             return
         ids = sorted({str(row.sent["id"]) for row in doubtful})
-        soql = select(["Id", SILENT], of=self._names.object(Kind.DEAL), where=f"{ALIVE} AND Id IN ")
+        asked = select_in(["Id", SILENT], of=self._names.object(Kind.DEAL), where=ALIVE, field="Id")
         try:
-            told = list(self._session.read_all([soql + part for part in in_lists(ids, around=soql)]))
+            told = list(self._session.read_all(list(asked.of(ids))))
         except CrmError:
             return  # the rows are done as far as the vendor says; the next look reads them again
         kept = {str(row["Id"]): row.get(SILENT) for _, row in told}

@@ -16,6 +16,7 @@ from connector.crm.hubspot.provision.desired import Desired, Group
 from connector.crm.hubspot.provision.items import GROUP as A_GROUP
 from connector.crm.hubspot.provision.items import PROPERTY, ArchiveGroup, ArchiveProperty, Item
 from connector.crm.hubspot.provision.portal import PortalState
+from connector.crm.hubspot.search import where
 from connector.crm.hubspot.session import Session
 from connector.crm.installer import Do
 from connector.errors import Advice
@@ -121,7 +122,7 @@ def _is_ours(one: Present) -> bool:
 
 def _count(session: Session, name: str, some: Sequence[Present]) -> int | None:
     """Records that have any of these filled; None when search refuses the question."""
-    groups = [{"filters": [{"propertyName": one.name, "operator": "HAS_PROPERTY"}]} for one in some]
+    groups = [{"filters": [where(one.name, "HAS_PROPERTY")]} for one in some]
     body: wire.Json = {"filterGroups": groups, "limit": 1, "properties": []}
     try:
         told = session.search(name, body).get("total")

@@ -14,7 +14,7 @@ from typing import Any
 from connector.crm.salesforce.provision.items import Grant
 from connector.crm.salesforce.provision.metadata import MetadataLine, waits
 from connector.crm.salesforce.provision.org import rows
-from connector.crm.salesforce.soql import literal, select
+from connector.crm.salesforce.soql import both, select, where
 from connector.errors import Advice, CrmError, Fault, FaultCode
 
 ALREADY_THERE = "DUPLICATE_VALUE"
@@ -114,7 +114,7 @@ def settle_grants(line: MetadataLine, grants: Sequence[Grant]) -> Iterator[tuple
 
 
 def _give(line: MetadataLine, grant: Grant) -> None:
-    soql = select(["Id"], of="PermissionSet", where=f"Name = {literal(grant.permission_set)}")
+    soql = select(["Id"], of="PermissionSet", where=where("Name", "=", grant.permission_set))
     found = next((str(row["Id"]) for row in rows(line, soql)), "")
     if not found:
         words = f"the org shows no permission set {grant.permission_set}"
@@ -124,8 +124,8 @@ def _give(line: MetadataLine, grant: Grant) -> None:
 
 
 def _take(line: MetadataLine, grant: Grant) -> None:
-    where = f"AssigneeId = {literal(grant.user_id)} AND PermissionSet.Name = {literal(grant.permission_set)}"
-    for row in list(rows(line, select(["Id"], of="PermissionSetAssignment", where=where))):
+    held = both(where("AssigneeId", "=", grant.user_id), where("PermissionSet.Name", "=", grant.permission_set))
+    for row in list(rows(line, select(["Id"], of="PermissionSetAssignment", where=held))):
         path = f"sobjects/PermissionSetAssignment/{row['Id']}"
         line.session.write("permission.unassign", path, method="DELETE", body=None)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from connector.crm.salesforce.provision.component import Component, Key, Tree, read, text_of
 from connector.crm.salesforce.provision.metadata import Listed, MetadataLine, each
-from connector.crm.salesforce.soql import encoded, in_lists, select
+from connector.crm.salesforce.soql import Soql, among, both, select, select_in, tooling_path, where
 from connector.errors import Advice, CrmError, Fault, FaultCode
 
 OBJECTS = ("Opportunity", "Account", "Activity", "Task", "Event")
@@ -146,7 +146,7 @@ def describe_org(line: MetadataLine) -> Described:
 def _won_stages(line: MetadataLine, unread: list[str]) -> tuple[str, ...]:
     """Stages that are won, by the names that records hold. An inactive one may still stand on old deals."""
     with _readable(unread, "which stages are won"):
-        told = rows(line, "SELECT ApiName FROM OpportunityStage WHERE IsWon = TRUE")
+        told = rows(line, select(["ApiName"], of="OpportunityStage", where=where("IsWon", "=", value=True)))
         return tuple(sorted(str(row["ApiName"]) for row in told if row.get("ApiName")))
     return ()
 
@@ -187,7 +187,7 @@ def components_of(archive: bytes) -> Iterator[Component]:
         raise CrmError(Fault(FaultCode.UNAVAILABLE, "UNREADABLE_ANSWER", words)) from error
 
 
-def rows(line: MetadataLine, soql: str) -> Iterator[Mapping[str, Any]]:
+def rows(line: MetadataLine, soql: Soql) -> Iterator[Mapping[str, Any]]:
     """Every row of a query."""
     for page in line.session.query(soql):
         yield from page
@@ -246,7 +246,8 @@ def _look(told: Mapping[str, Any]) -> FieldLook:
 def _flows(line: MetadataLine, described: Described, unread: list[str]) -> Iterator[Automation]:
     """Active flows that a saved record starts. The object comes as id or label, so it is matched here."""
     fields = ("ApiName", "Label", "TriggerType", "RecordTriggerType", *FLOW_OBJECT)
-    soql = select(fields, of="FlowDefinitionView", where="IsActive = true AND TriggerType LIKE 'Record%'")
+    active = both(where("IsActive", "=", value=True), where("TriggerType", "LIKE", "Record%"))
+    soql = select(fields, of="FlowDefinitionView", where=active)
     names = {name.lower(): name for name in WRITTEN} | {
         label.lower(): name for name, label in described.labels.items() if label
     }
@@ -259,42 +260,43 @@ def _flows(line: MetadataLine, described: Described, unread: list[str]) -> Itera
 
 def _pages(line: MetadataLine, unread: list[str]) -> Iterator[str]:
     """Lightning pages of the objects whose fields people see; a listing could not tell them from all others."""
-    soql = select(["DeveloperName"], of="FlexiPage", where="EntityDefinitionId IN ('Opportunity', 'Account')")
+    soql = select(["DeveloperName"], of="FlexiPage", where=among("EntityDefinitionId", ("Opportunity", "Account")))
     with _readable(unread, "Lightning pages"):
-        told = line.session.read("tooling", f"tooling/query/?q={encoded(soql)}").get("records") or ()
+        told = line.session.read("tooling", tooling_path(soql)).get("records") or ()
         yield from (str(row["DeveloperName"]) for row in told)
 
 
 def _triggers(line: MetadataLine, unread: list[str]) -> Iterator[Automation]:
     fields = ("Name", "TableEnumOrId")
-    soql = select(fields, of="ApexTrigger", where="Status = 'Active' AND TableEnumOrId IN ")
-    for row in _setup_rows(line, soql + next(in_lists(WRITTEN, around=soql)), unread, "Apex triggers"):
+    active = both(where("Status", "=", "Active"), among("TableEnumOrId", tuple(WRITTEN)))
+    soql = select(fields, of="ApexTrigger", where=active)
+    for row in _setup_rows(line, soql, unread, "Apex triggers"):
         yield Automation("trigger", str(row["Name"]), str(row["TableEnumOrId"]))
 
 
-def _setup_rows(line: MetadataLine, soql: str, unread: list[str], what: str) -> Iterator[Mapping[str, Any]]:
+def _setup_rows(line: MetadataLine, soql: Soql, unread: list[str], what: str) -> Iterator[Mapping[str, Any]]:
     """Rows about the org's set-up, from whichever of the two APIs has them."""
     refused: list[str] = []
     with _readable(refused, what):
         yield from rows(line, soql)
     if refused:
         with _readable(unread, what):
-            yield from line.session.read("tooling", f"tooling/query/?q={encoded(soql)}").get("records") or ()
+            yield from line.session.read("tooling", tooling_path(soql)).get("records") or ()
 
 
 def _assigned(line: MetadataLine, sets: Sequence[str], unread: list[str]) -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {name: set() for name in sets}
-    soql = "SELECT AssigneeId, PermissionSet.Name FROM PermissionSetAssignment WHERE PermissionSet.Name IN "
+    asked = select_in(["AssigneeId", "PermissionSet.Name"], of="PermissionSetAssignment", field="PermissionSet.Name")
     with _readable(unread, "who holds the permission sets"):
-        for part in in_lists(sets, around=soql) if sets else ():
-            for row in rows(line, soql + part):
+        for soql in asked.of(sets):
+            for row in rows(line, soql):
                 found.setdefault(str(row["PermissionSet"]["Name"]), set()).add(str(row["AssigneeId"]))
     return {name: frozenset(holders) for name, holders in found.items()}
 
 
 def _about(line: MetadataLine, unread: list[str]) -> Mapping[str, Any]:
     with _readable(unread, "whether this org is a sandbox"):
-        return next(rows(line, "SELECT Name, IsSandbox, NamespacePrefix FROM Organization"), {})
+        return next(rows(line, select(["Name", "IsSandbox", "NamespacePrefix"], of="Organization")), {})
     return {}
 
 

@@ -19,7 +19,7 @@ from connector.crm.salesforce.provision.layout import remove_section
 from connector.crm.salesforce.provision.marks import MARKED, has_mark, is_untouched
 from connector.crm.salesforce.provision.metadata import MetadataLine
 from connector.crm.salesforce.provision.org import OrgState, rows
-from connector.crm.salesforce.soql import select
+from connector.crm.salesforce.soql import select, where
 from connector.errors import CrmError
 from connector.policy.meaning import DESCRIPTION
 
@@ -170,13 +170,15 @@ def _holding(line: MetadataLine, one: Component) -> Holding | None:
 def _counted(line: MetadataLine, name: str, field: str, type: str) -> Holding:
     if type in UNFILTERABLE:
         return _looked_through(line, name, field)
-    where = f"{field} = TRUE" if type == "Checkbox" else f"{field} != NULL"
-    told = next(iter(rows(line, select(["COUNT(Id) filled"], of=name, where=where))), {})
+    full = where(field, "=", value=True) if type == "Checkbox" else where(field, "!=", None)
+    told = next(iter(rows(line, select(["COUNT(Id) filled"], of=name, where=full))), {})
     return Holding(int(told.get("filled") or 0), is_all=True)
 
 
 def _looked_through(line: MetadataLine, name: str, field: str) -> Holding:
-    answer = line.session.query_page(select(["Id", field], of=name, order="SystemModstamp DESC", limit=LOOKED_THROUGH))
+    answer = line.session.query_page(
+        select(["Id", field], of=name, order=("SystemModstamp DESC",), limit=LOOKED_THROUGH)
+    )
     found: Iterable[Mapping[str, object]] = answer["records"]
     filled = sum(1 for row in found if row.get(field))
     return Holding(filled, is_all=bool(answer.get("done", True)) and len(answer["records"]) < LOOKED_THROUGH)

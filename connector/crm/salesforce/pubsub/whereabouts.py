@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from connector.crm.salesforce.fields import DEAL_PREFIX, Names
 from connector.crm.salesforce.session import SalesforceSession
-from connector.crm.salesforce.soql import in_lists, select
+from connector.crm.salesforce.soql import Open, Soql, either, select_in, where
 from connector.handoff.model import Kind, Ref
 
 ASKED: tuple[Kind, ...] = (Kind.TASK, Kind.MEETING, Kind.ACCOUNT)
@@ -21,12 +21,12 @@ def deals_of(session: SalesforceSession, names: Names, refs: Sequence[Ref]) -> d
     wanted: dict[Kind, list[str]] = {}
     for ref in refs:
         wanted.setdefault(ref.kind, []).append(ref.id)
-    statements: list[str] = []
+    statements: list[Soql] = []
     kinds: list[Kind] = []
     for kind in ASKED:
         if kind in wanted:
-            soql = _accounts(names) if kind is Kind.ACCOUNT else _activities(names, kind)
-            parts = [soql + part for part in in_lists(wanted[kind], around=soql)]
+            asked = _accounts(names) if kind is Kind.ACCOUNT else _activities(names, kind)
+            parts = list(asked.of(wanted[kind]))
             statements += parts
             kinds += [kind] * len(parts)
     found: dict[Ref, list[str]] = defaultdict(list)
@@ -42,12 +42,13 @@ def deals_of(session: SalesforceSession, names: Names, refs: Sequence[Ref]) -> d
     return {ref: tuple(deals) for ref, deals in found.items()}
 
 
-def _activities(names: Names, kind: Kind) -> str:
-    return select(["Id", names.column(kind, "deal") or "WhatId"], of=names.object(kind), where="Id IN ")
+def _activities(names: Names, kind: Kind) -> Open:
+    return select_in(["Id", names.column(kind, "deal") or "WhatId"], of=names.object(kind), field="Id")
 
 
-def _accounts(names: Names) -> str:
+def _accounts(names: Names) -> Open:
     account = names.column(Kind.DEAL, "account") or "AccountId"
     gate = names.column(Kind.DEAL, "gate")
-    begun = f"(IsWon = TRUE OR {gate} != null)" if gate else "IsWon = TRUE"
-    return select(["Id", account], of=names.object(Kind.DEAL), where=f"{begun} AND {account} IN ")
+    won = where("IsWon", "=", value=True)
+    begun = either(won, where(gate, "!=", None)) if gate else won
+    return select_in(["Id", account], of=names.object(Kind.DEAL), where=begun, field=account)
