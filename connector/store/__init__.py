@@ -4,13 +4,16 @@ Not here: what a handoff means, and any CRM. Whoever needs the store takes the n
 are its own affair, apart from ``codec`` (actions and plans as JSON).
 """
 
+from connector.store.alarms import ALARM, Alarm
 from connector.store.audit import AuditKind
+from connector.store.holds import Gain, Gained, HeldDeal, HoldState, Pause
 from connector.store.livenote import LIVE_CURSOR, LIVE_NOTE, LiveNote
 from connector.store.outbox import RANKS
 from connector.store.roundnote import RoundNote, round_cursor
 from connector.store.rows import (
     CALLS,
     COMPARED,
+    FORESEEN,
     HOME,
     LAST_PASS,
     LAST_TROUBLE,
@@ -37,6 +40,14 @@ from connector.store.upgrade import Step, Upgraded
 from connector.store.views import AuditView, CoverageCount, HandoffView
 
 __all__ = [
+    "ALARM",
+    "FORESEEN",
+    "Alarm",
+    "Gain",
+    "Gained",
+    "HeldDeal",
+    "HoldState",
+    "Pause",
     "CALLS",
     "COMPARED",
     "HOME",

@@ -33,6 +33,10 @@ CALLS = "calls"
 SPARING = "sparing"
 
 
+FORESEEN = "the last decision asked for it"
+"""Why a deal is looked at whose time has come, though nothing was reported of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """A deal to look at, from when on, and why. ``version`` grows with each wish, so that none is lost in between."""

@@ -316,6 +316,46 @@ quota = Table(
     Column("lowered_at", Double, nullable=False),
 )
 
+hold = Table(
+    "hold",
+    metadata,
+    Column("system", String, primary_key=True),
+    # "deal": a deal whose changes a person must see first. "waits": a deal that a paused rule has something for.
+    # "pause": the system (no name) or a rule of it stands still because a person said so.
+    Column("kind", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("cause", String, nullable=False),
+    Column("at", Utc, nullable=False),
+    Column("until", Utc),
+    Column("who", String, nullable=False),
+    Column("why", Text, nullable=False),
+    # What would be written, as JSON: for people, and to know the same again.
+    Column("what", Text, nullable=False),
+    Column("decided_at", Utc),
+)
+Index("hold_state", hold.c.system, hold.c.kind, hold.c.state, hold.c.at)
+
+gain = Table(
+    "gain",
+    metadata,
+    Column("system", String, primary_key=True),
+    Column("deal_id", String, primary_key=True),
+    Column("sort", String, nullable=False),
+    Column("mover", String, nullable=False),
+    Column("at", Utc, nullable=False),
+)
+Index("gain_at", gain.c.system, gain.c.at)
+
+policy = Table(
+    "policy",
+    metadata,
+    Column("digest", String, primary_key=True),
+    # The mapping files by name, as JSON.
+    Column("files", Text, nullable=False),
+    Column("at", Utc, nullable=False),
+)
+
 letter = Table(
     "letter",
     metadata,

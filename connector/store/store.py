@@ -21,8 +21,10 @@ from connector.clock import Clock
 from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
 from connector.store import upgrade
+from connector.store.alarms import Alarms
 from connector.store.database import Database, journal_mode
 from connector.store.filelock import FileLock, second_process
+from connector.store.holds import Holds
 from connector.store.inbox import Inbox
 from connector.store.jobs import JobBook
 from connector.store.keepsake import Keepsake
@@ -50,7 +52,9 @@ class Mode(StrEnum):
     """To look; writes fail."""
 
 
-class Store(Inbox, Ledger, Recorder, Outbox, JobBook, Settling, Leases, Views, Whereabouts, Letters, Trail):
+class Store(
+    Inbox, Ledger, Recorder, Outbox, JobBook, Settling, Leases, Views, Whereabouts, Letters, Holds, Alarms, Trail
+):
     """Inbox, ledger, outbox, audit and leases of all systems, in one database. Thread-safe."""
 
     def __init__(self, database: Database, *, lock: FileLock | None = None, keepsake: Keepsake | None = None) -> None:
