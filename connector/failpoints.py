@@ -14,8 +14,9 @@ from enum import StrEnum
 from pathlib import Path
 
 VARIABLE = "HANDOFF_FAILPOINT"
-"""``name`` or ``name:n``: die at the n-th passage (1 is the first). ``@file``: read that from a file at each passage,
-so that a process can be doomed while it runs; passages are counted from when the file says something new."""
+"""``name`` or ``name:n``: die at the n-th passage (1 is the first); ``name:n:anything`` is the same, told apart from an
+earlier one. ``@file``: read that from a file at each passage, so that a process can be doomed while it runs; passages
+are counted from when the file says something new."""
 
 
 class Failpoint(StrEnum):
@@ -66,7 +67,7 @@ def passing(point: Failpoint) -> None:
         return
     if wanted.startswith("@"):
         wanted = _told(Path(wanted[1:]))
-    name, _, nth = wanted.partition(":")
+    name, nth, *_ = f"{wanted}::".split(":")
     if name != point.value:
         return
     with _counting:
