@@ -1,4 +1,4 @@
-"""What a CRM brings to our door by HTTP: a delivery, who is let in, and what is kept of it.
+"""What others bring to our door by HTTP: a delivery, who is let in, and what is kept of it.
 
 Not here: serving HTTP (``connector.web.hooks``), and who a vendor's delivery must be signed by (its own package).
 """
@@ -13,7 +13,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One request, whole. ``query`` is raw, without the question mark; header names are in small letters."""
+    """One request, whole. ``query`` is raw, without the question mark; header names are in small letters.
+
+    A header that came several times has all its values, with commas.
+    """
 
     method: str
     query: str
@@ -37,6 +40,7 @@ class Refusal(StrEnum):
 
     UNSIGNED = "unsigned"
     UNREADABLE = "unreadable"
+    TOO_LARGE = "too_large"
 
 
 class Refused(Exception):
@@ -49,7 +53,11 @@ class Refused(Exception):
 
 
 class Door(Protocol):
-    """Where one system's deliveries come in. Used by one thread."""
+    """Where one system's deliveries come in. Used by the event loop's thread; large deliveries are opened in others."""
+
+    def knock(self, headers: Mapping[str, str]) -> None:
+        """Judge a delivery by its headers, before its body is read. Raises `Refused` for what cannot be good."""
+        ...
 
     def open(self, delivery: Delivery) -> Mail:
         """Judge a delivery and take out what is to be kept. Raises `Refused`."""

@@ -1,7 +1,8 @@
-"""The door for what CRMs bring to us: one POST route per system, each delivery stored before it is answered.
+"""The door for what others bring to us: one POST route per system or source, each delivery stored before the answer.
 
 Not here: the status page (``app``; this listens on an address of its own, so that a proxy can open it to the world and
-nothing else), who may bring what (each adapter's `Door`), and what it means. Nothing a caller is told helps a forger.
+nothing else), who may bring what (each `Door`), who is not even read any more (``crowd``), and what it means. Nothing
+a caller is told helps a forger.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from connector.crm.hooks import Delivery, Door, Mail, Refusal, Refused
 from connector.errors import LetterboxFull
 from connector.telemetry import Telemetry
 from connector.web.commits import Commits
+from connector.web.crowd import Crowd
+from connector.web.peers import Peers
 from connector.web.server import serve_in_thread
 
 HOOKS_OPENED = "hooks.opened"
@@ -30,7 +33,11 @@ MOST_BYTES = 8 * 2**20
 and not in all of them at its longest."""
 
 MOST_IN_HAND = 32 * 2**20
-"""Bytes of all deliveries that are being read at once; whoever comes on top is asked to come again."""
+"""Bytes of all deliveries that are being read at once; whoever comes on top is asked to come again. Callers who never
+brought anything good get half of it, so that they leave room for the others."""
+
+LARGE_BYTES = 64 * 1024
+"""Bodies above this are judged in a thread: hashing them in the event loop would let everybody else wait."""
 
 MOST_CONNECTIONS = 200
 """The vendor opens ten by default (facts: HubSpot §2a); a proxy before us may keep some open."""
@@ -48,15 +55,18 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """One system's way in: the path it answers to, who is let in, and where letters go.
+    """One system's or source's way in: the path it answers to, who is let in, and where letters go.
 
-    ``post`` stores letters for good; it may block, and raises `LetterboxFull` or whatever the store does.
+    ``post`` stores letters for good; it may block, and raises `LetterboxFull` or whatever the store does. ``thanks`` is
+    the status of a success, ``most_bytes`` what one delivery may have.
     """
 
     system: str
     path: str
     door: Door
     post: Post
+    most_bytes: int | None = None
+    thanks: int = 204
 
 
 class _Turned(Exception):
@@ -69,10 +79,15 @@ class _Turned(Exception):
         self.why = why or result
 
 
-STATUSES: Mapping[Refusal, int] = {Refusal.UNSIGNED: 401, Refusal.UNREADABLE: 400}
-NO_CONTENT, NOT_FOUND, NOT_ALLOWED, TIMED_OUT, TOO_LARGE, UNAVAILABLE = 204, 404, 405, 408, 413, 503
+STATUSES: Mapping[Refusal, int] = {Refusal.UNSIGNED: 401, Refusal.UNREADABLE: 400, Refusal.TOO_LARGE: 413}
+NOT_FOUND, NOT_ALLOWED, TIMED_OUT, TOO_LARGE, TOO_MANY, UNAVAILABLE = 404, 405, 408, 413, 429, 503
 UNTOLD = frozenset({NOT_FOUND, NOT_ALLOWED})
 """Answers to whoever is no CRM at all: counted, but no line in the log."""
+
+STORED = "stored"
+OK, NO_CONTENT, REFUSED = 200, 204, 300
+RETRY_AFTER = 60
+"""Seconds: by then a caller who was slowed down has some tries again."""
 
 
 class Hooks:
@@ -86,7 +101,11 @@ class Hooks:
         writers: Executor,
         answer_seconds: float = ANSWER_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
+        peers: Peers | None = None,
     ) -> None:
+        self._peers = peers or Peers()
+        self._crowd = Crowd(monotonic)
+        self._writers = writers
         self._entrances = {each.path: each for each in entrances}
         self._commits = {each.system: Commits(each.post, writers) for each in entrances}
         self._telemetry = telemetry
@@ -102,11 +121,17 @@ class Hooks:
         began = self._monotonic()
         entrance = self._entrances.get(scope["path"])
         system = entrance.system if entrance else ""
+        source = self._peers.source(scope)
         try:
-            result = await self._take(entrance, scope, receive)
-            status = NO_CONTENT
+            known = self._welcome(source)
+            result = await self._take(entrance, scope, receive, known=known)
+            status = entrance.thanks if entrance else NOT_FOUND
+            if result == STORED:
+                self._crowd.was_good(source)
         except _Turned as turned:
             status, result = turned.status, turned.result
+            if status not in (TOO_MANY, UNAVAILABLE):
+                self._crowd.was_bad(source)
             if status not in UNTOLD:
                 self._tell(system, turned)
         self._telemetry.deliveries.labels(system=system, result=result).inc()
@@ -114,38 +139,53 @@ class Hooks:
             self._telemetry.delivery_seconds.labels(system=system).observe(self._monotonic() - began)
         await _answer(send, status)
 
-    async def _take(self, entrance: Entrance | None, scope: Scope, receive: Receive) -> str:
+    def _welcome(self, source: str) -> bool:
+        """Whether somebody is known to bring good things. Raises `_Turned` for one who only brought what is refused."""
+        if not self._crowd.may_try(source):
+            raise _Turned(TOO_MANY, "slowed", "too much from there was refused")
+        return self._crowd.is_known(source)
+
+    async def _take(self, entrance: Entrance | None, scope: Scope, receive: Receive, *, known: bool) -> str:
         """Let one delivery in; returns how it went. Raises `_Turned`."""
         if entrance is None:
             raise _Turned(NOT_FOUND, "elsewhere")
         if scope["method"] != "POST":
             raise _Turned(NOT_ALLOWED, "elsewhere")
         until = asyncio.get_running_loop().time() + self._answer_seconds
-        mail = await self._admit(entrance, scope, receive, until=until)
+        mail = await self._admit(entrance, scope, receive, until=until, known=known)
         self._telemetry.letters.labels(system=entrance.system, result="foreign").inc(mail.foreign)
         if mail.again:
             return "again"
         await self._store(entrance, mail, until=until)
         entrance.door.kept(mail)
         self._telemetry.letters.labels(system=entrance.system, result="stored").inc(len(mail.letters))
-        return "stored"
+        return STORED
 
-    async def _admit(self, entrance: Entrance, scope: Scope, receive: Receive, *, until: float) -> Mail:
+    async def _admit(self, entrance: Entrance, scope: Scope, receive: Receive, *, until: float, known: bool) -> Mail:
         """What of one delivery is to be kept. Raises `_Turned`."""
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        body = await self._read(receive, declared=headers.get("content-length", ""), until=until)
-        query = scope["query_string"].decode("latin-1")
+        headers = _headers(scope)
+        most = entrance.most_bytes or MOST_BYTES
+        room = MOST_IN_HAND if known else MOST_IN_HAND // 2
         try:
-            return entrance.door.open(Delivery("POST", query, headers, body))
+            # Before the body is read: most of what is forged is not worth that.
+            entrance.door.knock(headers)
+            declared = headers.get("content-length", "")
+            body = await self._read(receive, declared=declared, until=until, most=most, room=room)
+            delivery = Delivery("POST", scope["query_string"].decode("latin-1"), headers, body)
+            if len(body) <= LARGE_BYTES:
+                return entrance.door.open(delivery)
+            return await asyncio.get_running_loop().run_in_executor(self._writers, entrance.door.open, delivery)
         except Refused as refused:
             raise _Turned(STATUSES[refused.refusal], refused.refusal.value, refused.why) from refused
+        except _Turned:
+            raise
         except Exception as error:  # the clock may be the database's, and away; it must be brought again
             raise _Turned(UNAVAILABLE, "failed", type(error).__name__) from error
 
-    async def _read(self, receive: Receive, *, declared: str, until: float) -> bytes:
+    async def _read(self, receive: Receive, *, declared: str, until: float, most: int, room: int) -> bytes:
         """The body, given up as soon as it is too large, whether its length was told or not. Raises `_Turned`."""
-        if declared.isdecimal() and int(declared) > MOST_BYTES:
-            raise _Turned(TOO_LARGE, "too_large", f"{declared} bytes")
+        if declared.isdecimal() and int(declared[:20]) > most:
+            raise _Turned(TOO_LARGE, "too_large", f"{declared[:20]} bytes")
         parts: list[bytes] = []
         size = 0
         try:
@@ -158,9 +198,9 @@ class Hooks:
                     size += len(part)
                     self._in_hand += len(part)
                     parts.append(part)
-                    if size > MOST_BYTES:
-                        raise _Turned(TOO_LARGE, "too_large", f"more than {MOST_BYTES} bytes")
-                    if self._in_hand > MOST_IN_HAND:
+                    if size > most:
+                        raise _Turned(TOO_LARGE, "too_large", f"more than {most} bytes")
+                    if self._in_hand > room:
                         raise _Turned(UNAVAILABLE, "busy", "too many deliveries at once")
                     if not message.get("more_body", False):
                         return b"".join(parts)
@@ -190,16 +230,22 @@ class Hooks:
             return
         self._told[key] = now + QUIET_SECONDS
         if turned.status == UNAVAILABLE:
-            log.error(DELIVERY_LOST, system=system, why=turned.why, next="the CRM brings it again later")
+            log.error(DELIVERY_LOST, system=system, why=turned.why, next="the sender brings it again later")
         else:
             log.warning(DELIVERY_REFUSED, system=system, why=turned.why, status=turned.status)
 
 
-def open_hooks(entrances: Sequence[Entrance], telemetry: Telemetry, *, host: str, port: int) -> Callable[[], None]:
-    """Serve the door until the returned function is called. Raises `UserError` when the port is taken."""
-    writers = ThreadPoolExecutor(max(1, len(entrances)), thread_name_prefix="letters")
-    app = Hooks(entrances, telemetry, writers=writers)
-    stop = serve_in_thread(app, host=host, port=port, key="web.hooks_port", most=MOST_CONNECTIONS)
+def open_hooks(
+    entrances: Sequence[Entrance], telemetry: Telemetry, *, host: str, port: int, proxies: Sequence[str] = ()
+) -> Callable[[], None]:
+    """Serve the door until the returned function is called. Raises `UserError` when the port is taken.
+
+    ``proxies``: networks whose word counts about who the caller is.
+    """
+    writers = ThreadPoolExecutor(max(2, len(entrances)), thread_name_prefix="letters")
+    peers = Peers(proxies)
+    app = Hooks(entrances, telemetry, writers=writers, peers=peers)
+    stop = serve_in_thread(app, host=host, port=port, key="web.hooks_port", most=MOST_CONNECTIONS, peers=peers)
     log.info(HOOKS_OPENED, host=host, port=port, paths=[each.path for each in entrances])
 
     def close() -> None:
@@ -209,13 +255,26 @@ def open_hooks(entrances: Sequence[Entrance], telemetry: Telemetry, *, host: str
     return close
 
 
+def _headers(scope: Scope) -> dict[str, str]:
+    """By name; what came several times as one list, which then is neither a good signature nor a good stamp."""
+    found: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
+
+
 async def _answer(send: Send, status: int) -> None:
     """No body. After a refusal the connection is closed, for the rest of a body may still be on its way."""
     headers = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
-    if status != NO_CONTENT:
+    if not OK <= status < REFUSED:
         headers += [(b"content-length", b"0"), (b"connection", b"close")]
+    elif status != NO_CONTENT:
+        headers.append((b"content-length", b"0"))
     if status == NOT_ALLOWED:
         headers.append((b"allow", b"POST"))
+    if status == TOO_MANY:
+        headers.append((b"retry-after", str(RETRY_AFTER).encode()))
     start: Message = {"type": "http.response.start", "status": status, "headers": headers}
     await send(start)
     await send({"type": "http.response.body", "body": b""})

@@ -41,13 +41,13 @@ class Peers:
                     break
         return _name(address)
 
+    def caller(self, peer: object) -> str:
+        """The name a connection's own address is counted under; empty for a proxy, which is not counted."""
+        address = _address(peer[0] if isinstance(peer, tuple) and peer else "")
+        return "" if self._is_proxy(address) else _name(address)
+
     def _is_proxy(self, address: IPv4Address | IPv6Address | None) -> bool:
         return address is not None and any(address in network for network in self._networks)
-
-
-def peer_name(peer: object) -> str:
-    """The name a connection's own address is counted under."""
-    return _name(_address(peer[0] if isinstance(peer, tuple) and peer else ""))
 
 
 def only(scope: Scope, name: str) -> str:

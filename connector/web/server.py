@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from connector.errors import Problem, UserError
 from connector.web.patience import Impatient, Seldom
+from connector.web.peers import Peers
 
 STOP_WAIT = 5.0
 
@@ -25,9 +26,17 @@ class _Quiet(uvicorn.Server):
 
 
 def serve_in_thread(
-    app: ASGIApp, *, host: str, port: int, key: str = "web.port", most: int | None = None
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    key: str = "web.port",
+    most: int | None = None,
+    peers: Peers | None = None,
 ) -> Callable[[], None]:
     """Serve until the returned function is called. ``most``: connections at once; more are answered 503.
+
+    ``peers`` knows the proxies, which may open more connections than others.
 
     Raises `UserError` that names the setting ``key`` when the port is taken.
     """
@@ -47,7 +56,7 @@ def serve_in_thread(
             ws="none",
             # Whose word counts about who calls is for config to say, not for whoever sits on this machine.
             proxy_headers=False,
-            http=Impatient,
+            http=Impatient.trusting(peers or Peers()),
             limit_concurrency=most,
         )
     )

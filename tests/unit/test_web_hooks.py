@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -26,10 +26,11 @@ from connector.errors import LetterboxFull, UserError
 from connector.handoff.model import SystemName
 from connector.store import Store, open_store
 from connector.telemetry import Telemetry
-from connector.web import hooks
+from connector.web import crowd, hooks
 from connector.web.commits import Commits
 from connector.web.hooks import Entrance, Hooks, open_hooks
 from connector.web.patience import QUIET_SECONDS, Impatient, Seldom
+from connector.web.peers import Peers
 from connector.web.server import serve_in_thread
 
 T = TypeVar("T")
@@ -291,15 +292,18 @@ def test_each_system_has_a_door_and_a_secret_of_its_own(gate: Gate) -> None:
 
 # limits
 
+SIGNED = "".join(f"{name}: {value}\r\n" for name, value in signed(b"another body").items())
+"""What passes for good until the body is there."""
+
 
 def test_a_body_that_tells_it_is_too_large_is_refused_unread(gate: Gate) -> None:
-    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {hooks.MOST_BYTES + 1}\r\n\r\n"
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\n{SIGNED}Content-Length: {hooks.MOST_BYTES + 1}\r\n\r\n"
     assert gate.raw(head.encode()).startswith(b"HTTP/1.1 413")
 
 
 def test_a_body_that_does_not_end_is_given_up(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hooks, "MOST_BYTES", 100_000)
-    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\n{SIGNED}Transfer-Encoding: chunked\r\n\r\n"
     chunk = b"8000\r\n" + b"[" * 0x8000 + b"\r\n"
     assert gate.raw(head.encode(), *[chunk] * 4).startswith(b"HTTP/1.1 413")
     assert gate.post(as_body(an_event())) == 204, "the next is served"
@@ -314,7 +318,7 @@ def test_too_many_bodies_at_once_are_sent_away(gate: Gate, monkeypatch: pytest.M
 
 def test_a_body_that_does_not_come_is_not_waited_for(gate: Gate) -> None:
     with a_gate(gate.store, answer_seconds=0.05) as hasty:
-        head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n["
+        head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\n{SIGNED}Content-Length: 10\r\n\r\n["
         assert hasty.raw(head.encode()).startswith(b"HTTP/1.1 408")
 
 
@@ -356,6 +360,80 @@ def test_what_is_no_http_fills_no_log() -> None:
 def test_a_port_that_is_taken_is_said_by_its_key(gate: Gate) -> None:
     with pytest.raises(UserError, match=r"web\.hooks_port: cannot listen on 127\.0\.0\.1:\d+: Address already in use"):
         open_hooks([], gate.telemetry, host="127.0.0.1", port=gate.port)
+
+
+def test_what_cannot_be_good_is_refused_before_its_body_came(gate: Gate) -> None:
+    for headers in ("", SIGNED.replace("X-HubSpot-Signature-v3: ", "X-HubSpot-Signature-v3: x"), SIGNED + SIGNED):
+        head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: 1000000\r\n\r\n"
+        assert gate.raw(head.encode()).startswith(b"HTTP/1.1 401"), headers
+
+
+def test_a_header_that_came_twice_is_none(gate: Gate) -> None:
+    body = as_body(an_event())
+    twice = "".join(f"{name}: {value}\r\n" * 2 for name, value in signed(body).items() if name.startswith("X-"))
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\n{twice}Content-Length: {len(body)}\r\n\r\n"
+    assert gate.raw(head.encode() + body).startswith(b"HTTP/1.1 401")
+    assert gate.letters == []
+
+
+def test_a_large_delivery_is_judged_like_a_small_one(gate: Gate) -> None:
+    body = as_body(an_event(objectId=8, propertyValue="x" * hooks.LARGE_BYTES))
+    assert gate.post(body) == 204
+    assert gate.post(body, signed(body, secret="another")) == 401
+    assert gate.post(b"[" * hooks.LARGE_BYTES * 2) == 400
+    assert [letter["objectId"] for letter in gate.letters] == [8]
+
+
+def test_whoever_brings_only_what_is_refused_is_no_longer_read(gate: Gate) -> None:
+    """A stranger is slowed down; whoever brought something good goes on, be it by the same way as a flood."""
+    now = [0.0]
+    body = as_body(an_event())
+    with a_gate(gate.store, monotonic=lambda: now[0]) as fresh:
+        refused = [fresh.post(body, {}) for _ in range(crowd.BURST + 5)]
+        assert refused == [401] * crowd.BURST + [429] * 5
+        assert fresh.post(body) == 429, "nobody knows it was good"
+        now[0] += crowd.BURST / crowd.PER_SECOND
+        assert fresh.post(body) == 204
+        assert {fresh.post(body, {}) for _ in range(crowd.BURST + 5)} == {401}
+        assert fresh.post(as_body(an_event(objectId=2))) == 204
+        assert fresh.counted("slowed") == 6
+
+
+def test_callers_behind_a_trusted_proxy_are_told_apart(gate: Gate) -> None:
+    body = as_body(an_event())
+    flood, honest = {"X-Forwarded-For": "198.51.100.7, 203.0.113.9"}, {"X-Forwarded-For": "203.0.113.9, 192.0.2.1"}
+    with a_gate(gate.store, peers=Peers(["127.0.0.0/8"])) as behind:
+        assert [behind.post(body, flood) for _ in range(crowd.BURST + 1)][-1] == 429
+        assert behind.post(body, signed(body) | honest) == 204, "what a caller writes in front of it counts for nothing"
+
+
+def test_all_strangers_together_are_slowed_down(gate: Gate) -> None:
+    now = [0.0]
+    many = crowd.Crowd(lambda: now[0])
+    many.was_good("the vendor")
+    for each in range(crowd.ALL_BURST):
+        many.was_bad(f"198.51.{each // 250}.{each % 250}")
+    assert not many.may_try("203.0.113.1")
+    assert many.may_try("the vendor")
+    now[0] += crowd.GOOD_FOR + 1
+    assert not many.is_known("the vendor")
+    assert many.may_try("203.0.113.1")
+
+
+def test_one_caller_cannot_take_all_connections(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Impatient, "most_per_peer", 3)
+    with ExitStack() as open_now:
+        lines = [open_now.enter_context(socket.create_connection(("127.0.0.1", gate.port), 10)) for _ in range(3)]
+        assert gate.raw() == b"", "the fourth is cut at once"
+        lines.pop().close()
+        lines.pop().close()
+        body = as_body(an_event())
+        deadline = time.monotonic() + 10
+        while True:  # until the server noticed that one went
+            with suppress(ConnectionError, http.client.HTTPException):
+                assert gate.post(body) == 204
+                break
+            assert time.monotonic() < deadline
 
 
 # when it cannot be stored

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -48,6 +48,13 @@ class HubSpotDoor:
         self._now = now
         self._monotonic = monotonic
         self._seen: OrderedDict[str, float] = OrderedDict()
+
+    def knock(self, headers: Mapping[str, str]) -> None:
+        """Whether there is a signature and a fresh stamp at all. Raises `Refused`."""
+        given, stamp = headers.get(signature.SIGNATURE, ""), headers.get(signature.TIMESTAMP, "")
+        flaw = signature.untimely(given, stamp, now=self._now())
+        if flaw is not None:
+            raise Refused(Refusal.UNSIGNED, flaw.value)
 
     def open(self, delivery: Delivery) -> Mail:
         """The events of a delivery, each as a letter. Raises `Refused`."""

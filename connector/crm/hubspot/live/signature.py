@@ -26,6 +26,9 @@ OLDEST = timedelta(minutes=5)
 AHEAD = timedelta(seconds=60)
 """How far a stamp may lie in the future: this machine's clock may be a little behind. The vendor names no limit."""
 
+DIGEST = re.compile(r"\A[A-Za-z0-9+/]{43}=\Z")
+"""32 bytes in base64 (facts: HubSpot §2b)."""
+
 MILLIS = re.compile(r"\A[0-9]{1,15}\Z")
 DECODED = re.compile("%(3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.I)
 """What the vendor decodes before it signs, and nothing else (facts: HubSpot §2b)."""
@@ -53,8 +56,10 @@ class Signed:
 
 def signature_of(secret: str, method: str, uri: str, body: bytes, timestamp: str) -> str:
     """The signature a request must bear; ``uri`` whole and decoded, ``timestamp`` as sent."""
-    message = f"{method}{uri}".encode() + body + timestamp.encode()
-    return b64encode(hmac.new(secret.encode(), message, hashlib.sha256).digest()).decode()
+    mac = hmac.new(secret.encode(), f"{method}{uri}".encode(), hashlib.sha256)
+    mac.update(body)
+    mac.update(timestamp.encode())
+    return b64encode(mac.digest()).decode()
 
 
 def decoded(uri: str) -> str:
@@ -73,18 +78,26 @@ def addresses(configured: str, query: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(decoded(each) for each in (asked, configured)))
 
 
+def untimely(given: str, stamp: str, *, now: datetime) -> Flaw | None:
+    """What is wrong before the body is looked at: no signature of the right shape, or an old stamp."""
+    if not given or not MILLIS.match(stamp):
+        return Flaw.MISSING
+    age = now.timestamp() - int(stamp) / 1000
+    if age > OLDEST.total_seconds():
+        return Flaw.STALE
+    if age < -AHEAD.total_seconds():
+        return Flaw.FUTURE
+    return None if DIGEST.match(given) else Flaw.WRONG
+
+
 def flaw(signed: Signed, *, configured: str, secrets: Sequence[str], now: datetime) -> Flaw | None:
     """What is wrong; None when one of the secrets signed it for the configured address within the last five minutes.
 
     Every secret and address is tried, so that how long it takes says nothing of which came near.
     """
-    if not signed.signature or not MILLIS.match(signed.timestamp):
-        return Flaw.MISSING
-    age = now.timestamp() - int(signed.timestamp) / 1000
-    if age > OLDEST.total_seconds():
-        return Flaw.STALE
-    if age < -AHEAD.total_seconds():
-        return Flaw.FUTURE
+    late = untimely(signed.signature, signed.timestamp, now=now)
+    if late is not None:
+        return late
     given = signed.signature.encode("utf-8", "surrogatepass")
     good = False
     for secret in secrets:
