@@ -40,7 +40,8 @@ from connector.settings import (
     Vendor,
 )
 from connector.store import Mode as StoreMode
-from connector.store import Store, Upgraded, failure, in_use, migrate, open_store
+from connector.store import Store, Upgraded, address, backup, failure, in_use, migrate, open_store
+from connector.store.backup import Copy
 from connector.telemetry import Telemetry
 from connector.web.status import Status, Watched, read_status, unreadable_status, with_trouble
 
@@ -112,6 +113,32 @@ def migrate_store(config: Path, *, after: bool) -> Upgraded:
     """Bring the store's schema up to date and say what was done and what is left. Raises `UserError`."""
     settings, _ = load_all(config)
     return migrate(settings.store_url.get_secret_value(), clock=SystemClock(), after=after)
+
+
+def back_up(config: Path, target: Path) -> Copy:
+    """Copy the store a config names into one file. Raises `UserError`."""
+    settings, _ = load_all(config)
+    url, path = address(settings.store_url.get_secret_value())
+    return backup.back_up(url, path, target, clock=SystemClock())
+
+
+def look_into_backup(source: Path) -> Copy:
+    """What a copy holds. Raises `UserError` for a file that is none."""
+    return backup.look_into(source, clock=SystemClock())
+
+
+def restore(config: Path, source: Path, *, say: Callable[[str], None]) -> Path | None:
+    """Put a copy in the store's place; returns where what was there is kept. Raises `UserError`."""
+    settings, _ = load_all(config)
+    url, path = address(settings.store_url.get_secret_value())
+    named = f"before-restore-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    aside = path.with_name(f"{path.name}.{named}") if path else settings.daemon.state / f"{named}.db"
+    return backup.put_back(url, path, source, aside=aside, clock=SystemClock(), say=say)
+
+
+def state_folder(config: Path) -> Path:
+    """Where a config keeps what must last. Raises `UserError`."""
+    return load_all(config)[0].daemon.state
 
 
 def build_crm(settings: SystemSettings, crm_map: CrmMap, *, wires: Wires) -> CRM:

@@ -31,6 +31,8 @@ COMMANDS = {
     "webhooks": "connector.cli.webhooks",
     "status": "connector.cli.status",
     "retry": "connector.cli.retry",
+    "backup": "connector.cli.backup",
+    "restore": "connector.cli.restore",
     "migrate": "connector.cli.migrate",
 }
 """Command name -> the module whose ``command`` function it is. The order is the order of ``--help``."""

@@ -36,6 +36,7 @@ FAILED = "pass.failed"
 SYSTEM_CONNECTED = "system.connected"
 CHECK_FOUND = "check.found"
 REBUILD_SEEN = "ledger.rebuilt"
+LEDGER_OLD = "ledger.aged"
 LIVE_DOUBTED = "live.doubted"
 
 PASS_LEASE = 60.0
@@ -96,6 +97,7 @@ def run_pass(shared: Shared, system: System, *, occasion: Occasion = Occasion.TI
         _tell_trouble(shared, system, "")
         system.last_pass = shared.clock.now()
         shared.store.set_cursor(system.name, LAST_PASS, system.last_pass.isoformat())
+        shared.store.note_age()
         shared.telemetry.passes.labels(system=system.name, result="done").inc()
         shared.telemetry.pass_seconds.labels(system=system.name).observe(time.monotonic() - began)
         shared.telemetry.looks.labels(system=system.name).inc(result.looked)
@@ -273,6 +275,8 @@ def connect(shared: Shared, system: System) -> None:
     if shared.store.baseline(system.name) is None:
         shared.store.set_baseline(system.name, first_baseline(shared, system))
         passing(Failpoint.BASELINE_SET)
+    if shared.store.grown_old():
+        log.warning(LEDGER_OLD, next="values that people changed in fields the connector keeps are written over once")
     rescue(shared, system)
     # The ledger may be an old copy: what it says is still to be sent may long have been. Those deals are read first.
     look_again(shared, system, shared.store.waiting(system.name), reason="the daemon started with writes to send")

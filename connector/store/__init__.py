@@ -35,7 +35,7 @@ from connector.store.rows import (
     Unsure,
 )
 from connector.store.states import State
-from connector.store.store import Mode, Store, failure, in_use, migrate, open_store
+from connector.store.store import Mode, Store, address, failure, in_use, migrate, open_store
 from connector.store.upgrade import Step, Upgraded
 from connector.store.views import AuditView, CoverageCount, HandoffView
 
@@ -83,6 +83,7 @@ __all__ = [
     "Turn",
     "Unsure",
     "Upgraded",
+    "address",
     "failure",
     "in_use",
     "migrate",

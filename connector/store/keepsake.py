@@ -1,7 +1,8 @@
-"""When acting began, kept in a small file beside the SQLite database, so that it outlives the database.
+"""What outlives the SQLite database, in a small file beside it: when acting began, and how far the audit trail was.
 
-Not here: anything that is read while the database is there. A lost ledger is rebuilt from the CRM, but the CRM cannot
-tell when acting began before the first handoff was finished; without that, a win in flight would count as an old one.
+Not here: anything that is read while the database is there and is the latest. A lost ledger is rebuilt from the CRM,
+but the CRM cannot tell when acting began before the first handoff was finished; without that, a win in flight would
+count as an old one. And nothing in an old copy of a ledger tells that it is old.
 """
 
 from __future__ import annotations
@@ -12,8 +13,12 @@ import os
 import threading
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from connector.handoff.model import SystemName
+
+TRAIL = "trail of all"
+"""Under which name the last audit row stands; no system can be called so (names have no blanks)."""
 
 
 class Keepsake:
@@ -32,16 +37,28 @@ class Keepsake:
 
     def keep(self, system: SystemName, at: datetime) -> None:
         """Write it down; the file is replaced whole, so a crash leaves the old one or the new one."""
+        self._put(system, at.isoformat())
+
+    def trail(self) -> int:
+        """The number of the last audit row that is known to have been written; 0 when the file does not say."""
+        found = self._all().get(TRAIL)
+        return found if isinstance(found, int) else 0
+
+    def keep_trail(self, number: int) -> None:
+        """Write down the number of the last audit row."""
+        self._put(TRAIL, number)
+
+    def _put(self, name: str, value: object) -> None:
         # Systems connect at the same time, each in its own thread.
         with self._gate:
             draft = self._path.with_suffix(".draft")
             with draft.open("w", encoding="utf-8") as file:
-                json.dump({**self._all(), system: at.isoformat()}, file)
+                json.dump({**self._all(), name: value}, file)
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self._path)
 
-    def _all(self) -> dict[str, str]:
+    def _all(self) -> dict[str, Any]:
         with contextlib.suppress(OSError, ValueError):
             found = json.loads(self._path.read_text(encoding="utf-8"))
             if isinstance(found, dict):

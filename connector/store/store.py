@@ -6,6 +6,7 @@ Not here: what its methods do; each is in the part that names it (``inbox``, ``l
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +22,7 @@ from connector.clock import Clock
 from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
 from connector.store import upgrade
+from connector.store.age import Age
 from connector.store.alarms import Alarms
 from connector.store.database import Database, journal_mode
 from connector.store.filelock import FileLock, second_process
@@ -39,6 +41,10 @@ from connector.store.views import Views
 from connector.store.whereabouts import Whereabouts
 
 
+NOTE_SECONDS = 60.0
+"""How often the note beside the database is brought up to date: an old copy that lacks less is not known as one."""
+
+
 class Mode(StrEnum):
     """What a store is opened for."""
 
@@ -53,7 +59,7 @@ class Mode(StrEnum):
 
 
 class Store(
-    Inbox, Ledger, Recorder, Outbox, JobBook, Settling, Leases, Views, Whereabouts, Letters, Holds, Alarms, Trail
+    Age, Inbox, Ledger, Recorder, Outbox, JobBook, Settling, Leases, Views, Whereabouts, Letters, Holds, Alarms, Trail
 ):
     """Inbox, ledger, outbox, audit and leases of all systems, in one database. Thread-safe."""
 
@@ -61,6 +67,7 @@ class Store(
         super().__init__(database)
         self._lock = lock
         self._keepsake = keepsake
+        self._note_due = 0.0
 
     def set_baseline(self, system: SystemName, at: datetime) -> None:
         """Act on wins from this time on; also kept beside the database, for when that is lost."""
@@ -71,6 +78,24 @@ class Store(
     def started_before(self, system: SystemName) -> datetime | None:
         """When acting began, as the file beside a lost database remembers it; None on a true first run."""
         return self._keepsake.started(system) if self._keepsake is not None else None
+
+    def note_age(self) -> None:
+        """Write down beside the database how far it is, once a minute at most."""
+        if self._keepsake is None or time.monotonic() < self._note_due:
+            return
+        self._note_due = time.monotonic() + NOTE_SECONDS
+        last = self.last_entry()
+        if last > self._keepsake.trail():
+            self._keepsake.keep_trail(last)
+
+    def grown_old(self) -> bool:
+        """Whether this is an earlier copy of the database that was at work here last; if so, what was last written to
+        the CRM is forgotten, because a value written since would look like a person's."""
+        if self._keepsake is None or self._keepsake.trail() <= self.last_entry():
+            return False
+        self.forget_written()
+        self._keepsake.keep_trail(self.last_entry())
+        return True
 
     @property
     def single_process(self) -> bool:
@@ -126,6 +151,12 @@ def in_use(url: str) -> bool:
         return True
     lock.release()
     return False
+
+
+def address(url: str) -> tuple[URL, Path | None]:
+    """Where a store is: its URL with the driver it is reached by, and the file for SQLite. Raises UserError."""
+    parsed = _parse(url)
+    return parsed, _file(parsed)
 
 
 def _parse(url: str) -> URL:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,3 +48,35 @@ def test_a_spoiled_note_is_no_note(tmp_path: Path) -> None:
         store.set_baseline(SF, AT)
         assert store.started_before(SF) == AT
         store.close()
+
+
+def test_an_old_copy_of_the_database_is_known_and_forgets_what_was_last_written(tmp_path: Path) -> None:
+    """Or the values written since would look like people's edits, and be left alone for ever."""
+    file = tmp_path / "handoff.db"
+    store = open_store(f"sqlite:///{file}", clock=ManualClock(AT))
+    store.set_baseline(SF, AT)
+    store.pause(SF, until=AT, reason="an entry in the trail")
+    store.note_age()
+    store.close()
+    copy = file.read_bytes()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("INSERT INTO written VALUES ('sf', 'deal', 'D1', 'percent', '100')")
+        connection.commit()
+
+    same = open_store(f"sqlite:///{file}", clock=ManualClock(AT))
+    assert not same.grown_old(), "a restart is no restore"
+    same.pause(SF, until=AT, reason="one more")
+    same.note_age()
+    same.close()
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as connection:
+        (tmp_path / "copy.db").write_bytes(copy)
+        connection.execute("INSERT INTO written VALUES ('sf', 'deal', 'D1', 'percent', '50')")
+        connection.commit()
+    file.write_bytes((tmp_path / "copy.db").read_bytes())
+
+    old = open_store(f"sqlite:///{file}", clock=ManualClock(AT))
+    assert old.grown_old()
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT count(*) FROM written").fetchone() == (0,)
+    assert not old.grown_old(), "once is enough"
+    old.close()
