@@ -68,11 +68,16 @@ class Telemetry:
             "budget_refusals", "Calls a vendor refused because a rate or quota was used up", "system", "budget"
         )
         self.paused = self._gauge("paused", "1 while a system is paused", "system")
+        self.held_deals = self._gauge("held_deals", "Deals held by the mass-change stop, which wait for a person", "system")
+        self.mass_stops = self._counter("mass_held", "Deals the mass-change stop held, by sort", "system", "sort")
+        self.alarms = self._gauge("alarms", "Alarms that stand", "system")
+        self.oldest_parked = self._gauge("oldest_parked_seconds", "Age of the longest parked write", "system")
         self.last_pass = self._gauge("last_pass_timestamp_seconds", "When a pass last went through", "system")
         self.live_lines = self._gauge("live_lines", "Live lines on which changes are heard as they happen", "system")
         self.hints = self._counter("hints", "Records that a live line told of", "system")
         self.deliveries = self._counter("deliveries", "Requests at the webhook door, by result", "system", "result")
         self.letters = self._counter("letters", "Delivered events, by what became of them", "system", "result")
+        self.let_go = self._counter("let_go_rows", "Old rows let go of by housekeeping, by kind", "kind")
         self.letters_waiting = self._gauge("letters_waiting", "Delivered events that nobody has read yet", "system")
         self.delivery_seconds = Histogram(
             "handoff_delivery_seconds",

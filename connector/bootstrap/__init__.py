@@ -39,8 +39,8 @@ from connector.settings import (
     SystemSettings,
     Vendor,
 )
+from connector.store import Keep, Store, Upgraded, address, backup, failure, in_use, migrate, open_store
 from connector.store import Mode as StoreMode
-from connector.store import Store, Upgraded, address, backup, failure, in_use, migrate, open_store
 from connector.store.backup import Copy
 from connector.telemetry import Telemetry
 from connector.web.status import Status, Watched, read_status, unreadable_status, with_trouble
@@ -90,6 +90,7 @@ def open_runtime(config: Path, *, mode: StoreUse, console_logs: bool = False) ->
         owner=process_name(),
         send_notice=send_through(_channels(settings)),
         stopping=threading.Event(),
+        keep=_keep(settings),
     )
     systems = tuple(_system(each, settings, loaded, telemetry=telemetry, store=store) for each in settings.systems)
     return Runtime(settings, loaded, shared, systems, _watched(settings))
@@ -298,6 +299,18 @@ def _timing(settings: Settings) -> Timing:
         verify_delay=daemon.verify_seconds,
         sweep_every=daemon.sweep_minutes * 60,
         max_attempts=daemon.max_attempts,
+    )
+
+
+def _keep(settings: Settings) -> Keep:
+    days = settings.retention
+    return Keep(
+        writes=days.writes_days,
+        decisions=days.decisions_days,
+        gone=days.gone_days,
+        trail=days.trail_days,
+        letters=days.letters_days,
+        events=days.events_days,
     )
 
 

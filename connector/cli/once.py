@@ -6,12 +6,13 @@ import json
 import sys
 
 import typer
-from rich.table import Table
 
 from connector import bootstrap
 from connector.cli.app import EXIT_CRM
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
+from connector.cli.screen import PlainTable
 from connector.cli.show import console
+from connector.engine.housekeeping import keep_house
 from connector.engine.onepass import let_go, run_pass
 
 
@@ -26,6 +27,7 @@ def command(*, config: Config = DEFAULT_CONFIG, system: System = "", as_json: As
     runtime = bootstrap.open_runtime(config, mode="daemon")
     try:
         results = {each.name: run_pass(runtime.shared, each) for each in runtime.chosen(system)}
+        keep_house(runtime.shared)
     finally:
         for held in runtime.systems:
             let_go(runtime.shared, held)
@@ -37,7 +39,7 @@ def command(*, config: Config = DEFAULT_CONFIG, system: System = "", as_json: As
         }
         sys.stdout.write(json.dumps(data, indent=2) + "\n")
     else:
-        table = Table("System", "Deals looked at", "Writes confirmed", "Trouble")
+        table = PlainTable("System", "Deals looked at", "Writes confirmed", "Trouble")
         for name, each in results.items():
             table.add_row(name, str(each.looked), str(each.applied), each.error or ("paused" if each.idle else ""))
         console().print(table)

@@ -12,6 +12,7 @@ from types import FrameType
 
 import structlog
 
+from connector.engine.housekeeping import Housekeeper
 from connector.engine.listener import Listener
 from connector.engine.onepass import let_go
 from connector.engine.parts import Shared, System
@@ -49,6 +50,8 @@ def run_daemon(
     listeners = [Listener(shared, system, wake=ticks.wake) for system in systems]
     for listener in listeners:
         listener.start()
+    housekeeper = Housekeeper(shared)
+    housekeeper.start()
     log.info(DAEMON_STARTED, systems=[system.name for system in systems], poll_seconds=poll_seconds)
     try:
         arrived.wait()
@@ -58,6 +61,7 @@ def run_daemon(
         ticks.stop()
         for listener in listeners:
             listener.join()
+        housekeeper.join()
         passing(Failpoint.DRAINED)
         if stop_web:
             stop_web()

@@ -21,7 +21,7 @@ from connector.engine.live import LiveState
 from connector.handoff.model import Person, Stage, SystemName
 from connector.handoff.plan import Notify
 from connector.handoff.rulebook import Policy
-from connector.store import Store
+from connector.store import Keep, Store
 from connector.telemetry import Telemetry
 
 PEOPLE_TTL = timedelta(minutes=10)
@@ -50,6 +50,25 @@ class Timing:
     call_lease: float = 900.0
     sweep_every: float = 900.0
     max_attempts: int = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """From when on a person is asked. Numbers of deals within ``window``; 0 switches a limit off.
+
+    ``new``: handoffs that begin; ``imported``: of those, wins by one import; ``changed``: handoffs under way that gain
+    effects, and ``changed_share`` (0 to 1) of all of them. ``writes`` are those of one pass. ``parked`` is how old a
+    parked row may grow, ``silent`` how much working time may pass without what usually comes; zero switches it off.
+    """
+
+    window: timedelta = timedelta(hours=1)
+    new: int = 200
+    imported: int = 25
+    changed: int = 500
+    changed_share: float = 0.5
+    writes: int = 20_000
+    parked: timedelta = timedelta(hours=24)
+    silent: timedelta = timedelta(hours=8)
 
 
 @dataclass(slots=True)
@@ -96,7 +115,7 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all systems of one process share."""
+    """What all systems of one process share. ``alert`` tells the people who run this; None where nobody is named."""
 
     store: Store
     clock: Clock
@@ -105,6 +124,9 @@ class Shared:
     owner: str
     send_notice: SendNotice
     stopping: threading.Event
+    limits: Limits = Limits()
+    alert: SendNotice | None = None
+    keep: Keep = field(default_factory=Keep)
 
 
 def fresh_people(shared: Shared, system: System) -> Mapping[str, Person]:

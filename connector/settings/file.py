@@ -127,11 +127,14 @@ EnumOf = Field(strict=False)
 MOST_SECONDS = 86_400
 MOST_MINUTES = 1_440
 MOST_ROWS = 1_000_000
+MOST_HOURS = 10_000
 
 
 Poll = Annotated[float, BeforeValidator(_float), Field(ge=1, le=MOST_SECONDS)]
 Wait = Annotated[float, BeforeValidator(_float), Field(ge=0, le=MOST_SECONDS)]
 Minutes = Annotated[float, BeforeValidator(_float), Field(ge=1, le=MOST_MINUTES)]
+Hours = Annotated[float, BeforeValidator(_float), Field(ge=0, le=MOST_HOURS)]
+Most = Annotated[int, Field(ge=0, le=MOST_ROWS)]
 
 
 class FileSpec(BaseModel):
@@ -250,6 +253,35 @@ class NotifySpec(FileSpec):
     chat: ChatSpec | None = None
 
 
+class BrakesSpec(FileSpec):
+    """[brakes]: when to stop and ask a person. 0 switches a limit off."""
+
+    window_minutes: Minutes = 60.0
+    max_new: Most = 200
+    max_imported: Most = 25
+    max_changed: Most = 500
+    max_changed_percent: Annotated[int, Field(ge=0, le=100)] = 50
+    max_writes_per_pass: Most = 20_000
+    parked_hours: Hours = 24.0
+    silent_hours: Hours = 8.0
+    tell: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")], ...] = ()
+
+
+MOST_DAYS = 36_500
+Days = Annotated[int, Field(ge=0, le=MOST_DAYS)]
+
+
+class RetentionSpec(FileSpec):
+    """[retention]: how many days what is kept; 0 for ever."""
+
+    writes_days: Days = 90
+    decisions_days: Days = 365
+    gone_days: Days = 365
+    trail_days: Days = 730
+    letters_days: Days = 7
+    events_days: Days = 90
+
+
 class LogsSpec(FileSpec):
     """[logs]: how the log is written."""
 
@@ -266,4 +298,6 @@ class ConfigSpec(FileSpec):
     sources: tuple[SourceSpec, ...] = ()
     web: WebSpec = Field(default_factory=WebSpec)
     notify: NotifySpec = Field(default_factory=NotifySpec)
+    brakes: BrakesSpec = Field(default_factory=BrakesSpec)
+    retention: RetentionSpec = Field(default_factory=RetentionSpec)
     logs: LogsSpec = Field(default_factory=LogsSpec)

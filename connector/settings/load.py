@@ -24,11 +24,13 @@ from connector.settings.file import (
 )
 from connector.settings.mistakes import validated
 from connector.settings.model import (
+    BrakeSettings,
     ChatSettings,
     DaemonSettings,
     EmailSettings,
     LogSettings,
     NotifySettings,
+    RetentionSettings,
     Settings,
     Vendor,
 )
@@ -101,6 +103,8 @@ def _settings(desk: Desk, spec: ConfigSpec, *, file: Path, mappings: Path) -> Se
         sources=senders,
         notify=notify,
         logs=LogSettings(**spec.logs.model_dump()),
+        retention=RetentionSettings(**spec.retention.model_dump()),
+        brakes=BrakeSettings(**spec.brakes.model_dump()),
     )
 
 

@@ -212,11 +212,39 @@ class NotifySettings(Frozen):
     chat: ChatSettings | None = None
 
 
+class BrakeSettings(Frozen):
+    """When to stop and ask a person. Numbers of deals in ``window_minutes``; 0 switches a limit off.
+
+    ``tell``: addresses of who is told by mail; the chat webhook is told in any case. ``silent_hours`` are working hours.
+    """
+
+    window_minutes: float = 60.0
+    max_new: int = 200
+    max_imported: int = 25
+    max_changed: int = 500
+    max_changed_percent: int = 50
+    max_writes_per_pass: int = 20_000
+    parked_hours: float = 24.0
+    silent_hours: float = 8.0
+    tell: tuple[str, ...] = ()
+
+
 class LogSettings(Frozen):
     """How the log is written."""
 
     format: Literal["json", "console"]
     level: Literal["debug", "info", "warning", "error"]
+
+
+class RetentionSettings(Frozen):
+    """How many days what is kept; 0 for ever."""
+
+    writes_days: int = 90
+    decisions_days: int = 365
+    gone_days: int = 365
+    trail_days: int = 730
+    letters_days: int = 7
+    events_days: int = 90
 
 
 class Settings(Frozen):
@@ -230,7 +258,9 @@ class Settings(Frozen):
     web: WebSettings
     notify: NotifySettings
     logs: LogSettings
+    brakes: BrakeSettings = BrakeSettings()
     sources: tuple[SourceSettings, ...] = ()
+    retention: RetentionSettings = RetentionSettings()
 
     def system(self, name: str) -> SystemSettings:
         """The settings of one system. Raises KeyError for a name that is not in the file."""

@@ -6,9 +6,13 @@ are its own affair, apart from ``codec`` (actions and plans as JSON).
 
 from connector.store.alarms import ALARM, Alarm
 from connector.store.audit import AuditKind
+from connector.store.database import Lead, LeadLost, under
 from connector.store.holds import Gain, Gained, HeldDeal, HoldState, Pause
 from connector.store.livenote import LIVE_CURSOR, LIVE_NOTE, LiveNote
 from connector.store.outbox import RANKS
+from connector.store.quota import Quota
+from connector.store.replicas import News, Pulse, Standing
+from connector.store.retention import Keep
 from connector.store.roundnote import RoundNote, round_cursor
 from connector.store.rows import (
     CALLS,
@@ -16,7 +20,9 @@ from connector.store.rows import (
     FORESEEN,
     HOME,
     LAST_PASS,
+    LAST_SWEEP,
     LAST_TROUBLE,
+    OPENED,
     SPARING,
     Applied,
     AppliedLike,
@@ -36,57 +42,81 @@ from connector.store.rows import (
 )
 from connector.store.states import State
 from connector.store.store import Mode, Store, address, failure, in_use, migrate, open_store
+from connector.store.subject import About, Forgotten, Stored, Subject, plain_row
+from connector.store.trail import Anchor, Broken, Damage, TrailRow, Verified, Wanted, trail_data
 from connector.store.upgrade import Step, Upgraded
 from connector.store.views import AuditView, CoverageCount, HandoffView
 
 __all__ = [
     "ALARM",
-    "FORESEEN",
-    "Alarm",
-    "Gain",
-    "Gained",
-    "HeldDeal",
-    "HoldState",
-    "Pause",
     "CALLS",
     "COMPARED",
+    "FORESEEN",
     "HOME",
     "LAST_PASS",
+    "LAST_SWEEP",
     "LAST_TROUBLE",
     "LIVE_CURSOR",
     "LIVE_NOTE",
+    "OPENED",
     "RANKS",
     "SPARING",
+    "About",
+    "Alarm",
+    "Anchor",
     "Applied",
     "AppliedLike",
     "AuditKind",
     "AuditView",
+    "Broken",
     "Claimed",
     "CoverageCount",
+    "Damage",
     "Decided",
+    "Forgotten",
+    "Gain",
+    "Gained",
     "HandoffView",
+    "HeldDeal",
+    "HoldState",
     "Job",
+    "Keep",
     "Lane",
+    "Lead",
+    "LeadLost",
     "LiveNote",
     "Look",
     "Mode",
+    "News",
     "OutboxRow",
     "Park",
+    "Pause",
+    "Pulse",
+    "Quota",
     "Reread",
     "Result",
     "Retry",
     "RoundNote",
     "Settlement",
+    "Standing",
     "State",
     "Step",
     "Store",
+    "Stored",
+    "Subject",
+    "TrailRow",
     "Turn",
     "Unsure",
     "Upgraded",
+    "Verified",
+    "Wanted",
     "address",
     "failure",
     "in_use",
     "migrate",
     "open_store",
+    "plain_row",
     "round_cursor",
+    "trail_data",
+    "under",
 ]

@@ -12,10 +12,13 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -23,6 +26,10 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import StaticPool
 
 from connector.clock import Clock, SystemClock
+from connector.store.schema import lease
+
+if TYPE_CHECKING:
+    import psycopg
 
 Item = TypeVar("Item")
 
@@ -41,6 +48,41 @@ WAL_SAFE: tuple[tuple[tuple[int, int, int], tuple[int, int, int]], ...] = (
 
 CLOCK_TRUST_SECONDS = 60.0
 """How long a measured difference between this machine's clock and the database's is used before it is measured anew."""
+
+
+IDLE_SECONDS = 5
+"""How long PostgreSQL lets a transaction stand still: a process that is stopped, or cut off, in the middle of one would
+hold what it has locked for ever, and everybody else with it."""
+
+CHANNEL = "handoff"
+"""Where processes wake each other (NOTIFY). Only to be quicker: whoever hears nothing finds the same by looking."""
+
+
+
+
+class LeadLost(Exception):
+    """Another process works on this system now; what was read before is not to be written any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A lease by its name and the owner who must still have it, for what is written under it."""
+
+    name: str
+    owner: str
+
+
+_LEAD: ContextVar[Lead | None] = ContextVar("lead", default=None)
+
+
+@contextmanager
+def under(lead: Lead | None) -> Iterator[None]:
+    """What this thread writes from here on counts only while the lead is still its owner's; else it raises LeadLost."""
+    before = _LEAD.set(lead)
+    try:
+        yield
+    finally:
+        _LEAD.reset(before)
 
 
 def journal_mode(version: tuple[int, int, int] = sqlite3.sqlite_version_info[:3]) -> str:
@@ -78,6 +120,8 @@ class Database:
 
     def __init__(self, url: URL, *, clock: Clock, readonly: bool = False, journal: str | None = None) -> None:
         self.is_sqlite = url.get_backend_name() == "sqlite"
+        self.name = uuid.uuid4().hex[:12]
+        self.url = url
         in_memory = self.is_sqlite and url.database in (None, "", ":memory:")
         if self.is_sqlite:
             self._engine = _sqlite_engine(url, in_memory=in_memory, readonly=readonly, journal=journal)
@@ -106,6 +150,7 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """One transaction that may write: all of it or, when anything raises, nothing."""
         with self._write_gate, self._writer.begin() as connection:
+            self._keep_lead(connection)
             yield connection
 
     @contextmanager
@@ -114,9 +159,36 @@ class Database:
         with self._read_gate, self._reader.connect() as connection:
             yield connection
 
+    def wake(self, connection: Connection, what: str, system: str) -> None:
+        """Tell the other processes, once this transaction is committed, that there is something for a system."""
+        if not self.is_sqlite:
+            connection.execute(select(func.pg_notify(CHANNEL, f"{what} {system} {self.name}")))
+
+    def _keep_lead(self, connection: Connection) -> None:
+        """Hold the lease until the transaction ends: nobody can take it over in the middle."""
+        lead = _LEAD.get()
+        if lead is None or self.is_sqlite:
+            return
+        held = select(lease.c.name).where(lease.c.name == lead.name, lease.c.owner == lead.owner)
+        if connection.execute(held.with_for_update(read=True)).first() is None:
+            raise LeadLost(lead.name)
+
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """An insert that knows ``on_conflict_do_update`` in this database's spelling."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    def compact(self) -> None:
+        """Give back what deleted rows took. On SQLite the file is written anew, so that their bytes leave it; on
+        PostgreSQL they may be overwritten from now on. Raises what the database does where it is too busy for it."""
+        if self.is_sqlite:
+            with self._write_gate, self._engine.connect() as connection:
+                raw = connection.connection.driver_connection
+                if raw is not None:
+                    raw.execute("VACUUM")
+                    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return
+        with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.exec_driver_sql("VACUUM")
 
     def close(self) -> None:
         """Give all connections back."""
@@ -144,6 +216,12 @@ waited for until the operating system gives up, which takes hours. What the stor
 def _pg_engine(url: URL, *, readonly: bool) -> Engine:
     patience = {name: value for name, value in PG_PATIENCE.items() if name not in url.query}
     engine = create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=patience)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: psycopg.Connection, _record: object) -> None:
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'".encode())
+        connection.commit()
+
     return engine.execution_options(postgresql_readonly=True) if readonly else engine
 
 

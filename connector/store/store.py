@@ -34,12 +34,17 @@ from connector.store.lease import Leases
 from connector.store.ledger import Ledger
 from connector.store.letters import Letters
 from connector.store.outbox import Outbox
+from connector.store.productevents import ProductEvents
+from connector.store.productevents import ProductEvents
+from connector.store.quota import Quotas
 from connector.store.record import Recorder
+from connector.store.replicas import Replicas
+from connector.store.retention import Retention
 from connector.store.settle import Settling
+from connector.store.subject import Subjects
 from connector.store.trail import Trail
 from connector.store.views import Views
 from connector.store.whereabouts import Whereabouts
-
 
 NOTE_SECONDS = 60.0
 """How often the note beside the database is brought up to date: an old copy that lacks less is not known as one."""
@@ -59,7 +64,8 @@ class Mode(StrEnum):
 
 
 class Store(
-    Age, Inbox, Ledger, Recorder, Outbox, JobBook, Settling, Leases, Views, Whereabouts, Letters, Holds, Alarms, Trail
+    ProductEvents, Age, Inbox, Ledger, Recorder, Outbox, JobBook, Settling, Leases, Views, Whereabouts, Letters, Holds, Alarms, Trail,
+    Replicas, Quotas, Retention, Subjects
 ):
     """Inbox, ledger, outbox, audit and leases of all systems, in one database. Thread-safe."""
 
