@@ -356,6 +356,27 @@ policy = Table(
     Column("at", Utc, nullable=False),
 )
 
+product_event = Table(
+    "product_event",
+    metadata,
+    # In the order in which they came, for whoever reads them.
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("source", String, nullable=False),
+    # The sender's own id of it: what comes again is known by it.
+    Column("message_id", String, nullable=False),
+    Column("event", String, nullable=False),
+    Column("user_id", String),
+    Column("group_id", String),
+    # When it happened, as the sender says, and when it came.
+    Column("at", Utc, nullable=False),
+    Column("received_at", Utc, nullable=False),
+    # As it came, as JSON.
+    Column("properties", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("product_event_message", product_event.c.source, product_event.c.message_id, unique=True)
+Index("product_event_at", product_event.c.at)
+
 letter = Table(
     "letter",
     metadata,
