@@ -191,8 +191,9 @@ def _go_piecemeal(shared: Shared, system: System, *, why: str) -> None:
 
 
 def _due(shared: Shared, job: Job) -> bool:
-    """A pass begins with nothing in flight: in the only process, a job not loaded was left by one that died."""
-    left_behind = not job.loaded and shared.store.single_process
+    """A pass begins with nothing in flight: in the only process, a job not loaded was left by one that died. So was one
+    whose process has stopped saying that it lives."""
+    left_behind = not job.loaded and (shared.store.single_process or job.orphaned)
     return left_behind or job.due_at <= shared.clock.now()
 
 

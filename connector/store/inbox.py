@@ -160,6 +160,7 @@ def want_looks(database: Database, connection: Connection, system: SystemName, i
         ),
         rows,
     )
+    database.wake(connection, "looks", system)
 
 
 def _own_stamps(connection: Connection, system: SystemName, deal_ids: list[str]) -> set[tuple[str, datetime]]:

@@ -18,7 +18,7 @@ from connector.handoff.plan import Order
 from connector.store.database import Part, chunks
 from connector.store.outbox import RANKS, choose, read_row, take
 from connector.store.rows import Job, OutboxRow, Turn
-from connector.store.schema import handoff, job, outbox
+from connector.store.schema import handoff, job, outbox, replica
 from connector.store.states import OPEN, State
 
 
@@ -49,8 +49,11 @@ class JobBook(Part):
     def jobs(self, system: SystemName) -> tuple[Job, ...]:
         """The jobs of a system, the one due first at the front."""
         query = select(job).where(job.c.system == system).order_by(job.c.due_at, job.c.job_id)
+        gone = select(replica.c.owner).where(replica.c.until <= self._db.now())
         with self._db.read() as connection:
-            return tuple(_job(row) for row in connection.execute(query))
+            rows = connection.execute(query).all()
+            left = set(connection.execute(gone).scalars()) if rows else set()
+        return tuple(dataclasses.replace(_job(row), orphaned=row.owner in left) for row in rows)
 
     def job_loaded(self, system: SystemName, job_id: str, *, due_at: datetime) -> None:
         """The job is known to have been closed; ask it from ``due_at`` on."""

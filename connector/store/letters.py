@@ -76,6 +76,7 @@ class Letterbox:
         with self._db.write() as connection:
             self._find_room(connection, len(rows))
             connection.execute(insert(letter), rows)
+            self._db.wake(connection, "letters", self._system)
             passing(Failpoint.LETTER_OPEN)
         passing(Failpoint.LETTER_STORED)
         self._news.set()
@@ -96,8 +97,12 @@ class Letterbox:
                 connection.execute(delete(letter).where(letter.c.system == self._system, letter.c.id.in_(part)))
         passing(Failpoint.LETTER_DROPPED)
 
+    def rouse(self) -> None:
+        """Another process has put letters in."""
+        self._news.set()
+
     def wait(self, seconds: float) -> None:
-        """Wait for letters; those that another process puts in are only seen when the time is over."""
+        """Wait for letters; of those that another process puts in only `rouse` tells before the time is over."""
         self._news.wait(seconds)
 
     def _find_room(self, connection: Connection, wanted: int) -> None:

@@ -30,6 +30,9 @@ RANKS: Mapping[Order, int] = {order: rank for rank, order in enumerate(Order)}
 CLAIM_TRIES = 3
 """How often a claim looks for another lane when other replicas took the rows it saw."""
 
+CLAIMING = 0x636C61
+"""PostgreSQL advisory lock, one per system beside it ("cla" in ASCII): claims go one after the other."""
+
 NOTIFY_KIND = "notify"
 """The kind of rows that are messages to people."""
 
@@ -70,12 +73,30 @@ class Outbox(Part):
             now = self._db.now()
             until = now + timedelta(seconds=lease_seconds)
             with self._db.write() as connection:
-                ids = choose(connection, turn, now=now, size=size)
+                busy = self._busy(connection, lane, owner)
+                ids = choose(connection, turn, now=now, size=size, busy=busy)
                 rows = take(connection, ids, now=now, lease_owner=owner, lease_until=until)
                 passing(Failpoint.CLAIM_OPEN)
             if rows:
                 return Claimed(lane=lane, rows=rows, lease_until=until)
         return None
+
+    def _busy(self, connection: Connection, lane: Lane, owner: str) -> Collection[str]:
+        """What other processes write to right now: two calls about one record must not overtake each other.
+
+        Claims of one system go one after the other, or two of them could pick rows about the same record unseen.
+        """
+        if self._db.is_sqlite:
+            return ()
+        connection.execute(select(func.pg_advisory_xact_lock(CLAIMING, func.hashtext(lane.system))))
+        theirs = select(outbox.c.target).where(
+            outbox.c.system == lane.system,
+            outbox.c.state == State.SENDING,
+            outbox.c.kind == lane.kind,
+            outbox.c.job_id.is_(None),
+            outbox.c.lease_owner != owner,
+        )
+        return set(connection.execute(theirs).scalars())
 
     def next_turn(self, system: SystemName, *, orders: Collection[Order] = tuple(Order)) -> Turn | None:
         """The lane and order of the row that may be sent first, of these orders; None when there is none."""
@@ -249,14 +270,27 @@ def _of(turn: Turn) -> ColumnElement[bool]:
     return and_(outbox.c.rank == RANKS[turn.order], outbox.c.kind == lane.kind, outbox.c.operation == lane.operation)
 
 
-def choose(connection: Connection, turn: Turn, *, now: datetime, size: int, chars: int | None = None) -> list[int]:
-    """Ids of rows that may share a call or job, locked: at most ``size``, and ``chars`` of actions; at least one."""
+def choose(
+    connection: Connection,
+    turn: Turn,
+    *,
+    now: datetime,
+    size: int,
+    chars: int | None = None,
+    busy: Collection[str] = (),
+) -> list[int]:
+    """Ids of rows that may share a call or job, locked: at most ``size``, and ``chars`` of actions; at least one.
+
+    None is about a record in ``busy``; there may then be none.
+    """
     columns = [outbox.c.id, outbox.c.target, func.length(outbox.c.action)]
     query = _claimable(select(*columns), turn.lane.system, now).where(_of(turn))
     query = query.limit(size).with_for_update(of=outbox, skip_locked=True)
     first: dict[str, int] = {}
     held = 0
     for row_id, target, length in connection.execute(query):
+        if target in busy:
+            continue
         held += length
         if first and chars is not None and held > chars:
             break

@@ -92,6 +92,8 @@ class Recorder(Part):
             self._take_turns(connection, system, changes.assigned)
             self._answer_looks(connection, system, ordered, before=before, changes=changes, now=now)
             write_audit(connection, now, changes.audit)
+            if changes.inserts:
+                self._db.wake(connection, "rows", system)
             passing(Failpoint.RECORD_OPEN)
 
     def _put_handoffs(self, connection: Connection, rows: Sequence[dict[str, Any]], *, act: bool) -> None:

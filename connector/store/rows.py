@@ -32,6 +32,12 @@ CALLS = "calls"
 
 SPARING = "sparing"
 
+OPENED = "opened"
+"""Beside it, which process leads the system and has read again what its ledger says is still to be sent."""
+
+LAST_SWEEP = "last-sweep"
+"""Beside it, when the last sweep began to be over."""
+
 
 FORESEEN = "the last decision asked for it"
 """Why a deal is looked at whose time has come, though nothing was reported of it."""
@@ -131,6 +137,7 @@ class Job:
     """Rows handed to the receiver under its own ``id``, of which nobody knows yet what became of them.
 
     ``loaded``: it is known to have been closed. ``asked``: how often it was; ``due_at``: when it is to be next.
+    ``orphaned``: the process that was to load it is gone.
     """
 
     system: SystemName
@@ -142,6 +149,7 @@ class Job:
     asked: int
     opened_at: datetime
     due_at: datetime
+    orphaned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

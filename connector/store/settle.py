@@ -36,7 +36,7 @@ from connector.store.rows import (
     Settlement,
     Unsure,
 )
-from connector.store.schema import KEPT, effect, handoff, outbox, written
+from connector.store.schema import KEPT, effect, handoff, outbox, replica, written
 from connector.store.states import State, arrive
 from connector.store.told import last_written, told_write
 
@@ -129,16 +129,20 @@ class Settling(Part):
             self._book(connection, [_Ending(row, arrive(State.UNKNOWN, (to,)), result) for row in rows])
             return bool(rows)
 
-    def rescue(self, system: SystemName, *, all_mine: bool) -> int:
-        """Rows whose lease ran out become unknown; returns how many. Rows of a job are not among them.
+    def rescue(self, system: SystemName, *, all_mine: bool, idle: str = "") -> int:
+        """Rows whose sender is gone become unknown; returns how many. Rows of a job are not among them.
 
+        Gone is a process that has stopped saying that it lives; where nobody knows (the last release says nothing),
+        one whose lease on the row ran out. ``idle`` is a process of which the caller knows that it sends nothing.
         ``all_mine`` takes every row in ``sending``: right at the start of the only process. On PostgreSQL other
         replicas may be sending, so there it changes nothing.
         """
         now = self._db.now()
         where = [outbox.c.system == system, outbox.c.state == State.SENDING, outbox.c.job_id.is_(None)]
         if not (all_mine and self._db.is_sqlite):
-            where.append(or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now))
+            gone = select(replica.c.owner).where(replica.c.until <= now)
+            ended = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now)
+            where.append(or_(ended, outbox.c.lease_owner.in_(gone), outbox.c.lease_owner == idle))
         with self._db.write() as connection:
             ids = connection.execute(select(outbox.c.id).where(*where).order_by(outbox.c.id)).scalars().all()
             rows = [row for row in lock_rows(connection, ids) if row.state == State.SENDING]

@@ -35,7 +35,6 @@ from connector.store.ledger import Ledger
 from connector.store.letters import Letters
 from connector.store.outbox import Outbox
 from connector.store.productevents import ProductEvents
-from connector.store.productevents import ProductEvents
 from connector.store.quota import Quotas
 from connector.store.record import Recorder
 from connector.store.replicas import Replicas
@@ -64,8 +63,25 @@ class Mode(StrEnum):
 
 
 class Store(
-    ProductEvents, Age, Inbox, Ledger, Recorder, Outbox, JobBook, Settling, Leases, Views, Whereabouts, Letters, Holds, Alarms, Trail,
-    Replicas, Quotas, Retention, Subjects
+    ProductEvents,
+    Age,
+    Inbox,
+    Ledger,
+    Recorder,
+    Outbox,
+    JobBook,
+    Settling,
+    Leases,
+    Views,
+    Whereabouts,
+    Letters,
+    Holds,
+    Alarms,
+    Trail,
+    Replicas,
+    Quotas,
+    Retention,
+    Subjects,
 ):
     """Inbox, ledger, outbox, audit and leases of all systems, in one database. Thread-safe."""
 

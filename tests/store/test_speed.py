@@ -66,10 +66,11 @@ def test_claims_do_not_read_the_history(with_history: Store, url: str) -> None:
     assert claimed is not None
     assert len(claimed.rows) == 40
     asked = [one for one in statements if "outbox" in one[0]]
-    assert len(asked) == 3
+    # On PostgreSQL also what others are sending, by (system, state): as many rows as are in flight.
+    assert len(asked) == (3 if with_history.single_process else 4)
     explain = "EXPLAIN QUERY PLAN " if with_history.single_process else "EXPLAIN "
     with create_engine(url).connect() as connection:
-        for statement, parameters in asked[:2]:
+        for statement, parameters in (asked[0], asked[-2]):
             rows = connection.exec_driver_sql(explain + statement, parameters).all()
             plan = " / ".join(str(row[-1]) for row in rows)
             assert "Seq Scan" not in plan, plan
