@@ -10,8 +10,9 @@ import sys
 from importlib import import_module
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
+from connector.cli.screen import Screen, complain
 from connector.errors import CrmError, UserError
 
 EXIT_FOUND = 1
@@ -74,11 +75,14 @@ def run() -> int:
     except UserError as error:
         return _tell(error)
     except CrmError as error:
-        console = Console(stderr=True)
+        console = Screen(stderr=True, highlight=False)
         console.print(
-            f"[bold red]The CRM did not do it[/]: {error.fault.vendor_code}: {error.fault.message}", highlight=False
+            Text("The CRM did not do it", style="bold red"),
+            f": {error.fault.vendor_code}: {error.fault.message}",
+            sep="",
+            markup=False,
         )
-        console.print(f"What to do: {NEXT[error.fault.advice.value]}", highlight=False)
+        console.print(f"What to do: {NEXT[error.fault.advice.value]}")
         return EXIT_CRM
     except Exception as error:  # noqa: BLE001  # told in words, or raised again
         return _tell_failure(error)
@@ -103,17 +107,17 @@ def _tell_failure(error: Exception) -> int:
     words = failure(error)
     if not words:
         raise error
-    sys.stderr.write(
+    complain(
         f"The database failed: {words}\nWhat to do: see to its disk or server, then run it again; "
-        "nothing that was recorded is lost, and nothing is done twice.\n"
+        "nothing that was recorded is lost, and nothing is done twice."
     )
     return EXIT_FOUND
 
 
 def _tell(error: UserError) -> int:
     for problem in error.problems:
-        sys.stderr.write(f"{problem}\n")
+        complain(str(problem))
     count = len(error.problems)
     if count > 1:
-        sys.stderr.write(f"{count} problems. Nothing was changed.\n")
+        complain(f"{count} problems. Nothing was changed.")
     return EXIT_USER

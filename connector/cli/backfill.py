@@ -16,12 +16,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.progress import Progress
-from rich.table import Table
 
 from connector import bootstrap
 from connector.cli.app import EXIT_CRM, EXIT_FOUND
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config
 from connector.cli.plan import connect_for_reading
+from connector.cli.screen import PlainTable
 from connector.cli.show import console, progress_console, ways_data, ways_text
 from connector.engine import backfill as engine
 from connector.engine.onepass import connect, let_go
@@ -220,7 +220,7 @@ def _print(system: System, total: Sum, wanted: Sequence[str], *, apply: bool, se
     if total.undecided:
         out.print(f"{total.undecided} could not be decided; the log says why.")
     if total.writes:
-        table = Table("Field", "Deals")
+        table = PlainTable("Field", "Deals")
         for name in wanted:
             table.add_row(name, str(total.fields[name]))
         out.print(table)

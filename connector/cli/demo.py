@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from connector.cli import demo_parts
 from connector.cli.demo_period import play
+from connector.cli.screen import Screen
 from connector.errors import Problem, UserError
 
 MARK = ".handoff-demo"
@@ -109,7 +109,7 @@ def _held(folder: Path, *, fresh: bool) -> Iterator[None]:
 
 
 def _watch(folder: Path, ports: demo_parts.Ports, *, seed: int, poll_seconds: float) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Screen(highlight=False, soft_wrap=True)
     again = (folder / "sandbox").exists()
     console.print(
         f"Continuing the demo in {folder} ..." if again else f"Starting a new demo in {folder}; a few seconds ..."
@@ -135,7 +135,7 @@ def _until_one_ends(children: Iterable[demo_parts.Child]) -> None:
         time.sleep(LOOK_EVERY)
 
 
-def _welcome(console: Console, folder: Path, ports: demo_parts.Ports) -> None:
+def _welcome(console: Screen, folder: Path, ports: demo_parts.Ports) -> None:
     moved = "" if ports == demo_parts.WISHED else "\n(Some usual ports are taken, so these are others.)\n"
     console.print(
         WELCOME.format(sf=ports.url("sf"), hs=ports.url("hs"), web=ports.url("web"), moved=moved, folder=folder)

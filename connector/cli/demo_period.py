@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from rich.console import Console
-from rich.table import Table
 
 from connector.cli import demo_parts
 from connector.cli.floor import call_table
+from connector.cli.screen import PlainTable, Screen
 
 SYSTEMS = {"sf": "salesforce", "hs": "hubspot"}
 PERIOD_LIMIT = 900.0
@@ -29,7 +28,7 @@ PEAK_METRIC = "handoff_peak_memory_bytes"
 def play(folder: Path, ports: demo_parts.Ports, *, deals: int, seed: int, as_json: bool, poll_seconds: float) -> int:
     """Play, print, and return the exit code: 0 only if nothing was lost or doubled on either CRM."""
     began = time.monotonic()
-    tell = Console(stderr=True)
+    tell = Screen(stderr=True)
     tell.print(
         f"Playing a sales period of {deals} wins on each CRM (seed {seed}); state in {folder} ...", highlight=False
     )
@@ -58,7 +57,7 @@ def play(folder: Path, ports: demo_parts.Ports, *, deals: int, seed: int, as_jso
     return 0 if clean else 1
 
 
-def _watch(ports: demo_parts.Ports, tell: Console, *, deadline: float) -> bool:
+def _watch(ports: demo_parts.Ports, tell: Screen, *, deadline: float) -> bool:
     """Print progress until every system's period is done. False when it did not come to an end in time."""
     last = ""
     while time.monotonic() < deadline:
@@ -87,14 +86,14 @@ def _show(report: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(report, indent=2) + "\n")
         return
-    table = Table("", *SYSTEMS.values(), title="What stands in the CRMs, counted by the sandbox")
+    table = PlainTable("", *SYSTEMS.values(), title="What stands in the CRMs, counted by the sandbox")
     parts = [report[name] for name in SYSTEMS.values()]
     for key, value in parts[0].items():
         if not isinstance(value, dict | list):
             table.add_row(key, *(str(part.get(key, "")) for part in parts))
         elif isinstance(value, list):
             table.add_row(key, *(str(len(part.get(key, []))) for part in parts))
-    console = Console()
+    console = Screen()
     console.print(table)
     console.print(
         f"{report['seconds']} s, daemon's peak memory {report['peak_memory_mb']} MB, "

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 import typer
 from rich.progress import Progress as Bar
+from rich.text import Text
 
 from connector.cli.show import console, progress_console
 from connector.crm.installer import WRITES, Danger, Difference, Do, Ending, Exported, Line, Mark, Progress, Survey
@@ -66,7 +67,7 @@ def tell_plan(page: Page) -> None:
         out.print(f"  ~ {words}", markup=False)
     _tell_dangers(survey)
     for problem in survey.problems:
-        out.print(f"[bold red]To mend first[/]: {problem}", soft_wrap=True)
+        out.print(Text("To mend first", style="bold red"), f": {problem}", sep="", markup=False, soft_wrap=True)
     for words in survey.unread:
         out.print(f"Could not be read with this login: {words}", markup=False, soft_wrap=True)
     for words in survey.lacking:

@@ -7,11 +7,10 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from connector import bootstrap
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
+from connector.cli.screen import PlainTable
 from connector.cli.show import console
 
 
@@ -58,9 +57,9 @@ def command(
     if not parked:
         console().print("Nothing is parked.")
         return
-    table = Table("#", "System", "Deal", "Step", "The CRM's words")
+    table = PlainTable("#", "System", "Deal", "Step", "The CRM's words")
     for row in parked:
         words = f"{row.error.vendor_code}: {row.error.message}" if row.error else ""
-        table.add_row(str(row.id), row.system, row.deal_id, row.step, escape(words))
+        table.add_row(str(row.id), row.system, row.deal_id, row.step, words)
     console().print(table)
     console().print("Mend the cause, then: handoff retry --all, or handoff retry with the numbers.")

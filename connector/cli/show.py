@@ -10,11 +10,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from rich.console import Console, Group
-from rich.markup import escape
-from rich.table import Table
+from rich.console import Group
 from rich.text import Text
 
+from connector.cli.screen import PlainTable, Screen
 from connector.engine.ways import Way
 from connector.handoff.model import Value
 from connector.handoff.plan import Action, Finding, Notify, Patch, Plan, Upsert
@@ -109,14 +108,14 @@ def plan_data(plan: Plan) -> dict[str, Any]:
     }
 
 
-def writes_table(plans: Iterable[Plan]) -> Table:
+def writes_table(plans: Iterable[Plan]) -> PlainTable:
     """Every write the plans would make, with its reason."""
-    table = Table("Deal", "Write", "What", "Why", title="Writes that would be made", title_justify="left")
+    table = PlainTable("Deal", "Write", "What", "Why", title="Writes that would be made", title_justify="left")
     for plan in plans:
         for action in plan.actions:
             data = action_data(action)
             what = ", ".join(f"{name}={_cut(value)}" for name, value in data["values"].items())
-            table.add_row(plan.key.deal_id, f"{data['write']} {data['record']}", escape(what), escape(data["reason"]))
+            table.add_row(plan.key.deal_id, f"{data['write']} {data['record']}", what, data["reason"])
     return table
 
 
@@ -166,22 +165,24 @@ def explain(plan: Plan, *, deal_name: str) -> Group:
     return Group(*parts)
 
 
-def completeness_table(counts: Mapping[str, tuple[str, int, int]]) -> Table:
+def completeness_table(counts: Mapping[str, tuple[str, int, int]]) -> PlainTable:
     """Per required field: label, deals that have it, deals that need it."""
-    table = Table("Field", "Filled", "Of", "Share", title="Completeness of the handoff fields", title_justify="left")
+    table = PlainTable(
+        "Field", "Filled", "Of", "Share", title="Completeness of the handoff fields", title_justify="left"
+    )
     for label, filled, needed in counts.values():
         table.add_row(label, str(filled), str(needed), f"{100 * filled / needed:.1f}%" if needed else "-")
     return table
 
 
-def console() -> Console:
+def console() -> Screen:
     """Where people read: standard output, with plain text when it is no terminal."""
-    return Console(highlight=False, soft_wrap=False)
+    return Screen(highlight=False, soft_wrap=False)
 
 
-def progress_console() -> Console:
+def progress_console() -> Screen:
     """Where progress is shown: standard error, so that ``--json`` stays clean."""
-    return Console(stderr=True)
+    return Screen(stderr=True)
 
 
 def audit_data(entry: AuditView) -> dict[str, Any]:
@@ -189,45 +190,43 @@ def audit_data(entry: AuditView) -> dict[str, Any]:
     return {"at": entry.at.isoformat(), "kind": entry.kind.value, "reason": entry.reason}
 
 
-def history_table(history: Iterable[AuditView]) -> Table:
+def history_table(history: Iterable[AuditView]) -> PlainTable:
     """What the ledger remembers of a deal, oldest first."""
-    table = Table("When (UTC)", "What", "Why", title="What happened so far", title_justify="left")
+    table = PlainTable("When (UTC)", "What", "Why", title="What happened so far", title_justify="left")
     for entry in history:
-        table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.kind.value, escape(entry.reason))
+        table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.kind.value, entry.reason)
     return table
 
 
-def _findings_table(plan: Plan) -> Table:
-    table = Table("Rule", "Verdict", "Reason", title="What the rules found", title_justify="left")
+def _findings_table(plan: Plan) -> PlainTable:
+    table = PlainTable("Rule", "Verdict", "Reason", title="What the rules found", title_justify="left")
     for finding in plan.findings:
-        table.add_row(finding.rule, finding.verdict.value, escape(finding.reason))
+        table.add_row(finding.rule, finding.verdict.value, finding.reason)
     return table
 
 
-def _gate_table(finding: Finding) -> Table:
-    table = Table("Field", "Filled", "Why it is asked", title="The gate, field by field", title_justify="left")
+def _gate_table(finding: Finding) -> PlainTable:
+    table = PlainTable("Field", "Filled", "Why it is asked", title="The gate, field by field", title_justify="left")
     for check in finding.checks:
-        table.add_row(escape(check.label), "yes" if check.present else "[red]no[/]", escape(check.why))
+        table.add_row(check.label, "yes" if check.present else Text("no", style="red"), check.why)
     return table
 
 
-def _candidates_table(finding: Finding) -> Table:
-    table = Table(
+def _candidates_table(finding: Finding) -> PlainTable:
+    table = PlainTable(
         "CSM", "Accounts", "Cap", "Chosen", "Why, or why not", title="Candidates for CSM", title_justify="left"
     )
     for each in finding.assignment.candidates if finding.assignment else ():
-        table.add_row(
-            each.email, str(each.accounts), str(each.cap or "-"), "yes" if each.chosen else "", escape(each.why)
-        )
+        table.add_row(each.email, str(each.accounts), str(each.cap or "-"), "yes" if each.chosen else "", each.why)
     return table
 
 
-def _tasks_table(plan: Plan) -> Table:
-    table = Table("Step", "Subject", "Owner", "Due", "State", "Why", title="Tasks and clocks", title_justify="left")
+def _tasks_table(plan: Plan) -> PlainTable:
+    table = PlainTable(
+        "Step", "Subject", "Owner", "Due", "State", "Why", title="Tasks and clocks", title_justify="left"
+    )
     for task in plan.tasks:
-        table.add_row(
-            task.step, escape(task.subject), task.owner_email, str(task.due or "-"), task.state, escape(task.why)
-        )
+        table.add_row(task.step, task.subject, task.owner_email, str(task.due or "-"), task.state, task.why)
     return table
 
 

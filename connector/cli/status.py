@@ -7,12 +7,12 @@ import json
 import sys
 
 import typer
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from connector import bootstrap
 from connector.cli.app import EXIT_FOUND
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config
+from connector.cli.screen import PlainTable
 from connector.cli.show import console
 from connector.web.status import Status, read_status
 
@@ -37,7 +37,7 @@ def command(*, config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None
 
 def _print(status: Status) -> None:
     out = console()
-    table = Table(
+    table = PlainTable(
         "System",
         "State",
         "Mode",
@@ -51,7 +51,7 @@ def _print(status: Status) -> None:
         "Held",
     )
     for each in status.systems:
-        state = "running" if each.ok else f"[red]{escape(each.trouble)}[/]"
+        state = "running" if each.ok else Text(each.trouble, style="red")
         table.add_row(
             each.name,
             state,
@@ -77,7 +77,7 @@ def _print(status: Status) -> None:
         for line in each.rounds:
             out.print(f"{each.name}: {line}.", markup=False, highlight=False)
     if status.parked:
-        parked = Table(
+        parked = PlainTable(
             "#",
             "System",
             "Deal",
@@ -87,9 +87,9 @@ def _print(status: Status) -> None:
             title_justify="left",
         )
         for row in status.parked:
-            parked.add_row(str(row.id), row.system, row.deal_id, row.step, escape(f"{row.code} {row.message}"))
+            parked.add_row(str(row.id), row.system, row.deal_id, row.step, f"{row.code} {row.message}")
         out.print(parked)
-    decisions = Table(
+    decisions = PlainTable(
         "When (UTC)", "System", "Deal", "Phase", "Gate", "Why", title="Latest decisions", title_justify="left"
     )
     for decision in status.decisions:
@@ -99,6 +99,6 @@ def _print(status: Status) -> None:
             decision.deal_id,
             decision.phase,
             decision.gate,
-            escape("\n".join(decision.reasons)),
+            "\n".join(decision.reasons),
         )
     out.print(decisions)
