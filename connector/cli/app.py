@@ -34,6 +34,9 @@ COMMANDS = {
     "retry": "connector.cli.retry",
     "backup": "connector.cli.backup",
     "restore": "connector.cli.restore",
+    "trail": "connector.cli.trail",
+    "export": "connector.cli.export",
+    "forget": "connector.cli.forget",
     "migrate": "connector.cli.migrate",
 }
 """Command name -> the module whose ``command`` function it is. The order is the order of ``--help``."""

@@ -131,6 +131,10 @@ class Subjects(Part):
                             found[place] = found.get(place, 0) + 1
         return found
 
+    def compact(self) -> None:
+        """Let what was erased leave the file. Raises what the database does where it is too busy for it."""
+        self._db.compact()
+
     def forget(self, subject: Subject, *, by: str) -> Forgotten:
         """Erase all that is stored of an account or contact, in one transaction, and look again.
 
@@ -156,7 +160,6 @@ class Subjects(Part):
                 )
             ).scalar_one()
             erase_payloads(connection, told, because=receipt)
-        self._db.compact()
         return Forgotten(counts, receipt, proof, self.mentions(subject))
 
 
