@@ -21,7 +21,7 @@ from connector.store.database import Part
 from connector.store.schema import product_event
 
 MOST_KEPT = 2_000_000
-"""Of one source. A source that sends more than that within the retention is asked to wait, not left to fill the disk."""
+"""Of one source. One that sends more within the retention is asked to wait, not left to fill the disk."""
 
 COUNTED_FOR = 60.0
 """Seconds for which a count is trusted, apart from what came since."""
