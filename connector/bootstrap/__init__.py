@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from connector import logs
 from connector.bootstrap import hubspot, salesforce
@@ -197,24 +196,20 @@ def _start_page(runtime: Runtime) -> Stop | None:
 
 
 def _start_hooks(runtime: Runtime) -> Stop | None:
-    """The door for webhooks has an address of its own: a proxy opens it to the world, and with it nothing else."""
-    taking = [each for each in runtime.settings.systems if each.webhook_url and each.live]
-    if not taking:
+    """What others bring comes in by an address of its own: a proxy opens it to the world, and with it nothing else."""
+    settings = runtime.settings
+    if not settings.sources and not any(each.webhook_url and each.live for each in settings.systems):
         return None
-    from connector.web.hooks import Entrance, open_hooks
+    from connector.bootstrap.doors import entrances
+    from connector.web.hooks import open_hooks
 
-    store, web = runtime.shared.store, runtime.settings.web
-    crms = {each.name: each.crm for each in runtime.systems}
-    now = runtime.shared.clock.now
-    doors = [(each, DOORS[each.vendor](each, crms[SystemName(each.name)], now)) for each in taking]
+    crms: dict[str, CRM] = {each.name: each.crm for each in runtime.systems}
     return open_hooks(
-        [
-            Entrance(each.name, urlsplit(each.webhook_url).path, door, store.letterbox(SystemName(each.name)).post)
-            for each, door in doors
-        ],
+        entrances(settings, crms, runtime.shared.store, doors=DOORS),
         runtime.shared.telemetry,
-        host=web.hooks_host,
-        port=web.hooks_port,
+        host=settings.web.hooks_host,
+        port=settings.web.hooks_port,
+        proxies=settings.web.trusted_proxies,
     )
 
 
