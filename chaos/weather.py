@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 
-from chaos import weather_store
+from chaos import weather_daemon, weather_store
 from chaos.sections import Effort
 from chaos.table import Row
 
@@ -25,6 +25,8 @@ CONDITIONS: Mapping[str, Condition] = {
     "restarted": weather_store.restarted,
     "failover, asynchronous": partial(weather_store.failed_over, synchronous=False),
     "failover, synchronous": partial(weather_store.failed_over, synchronous=True),
+    "memory": weather_daemon.out_of_memory,
+    "sigterm": weather_daemon.terminated,
 }
 
 ONLY = tuple(filter(None, os.environ.get("CHAOS_WEATHER", "").split(";")))

@@ -17,7 +17,7 @@ from connector.engine.listener import Listener
 from connector.engine.onepass import let_go
 from connector.engine.parts import Shared, System
 from connector.engine.scheduler import Ticks
-from connector.engine.storetrouble import store_failed
+from connector.engine.denied import store_failed
 from connector.failpoints import Failpoint, passing
 
 DAEMON_STARTED = "daemon.started"

@@ -18,6 +18,7 @@ from connector.crm.port import (
     CRM,
 )
 from connector.engine.live import LiveState
+from connector.engine.replica import Replica
 from connector.handoff.model import Person, Stage, SystemName
 from connector.handoff.plan import Notify
 from connector.handoff.rulebook import Policy
@@ -79,8 +80,10 @@ class System:
     Until ``rests_until`` no pass is made, because the CRM asked to be left alone.
     Until ``piecemeal_until`` nothing is sent by jobs, because the CRM would not have one; ``job_failures`` counts those
     in a row that could not be opened or loaded.
-    ``store_trouble`` says why the last pass broke off over the store, and ``crashed`` that it did over a bug.
+    ``denied`` says what the machine denied the last pass, so that it broke off; ``crashed`` that a bug did that.
     ``safety_poll`` is how many seconds lie between polls of a feed that a live line stands in for.
+    ``tenure`` is the one of `Replica` in which this process last took the system over, ``opened`` whether it has read
+    again since what the ledger says is to be sent.
     """
 
     name: SystemName
@@ -99,18 +102,20 @@ class System:
     piecemeal_until: datetime | None = None
     job_failures: int = 0
     trouble: str | None = None
-    store_trouble: str = ""
+    denied: str = ""
     crashed: bool = False
     people_read: datetime | None = None
     people: Mapping[str, Person] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
     live: LiveState = field(default_factory=LiveState)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    tenure: int = 0
+    opened: bool = False
 
     @property
     def broke_off(self) -> str:
         """Why the last pass did not come to its end, which the store may be unable to say; empty when it did."""
-        return self.store_trouble or ("the last pass crashed; see the log" if self.crashed else "")
+        return self.denied or ("the last pass crashed; see the log" if self.crashed else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from connector.engine.onepass import Occasion, run_pass
 from connector.engine.parts import Shared, System
-from connector.engine.storetrouble import store_answers, store_failed
+from connector.engine.denied import memory_failed, pass_ended, store_failed
 
 TICK_CRASHED = "tick.crashed"
 
@@ -105,14 +105,13 @@ class Ticks:
         try:
             run_pass(self._shared, system, occasion=occasion)
         except Exception as error:
-            if store_failed(system, error):
+            if store_failed(system, error) or memory_failed(system, error):
                 return
             # A bug in one pass must not end the ticks of all systems; it is loud, and readiness turns red.
             system.crashed = True
             log.exception(TICK_CRASHED, system=system.name)
         else:
-            system.crashed = False
-            store_answers(system)
+            pass_ended(system)
 
     def start(self) -> None:
         """Begin ticking at once."""
