@@ -27,6 +27,7 @@ from connector.engine.rescuer import rescue
 from connector.engine.rounds import go_round
 from connector.engine.sweeper import sweep
 from connector.engine.verifier import verify
+from connector.engine.watch import look_after
 from connector.errors import Advice, CrmError
 from connector.failpoints import Failpoint, passing
 from connector.store import LAST_PASS, LAST_TROUBLE
@@ -172,6 +173,8 @@ def _steps(shared: Shared, system: System, occasion: Occasion) -> PassResult:
     if looked or applied:
         log.info(DONE, system=system.name, looked=looked, applied=applied)
     take_stock(shared, system)
+    if occasion is Occasion.TICK:
+        look_after(shared, system)
     if failed:
         raise failed[0]
     return PassResult(looked=looked, applied=applied)

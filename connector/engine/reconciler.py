@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
@@ -17,11 +17,13 @@ from connector.crm.batch import chunks
 from connector.crm.port import (
     DealFacts,
 )
+from connector.engine.masschange import Brake
 from connector.engine.parts import Shared, System, fresh_people
 from connector.errors import RowUnread
 from connector.failpoints import Failpoint, passing
 from connector.handoff.decide import decide
 from connector.handoff.model import HandoffKey, Kind, LedgerFacts, Load, Record, Snapshot
+from connector.handoff.moves import MoverKind
 from connector.handoff.plan import Noticed, Patch, Plan
 from connector.store import Decided, Look
 
@@ -47,25 +49,39 @@ log = structlog.get_logger()
 def reconcile(shared: Shared, system: System) -> int:
     """Look at the deals that are due, one batch. Returns how many were looked at; raises `CrmError`."""
     due = shared.store.due(system.name, limit=LOOK_BATCH)
-    for portion in chunks(due, size=PORTION):
-        _settle_looks(shared, system, portion)
+    brake = Brake(shared, system, looks=len(due))
+    carried = Carried()
+    try:
+        for portion in chunks(due, size=PORTION):
+            _settle_looks(shared, system, portion, brake=brake, carried=carried)
+    finally:
+        # What was kept back only to be counted is recorded, though the rest of the batch could not be read.
+        _record(shared, system, brake.close())
     return len(due)
 
 
-def _settle_looks(shared: Shared, system: System, due: Sequence[Look]) -> None:
-    """Re-read, decide and record one portion."""
-    versions = {look.deal_id: look.version for look in due}
-    looked = look_at(shared, system, tuple(versions))
+def _settle_looks(shared: Shared, system: System, due: Sequence[Look], *, brake: Brake, carried: Carried) -> None:
+    """Re-read and decide one portion, and record what the brake lets pass."""
+    looks = {look.deal_id: look for look in due}
+    looked = look_at(shared, system, tuple(looks), carried=carried)
     plans = looked.plans
     passing(Failpoint.DECIDED)
     decided = [
-        Decided(plan=plan, look_version=versions[plan.key.deal_id], next_look=plan.recheck_at)
+        Decided(plan=plan, look_version=looks[plan.key.deal_id].version, next_look=plan.recheck_at)
         for plan in plans.values()
     ]
-    shared.store.record(system.name, decided, act=system.act)
-    passing(Failpoint.RECORDED)
+    acted, observed = brake.take(decided, looks, looked.movers)
+    _record(shared, system, acted)
+    _record(shared, system, observed, act=False)
     _put_aside(shared, system, [look for look in due if look.deal_id not in plans], looked.undecided)
-    for plan in plans.values():
+
+
+def _record(shared: Shared, system: System, decided: Sequence[Decided], *, act: bool = True) -> None:
+    if not decided:
+        return
+    shared.store.record(system.name, decided, act=act)
+    passing(Failpoint.RECORDED)
+    for plan in (one.plan for one in decided):
         shared.telemetry.decisions.labels(system=system.name, phase=plan.phase.value).inc()
         log.debug(
             DEAL_DECIDED, system=system.name, deal=plan.key.deal_id, phase=plan.phase.value, actions=len(plan.actions)
@@ -101,10 +117,22 @@ def _put_aside(shared: Shared, system: System, rest: Sequence[Look], undecided: 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a look found: a plan per deal, and why some deals could not be decided. Deals in neither are gone."""
+    """What a look found: a plan per deal, and why some deals could not be decided. Deals in neither are gone.
+
+    ``movers`` says who won each deal, as ``kind:name``, where the CRM tells.
+    """
 
     plans: Mapping[str, Plan]
     undecided: Mapping[str, str]
+    movers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Carried:
+    """What the decisions of one batch have promised so far and nobody has recorded yet: for those after them to see."""
+
+    roster: dict[str, Load] | None = None
+    promised: dict[str, dict[str, object]] = field(default_factory=dict)
 
 
 def look_at(
@@ -113,15 +141,24 @@ def look_at(
     deal_ids: Sequence[str],
     *,
     pretend: Callable[[LedgerFacts], LedgerFacts] | None = None,
+    carried: Carried | None = None,
 ) -> Looked:
     """Re-read deals and decide each; nothing is stored.
 
-    ``pretend`` changes what the ledger remembers, for asking what would happen if things stood otherwise.
+    ``pretend`` changes what the ledger remembers, for asking what would happen if things stood otherwise. ``carried``
+    goes from look to look of one batch.
     """
     undecided: dict[str, str] = {}
-    snapshots = observe(shared, system, deal_ids, pretend=pretend, unread=undecided)
-    plans = {plan.key.deal_id: plan for plan in _fold(shared, system, snapshots, undecided)}
-    return Looked(plans, undecided)
+    movers: dict[str, str] = {}
+
+    def seen() -> Iterator[Snapshot]:
+        for snapshot in observe(shared, system, deal_ids, pretend=pretend, unread=undecided):
+            if snapshot.won_by.kind is not MoverKind.UNKNOWN:
+                movers[snapshot.key.deal_id] = f"{snapshot.won_by.kind.value}:{snapshot.won_by.name}"
+            yield snapshot
+
+    plans = {plan.key.deal_id: plan for plan in _fold(shared, system, seen(), undecided, carried or Carried())}
+    return Looked(plans, undecided, movers)
 
 
 def observe(
@@ -205,16 +242,23 @@ def _oldest_win_first(
             yield deal_id, facts[deal_id]
 
 
-def _fold(shared: Shared, system: System, snapshots: Iterator[Snapshot], undecided: dict[str, str]) -> Iterator[Plan]:
+def _fold(
+    shared: Shared, system: System, snapshots: Iterator[Snapshot], undecided: dict[str, str], carried: Carried
+) -> Iterator[Plan]:
     """Decide one after the other, so that each sees the CSMs chosen just before it.
 
     Two deals of one account won in the same second must get the same CSM, and a cap must hold within the batch too.
     """
-    roster: dict[str, Load] = dict(shared.store.roster(system.name))
-    promised = dict(shared.store.open_account_values(system.name))
+    if carried.roster is None:
+        carried.roster = dict(shared.store.roster(system.name))
+    roster, promised = carried.roster, carried.promised
+    for account, values in shared.store.open_account_values(system.name).items():
+        promised[account] = {**promised.get(account, {}), **values}
     for snapshot in snapshots:
         try:
             plan = decide(_with_promises(snapshot, roster, promised), system.policy, shared.clock.now())
+        except MemoryError:  # is not about this deal, which must not wait for a quarter of an hour over it
+            raise
         except Exception as error:  # one deal nobody foresaw must not stop all others
             undecided[snapshot.key.deal_id] = type(error).__name__
             log.exception(DEAL_UNDECIDED, system=system.name, deal=snapshot.key.deal_id)

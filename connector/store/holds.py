@@ -88,7 +88,7 @@ class HeldDeal:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A person let a system (``rule`` empty) or one rule of it stand still. ``until`` None: until they say otherwise."""
+    """A person let a system (``rule`` empty) or one rule of it stand still; ``until`` None: until they resume it."""
 
     system: SystemName
     rule: str
@@ -385,9 +385,7 @@ class Holds(Part):
             _set_rows(connection, system, chosen, at=now, free_at=now if state is HoldState.RELEASED else None)
             for part in chunks(chosen):
                 connection.execute(
-                    update(hold)
-                    .where(*where, hold.c.name.in_(part))
-                    .values(state=state.value, who=by, decided_at=None)
+                    update(hold).where(*where, hold.c.name.in_(part)).values(state=state.value, who=by, decided_at=None)
                 )
                 connection.execute(delete(gain).where(gain.c.system == system, gain.c.deal_id.in_(part)))
             look = f"{why} by {by}"
@@ -445,9 +443,7 @@ def _deals(system: SystemName) -> Select[Any]:
     return select(hold).where(and_(hold.c.system == system, hold.c.kind == HoldKind.DEAL.value))
 
 
-def _hold_row(
-    system: SystemName, kind: HoldKind, *, name: str, state: str, cause: str, at: datetime
-) -> dict[str, Any]:
+def _hold_row(system: SystemName, kind: HoldKind, *, name: str, state: str, cause: str, at: datetime) -> dict[str, Any]:
     return {
         "system": system,
         "kind": kind.value,
@@ -464,9 +460,7 @@ def _hold_row(
 
 
 def _row(one: HeldDeal) -> dict[str, Any]:
-    row = _hold_row(
-        one.system, HoldKind.DEAL, name=one.deal_id, state=one.state.value, cause=one.cause, at=one.at
-    )
+    row = _hold_row(one.system, HoldKind.DEAL, name=one.deal_id, state=one.state.value, cause=one.cause, at=one.at)
     return {**row, "why": one.why, "what": codec.dumps(dict(one.what))}
 
 
@@ -486,5 +480,3 @@ def _held(row: Row[Any]) -> HeldDeal:
 
 def _pause(row: Row[Any]) -> Pause:
     return Pause(SystemName(row.system), row.name, row.at, row.until, row.who, row.why)
-
-

@@ -1,0 +1,22 @@
+"""What is looked after at the end of each pass beside the deals: pauses that are over, alarms, what has grown silent.
+
+Not here: the checks themselves (``masschange``, ``ageing``, ``silence``). None of it calls a CRM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from connector.engine.alarms import tell_untold
+from connector.engine.masschange import cry_for_held
+from connector.engine.parts import Shared, System
+
+
+def look_after(shared: Shared, system: System) -> None:
+    """Bring alarms up to date with how things stand, and tell what could not be told."""
+    for check in CHECKS:
+        check(shared, system)
+    tell_untold(shared, system)
+
+
+CHECKS: tuple[Callable[[Shared, System], None], ...] = (cry_for_held,)
