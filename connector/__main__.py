@@ -7,8 +7,10 @@ import sys
 
 def main() -> None:
     """Run the command line; a mistake a person can mend is shown without a traceback and exits with 2."""
-    from connector.cli.app import run  # keeps `python -m connector --help` quick
+    from connector import crash  # keeps `python -m connector --help` quick
+    from connector.cli.app import run
 
+    crash.show_crashes()
     sys.exit(run())
 
 

@@ -5,6 +5,7 @@ Not here: names of events; each module keeps its own, as ``noun.verb_past`` cons
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import re
@@ -13,9 +14,12 @@ import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, TextIO, cast
+from urllib.parse import quote, quote_plus
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from connector.plain import escaped
 
 Format = Literal["json", "console"]
 HIDDEN = "[hidden]"
@@ -71,6 +75,8 @@ def set_up(
         structlog.processors.format_exc_info,
         Redaction(secrets),
     ]
+    if format == "console":
+        shared.append(one_line_each)
     last = _renderer(format, colors=target.isatty())
     structlog.configure(
         processors=[*shared, last],
@@ -121,11 +127,30 @@ class Unfailing:
             self._lost += text.count("\n")
 
 
+def forms(secret: str) -> frozenset[str]:
+    """A secret as it may stand in a text: as it is, in an address, in base64 of either alphabet, within JSON."""
+    raw = secret.encode("utf-8", "surrogatepass")
+    coded = {base64.b64encode(raw).decode().rstrip("="), base64.urlsafe_b64encode(raw).decode().rstrip("=")}
+    return frozenset({secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], *coded})
+
+
+def one_line_each(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A processor for people's eyes: no value breaks a line or acts on the terminal.
+
+    A traceback keeps its lines, each set in, so that none can pass for an event.
+    """
+    told = {escaped(name): escaped(value) if isinstance(value, str) else value for name, value in event.items()}
+    if isinstance(trace := event.get("exception"), str):
+        told["exception"] = escaped(trace, keep="\n").replace("\n", "\n    ")
+    return told
+
+
 class Redaction:
     """A structlog processor that takes secrets out of an event: by name, by look, and those it was told."""
 
     def __init__(self, secrets: Collection[str] = ()) -> None:
-        self._known = tuple(sorted((one for one in secrets if len(one) >= SHORTEST_SECRET), key=len, reverse=True))
+        known = {form for one in secrets if len(one) >= SHORTEST_SECRET for form in forms(one)}
+        self._known = tuple(sorted(known, key=len, reverse=True))
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         """The event with secrets replaced."""

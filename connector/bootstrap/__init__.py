@@ -14,7 +14,7 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Literal
 
-from connector import logs
+from connector import crash, logs
 from connector.bootstrap import hubspot, salesforce
 from connector.bootstrap.hubspot import WebhookComponent
 from connector.bootstrap.wires import Wires
@@ -27,6 +27,7 @@ from connector.crm.port import (
 from connector.engine.daemon import Stop
 from connector.engine.notifier import Channel, ChatWebhook, Email, send_through
 from connector.engine.parts import Shared, System, Timing, process_name
+from connector.engine.replica import before_call
 from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
 from connector.policy.crmmap import CrmMap
@@ -214,12 +215,16 @@ def _start_hooks(runtime: Runtime) -> Stop | None:
 
 
 def set_up_logs(settings: Settings, *, console: bool) -> None:
-    """Logs as config wants them; a command at a terminal shows only what a person must see."""
+    """Logs as config wants them; a command at a terminal shows only what a person must see. From here on secrets are
+    known, so no memory is dumped either.
+    """
     logs.set_up(
         format="console" if console else settings.logs.format,
         level="warning" if console and settings.logs.level == "info" else settings.logs.level,
         secrets=settings.secrets(),
     )
+    crash.log_crashes()
+    crash.no_dumps()
 
 
 def pick(systems: Sequence[System], name: str) -> tuple[System, ...]:
@@ -262,6 +267,7 @@ def _system(
     name = SystemName(settings.name)
 
     def count(kind: str) -> None:
+        before_call()
         telemetry.api_calls.labels(system=name, kind=kind).inc()
 
     wires = Wires(on_call=count, letterbox=store.letterbox(name), meter=telemetry.budgets(name))

@@ -2,11 +2,13 @@
 
 Not here: whom to tell and what (``handoff.rules.notify``). Neither channel can be asked whether a message arrived, so
 the effect's key travels with it (``Idempotency-Key``, ``Message-ID``) and a message in doubt is sent again under the
-same key: repeated at worst, never lost.
+same key: repeated at worst, never lost. What a person typed into the CRM is shown: it calls no channel, links nowhere
+under another name, and cannot end a mail's header.
 """
 
 from __future__ import annotations
 
+import re
 import smtplib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -17,12 +19,26 @@ import requests
 
 from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.plan import Notify
+from connector.handoff.text import one_line
+from connector.plain import scrubbed
 
 TIMEOUT = 10.0
 """Seconds for one message; a chat service that is slower than this is treated as unavailable."""
 
 DELIVERED_KEPT = 10_000
 """Deliveries remembered per process: far more than are ever tried again at one time."""
+
+ADDRESS = re.compile(r"[^\s@<>,;:\"\\()\[\]]{1,64}@[^\s@<>,;:\"\\()\[\]]{1,255}", re.ASCII)
+"""One address and nothing else: no list, no name, no route (RFC 5321 allows more, no CRM gives a user more)."""
+
+CHAT_SIGNS = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+"""Slack's control signs; within ``<...>`` stand its links and calls. Teams and Mattermost show these entities as signs
+too."""
+
+CHAT_CALL = re.compile(r"(?<![\w.+-])@(?=\w)")
+CHAT_LINK = re.compile(r"\](?=\()")
+APART = "\u200c"
+"""Shows as nothing, and keeps ``@here`` from calling everyone and ``[text](address)`` from being a link."""
 
 Channel = Callable[[Notify], None]
 
@@ -38,7 +54,7 @@ class ChatWebhook:
         try:
             reply = requests.post(
                 self.url,
-                json={"text": f"{notice.subject}\n{notice.text}", "key": notice.key, "to": notice.to_email},
+                json={"text": for_chat(f"{notice.subject}\n{notice.text}"), "key": notice.key, "to": notice.to_email},
                 headers={"Idempotency-Key": notice.key},
                 timeout=TIMEOUT,
             )
@@ -49,7 +65,7 @@ class ChatWebhook:
         if reply.status_code == requests.codes.too_many_requests or reply.status_code >= requests.codes.server_error:
             raise CrmError(_unavailable(str(reply.status_code), "the chat service is busy or down"))
         if not reply.ok:
-            raise CrmError(Fault(FaultCode.REJECTED, str(reply.status_code), reply.text[:200]))
+            raise CrmError(Fault(FaultCode.REJECTED, str(reply.status_code), one_line(reply.text, limit=200)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +102,15 @@ class Email:
         """The mail to send. Raises `CrmError` for an address that cannot stand in one."""
         message = EmailMessage()
         try:
-            message["From"], message["To"], message["Subject"] = self.sender, notice.to_email, _one_line(notice.subject)
+            if ADDRESS.fullmatch(notice.to_email) is None:
+                raise ValueError(f"{one_line(notice.to_email, limit=80)} is no mail address")
+            message["From"], message["To"], message["Subject"] = self.sender, notice.to_email, one_line(notice.subject)
             message["Message-ID"] = (
-                f"<{_one_line(notice.key).replace(':', '.')}@{self.sender.partition('@')[2] or 'handoff'}>"
+                f"<{one_line(notice.key).replace(':', '.')}@{self.sender.partition('@')[2] or 'handoff'}>"
             )
         except (ValueError, LookupError) as error:
             raise CrmError(Fault(FaultCode.REJECTED, "unusable address", str(error))) from error
-        message.set_content(notice.text)
+        message.set_content(scrubbed(notice.text))
         return message
 
 
@@ -116,9 +134,11 @@ def send_through(channels: Sequence[Channel]) -> Channel:
     return send
 
 
+def for_chat(text: str) -> str:
+    """The text as a chat shows it word for word: no calls, no links but plain addresses, no entities."""
+    text = scrubbed(text).translate(CHAT_SIGNS)
+    return CHAT_LINK.sub("]" + APART, CHAT_CALL.sub("@" + APART, text))
+
+
 def _unavailable(code: str, message: str) -> Fault:
     return Fault(FaultCode.UNAVAILABLE, code, message)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -17,6 +17,7 @@ from jinja2.meta import find_undeclared_variables
 from connector.errors import Problem
 from connector.handoff.templating import ENVIRONMENT, Refusal, refusals
 from connector.settings.mistakes import did_you_mean
+from connector.settings.rights import why_not_trusted
 from connector.settings.spans import shown
 
 FIELDS = "fields"
@@ -73,6 +74,9 @@ def read_template(path: Path, *, words: Words, problems: list[Problem]) -> str:
     """A template file's text; its mistakes, each with its own place, are added to ``problems``."""
     file = shown(path)
     try:
+        if open_to := why_not_trusted(path):
+            problems.append(Problem(file, "", open_to))
+            return ""
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         problems.append(Problem(file, "", "this template is named but cannot be read; create it or name another"))

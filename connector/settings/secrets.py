@@ -1,6 +1,6 @@
 """Secrets: never in a TOML file; from an environment variable ``X``, or the file ``X_FILE`` names, never both.
 
-Not here: hiding them in logs (``logs``) and using them (each adapter).
+Not here: who may read such a file (``rights``), hiding them in logs (``logs``) and using them (each adapter).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from connector.errors import Problem
+from connector.settings.rights import why_not_secret
 from connector.settings.spans import KeyPath, Source
 
 SECRET_KEYS = frozenset(
@@ -95,6 +96,9 @@ def _from_env(
 
 def _from_file(path: Path, *, at: KeyPath, source: Source, problems: list[Problem], why: str = "") -> SecretStr | None:
     try:
+        if open_to := why_not_secret(path):
+            problems.append(source.problem(at, f"{path}{why} holds a secret and {open_to}"))
+            return None
         value = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"

@@ -19,6 +19,7 @@ from typing import Any
 import spanned_toml
 
 from connector.errors import Problem, UserError
+from connector.settings.rights import why_not_trusted
 
 KeyPath = tuple[str | int, ...]
 """Where a value is: keys and, in arrays, indexes from 0."""
@@ -76,11 +77,14 @@ def read(path: Path) -> Source:
     """Parse a TOML file. Raises UserError when it cannot be read or is not TOML."""
     file = shown(path)
     try:
+        open_to = why_not_trusted(path)
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise UserError([Problem(file, "", "the file does not exist; create it or name another")]) from error
     except (OSError, UnicodeDecodeError) as error:
         raise UserError([Problem(file, "", f"cannot be read: {error}")]) from error
+    if open_to:
+        raise UserError([Problem(file, "", open_to)])
     return parse(text, file=file)
 
 
