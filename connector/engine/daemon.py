@@ -5,6 +5,7 @@ Not here: what is ticked. SIGTERM and SIGINT let the batch in flight be settled;
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -12,13 +13,15 @@ from types import FrameType
 
 import structlog
 
+from connector.engine.denied import store_failed
 from connector.engine.housekeeping import Housekeeper
 from connector.engine.listener import Listener
 from connector.engine.onepass import let_go
 from connector.engine.parts import Shared, System
+from connector.engine.replica import Replica
 from connector.engine.scheduler import Ticks
-from connector.engine.denied import store_failed
 from connector.failpoints import Failpoint, passing
+from connector.handoff.model import SystemName
 
 DAEMON_STARTED = "daemon.started"
 DAEMON_STOPPING = "daemon.stopping"
@@ -41,11 +44,13 @@ def run_daemon(
         log.info(DAEMON_STOPPING, signal=signal.Signals(number).name)
 
     previous = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
-    ticks = Ticks(shared, systems, seconds=poll_seconds)
+    shared, ticks = _among_others(shared, systems, poll_seconds=poll_seconds)
     stop_web = start_web()
     for system in systems:
         # A restart is how a person says that the cause is mended; if it is not, one call halts the system again.
         shared.store.resume(system.name)
+    if shared.replica is not None:
+        shared.replica.start()
     ticks.start()
     listeners = [Listener(shared, system, wake=ticks.wake) for system in systems]
     for listener in listeners:
@@ -72,7 +77,38 @@ def run_daemon(
                 # The hold ends by itself; a daemon must be able to stop in order while its database is away.
                 if not store_failed(system, error):
                     raise
+        if shared.replica is not None:
+            shared.replica.stop()
         shared.store.close()
         for number, handler in previous.items():
             signal.signal(number, handler)
         log.info(DAEMON_STOPPED)
+
+
+def _among_others(shared: Shared, systems: Sequence[System], *, poll_seconds: float) -> tuple[Shared, Ticks]:
+    """The ticks; on PostgreSQL, where others may work on the same systems, with this process's place among them."""
+    if shared.store.single_process:
+        return shared, Ticks(shared, systems, seconds=poll_seconds)
+    by_name = {system.name: system for system in systems}
+    replica = Replica(
+        shared.store.pulse(owner=shared.owner),
+        owner=shared.owner,
+        systems={system.name: system.lock for system in systems},
+        on_lead=lambda name: ticks.tick(by_name[SystemName(name)]),
+        on_news=lambda news: _hear(shared, ticks, replica, by_name.get(SystemName(news.system)), news.what),
+    )
+    shared = dataclasses.replace(shared, replica=replica)
+    ticks = Ticks(shared, systems, seconds=poll_seconds)
+    return shared, ticks
+
+
+def _hear(shared: Shared, ticks: Ticks, replica: Replica, system: System | None, what: str) -> None:
+    """Another process put something there: whoever leads the system looks, and of what is to be sent all do."""
+    if system is None:
+        return
+    if what == "letters":
+        shared.store.letterbox(system.name).rouse()
+    elif replica.leads(system.name):
+        ticks.wake(system)
+    elif what == "rows":
+        ticks.help(system)

@@ -16,8 +16,9 @@ from connector.crm.writing import (
     Unknown,
     WriteOutcome,
 )
-from connector.engine.jobs import Started, start_job
+from connector.engine.jobs import Started, leave_job, start_job
 from connector.engine.parts import Shared, System
+from connector.engine.replica import before_call, sending
 from connector.engine.settling import settle_rows, write_of
 from connector.errors import Advice, CrmError, Fault
 from connector.failpoints import Failpoint, passing
@@ -35,18 +36,21 @@ chat service that hangs."""
 EVERY_ORDER = frozenset(Order)
 
 
-def dispatch(shared: Shared, system: System, *, orders: frozenset[Order] = EVERY_ORDER) -> int:
+def dispatch(shared: Shared, system: System, *, orders: frozenset[Order] = EVERY_ORDER, leading: bool = True) -> int:
     """Send until nothing is claimable. Returns rows settled as applied. A halting fault pauses the system.
+
+    Of several processes only the ``leading`` one starts jobs; the others leave it the rows that are worth one.
 
     While the daemon keeps to essentials, what old deals are filled with waits.
     """
     orders = orders - {Order.BACKFILL} if system.sparing else orders
     in_batches: set[Order] = set()
     applied = 0
-    while not shared.stopping.is_set() and shared.store.paused(system.name) is None:
+    while not shared.stopping.is_set() and _may_send(shared) and shared.store.paused(system.name) is None:
         turn = shared.store.next_turn(system.name, orders=orders) if system.crm.capabilities.bulk else None
         if turn is not None and turn.order not in in_batches:
-            started = start_job(shared, system, turn)
+            with sending(shared.replica):
+                started = start_job(shared, system, turn) if leading else leave_job(shared, system, turn)
             if started is Started.NO:
                 in_batches.add(turn.order)
             elif started is Started.LATER:
@@ -69,6 +73,11 @@ def dispatch(shared: Shared, system: System, *, orders: frozenset[Order] = EVERY
     return applied
 
 
+def _may_send(shared: Shared) -> bool:
+    """Whether all others still believe that this process lives; if not, what it claims would be taken from it."""
+    return shared.replica is None or shared.replica.trusted()
+
+
 def _batch_size(system: System, lane: Lane) -> int:
     if lane.kind == "notify":
         return NOTICE_BATCH
@@ -88,15 +97,17 @@ def _send(shared: Shared, system: System, claimed: Claimed) -> int:
 
 
 def _apply(shared: Shared, system: System, claimed: Claimed) -> tuple[WriteOutcome, ...]:
-    if claimed.lane.kind == "notify":
-        return tuple(_notify(shared, system, row) for row in claimed.rows)
-    return system.crm.apply([write_of(row) for row in claimed.rows])
+    with sending(shared.replica):
+        if claimed.lane.kind == "notify":
+            return tuple(_notify(shared, system, row) for row in claimed.rows)
+        return system.crm.apply([write_of(row) for row in claimed.rows])
 
 
 def _notify(shared: Shared, system: System, row: OutboxRow) -> WriteOutcome:
     if not isinstance(row.action, Notify):
         raise AssertionError("only notifications travel in the notify lane")
     try:
+        before_call()
         if row.action.way:
             system.crm.tell(row.action)
         else:

@@ -99,6 +99,14 @@ def start_job(shared: Shared, system: System, turn: Turn) -> Started:
     return _fill(shared, system, turn, jobs=jobs, bulk=bulk, job_id=job_id)
 
 
+def leave_job(shared: Shared, system: System, turn: Turn) -> Started:
+    """Leave rows that are worth a job to the process that starts jobs."""
+    bulk = lane_by_job(system, turn.lane)
+    if bulk is None or turn.order in NOT_BY_JOB:
+        return Started.NO
+    return Started.LATER if shared.store.claimable(turn, limit=bulk.threshold) >= bulk.threshold else Started.NO
+
+
 def lane_by_job(system: System, lane: Lane) -> Bulk | None:
     """How the CRM takes jobs of a lane; None when it does not."""
     by_job = system.crm.capabilities.bulk

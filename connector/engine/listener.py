@@ -28,7 +28,7 @@ from connector.engine.parts import Shared, System
 from connector.errors import CrmError
 from connector.failpoints import Failpoint, passing
 from connector.handoff.model import Kind, Ref
-from connector.store import LIVE_CURSOR, LIVE_NOTE, LiveNote, failure
+from connector.store import LIVE_CURSOR, LIVE_NOTE, LeadLost, LiveNote, failure, under
 from connector.store.livenote import RENEW
 
 LIVE_OPENED = "live.opened"
@@ -94,10 +94,15 @@ class Listener:
             self._shared.stopping.wait(WAIT)
             return True
         feed = self._system.crm.live()
-        if feed is None:
-            self._shared.store.set_cursor(self._system.name, LIVE_NOTE, "")
-            return False
-        self.listen(feed)
+        replica = self._shared.replica
+        try:
+            with under(replica.lead(self._system.name) if replica is not None else None):
+                if feed is None:
+                    self._shared.store.set_cursor(self._system.name, LIVE_NOTE, "")
+                    return False
+                self.listen(feed)
+        except LeadLost:
+            self._crashed = False  # whoever leads now goes on from the stored place
         return True
 
     def listen(self, feed: LiveFeed) -> None:
@@ -200,6 +205,8 @@ class Listener:
     def _may_go_on(self) -> bool:
         if not self._system.connected:
             return False
+        if self._shared.replica is not None:
+            return self._shared.replica.leads(self._system.name)
         return time.monotonic() - self._held_at < HOLD_EVERY or self._may_listen()
 
     def _tell(self, lines: Sequence[Line]) -> None:

@@ -22,7 +22,8 @@ from connector.engine.detector import PollFailed, detect
 from connector.engine.dispatcher import dispatch
 from connector.engine.identity import pin
 from connector.engine.parts import Shared, System
-from connector.engine.reconciler import look_again, reconcile
+from connector.engine.reconciler import LOOK_BATCH, look_again, reconcile
+from connector.engine.replica import Replica, lead_name
 from connector.engine.rescuer import rescue
 from connector.engine.rounds import go_round
 from connector.engine.sweeper import sweep
@@ -30,11 +31,14 @@ from connector.engine.verifier import verify
 from connector.engine.watch import look_after
 from connector.errors import Advice, CrmError
 from connector.failpoints import Failpoint, passing
-from connector.store import LAST_PASS, LAST_TROUBLE
+from connector.store import LAST_PASS, LAST_SWEEP, LAST_TROUBLE, OPENED, LeadLost, under
 
 DONE = "pass.done"
 FAILED = "pass.failed"
 SYSTEM_CONNECTED = "system.connected"
+LEFT_OFF = "pass.left_off"
+HELPED = "pass.helped"
+TAKEN_OVER = "system.taken_over"
 CHECK_FOUND = "check.found"
 REBUILD_SEEN = "ledger.rebuilt"
 LEDGER_OLD = "ledger.aged"
@@ -42,6 +46,9 @@ LIVE_DOUBTED = "live.doubted"
 
 PASS_LEASE = 60.0
 """Seconds a replica may hold a system between two renewals."""
+
+GOES_ON = 60.0
+"""Seconds: whoever led a system until so long ago has worked on this very ledger, which is then no old copy."""
 
 ONLY_PROCESS = "the only process"
 """The holder's name where there can be but one process."""
@@ -74,12 +81,17 @@ def run_pass(shared: Shared, system: System, *, occasion: Occasion = Occasion.TI
     with system.lock:
         if shared.store.paused(system.name) is not None:
             return PassResult(idle=True)
-        if resting(shared, system) or not hold(shared, system):
+        if resting(shared, system):
             return PassResult(idle=True)
+        if not hold(shared, system):
+            return PassResult(idle=True) if shared.replica is None else _help(shared, system, shared.replica)
         began = time.monotonic()
         try:
             with _kept(shared, system):
                 result = _steps(shared, system, occasion)
+        except LeadLost:
+            log.warning(LEFT_OFF, system=system.name, next="another process goes on with it")
+            return PassResult(idle=True)
         except CrmError as error:
             if error.fault.advice is Advice.HALT:
                 halt(shared, system, error.fault)
@@ -115,19 +127,25 @@ def _tell_trouble(shared: Shared, system: System, trouble: str) -> None:
 
 def let_go(shared: Shared, system: System) -> None:
     """Give the system back at the end of a process, so that whoever comes next need not wait for a lease to end."""
-    shared.store.release(_pass_of(system), _holder(shared))
+    if shared.replica is None:
+        shared.store.release(lead_name(system.name), _holder(shared))
 
 
 def hold(shared: Shared, system: System) -> bool:
-    """Take or renew this process's hold on a system: who holds it works on it, and listens for it."""
-    return shared.store.lease(_pass_of(system), owner=_holder(shared), ttl=PASS_LEASE)
+    """Take or renew this process's hold on a system: who holds it works on it, and listens for it.
+
+    A daemon among several is told by its heartbeat, which renews what it holds.
+    """
+    if shared.replica is not None:
+        return shared.replica.leads(system.name)
+    return shared.store.lease(lead_name(system.name), owner=_holder(shared), ttl=PASS_LEASE)
 
 
 @contextmanager
 def _kept(shared: Shared, system: System) -> Iterator[None]:
     """Renew the hold meanwhile: a sweep over a large org, or a burst with slow answers, takes longer than a hold lasts,
     and another process would begin beside this one. Where there is but one process nobody else can take it."""
-    if shared.store.single_process:
+    if shared.store.single_process or shared.replica is not None:
         yield
         return
     done = threading.Event()
@@ -152,23 +170,23 @@ def _holder(shared: Shared) -> str:
     return ONLY_PROCESS if shared.store.single_process else shared.owner
 
 
-def _pass_of(system: System) -> str:
-    return f"pass:{system.name}"
-
-
 def _steps(shared: Shared, system: System, occasion: Occasion) -> PassResult:
-    if not system.connected:
-        connect(shared, system)
-    failed = [error for step in FINDING[occasion] if (error := _attempt(step, shared, system))]
+    lead = shared.replica.lead(system.name) if shared.replica is not None else None
+    with under(lead):
+        if not system.connected:
+            connect(shared, system)
+        _take_over(shared, system)
+        failed = [error for step in FINDING[occasion] if (error := _attempt(step, shared, system))]
     if occasion is Occasion.TICK:
         shared.telemetry.last_poll.labels(system=system.name).set(shared.clock.now().timestamp())
     looked = applied = 0
     for _ in range(ROUNDS):
-        seen = reconcile(shared, system)
+        with under(lead):
+            seen = reconcile(shared, system)
+            _open(shared, system, seen)
         sent = dispatch(shared, system)
         looked, applied = looked + seen, applied + sent
-        hold(shared, system)
-        if seen == 0 or shared.stopping.is_set():
+        if seen == 0 or shared.stopping.is_set() or not hold(shared, system):
             break
     if looked or applied:
         log.info(DONE, system=system.name, looked=looked, applied=applied)
@@ -178,6 +196,54 @@ def _steps(shared: Shared, system: System, occasion: Occasion) -> PassResult:
     if failed:
         raise failed[0]
     return PassResult(looked=looked, applied=applied)
+
+
+def _help(shared: Shared, system: System, replica: Replica) -> PassResult:
+    """Send what the process that leads this system has recorded: calls side by side are quicker than one by one.
+
+    Not before that process has read again what an old copy of the ledger might ask for.
+    """
+    leader = replica.leader(system.name)
+    if not leader or shared.store.cursor(system.name, OPENED) != leader or not replica.trusted():
+        return PassResult(idle=True)
+    try:
+        if not system.connected:
+            _attach(shared, system)
+        rescue(shared, system)
+        applied = dispatch(shared, system, leading=False)
+    except CrmError as error:
+        if error.fault.advice is Advice.HALT:
+            halt(shared, system, error.fault)
+        rest(shared, system, error.fault)
+        log.warning(FAILED, system=system.name, code=error.fault.code.value, vendor_code=error.fault.vendor_code)
+        return PassResult(error=str(error))
+    if applied:
+        shared.telemetry.passes.labels(system=system.name, result="helped").inc()
+        log.info(HELPED, system=system.name, applied=applied)
+    return PassResult(applied=applied, idle=not applied)
+
+
+def _take_over(shared: Shared, system: System) -> None:
+    """Begin to lead a system that another process may have led until now: what this one remembers of it is old."""
+    if shared.replica is None or system.tenure == shared.replica.tenure(system.name):
+        return
+    before = shared.store.cursor(system.name, OPENED) or ""
+    swept = shared.store.cursor(system.name, LAST_SWEEP)
+    goes_on = shared.store.was_alive(before, within=GOES_ON)
+    system.tenure, system.opened = shared.replica.tenure(system.name), False
+    system.last_poll = None
+    system.last_sweep = datetime.fromisoformat(swept) if swept and goes_on else None
+    if before and not goes_on:
+        # As at a start: the ledger may be an old copy.
+        look_again(shared, system, shared.store.waiting(system.name), reason="the daemon started with writes to send")
+    log.info(TAKEN_OVER, system=system.name, goes_on=goes_on)
+
+
+def _open(shared: Shared, system: System, seen: int) -> None:
+    """Let others help from here on: everything that is owed a look has had one."""
+    if shared.replica is not None and not system.opened and seen < LOOK_BATCH:
+        shared.store.set_cursor(system.name, OPENED, shared.owner)
+        system.opened = True
 
 
 def _attempt(step: Callable[[Shared, System], int], shared: Shared, system: System) -> CrmError | None:
@@ -198,7 +264,10 @@ def _sweep_if_due(shared: Shared, system: System) -> int:
     if not asked_for and not _sweep_due(shared, system):
         return 0
     try:
-        return sweep(shared, system)
+        found = sweep(shared, system)
+        if system.last_sweep is not None:
+            shared.store.set_cursor(system.name, LAST_SWEEP, system.last_sweep.isoformat())
+        return found
     except CrmError:
         system.live.want((), sweep=asked_for)
         raise
@@ -271,10 +340,10 @@ def connect(shared: Shared, system: System) -> None:
     An empty ledger beside a CRM that carries our fields, or beside a note that acting had begun, is a rebuild, not a
     first run: acting began when the earliest of these says, or handoffs in flight would not be continued.
     """
-    for problem in system.crm.connect():
-        log.warning(CHECK_FOUND, system=system.name, problem=str(problem))
-    pin(shared, system)
-    system.stages = system.crm.stages()
+    _attach(shared, system)
+    system.connected = system.opened = False
+    if shared.replica is not None:
+        shared.store.set_cursor(system.name, OPENED, "")
     if shared.store.baseline(system.name) is None:
         shared.store.set_baseline(system.name, first_baseline(shared, system))
         passing(Failpoint.BASELINE_SET)
@@ -285,6 +354,15 @@ def connect(shared: Shared, system: System) -> None:
     look_again(shared, system, shared.store.waiting(system.name), reason="the daemon started with writes to send")
     system.connected = True
     log.info(SYSTEM_CONNECTED, system=system.name, act=system.act)
+
+
+def _attach(shared: Shared, system: System) -> None:
+    """Log in, and be sure that it is the org it was."""
+    for problem in system.crm.connect():
+        log.warning(CHECK_FOUND, system=system.name, problem=str(problem))
+    pin(shared, system)
+    system.stages = system.crm.stages()
+    system.connected = True
 
 
 def first_baseline(shared: Shared, system: System) -> datetime:

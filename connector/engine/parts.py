@@ -132,6 +132,8 @@ class Shared:
     limits: Limits = Limits()
     alert: SendNotice | None = None
     keep: Keep = field(default_factory=Keep)
+    replica: Replica | None = None
+    """This process among others; None where there is but one, and for a command that makes one pass."""
 
 
 def fresh_people(shared: Shared, system: System) -> Mapping[str, Person]:

@@ -19,10 +19,12 @@ def rescue(shared: Shared, system: System) -> int:
     """Turn expired ``sending`` rows into ``unknown``; all of them where no other process can be sending.
 
     A pass begins with nothing in flight, so in the only process such a row was left by one that broke off: by a kill,
-    or by a store that could not be written when the answer came.
+    or by a store that could not be written when the answer came. Of several processes each knows that of itself, and
+    which others have stopped saying that they live.
     """
     passing(Failpoint.IN_RESCUE)
-    count = shared.store.rescue(system.name, all_mine=shared.store.single_process)
+    idle = shared.owner if shared.replica is not None else ""
+    count = shared.store.rescue(system.name, all_mine=shared.store.single_process, idle=idle)
     passing(Failpoint.RESCUED)
     if count:
         log.warning(ROWS_RESCUED, system=system.name, rows=count)

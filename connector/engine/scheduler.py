@@ -14,9 +14,9 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from connector.engine.denied import memory_failed, pass_ended, store_failed
 from connector.engine.onepass import Occasion, run_pass
 from connector.engine.parts import Shared, System
-from connector.engine.denied import memory_failed, pass_ended, store_failed
 
 TICK_CRASHED = "tick.crashed"
 
@@ -44,10 +44,11 @@ class Ticks:
         self._lock = threading.Lock()
         self._woken: set[str] = set()
         self._attending: set[str] = set()
+        self._helping: set[str] = set()
         self._waited_for: dict[str, int] = {}
         self._scheduler = BackgroundScheduler(
-            # One thread a system for its ticks, one for when it is woken in between.
-            executors={"default": ThreadPoolExecutor(max(1, 2 * len(systems)))},
+            # One thread a system for its ticks, one for when it is woken in between, one to help another process.
+            executors={"default": ThreadPoolExecutor(max(1, 3 * len(systems)))},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )
@@ -60,6 +61,28 @@ class Ticks:
                 id=f"pass:{system.name}",
                 next_run_time=datetime.now(UTC),
             )
+
+    def tick(self, system: System) -> None:
+        """Run a whole pass now: the system has just become this process's."""
+        self._soon(system, Occasion.TICK)
+
+    def help(self, system: System) -> None:
+        """Look now whether there is something to send that another process has recorded."""
+        with self._lock:
+            if system.name in self._helping:
+                return
+            self._helping.add(system.name)
+        self._soon(system, Occasion.WOKEN)
+
+    def _soon(self, system: System, occasion: Occasion) -> None:
+        if not self._shared.stopping.is_set():
+            self._scheduler.add_job(self._once, "date", args=(system, occasion))
+
+    def _once(self, system: System, occasion: Occasion) -> None:
+        with self._lock:
+            # What is recorded from here on may be missed by this pass: it is worth another.
+            self._helping.discard(system.name)
+        self._run(system, occasion)
 
     def wake(self, system: System) -> None:
         """Run a pass soon, and after the one that is running, if one is. Callable from any thread."""

@@ -19,6 +19,7 @@ from sqlalchemy.pool import NullPool
 from connector.store.database import CHANNEL, PG_PATIENCE, Database, Part
 from connector.store.schema import lease, outbox, replica
 from connector.store.states import State
+from connector.store.upgrade import BEFORE, head
 
 STATEMENT_MS = 2000
 """How long a beat may take: one that hangs longer is worth no more than none."""
@@ -152,9 +153,9 @@ class Pulse:
 class Replicas(Part):
     """What the processes of one database know of each other."""
 
-    def pulse(self, *, owner: str, version: str) -> Pulse:
+    def pulse(self, *, owner: str) -> Pulse:
         """The line of one process; only on PostgreSQL."""
-        return Pulse(self._db, owner=owner, version=version)
+        return Pulse(self._db, owner=owner, version=head(BEFORE))
 
     def replicas(self) -> tuple[tuple[str, str, bool], ...]:
         """Every process that is known: its name, its version and whether it lives."""

@@ -95,7 +95,10 @@ def upgrade(connection: Connection, *, after: bool = True) -> Upgraded:
     everything = after or present(connection) is None
     done: list[Step] = []
     left: list[Step] = []
-    for step in _owed(connection):
+    owed = _owed(connection)
+    if after and any(step.chain is AFTER and step.revision > FOUNDATION for step in owed):
+        _refuse_beside_older(connection)
+    for step in owed:
         if step.chain is AFTER and step.revision > FOUNDATION and not everything:
             left.append(step)
             continue
@@ -139,6 +142,25 @@ def _refuse_newer(connection: Connection) -> None:
         f"the database was written by a newer version (schema {found}, this one knows {head()}); "
         "run that version, or restore the backup made before it"
     )
+
+
+def _refuse_beside_older(connection: Connection) -> None:
+    """What older code needs is not taken away while some runs: it holds a lease and does not say that it lives, or says
+    so with an older version."""
+    if connection.dialect.name != "postgresql":
+        return
+    holders = "SELECT owner FROM lease WHERE until > clock_timestamp() AND name LIKE 'pass:%'"
+    if present(connection, BEFORE) is not None:
+        holders += (
+            " AND owner NOT IN (SELECT owner FROM replica)"
+            " UNION SELECT owner FROM replica WHERE until > clock_timestamp() AND version < :own"
+        )
+    found = sorted(connection.execute(text(holders), {"own": head(BEFORE)} if ":own" in holders else {}).scalars())
+    if found:
+        raise _problem(
+            f"an older version still works on this database ({', '.join(found)}); stop it, wait a minute if it was "
+            "killed, then: handoff migrate --after"
+        )
 
 
 def _unfinished(step: Step) -> UserError:
