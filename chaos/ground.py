@@ -100,6 +100,8 @@ class World:
         until(lambda: daemon.named("system.connected"), "the connection", seconds=PATIENCE)
         wanted = LINES.get(self.feed, 0)
         until(lambda: len({each["line"] for each in daemon.named("live.opened")}) >= wanted, "the lines")
+        if self.feed == points.HS_HOOKS:
+            until(lambda: daemon.named("hooks.opened"), "the door")
 
     def whole(self) -> bool:
         """Whether everything people did has come to its end, and nothing waits."""
@@ -108,31 +110,36 @@ class World:
             all(desk.handed_off(deal) for deal in book.passing)
             and all(desk.held(deal) for deal in book.held)
             and all(self._says(deal, text) for deal, text in book.says.items())
-            and not self.open()
+            and not self.open("outbox")
         )
 
-    def open(self) -> int:
-        """Rows of the outbox not done with, and letters not read."""
+    def rested(self) -> bool:
+        """Whether nothing waits to be read either, on any side."""
+        return self.whole() and delivered(self) and not self.open("letter")
+
+    def open(self, table: str) -> int:
+        """Rows not done with: of the outbox, or letters not read."""
         files = list((self.site.folder / "state").glob("*.db"))
         if not files:
             return 1
         with contextlib.closing(sqlite3.connect(f"file:{files[0]}?mode=ro", uri=True)) as connection:
             try:
-                rows = connection.execute(
-                    "select count(*) from outbox where state not in ('applied', 'superseded')"
-                ).fetchone()
-                letters = connection.execute("select count(*) from letter").fetchone()
+                return int(connection.execute(OPEN[table]).fetchone()[0])
             except sqlite3.OperationalError:
                 return 1
-        return int(rows[0]) + int(letters[0])
 
     def _says(self, deal_id: str, text: str) -> bool:
         notes = self.desk.crm.notes_of(deal_id)
         return text in self.desk.see(deal_id).text("summary") and any(text in note.body for note in notes)
 
 
-LINES = {points.SF_EVENTS: len(WATCHED), points.HS_HOOKS: 1, points.HS_JOURNAL: 1}
-"""Lines that must be up, by feed, before changes are pushed."""
+OPEN = {
+    "outbox": "select count(*) from outbox where state not in ('applied', 'superseded')",
+    "letter": "select count(*) from letter",
+}
+
+LINES = {points.SF_EVENTS: len(WATCHED), points.HS_JOURNAL: 1}
+"""Lines that must be up, by feed, before changes are heard of; webhooks count as one when the first is read."""
 
 
 @contextlib.contextmanager
@@ -293,5 +300,7 @@ def wait(ready: Callable[[], bool], what: str, made: World) -> float:
         until(ready, what, seconds=PATIENCE)
     except AssertionError as error:
         said = made.daemon.said() if made.daemon else ""
-        raise AssertionError(f"{error}; open {made.open()}; {made.desk.tally()['lost'][:3]}\n{said[-1500:]}") from None
+        raise AssertionError(
+            f"{error}; open {made.open('outbox')}; {made.desk.tally()['lost'][:3]}\n{said[-1500:]}"
+        ) from None
     return time.monotonic() - began

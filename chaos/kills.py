@@ -19,7 +19,6 @@ from concurrent.futures import FIRST_COMPLETED as ANY
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -177,16 +176,16 @@ def play(chain: Chain) -> Ended:
         with ExitStack() as stack:
             broken = stack.enter_context(ground.world(chain.folder / "broken", chain.feed))
             whole = stack.enter_context(ground.world(chain.folder / "whole", chain.feed))
-            whole.start()
-            whole.ready()
+            for each in (whole, *(() if left[0].way is Way.FIRST else (broken,))):
+                each.start()
+                each.ready()
             while left:
                 # Those of a first start follow each other before anything is well: there is one first start only.
                 count = max(1, sum(strike.way is Way.FIRST for strike in left))
                 died += _struck(broken, whole, left[:count], seed=f"{chain.seed} {len(left)}")
                 del left[:count]
             for each in (broken, whole):
-                ground.wait(partial(ground.delivered, each), "all deliveries", each)
-                ground.wait(each.whole, "rest", each)
+                ground.wait(each.rested, "rest", each)
                 each.stop()
             return Ended(chain, tuple(died), judged(broken, compare(taken(broken), taken(whole))))
     except Exception as error:  # noqa: BLE001  # it is told, and fails the run

@@ -7,6 +7,7 @@ where they are not, each difference is something lost, something doubled, or som
 from __future__ import annotations
 
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,10 +16,11 @@ from typing import Any
 
 from daemons import account_csm_changes, csm_changes
 
+from chaos import ROOT
 from chaos.ground import World
 from connector.sandbox.views import MOMENT_FIELDS, NoteView, TaskView
 
-ID = re.compile(r"\b(?:[A-Za-z0-9]{15,18}|\d{3,})\b")
+WORD = re.compile(r"\b[A-Za-z0-9]+\b")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d\S*|\b\d{1,2}:\d\d(?: UTC)?")
 PORT = re.compile(r"127\.0\.0\.1:\d+")
 MEASURED = frozenset({"metric_assign_minutes", "metric_ttft_hours"})
@@ -26,6 +28,13 @@ MEASURED = frozenset({"metric_assign_minutes", "metric_ttft_hours"})
 
 ONE_DAY = 1
 """Days by which a due date may differ: a kill may carry a handoff over the end of a working day."""
+
+POOLS: Mapping[str, tuple[str, ...]] = {
+    pool["name"]: tuple(pool["members"])
+    for pool in tomllib.loads((ROOT / "mappings" / "process.toml").read_text())["assignment"]["pools"]
+}
+"""Who takes turns. Where changes are pushed, two wins of one second may come in either order: which of the pool a deal
+falls to may differ then, not the pool, nor that each gets as many accounts, nor that all of a deal says the same name."""
 
 Effect = tuple[str, str, str]
 """On which deal, what kind of thing, and which."""
@@ -60,9 +69,13 @@ def taken(made: World) -> Picture:
     found = Picture()
     with made.desk.world.lock:
         for deal_id in made.book.deals:
-            _deal(found, made, deal_id, names)
-    for message in {each.key: each for each in made.desk.world.messages}.values():
-        found.effects["messages", "message", _plain(message.key, names)] += 1
+            _deal(found, made, deal_id, names | _csm(made, deal_id))
+    for key in {message.key or "" for message in made.desk.world.messages}:
+        deal_id = next((part for part in key.split(":") if part in made.book.deals), "")
+        found.effects["messages", "message", _plain(key, names | _csm(made, deal_id))] += 1
+    for pool, members in POOLS.items():
+        held = made.desk.tally()["loads"]
+        found.fields["accounts", f"of pool {pool}"] = sorted(held.get(member, 0) for member in members)
     return found
 
 
@@ -103,6 +116,16 @@ def _names(made: World) -> dict[str, str]:
     return names | {stage.id: stage.label for stage in crm.stages()}
 
 
+def _csm(made: World, deal_id: str) -> dict[str, str]:
+    """The deal's CSM under every name, as a member of a pool."""
+    csm = made.desk.see(deal_id).text("csm") if deal_id else ""
+    person = next((user for user in made.desk.crm.users() if user.id == csm), None)
+    if person is None:
+        return {}
+    pool = next((f"a CSM of pool {name}" for name, members in POOLS.items() if person.email in members), person.email)
+    return dict.fromkeys((person.id, person.email, person.name, person.name.partition(" ")[0]), pool)
+
+
 def _deal(found: Picture, made: World, deal_id: str, names: Mapping[str, str]) -> None:
     desk = made.desk
     deal, name = desk.crm.deal(deal_id), names[deal_id]
@@ -140,7 +163,11 @@ def _plain(value: Any, names: Mapping[str, str]) -> Any:
     if not isinstance(value, str):
         return value
     text = PORT.sub("here", MOMENT.sub("some moment", value))
-    return names.get(text) or ID.sub(lambda found: names.get(found[0], found[0]), text)
+    if text in names:
+        return names[text]
+    for name in sorted((name for name in names if not name.isalnum()), key=len, reverse=True):
+        text = text.replace(name, names[name])
+    return WORD.sub(lambda found: names.get(found[0], found[0]), text)
 
 
 def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
