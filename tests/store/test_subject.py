@@ -1,0 +1,180 @@
+"""Forgetting somebody: nothing is found afterwards, in any column, nor in the file; what others have stays."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from plans import NOW, REFUSED, SYSTEM, a_deal_patch, a_notice, a_plan, a_task, an_account_patch
+from sending import claim, decide, send_all, settle
+from sqlalchemy import insert, select
+
+from connector.clock import ManualClock
+from connector.handoff.plan import Phase
+from connector.store import About, AuditKind, Keep, Park, State, Store, Subject, Wanted, open_store
+from connector.store.schema import effect, handoff, letter, outbox, product_event
+
+ACME, GLOBEX = "001ACME000000001", "001GLOB000000002"
+ANA = Subject(SYSTEM, About.CONTACT, "003ANA0000000007", ("Ana Ferreira", "ana@acme.example"))
+ACCOUNT = Subject(SYSTEM, About.ACCOUNT, ACME, ("Acme Möbel GmbH",))
+WORDS = b"Ana Ferreira", b"ana@acme.example", "Acme Möbel".encode(), ACME.encode(), b"ACME M"
+
+
+def sent(store: Store, deal_id: str, account_id: str, name: str, *, person: str) -> None:
+    """A handoff that was carried out, with names in many places."""
+    plan = (
+        an_account_patch(account_id, reason=f"{name} is new."),
+        a_task(deal_id=deal_id, values={"subject": f"Welcome {name}", "body": f"Call {person}."}),
+        a_deal_patch(deal_id, values={"status": f"{name}: welcome"}, expected={"status": person}),
+        a_notice(deal_id, text=f"{name} was won; {person} decided."),
+    )
+    decide(store, deal_id, *plan)
+    send_all(store)
+
+
+@pytest.fixture
+def full(store: Store) -> Store:
+    """Two accounts' handoffs; a letter, a product event and a parked write that name one of them."""
+    sent(store, "D1", ACME, "Acme Möbel GmbH", person="Ana Ferreira")
+    sent(store, "D2", GLOBEX, "Globex", person="Ben Adu")
+    decide(store, "D3", a_task(deal_id="D3", values={"subject": "Ask ANA FERREIRA", "quoted": 'of "ACME MÖBEL GMBH"'}))
+    claimed = claim(store)
+    assert claimed is not None
+    settle(store, claimed, lambda _row: Park(REFUSED))
+    store.letterbox(SYSTEM).post([json.dumps({"objectId": ACME}), json.dumps({"objectId": GLOBEX})])
+    with store._db.write() as connection:
+        event = {"source": "s", "event": "opened", "at": NOW, "received_at": NOW, "properties": "{}", "group_id": ACME}
+        connection.execute(insert(product_event), [event | {"message_id": "1", "user_id": "ana@acme.example"}])
+        connection.execute(insert(product_event), [event | {"message_id": "2", "group_id": GLOBEX, "user_id": "ben"}])
+    return store
+
+
+def shown(store: Store) -> str:
+    """Everything about the deal of the other account, as the store tells it."""
+    view = store.handoff(SYSTEM, "D2")
+    return f"{view} {store.rows(SYSTEM, 'D2')} {store.audit(SYSTEM, 'D2')} {store.facts(SYSTEM, ['D2'])}"
+
+
+def test_an_account_is_forgotten_everywhere_and_nobody_else_is(full: Store) -> None:
+    others = shown(full)
+    found = full.stored(ACCOUNT)
+    assert found.deals == found.in_flight == ("D1",)
+    assert found.counts.keys() >= {"handoff", "outbox", "written", "audit", "letter", "product_event", "effect"}
+    done = full.forget(ACCOUNT, by="vera")
+    assert (dict(done.left), dict(full.mentions(ACCOUNT))) == ({}, {})
+    assert shown(full) == others
+    assert full.verify_trail(SYSTEM).broken is None
+    assert full.verify_trail(SYSTEM).erased == done.counts["audit"]
+    # What was made for it is still known, so that nothing is made twice.
+    assert set(full.facts(SYSTEM, ["D1"])["D1"].effects) == {
+        "patch-account", "welcome-packet", "patch-deal", "notify-csm_assigned",
+    }  # fmt: skip
+    assert full.letters_waiting(SYSTEM) == 1
+
+
+def test_a_person_is_forgotten_wherever_they_are_named(full: Store) -> None:
+    assert set(full.mentions(ANA)) >= {"outbox.action", "product_event.user_id"}
+    done = full.forget(ANA, by="vera")
+    assert (dict(done.left), dict(full.mentions(ANA))) == ({}, {})
+    # The account stays, and the write that waited for a person is decided anew.
+    assert full.handoff(SYSTEM, "D1") is not None
+    assert full.mentions(ACCOUNT) != {}
+    assert full.rows(SYSTEM, "D3") == ()
+    assert "D3" in {look.deal_id for look in full.due(SYSTEM, limit=9)}
+    assert full.verify_trail(SYSTEM).broken is None
+
+
+def test_the_receipt_names_nobody_and_can_be_shown_to_be_theirs(full: Store) -> None:
+    done = full.forget(ANA, by="vera")
+    (receipt,) = full.trail(Wanted(kind=AuditKind.FORGOTTEN))
+    assert (receipt.id, receipt.by) == (done.receipt, "vera")
+    data = json.loads(receipt.data)
+    assert data["subject"] == hashlib.sha256(f"{done.proof}\ncontact\n{ANA.id}".encode()).hexdigest()
+    assert data["rows"] == dict(done.counts)
+    erased = [row for row in full.trail(Wanted()) if row.erased == done.receipt]
+    assert len(erased) == done.counts["audit"] > 0
+    assert {(row.reason, row.data, row.salt) for row in erased} == {("", "{}", None)}
+
+
+def test_a_write_under_way_stays_until_it_is_known(full: Store) -> None:
+    decide(full, "D4", a_task(deal_id="D4", values={"subject": "Call Ana Ferreira"}))
+    claimed = claim(full)
+    assert claimed is not None
+    done = full.forget(ANA, by="vera")
+    assert done.left == {"outbox.action": 1}
+    assert [row.state for row in full.rows(SYSTEM, "D4")] == [State.SENDING]
+    settle(full, claimed)
+    assert full.forget(ANA, by="vera").left == {}
+
+
+def test_the_bytes_leave_the_file(sqlite_url: str, clock: ManualClock, tmp_path: Path) -> None:
+    store = open_store(sqlite_url, clock=clock)
+    for number in range(5):
+        sent(store, f"D{number}", ACME, "Acme Möbel GmbH", person="Ana Ferreira <ana@acme.example>")
+    for subject in (ACCOUNT, ANA):
+        store.forget(subject, by="vera")
+    store.compact()
+    store.close()
+    assert [word for word in WORDS for path in tmp_path.iterdir() if word in path.read_bytes()] == []
+
+
+def test_ids_are_found_whole_only(store: Store) -> None:
+    decide(store, "D1", a_deal_patch(values={"status": f"x{ACME}"}))
+    assert Subject(SYSTEM, About.CONTACT, ACME).told_in(f"x{ACME}") is False
+    assert store.mentions(Subject(SYSTEM, About.CONTACT, ACME)) == {}
+
+
+# what is merely old
+
+
+@pytest.fixture
+def aged(full: Store, clock: ManualClock) -> Store:
+    clock.advance(timedelta(days=400))
+    return full
+
+
+def all_gone(store: Store, keep: Keep) -> dict[str, int]:
+    went: dict[str, int] = {}
+    while batch := store.trim(keep):
+        for kind, count in batch.items():
+            went[kind] = went.get(kind, 0) + count
+    return went
+
+
+def test_what_is_old_goes_and_what_is_needed_stays(aged: Store) -> None:
+    before = aged.facts(SYSTEM, ["D1"])["D1"]
+    went = all_gone(aged, Keep(writes=90, decisions=365, gone=365, trail=365, letters=7, events=90))
+    assert went["writes"] == 8
+    assert (went["decisions"], went["letters"], went["events"]) == (3, 2, 2)
+    assert went["trail"] > 8
+    assert "gone" not in went
+    view = aged.handoff(SYSTEM, "D1")
+    assert view is not None
+    assert (view.plan, view.phase) == (None, Phase.IN_FLIGHT)
+    assert aged.facts(SYSTEM, ["D1"])["D1"] == before
+    assert len(aged.parked(SYSTEM)) == 1
+    found = aged.verify_trail(SYSTEM)
+    assert (found.broken, found.erased) == (None, went["trail"])
+    assert all_gone(aged, Keep(trail=365)) == {}
+
+
+def test_zero_keeps_for_ever_and_a_day_too_few_does_not_count(aged: Store) -> None:
+    assert aged.trim(Keep(writes=0, decisions=0, gone=0, trail=0, letters=0, events=0)) == {}
+    assert aged.trim(Keep(writes=401, decisions=401, gone=401, trail=401, letters=401, events=401)) == {}
+
+
+def test_a_deal_that_left_the_crm_long_ago_is_let_go_of(full: Store, clock: ManualClock) -> None:
+    full.withdraw(SYSTEM, ["D1", "D3"])
+    clock.advance(timedelta(days=366))
+    assert all_gone(full, Keep(trail=0))["gone"] == 2
+    assert full.handoff(SYSTEM, "D1") is None
+    with full._db.read() as connection:
+        assert set(connection.execute(select(effect.c.deal_id)).scalars()) == {"D2"}
+        assert set(connection.execute(select(handoff.c.deal_id)).scalars()) == {"D2"}
+        assert connection.execute(select(letter.c.id)).all() == []
+        assert set(connection.execute(select(outbox.c.deal_id)).scalars()) == set()
+    assert full.facts(SYSTEM, ["D2"])["D2"].written != {}
+    assert a_plan("D2").phase is Phase.IN_FLIGHT
