@@ -307,7 +307,7 @@ class MemoryCRM:
     def merge(self, winner: str, loser: str) -> None:
         """A person merges two deals: what the winner lacks comes from the loser, with all that hangs on it."""
         row, gone = self._rows[winner], self._rows[loser]
-        moved = self._hanging.pop(loser, [])
+        moved = [each for each in self._hanging.pop(loser, []) if each in self._rows]
         for each in moved:
             self._rows[each].deal_id = winner
         self._hanging[winner] += moved
