@@ -299,8 +299,6 @@ def wait(ready: Callable[[], bool], what: str, made: World) -> float:
     try:
         until(ready, what, seconds=PATIENCE)
     except AssertionError as error:
-        said = made.daemon.said() if made.daemon else ""
-        raise AssertionError(
-            f"{error}; open {made.open('outbox')}; {made.desk.tally()['lost'][:3]}\n{said[-1500:]}"
-        ) from None
+        lost, said = made.desk.tally()["lost"][:3], made.daemon.said()[-1500:] if made.daemon else ""
+        raise AssertionError(f"{error}; {made.open('outbox')} rows open; {lost}\n{said}") from None
     return time.monotonic() - began

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from os.path import commonprefix
 from typing import Any
 
 from daemons import account_csm_changes, csm_changes
@@ -34,7 +35,10 @@ POOLS: Mapping[str, tuple[str, ...]] = {
     for pool in tomllib.loads((ROOT / "mappings" / "process.toml").read_text())["assignment"]["pools"]
 }
 """Who takes turns. Where changes are pushed, two wins of one second may come in either order: which of the pool a deal
-falls to may differ then, not the pool, nor that each gets as many accounts, nor that all of a deal says the same name."""
+falls to may differ then; not the pool, nor how many accounts each gets, nor that all of a deal says the same name."""
+
+SHOWN = 60
+"""Characters that are shown from where two texts part."""
 
 Effect = tuple[str, str, str]
 """On which deal, what kind of thing, and which."""
@@ -84,14 +88,14 @@ def compare(broken: Picture, whole: Picture) -> Difference:
     lost = [f"{_effect(each)} is missing" for each in (whole.effects - broken.effects).elements()]
     doubled = [f"{_effect(each)} is too much" for each in (broken.effects - whole.effects).elements()]
     other = [
-        f"{_effect(each)} says {_short(broken.says[each])} instead of {_short(whole.says[each])}"
+        f"{_effect(each)} says {_apart(broken.says[each], whole.says[each])}"
         for each in whole.says.keys() & broken.says.keys()
         if not _same(broken.says[each], whole.says[each])
     ]
     for each in sorted(whole.fields.keys() | broken.fields.keys()):
         stands, meant = broken.fields.get(each), whole.fields.get(each)
         if stands != meant:
-            said = f"{each[0]}: {each[1]} is {_short(stands)} instead of {_short(meant)}"
+            said = f"{each[0]}: {each[1]} is {_apart(stands, meant)}"
             (lost if stands is None else other).append(said)
     return Difference(tuple(lost), tuple(doubled), tuple(other))
 
@@ -184,6 +188,9 @@ def _effect(each: Effect) -> str:
     return f"{each[0]}: {each[1]} {each[2]}"
 
 
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) < 120 else f"{text[:117]}..."
+def _apart(stands: Any, meant: Any) -> str:
+    """Both, from a little before they part."""
+    one, other = str(stands), str(meant)
+    common = len(commonprefix((one, other)))
+    begin = max(0, common - 30)
+    return f"{one[begin : common + SHOWN]!r} instead of {other[begin : common + SHOWN]!r}"
