@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 import structlog
 
 from connector.crm.batch import chunks
+from connector.engine.brakes import standing_still
 from connector.engine.dispatcher import dispatch
 from connector.engine.jobs import next_ask
 from connector.engine.onepass import PASS_LEASE, connect, hold
@@ -122,7 +123,8 @@ def send(shared: Shared, system: System) -> Iterator[int]:
     failures = 0
     with system.lock:
         while not shared.stopping.is_set():
-            if not hold(shared, system) or shared.store.paused(system.name) is not None:
+            still = shared.store.paused(system.name) is not None or standing_still(shared, system)
+            if not hold(shared, system) or still:
                 yield shared.store.open_backfill(system.name)
                 return
             if not system.connected:

@@ -13,6 +13,10 @@ from connector.engine.parts import Shared, System
 from connector.errors import Advice, Fault
 
 SYSTEM_HALTED = "system.halted"
+PAUSE_ENDED = "pause.ended"
+ITSELF = "handoff"
+"""Who ends a pause that a person gave an end."""
+
 HALT_FOR = timedelta(minutes=1)
 """How long to wait before a halted system is tried again when the vendor named no time."""
 
@@ -41,6 +45,14 @@ def rest(shared: Shared, system: System, fault: Fault) -> None:
     now = shared.clock.now()
     if fault.advice is Advice.RETRY and fault.retry_at is not None and fault.retry_at > now:
         system.rests_until = min(fault.retry_at, now + LONGEST_REST)
+
+
+def standing_still(shared: Shared, system: System) -> bool:
+    """Whether a person paused the whole system. A pause whose time has come is ended, whatever it was of."""
+    for over in shared.store.pauses_over(system.name):
+        shared.store.resume_by_hand(system.name, rule=over.rule, by=ITSELF, why="its time is over")
+        log.info(PAUSE_ENDED, system=system.name, rule=over.rule, by=over.by)
+    return any(not each.rule for each in shared.store.pauses(system.name))
 
 
 def resting(shared: Shared, system: System) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import time
 
+import structlog
+
 from connector.crm.writing import (
     Applied,
     Operation,
@@ -34,6 +36,12 @@ SLOW_NOTICES = 10.0
 chat service that hangs."""
 
 EVERY_ORDER = frozenset(Order)
+MOST_AT_ONCE = 100_000
+"""More rows than any vendor takes in one call."""
+
+PASS_CAPPED = "pass.capped"
+
+log = structlog.get_logger()
 
 
 def dispatch(shared: Shared, system: System, *, orders: frozenset[Order] = EVERY_ORDER, leading: bool = True) -> int:
@@ -47,7 +55,14 @@ def dispatch(shared: Shared, system: System, *, orders: frozenset[Order] = EVERY
     in_batches: set[Order] = set()
     applied = 0
     while not shared.stopping.is_set() and _may_send(shared) and shared.store.paused(system.name) is None:
+        left = _left(shared, system)
+        if left == 0:
+            # A backfill was asked for and has a limit of its own.
+            orders = orders & {Order.BACKFILL}
         turn = shared.store.next_turn(system.name, orders=orders) if system.crm.capabilities.bulk else None
+        if turn is not None and left and turn.order is not Order.BACKFILL:
+            # A job takes all there is.
+            in_batches |= {turn.order} if shared.store.claimable(turn, limit=left + 1) > left else set()
         if turn is not None and turn.order not in in_batches:
             with sending(shared.replica):
                 started = start_job(shared, system, turn) if leading else leave_job(shared, system, turn)
@@ -60,7 +75,7 @@ def dispatch(shared: Shared, system: System, *, orders: frozenset[Order] = EVERY
         claimed = shared.store.claim(
             system.name,
             owner=shared.owner,
-            batch=lambda lane: _batch_size(system, lane),
+            batch=lambda lane: min(_batch_size(system, lane), left or MOST_AT_ONCE),  # noqa: B023  # called at once
             lease_seconds=shared.timing.call_lease,
             orders=orders,
         )
@@ -78,6 +93,12 @@ def _may_send(shared: Shared) -> bool:
     return shared.replica is None or shared.replica.trusted()
 
 
+def _left(shared: Shared, system: System) -> int | None:
+    """Writes this pass may still send; None where there is no limit."""
+    most = shared.limits.writes
+    return max(0, most - system.sent) if most else None
+
+
 def _batch_size(system: System, lane: Lane) -> int:
     if lane.kind == "notify":
         return NOTICE_BATCH
@@ -85,6 +106,10 @@ def _batch_size(system: System, lane: Lane) -> int:
 
 
 def _send(shared: Shared, system: System, claimed: Claimed) -> int:
+    if claimed.rows[0].order is not Order.BACKFILL:
+        system.sent += len(claimed.rows)
+        if _left(shared, system) == 0:
+            log.warning(PASS_CAPPED, system=system.name, sent=system.sent, next="the rest goes with the next pass")
     passing(Failpoint.BEFORE_CALL)
     away = False
     try:

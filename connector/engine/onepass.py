@@ -17,7 +17,7 @@ from enum import StrEnum
 import structlog
 
 from connector.engine.allowance import poll_due, poll_failed, take_stock
-from connector.engine.brakes import halt, rest, resting
+from connector.engine.brakes import halt, rest, resting, standing_still
 from connector.engine.detector import PollFailed, detect
 from connector.engine.dispatcher import dispatch
 from connector.engine.identity import pin
@@ -81,6 +81,9 @@ def run_pass(shared: Shared, system: System, *, occasion: Occasion = Occasion.TI
     with system.lock:
         if shared.store.paused(system.name) is not None:
             return PassResult(idle=True)
+        if standing_still(shared, system):
+            return PassResult(idle=True)
+        system.sent = 0
         if resting(shared, system):
             return PassResult(idle=True)
         if not hold(shared, system):

@@ -79,7 +79,7 @@ class System:
     ``reserve`` is the share of the day's calls left to others; ``sparing`` is True while no more than that is left.
     Until ``rests_until`` no pass is made, because the CRM asked to be left alone.
     Until ``piecemeal_until`` nothing is sent by jobs, because the CRM would not have one; ``job_failures`` counts those
-    in a row that could not be opened or loaded.
+    in a row that could not be opened or loaded. ``sent`` counts the writes of the pass that runs.
     ``denied`` says what the machine denied the last pass, so that it broke off; ``crashed`` that a bug did that.
     ``safety_poll`` is how many seconds lie between polls of a feed that a live line stands in for.
     ``tenure`` is the one of `Replica` in which this process last took the system over, ``opened`` whether it has read
@@ -101,6 +101,7 @@ class System:
     rests_until: datetime | None = None
     piecemeal_until: datetime | None = None
     job_failures: int = 0
+    sent: int = 0
     trouble: str | None = None
     denied: str = ""
     crashed: bool = False

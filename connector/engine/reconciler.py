@@ -24,6 +24,7 @@ from connector.failpoints import Failpoint, passing
 from connector.handoff.decide import decide
 from connector.handoff.model import HandoffKey, Kind, LedgerFacts, Load, Record, Snapshot
 from connector.handoff.moves import MoverKind
+from connector.handoff.pausing import withhold
 from connector.handoff.plan import Noticed, Patch, Plan
 from connector.store import Decided, Look
 
@@ -70,10 +71,23 @@ def _settle_looks(shared: Shared, system: System, due: Sequence[Look], *, brake:
         Decided(plan=plan, look_version=looks[plan.key.deal_id].version, next_look=plan.recheck_at)
         for plan in plans.values()
     ]
+    decided = _unpaused(shared, system, decided, looks)
     acted, observed = brake.take(decided, looks, looked.movers)
     _record(shared, system, acted)
     _record(shared, system, observed, act=False)
     _put_aside(shared, system, [look for look in due if look.deal_id not in plans], looked.undecided)
+
+
+def _unpaused(shared: Shared, system: System, decided: Sequence[Decided], looks: Mapping[str, Look]) -> list[Decided]:
+    """The decisions without what paused rules want. Those of which nothing is left wait until the rule goes on."""
+    paused = {each.rule for each in shared.store.pauses(system.name) if each.rule}
+    if not paused:
+        return list(decided)
+    withheld = [(one, withhold(one.plan, paused)) for one in decided]
+    waits = {one.plan.key.deal_id: ",".join(each.rules) for one, each in withheld if each.rules}
+    answered = [looks[one.plan.key.deal_id] for one, each in withheld if each.plan is None]
+    shared.store.wait_for_rules(system.name, waits, answered)
+    return [dataclasses.replace(one, plan=each.plan) for one, each in withheld if each.plan is not None]
 
 
 def _record(shared: Shared, system: System, decided: Sequence[Decided], *, act: bool = True) -> None:

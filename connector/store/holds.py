@@ -20,9 +20,10 @@ from connector.handoff.plan import Action, Patch, Phase
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
+from connector.store.drops import dropped_of
 from connector.store.inbox import want_looks
 from connector.store.ledger import IN_FLIGHT
-from connector.store.record import same_effect
+from connector.store.record import is_dropped, same_effect
 from connector.store.rows import Decided, Look
 from connector.store.schema import effect, gain, handoff, hold, inbox, outbox
 from connector.store.states import OPEN, State, arrive
@@ -105,7 +106,7 @@ class Holds(Part):
         """Of these decisions those that would put something new into the outbox, with just that."""
         ids = [one.plan.key.deal_id for one in decided if one.plan.actions]
         known: dict[str, Row[Any]] = {}
-        waiting: dict[tuple[str, str], list[Row[Any]]] = {}
+        waiting: dict[tuple[str, str], list[Any]] = {}
         done: dict[tuple[str, int, str], str] = {}
         with self._db.read() as connection:
             for part in chunks(ids):
@@ -121,6 +122,7 @@ class Holds(Part):
                 confirmed = select(effect.c.deal_id, effect.c.generation, effect.c.step, effect.c.fingerprint)
                 for row in connection.execute(confirmed.where(effect.c.system == system, effect.c.deal_id.in_(part))):
                     done[row.deal_id, row.generation, row.step] = row.fingerprint
+            dropped = dropped_of(connection, system, ids)
         gained = []
         for one in decided:
             deal_id = one.plan.key.deal_id
@@ -129,6 +131,7 @@ class Holds(Part):
                 for action in one.plan.actions
                 if not same_effect(action, one.plan.generation, waiting.get((deal_id, action.step), ()))
                 and not _confirmed(action, done.get((deal_id, one.plan.generation, action.step)))
+                and not is_dropped(action, dropped.get((deal_id, one.plan.generation, action.step)))
             )
             if new:
                 gained.append(Gained(deal_id, new, begins=_begins(known.get(deal_id), one.plan.generation)))

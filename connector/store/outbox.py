@@ -130,8 +130,8 @@ class Outbox(Part):
         where = and_(outbox.c.system == system, outbox.c.deal_id == deal_id)
         return self._rows(select(outbox).where(where).order_by(outbox.c.id))
 
-    def retry(self, ids: Sequence[int] | None = None, *, system: SystemName | None = None) -> int:
-        """Send parked rows again, these or all; returns how many. Their deals are looked at too.
+    def retry(self, ids: Sequence[int] | None = None, *, system: SystemName | None = None, by: str = "") -> int:
+        """Send parked rows again, these or all; returns how many. Their deals are looked at too. ``by`` asked for it.
 
         A parked row whose step is on its way again already is dropped as superseded instead, and not counted.
         """
@@ -157,7 +157,7 @@ class Outbox(Part):
                 ]
                 want_looks(self._db, connection, SystemName(name), looks)
                 _forget_refusals(connection, SystemName(name), [look.deal_id for look in looks])
-            write_audit(connection, now, [_retried(row) for row in again])
+            write_audit(connection, now, [_retried(row, by=by) for row in again])
             return len(again)
 
     def withdraw(self, system: SystemName, deal_ids: Sequence[str]) -> int:
@@ -341,7 +341,7 @@ def _forget_refusals(connection: Connection, system: SystemName, deal_ids: Seque
         )
 
 
-def _retried(row: Row[Any]) -> Entry:
+def _retried(row: Row[Any], *, by: str) -> Entry:
     return Entry(
         system=SystemName(row.system),
         deal_id=row.deal_id,
@@ -349,4 +349,5 @@ def _retried(row: Row[Any]) -> Entry:
         kind=AuditKind.RETRIED,
         reason=row.reason,
         data={"row": row.id, "step": row.step, "vendor_code": row.vendor_code},
+        by=by,
     )

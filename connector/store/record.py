@@ -23,6 +23,7 @@ from connector.handoff.plan import Action, Notify, Patch, Upsert, Verdict
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
+from connector.store.drops import dropped_of
 from connector.store.inbox import want_looks
 from connector.store.ledger import bounces_text, refusal_text, signals_text
 from connector.store.outbox import NOTIFY_KIND, RANKS, lock_rows
@@ -54,6 +55,7 @@ class _Before:
     looks: dict[str, Row[Any]] = field(default_factory=dict)
     rows: dict[str, list[Row[Any]]] = field(default_factory=dict)
     fingerprints: dict[tuple[str, int, str], str] = field(default_factory=dict)
+    dropped: dict[tuple[str, int, str], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,11 @@ class Recorder(Part):
         want_looks(self._db, connection, system, looks)
 
 
+def is_dropped(action: Action, dropped: str | None) -> bool:
+    """Whether this very write was given up by a person; ``dropped`` is the digest of what was."""
+    return dropped is not None and dropped == payload_digest(action)
+
+
 def same_effect(action: Action, generation: int, rows: Iterable[Row[Any]]) -> bool:
     """Whether one of these rows, all of the action's step, is this very action already."""
     near = [row for row in rows if row.generation == generation]
@@ -206,6 +213,7 @@ def _read(connection: Connection, system: SystemName, deal_ids: Sequence[str]) -
     for ids in chunks(deal_ids):
         for row in connection.execute(select(effect).where(effect.c.system == system, effect.c.deal_id.in_(ids))):
             before.fingerprints[row.deal_id, row.generation, row.step] = row.fingerprint
+    before.dropped.update(dropped_of(connection, system, deal_ids))
     return before
 
 
@@ -266,7 +274,10 @@ def _is_over(row: Row[Any], one: Decided, before: _Before) -> bool:
 
 
 def _is_done(one: Decided, action: Action, before: _Before) -> bool:
-    """Whether the receiver confirmed this very effect between the reading of the ledger and now."""
+    """Whether the receiver confirmed this very effect between the reading of the ledger and now, or a person gave it
+    up."""
+    if is_dropped(action, before.dropped.get((one.plan.key.deal_id, one.plan.generation, action.step))):
+        return True
     if isinstance(action, Patch):
         return False  # writing the same values again is right when a person changed them back
     done = before.fingerprints.get((one.plan.key.deal_id, one.plan.generation, action.step))

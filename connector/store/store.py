@@ -25,6 +25,7 @@ from connector.store import upgrade
 from connector.store.age import Age
 from connector.store.alarms import Alarms
 from connector.store.database import Database, journal_mode
+from connector.store.drops import Drops
 from connector.store.filelock import FileLock, second_process
 from connector.store.holds import Holds
 from connector.store.inbox import Inbox
@@ -76,6 +77,7 @@ class Store(
     Whereabouts,
     Letters,
     Holds,
+    Drops,
     Alarms,
     Trail,
     Replicas,

@@ -1,0 +1,63 @@
+"""What a person may do about what waits or stands still, for the command line and the page alike.
+
+Not here: asking them whether they are sure (``cli``, ``web``). Each act goes into the audit trail with who did it.
+"""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from connector.handoff.model import SystemName
+from connector.store import Store
+
+
+def who() -> str:
+    """Who runs this command: the name the operating system knows them by."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's number without a name
+        return "somebody at the command line"
+
+
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """The acts, over one store."""
+
+    store: Store
+
+    def retry(self, rows: Sequence[int], *, by: str) -> int:
+        """Send parked rows again; returns how many."""
+        return self.store.retry(rows, by=by)
+
+    def drop(self, rows: Sequence[int], *, by: str, why: str) -> int:
+        """Give parked rows up until something else is to be written in their place; returns how many."""
+        return self.store.drop_parked(rows, by=by, why=why)
+
+    def undo_drop(self, rows: Sequence[int], *, by: str) -> int:
+        """Take a drop back: the deals are looked at, and what they still lack is sent. Returns how many rows."""
+        return self.store.undo_drop(rows, by=by)
+
+    def release(self, system: SystemName, deals: Sequence[str] | None = None, *, by: str) -> int:
+        """Let held deals go, these or all of the system; returns how many."""
+        return self.store.release_held(system, deals, by=by)
+
+    def let_be(self, system: SystemName, deals: Sequence[str], *, by: str, why: str) -> int:
+        """Begin no handoff for these held wins; returns how many."""
+        return self.store.drop_held(system, deals, by=by, why=why)
+
+    def pause(
+        self, system: SystemName, *, rule: str = "", until: datetime | None = None, by: str, why: str = ""
+    ) -> None:
+        """Let a system, or one rule of it, stand still."""
+        self.store.pause_by_hand(system, rule=rule, until=until, by=by, why=why)
+
+    def resume(self, system: SystemName, *, rule: str = "", by: str) -> bool:
+        """End one pause; False when there was none."""
+        return self.store.resume_by_hand(system, rule=rule, by=by)
+
+    def resume_all(self, system: SystemName, *, by: str) -> int:
+        """End every pause of a system, its rules' included; returns how many there were."""
+        return sum(self.store.resume_by_hand(system, rule=each.rule, by=by) for each in self.store.pauses(system))
