@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -25,8 +25,8 @@ from connector.crm.port import (
     CRM,
 )
 from connector.engine.daemon import Stop
-from connector.engine.notifier import Channel, ChatWebhook, Email, send_through
-from connector.engine.parts import Shared, System, Timing, process_name
+from connector.engine.notifier import Channel, ChatWebhook, Email, addressed, send_through
+from connector.engine.parts import Limits, Shared, System, Timing, process_name
 from connector.engine.replica import before_call
 from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
@@ -90,6 +90,8 @@ def open_runtime(config: Path, *, mode: StoreUse, console_logs: bool = False) ->
         owner=process_name(),
         send_notice=send_through(_channels(settings)),
         stopping=threading.Event(),
+        limits=_limits(settings),
+        alert=_alert(settings),
         keep=_keep(settings),
     )
     systems = tuple(_system(each, settings, loaded, telemetry=telemetry, store=store) for each in settings.systems)
@@ -188,11 +190,15 @@ def _start_page(runtime: Runtime) -> Stop | None:
     if not runtime.settings.web.enabled:
         return None
     # Imported here: a daemon without its page, and every other command, does without a web server's modules.
+    from connector.bootstrap.desk import PageDesk
     from connector.web.app import Pages, create_app
     from connector.web.server import serve_in_thread
 
     web = runtime.settings.web
-    pages = Pages(read_status=lambda: _status(runtime), registry=runtime.shared.telemetry.registry, web=web)
+    desk = PageDesk(runtime.shared, [each.name for each in runtime.systems])
+    pages = Pages(
+        read_status=lambda: _status(runtime), registry=runtime.shared.telemetry.registry, web=web, desk=desk
+    )
     return serve_in_thread(create_app(pages), host=web.host, port=web.port)
 
 
@@ -315,23 +321,49 @@ def _keep(settings: Settings) -> Keep:
     )
 
 
+def _limits(settings: Settings) -> Limits:
+    brakes = settings.brakes
+    return Limits(
+        window=timedelta(minutes=brakes.window_minutes),
+        new=brakes.max_new,
+        imported=brakes.max_imported,
+        changed=brakes.max_changed,
+        changed_share=brakes.max_changed_percent / 100,
+        writes=brakes.max_writes_per_pass,
+        parked=timedelta(hours=brakes.parked_hours),
+        silent=timedelta(hours=brakes.silent_hours),
+    )
+
+
+def _alert(settings: Settings) -> Channel | None:
+    """Who is told that something wants a person: the chat, and by mail whoever [brakes] names."""
+    mail, chat = _mail(settings), _chat(settings)
+    channels: list[Channel] = [chat] if chat else []
+    channels += [addressed(mail, each) for each in settings.brakes.tell if mail]
+    return send_through(channels) if channels else None
+
+
 def _channels(settings: Settings) -> list[Channel]:
-    channels: list[Channel] = []
-    if settings.notify.email is not None:
-        mail = settings.notify.email
-        channels.append(
-            Email(
-                host=mail.host,
-                port=mail.port,
-                sender=mail.sender,
-                user=mail.username,
-                password=mail.password.get_secret_value() if mail.password else "",
-                starttls=mail.starttls,
-            )
-        )
-    if settings.notify.chat is not None:
-        channels.append(ChatWebhook(settings.notify.chat.webhook_url.get_secret_value()))
-    return channels
+    return [each for each in (_mail(settings), _chat(settings)) if each is not None]
+
+
+def _mail(settings: Settings) -> Email | None:
+    mail = settings.notify.email
+    if mail is None:
+        return None
+    return Email(
+        host=mail.host,
+        port=mail.port,
+        sender=mail.sender,
+        user=mail.username,
+        password=mail.password.get_secret_value() if mail.password else "",
+        starttls=mail.starttls,
+    )
+
+
+def _chat(settings: Settings) -> ChatWebhook | None:
+    chat = settings.notify.chat
+    return ChatWebhook(chat.webhook_url.get_secret_value()) if chat is not None else None
 
 
 def _watched(settings: Settings) -> tuple[Watched, ...]:

@@ -39,7 +39,7 @@ EVERY_ORDER = frozenset(Order)
 MOST_AT_ONCE = 100_000
 """More rows than any vendor takes in one call."""
 
-PASS_CAPPED = "pass.capped"
+CAPPED = "pass.capped"
 
 log = structlog.get_logger()
 
@@ -109,7 +109,7 @@ def _send(shared: Shared, system: System, claimed: Claimed) -> int:
     if claimed.rows[0].order is not Order.BACKFILL:
         system.sent += len(claimed.rows)
         if _left(shared, system) == 0:
-            log.warning(PASS_CAPPED, system=system.name, sent=system.sent, next="the rest goes with the next pass")
+            log.warning(CAPPED, system=system.name, sent=system.sent, next="the rest goes with the next pass")
     passing(Failpoint.BEFORE_CALL)
     away = False
     try:

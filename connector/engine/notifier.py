@@ -9,6 +9,7 @@ under another name, and cannot end a mail's header.
 from __future__ import annotations
 
 import re
+import dataclasses
 import smtplib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -112,6 +113,15 @@ class Email:
             raise CrmError(Fault(FaultCode.REJECTED, "unusable address", str(error))) from error
         message.set_content(scrubbed(notice.text))
         return message
+
+
+def addressed(channel: Channel, to_email: str) -> Channel:
+    """The channel with every message to one address."""
+
+    def send(notice: Notify) -> None:
+        channel(dataclasses.replace(notice, to_email=to_email))
+
+    return send
 
 
 def send_through(channels: Sequence[Channel]) -> Channel:
