@@ -81,7 +81,9 @@ class _Turned(Exception):
 
 STATUSES: Mapping[Refusal, int] = {Refusal.UNSIGNED: 401, Refusal.UNREADABLE: 400, Refusal.TOO_LARGE: 413}
 NOT_FOUND, NOT_ALLOWED, TIMED_OUT, TOO_LARGE, TOO_MANY, UNAVAILABLE = 404, 405, 408, 413, 429, 503
-UNTOLD = frozenset({NOT_FOUND, NOT_ALLOWED})
+NOT_SUPPORTED = 505
+VERSIONS = ("1.0", "1.1")
+UNTOLD = frozenset({NOT_FOUND, NOT_ALLOWED, NOT_SUPPORTED})
 """Answers to whoever is no CRM at all: counted, but no line in the log."""
 
 STORED = "stored"
@@ -151,6 +153,8 @@ class Hooks:
             raise _Turned(NOT_FOUND, "elsewhere")
         if scope["method"] != "POST":
             raise _Turned(NOT_ALLOWED, "elsewhere")
+        if scope["http_version"] not in VERSIONS:
+            raise _Turned(NOT_SUPPORTED, "elsewhere")
         until = asyncio.get_running_loop().time() + self._answer_seconds
         mail = await self._admit(entrance, scope, receive, until=until, known=known)
         self._telemetry.letters.labels(system=entrance.system, result="foreign").inc(mail.foreign)
