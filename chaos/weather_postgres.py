@@ -162,6 +162,10 @@ class Line:
         """Nothing passes any more, and nobody is told."""
         self._flowing.clear()
 
+    def thaw(self) -> None:
+        """What was held back arrives, and everything passes again."""
+        self._flowing.set()
+
     def cut(self) -> None:
         """Break what is open."""
         with self._lock:

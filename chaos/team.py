@@ -1,0 +1,221 @@
+"""Several daemons on one PostgreSQL, as several containers would be: each with its own log, and its own line there.
+
+Not here: what is broken (``replicas``). A member may run the code of another release, from a folder of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from daemons import Daemon, Desk, Ran, Site, site, until
+
+from chaos import ROOT
+from chaos.weather_ground import counted
+from chaos.weather_postgres import Line, Server, line
+
+LAST_RELEASE = "32740a943"
+"""The last commit of the release before this one: its code is run beside this one's."""
+
+STORE_ENV = "CHAOS_DATABASE_URL"
+OPEN = "select count(*) from outbox where state not in ('applied', 'superseded')"
+
+
+@dataclass(slots=True)
+class Member:
+    """One daemon of a team and its line to the database."""
+
+    name: str
+    daemon: Daemon
+    line: Line
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self.daemon.process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs (a stopped one does)."""
+        return self.daemon.process.poll() is None
+
+    def kill(self) -> None:
+        """Kill it with -9."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.daemon.process.wait()
+
+    def applied(self) -> int:
+        """Writes it has had confirmed, by its log."""
+        return sum(each.get("applied", 0) for name in ("pass.done", "pass.helped") for each in self.daemon.named(name))
+
+
+@dataclass(slots=True)
+class Team:
+    """One site, one database, any number of members; ``deals`` are the wins by CRM."""
+
+    site: Site
+    server: Server
+    database: str
+    stack: contextlib.ExitStack
+    members: list[Member] = field(default_factory=list)
+    deals: dict[str, list[str]] = field(default_factory=lambda: {"sf": [], "hs": []})
+
+    @property
+    def desks(self) -> tuple[Desk, ...]:
+        """The CRMs that are connected."""
+        return tuple(desk for desk in self.site.desks if desk.name in self.site.changes.get("systems", ("sf", "hs")))
+
+    def url(self, port: int = 0) -> str:
+        """The database's address, perhaps by way of a line."""
+        return self.server.url(port).removesuffix("postgres") + self.database
+
+    def ask(self, statement: str) -> list[Any]:
+        """Rows of the ledger, or nothing where it has no tables yet."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            try:
+                cursor = connection.execute(statement.encode())
+                return cursor.fetchall() if cursor.description else []
+            except psycopg.errors.UndefinedTable:
+                return []
+
+    def join(self, *, code: Path = ROOT, failpoint: str = "") -> Member:
+        """One more daemon; ``code`` is the folder of the release it runs."""
+        name = f"replica-{len(self.members) + 1}"
+        own = self.stack.enter_context(line(self.server.port))
+        log = self.site.folder / f"{name}.log"
+        more = {"HANDOFF_FAILPOINT": failpoint} if failpoint else {}
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "connector", "run", "--config", str(self.site.folder / "config.toml")],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                cwd=self.site.folder,
+                env=self._environment(code, own.port, **more),
+                start_new_session=True,
+            )
+        daemon = Daemon(process, log, 0)
+        self.site.children.append(daemon)
+        member = Member(name, daemon, own)
+        self.members.append(member)
+        return member
+
+    def ready(self, *members: Member) -> None:
+        """Wait until these run, and every system is led."""
+        for each in members or self.members:
+            until(lambda each=each: each.daemon.named("daemon.started"), f"the start of {each.name}")
+        until(lambda: len(self.leaders()) == len(self.desks), "every system to be led")
+
+    def leaders(self) -> dict[str, str]:
+        """Who leads which system, by the database."""
+        rows = self.ask("select name, owner from lease where until > clock_timestamp() and name like 'pass:%'")
+        return {name.removeprefix("pass:"): owner for name, owner in rows}
+
+    def leads(self, member: Member) -> list[str]:
+        """The systems a member leads."""
+        return [system for system, owner in self.leaders().items() if f":{member.pid}:" in owner]
+
+    def migrate(self, *arguments: str, code: Path = ROOT) -> Ran:
+        """``handoff migrate`` by a release's code."""
+        config = str(self.site.folder / "config.toml")
+        done = subprocess.run(
+            [sys.executable, "-m", "connector", "migrate", *arguments, "--config", config],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=self.site.folder,
+            env=self._environment(code, self.server.port),
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def win(self, count: int, **values: Any) -> None:
+        """So many complete deals won on each CRM."""
+        for desk in self.desks:
+            self.deals[desk.name] += desk.won(count, **values)
+
+    def open_rows(self) -> int:
+        """Rows of the outbox that are not done with."""
+        found = self.ask(OPEN)
+        return int(found[0][0]) if found else 1
+
+    def whole(self) -> bool:
+        """Whether every win is handed off and nothing waits."""
+        done = all(desk.handed_off(deal) for desk in self.desks for deal in self.deals[desk.name])
+        return done and not self.open_rows()
+
+    def wait_whole(self, *, seconds: float = 90.0) -> float:
+        """Seconds until everything is."""
+        began = time.monotonic()
+        until(self.whole, "all handoffs", seconds=seconds)
+        return time.monotonic() - began
+
+    def judged(self) -> tuple[int, int]:
+        """Lost and doubled: by the sandbox's own judge, and by counting every record."""
+        lost = doubled = 0
+        for desk in self.desks:
+            tally, (missing, twice) = desk.tally(), counted(desk, self.deals[desk.name])
+            lost += max(len(tally["lost"]), missing)
+            doubled += max(len(tally["doubled"]), twice)
+        return lost, doubled
+
+    def said(self, event: str, **wanted: Any) -> int:
+        """How often the members logged an event, together."""
+        return sum(len(each.daemon.named(event, **wanted)) for each in self.members)
+
+    def calls(self) -> Counter[str]:
+        """Requests by kind, of all CRMs together."""
+        return Counter(call.kind for desk in self.desks for call in desk.world.journal.calls(system=desk.name))
+
+    def stop(self) -> list[str]:
+        """End everybody in order; complaints in words."""
+        found = []
+        for each in self.members:
+            if each.alive and (code := each.daemon.stop()) != 0:
+                found.append(f"{each.name} ended with {code}")
+            found += [
+                f"{each.name}: {event} {len(told)} times"
+                for event in ("tick.crashed", "live.crashed", "row.parked")
+                if (told := each.daemon.named(event))
+            ]
+        return found
+
+    def _environment(self, code: Path, port: int, **more: str) -> dict[str, str]:
+        return self.site.environment(**more) | {"PYTHONPATH": str(code), STORE_ENV: self.url(port)}
+
+
+@contextlib.contextmanager
+def team(folder: Path, server: Server, **changes: Any) -> Iterator[Team]:
+    """A team without members yet, on a new database; its processes are ended, its folder stays."""
+    database = "team_" + "".join(each if each.isalnum() else "_" for each in folder.name.lower())
+    server.ask(f'create database "{database}"')
+    asked = {"verify": 2, **changes}
+    with contextlib.ExitStack() as stack, site(folder / "site", **asked) as made:
+        made.secrets[STORE_ENV] = ""
+        config = made.folder / "config.toml"
+        config.write_text(config.read_text().replace('state = "state"', f'store_url_env = "{STORE_ENV}"'))
+        yield Team(made, server, database, stack)
+
+
+def last_release(folder: Path) -> Path | None:
+    """The code of the release before this one, in a folder; None where the history does not go back to it."""
+    packed = subprocess.run(
+        ["git", "-C", str(ROOT), "archive", LAST_RELEASE, "connector", "mappings"], capture_output=True, check=False
+    )
+    if packed.returncode:
+        return None
+    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
