@@ -25,12 +25,13 @@ from chaos.sections import MODULES, Effort, play
 from chaos.table import Row, show, total
 
 PREFIX = "handoff-chaos-"
+WIDE = 200
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the sections asked for, all of them unless told otherwise."""
     asked = _parsed(arguments)
-    tell = Console(stderr=True)
+    tell = Console(stderr=True, soft_wrap=True)
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
 
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         took[name] = time.monotonic() - since
         say(f"{name}: {total(rows[name]).line} {took[name]:.0f} s")
         if not asked.json:
-            show(name, rows[name], Console())
+            show(name, rows[name], _out())
     told = total(row for found in rows.values() for row in found)
     _print(asked, rows, took, took_all=time.monotonic() - began)
     if asked.keep:
@@ -83,6 +84,11 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     return asked
 
 
+def _out() -> Console:
+    """Where tables go; a file or pipe has room for all columns."""
+    return Console() if sys.stdout.isatty() else Console(width=WIDE)
+
+
 def _print(asked: argparse.Namespace, rows: dict[str, list[Row]], took: dict[str, float], *, took_all: float) -> None:
     told = total(row for found in rows.values() for row in found)
     if asked.json:
@@ -98,7 +104,7 @@ def _print(asked: argparse.Namespace, rows: dict[str, list[Row]], took: dict[str
         }
         sys.stdout.write(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
     else:
-        Console().print(f"\n{told.line} {took_all:.0f} s, seed {asked.seed}.", highlight=False)
+        _out().print(f"\n{told.line} {took_all:.0f} s, seed {asked.seed}.", highlight=False)
 
 
 if __name__ == "__main__":

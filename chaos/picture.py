@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from os.path import commonprefix
 from typing import Any
 
 from daemons import account_csm_changes, csm_changes
@@ -191,6 +190,6 @@ def _effect(each: Effect) -> str:
 def _apart(stands: Any, meant: Any) -> str:
     """Both, from a little before they part."""
     one, other = str(stands), str(meant)
-    common = len(commonprefix((one, other)))
+    common = next((place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), 0)
     begin = max(0, common - 30)
     return f"{one[begin : common + SHOWN]!r} instead of {other[begin : common + SHOWN]!r}"
