@@ -16,6 +16,7 @@ from typing import Literal
 
 from connector import crash, logs
 from connector.bootstrap import hubspot, salesforce
+from connector.bootstrap.acts import who
 from connector.bootstrap.hubspot import WebhookComponent
 from connector.bootstrap.wires import Wires
 from connector.clock import Clock, SystemClock
@@ -136,7 +137,7 @@ def restore(config: Path, source: Path, *, say: Callable[[str], None]) -> Path |
     url, path = address(settings.store_url.get_secret_value())
     named = f"before-restore-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     aside = path.with_name(f"{path.name}.{named}") if path else settings.daemon.state / f"{named}.db"
-    return backup.put_back(url, path, source, aside=aside, clock=SystemClock(), say=say)
+    return backup.put_back(url, path, source, aside=aside, clock=SystemClock(), by=who(), say=say)
 
 
 def state_folder(config: Path) -> Path:

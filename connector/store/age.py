@@ -5,6 +5,8 @@ Not here: how an old copy is told (``store``, by the note beside the file) and m
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import Connection, delete, func, select
 
 from connector.handoff.model import SystemName
@@ -30,12 +32,16 @@ class Age(Part):
     def forget_written(self) -> None:
         """Forget what was last written, on all systems, and say so in the audit trail."""
         with self._db.write() as connection:
-            forget_written(connection)
-            systems = connection.execute(select(system_table.c.system).order_by(system_table.c.system)).scalars().all()
-            entries = [Entry(SystemName(each), None, 0, AuditKind.RESTORED, FORGOTTEN) for each in systems]
-            write_audit(connection, self._db.now(), entries)
+            forget_written(connection, self._db.now())
 
 
-def forget_written(connection: Connection) -> None:
-    """Of a value written since, an old copy would say that a person did it, and leave it alone for ever."""
+def forget_written(connection: Connection, at: datetime, *, by: str = "") -> None:
+    """Of a value written since, an old copy would say that a person did it, and leave it alone for ever.
+
+    ``by``: who put the copy there, where that is known.
+    """
     connection.execute(delete(written))
+    systems = connection.execute(select(system_table.c.system).order_by(system_table.c.system)).scalars().all()
+    write_audit(
+        connection, at, [Entry(SystemName(each), None, 0, AuditKind.RESTORED, FORGOTTEN, by=by) for each in systems]
+    )

@@ -23,13 +23,12 @@ from connector.clock import Clock
 from connector.errors import Problem, UserError
 from connector.store import upgrade
 from connector.store.age import forget_written
-from connector.store.database import BUSY_SECONDS, Database
+from connector.store.database import BUSY_SECONDS, PRIVATE, Database
 from connector.store.filelock import FileLock, second_process
 from connector.store.schema import lease, metadata
 
 Say = Callable[[str], None]
 
-PRIVATE = 0o600
 
 SERIAL = "id"
 """The column that a table numbers by itself, where it has one."""
@@ -102,17 +101,18 @@ def look_into(source: Path, *, clock: Clock) -> Copy:
     )
 
 
-def put_back(url: URL, path: Path | None, source: Path, *, aside: Path, clock: Clock, say: Say) -> Path | None:
+def put_back(url: URL, path: Path | None, source: Path, *, aside: Path, clock: Clock, by: str, say: Say) -> Path | None:
     """Let the store at ``url`` be what ``source`` holds. Returns where the store that was there is kept now.
 
     ``aside``: the file that keeps what was there; None is returned when nothing was. What was last written is
-    forgotten: of a value that changed since, an old copy would say that a person did it. Raises UserError, with
+    forgotten: of a value that changed since, an old copy would say that a person did it; the audit trail says that
+    ``by`` put it back. Raises UserError, with
     everything as it was, when a daemon works on the store or ``source`` cannot be used.
     """
     look_into(source, clock=clock)
     if path is not None:
-        return _put_file(path, source, aside=aside, clock=clock, say=say)
-    return _put_rows(url, source, aside=aside, clock=clock, say=say)
+        return _put_file(path, source, aside=aside, clock=clock, by=by, say=say)
+    return _put_rows(url, source, aside=aside, clock=clock, by=by, say=say)
 
 
 def _copy_file(path: Path, draft: Path, *, mode: str = "ro") -> None:
@@ -143,7 +143,7 @@ def _copy_out(url: URL, draft: Path, *, clock: Clock) -> None:
         file.close()
 
 
-def _put_file(path: Path, source: Path, *, aside: Path, clock: Clock, say: Say) -> Path | None:
+def _put_file(path: Path, source: Path, *, aside: Path, clock: Clock, by: str, say: Say) -> Path | None:
     lock = FileLock(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not lock.acquire():
@@ -151,7 +151,7 @@ def _put_file(path: Path, source: Path, *, aside: Path, clock: Clock, say: Say) 
     try:
         with _draft_of(path) as draft:
             _copy_file(source, draft)
-            _bring_up(draft, clock=clock)
+            _bring_up(draft, clock=clock, by=by)
             kept = _set_aside(path, aside, say=say)
             draft.replace(path)
         _flush(path.parent)
@@ -186,11 +186,11 @@ def _leave_no_journal(path: Path, aside: Path) -> None:
             os.replace(beside, aside.with_name(aside.name + ending))
 
 
-def _put_rows(url: URL, source: Path, *, aside: Path, clock: Clock, say: Say) -> Path | None:
+def _put_rows(url: URL, source: Path, *, aside: Path, clock: Clock, by: str, say: Say) -> Path | None:
     """Into a server: the tables are made anew and filled in one transaction, which holds or leaves all as it was."""
     with _draft_of(aside.with_name(f"{aside.name}.incoming")) as draft:
         _copy_file(source, draft)
-        _bring_up(draft, clock=clock)
+        _bring_up(draft, clock=clock, by=by)
         server = Database(url, clock=clock)
         file = Database(_sqlite(draft, readonly=True), clock=clock, readonly=True)
         try:
@@ -286,12 +286,12 @@ def _count_on(connection: Connection) -> None:
             connection.execute(select(func.setval(sequence, highest)))
 
 
-def _bring_up(draft: Path, *, clock: Clock) -> None:
+def _bring_up(draft: Path, *, clock: Clock, by: str) -> None:
     database = Database(_sqlite(draft), clock=clock)
     try:
         with database.write() as connection:
             upgrade.upgrade(connection, after=True)
-            forget_written(connection)
+            forget_written(connection, clock.now(), by=by)
     finally:
         database.close()
 

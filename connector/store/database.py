@@ -36,6 +36,9 @@ Item = TypeVar("Item")
 BUSY_SECONDS = 10
 """How long SQLite waits for another process's write (facts/libraries.md section 2)."""
 
+PRIVATE = 0o600
+"""Mode of a database file: it holds names and addresses of people. What SQLite puts beside it gets the same."""
+
 CHUNK = 500
 """Ids per statement: well below SQLite's 32 766 and PostgreSQL's 65 535 parameters."""
 

@@ -6,8 +6,9 @@ Not here: what its methods do; each is in the part that names it (``inbox``, ``l
 
 from __future__ import annotations
 
+import os
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -24,7 +25,7 @@ from connector.handoff.model import SystemName
 from connector.store import upgrade
 from connector.store.age import Age
 from connector.store.alarms import Alarms
-from connector.store.database import Database, journal_mode
+from connector.store.database import PRIVATE, Database, journal_mode
 from connector.store.drops import Drops
 from connector.store.filelock import FileLock, second_process
 from connector.store.holds import Holds
@@ -214,6 +215,8 @@ def _prepare_file(path: Path, mode: Mode) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _problem(f"cannot make the folder {path.parent}: {error.strerror}") from error
+    with suppress(OSError):  # it is there already, or cannot be made, which opening it tells better
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE))
 
 
 def _database(url: URL, path: Path | None, *, clock: Clock, mode: Mode) -> Database:

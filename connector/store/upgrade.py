@@ -96,7 +96,11 @@ def upgrade(connection: Connection, *, after: bool = True) -> Upgraded:
     done: list[Step] = []
     left: list[Step] = []
     owed = _owed(connection)
-    if after and any(step.chain is AFTER and step.revision > FOUNDATION for step in owed):
+    if (
+        after
+        and present(connection) is not None
+        and any(step.chain is AFTER and step.revision > FOUNDATION for step in owed)
+    ):
         _refuse_beside_older(connection)
     for step in owed:
         if step.chain is AFTER and step.revision > FOUNDATION and not everything:

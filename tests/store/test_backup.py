@@ -47,7 +47,7 @@ def copy_of(url: str, target: Path) -> Copy:
 
 
 def restored(url: str, source: Path, aside: Path) -> Path | None:
-    return put_back(*address(url), source, aside=aside, clock=ManualClock(NOW), say=SAYS.append)
+    return put_back(*address(url), source, aside=aside, clock=ManualClock(NOW), by="olga", say=SAYS.append)
 
 
 def rows_of(url: str) -> Mapping[str, list[tuple[Any, ...]]]:
@@ -63,13 +63,23 @@ def rows_of(url: str) -> Mapping[str, list[tuple[Any, ...]]]:
     return found
 
 
+def assert_same_but_for_the_trail(found: Mapping[str, list[Any]], before: Mapping[str, list[Any]]) -> None:
+    """Nothing differs but one more row of the trail, which says who put the copy back, and where its chain ends."""
+    assert {name for name in before if found[name] != before[name]} == {"audit", "chain"}
+    assert found["audit"][:-1] == before["audit"]
+    last = dict(zip(metadata.tables["audit"].c.keys(), found["audit"][-1], strict=True))
+    assert (last["kind"], last["who"]) == ("restored", "olga")
+
+
 def test_a_copy_holds_what_the_store_holds(url: str, store: Store, tmp_path: Path) -> None:
     fill(store)
     copy = copy_of(url, tmp_path / "copies" / "one.db")
     assert copy.rows["handoff"] == 3
     assert copy.rows["audit"] == len(rows_of(url)["audit"]) > 0
     assert copy.latest == NOW
-    assert stat.S_IMODE(copy.path.stat().st_mode) == 0o600
+    live = address(url)[1]
+    for path in (copy.path, *([live] if live else [])):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [each.name for each in copy.path.parent.iterdir()] == ["one.db"], "nothing else is left beside it"
     assert rows_of(f"sqlite:///{copy.path}") == rows_of(url)
 
@@ -85,7 +95,7 @@ def test_it_goes_back_into_an_empty_store_of_either_kind(
         aside = tmp_path / f"aside-{number}.db"
         kept = restored(target, copy.path, aside)
         assert (kept is None) == (not aside.exists())
-        assert rows_of(target) == before
+        assert_same_but_for_the_trail(rows_of(target), before)
         again = open_store(target, clock=ManualClock(NOW))
         fill(again, 4)  # numbers go on where they were, and the trail still takes rows
         assert len(rows_of(target)["audit"]) > len(before["audit"])
@@ -104,7 +114,7 @@ def test_what_was_there_is_kept_and_can_be_put_back(url: str, store: Store, tmp_
     assert kept == tmp_path / "aside.db"
     assert len(rows_of(url)["handoff"]) == 1
     assert restored(url, kept, tmp_path / "aside-2.db") is not None
-    assert rows_of(url) == present
+    assert_same_but_for_the_trail(rows_of(url), present)
 
 
 def test_of_what_was_last_written_an_old_copy_says_nothing(
