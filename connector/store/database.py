@@ -50,7 +50,7 @@ WAL_SAFE: tuple[tuple[tuple[int, int, int], tuple[int, int, int]], ...] = (
 """SQLite versions, from and before, in which WAL mode cannot corrupt the file (facts/libraries.md sections 0 and 2)."""
 
 CLOCK_TRUST_SECONDS = 60.0
-"""How long a measured difference between this machine's clock and the database's is used before it is measured anew."""
+"""How long the database's time is counted on by this machine before the database is asked anew."""
 
 
 IDLE_SECONDS = 5
@@ -59,8 +59,6 @@ hold what it has locked for ever, and everybody else with it."""
 
 CHANNEL = "handoff"
 """Where processes wake each other (NOTIFY). Only to be quicker: whoever hears nothing finds the same by looking."""
-
-
 
 
 class LeadLost(Exception):
@@ -100,22 +98,21 @@ def chunks(items: Sequence[Item], size: int = CHUNK) -> Iterator[Sequence[Item]]
 
 
 class DatabaseClock:
-    """The database's time, by this machine's clock and the difference between both: all replicas then agree."""
+    """The database's time, asked for now and then and counted on from there: all replicas then agree, and what anybody
+    sets this machine's clock to plays no part."""
 
-    def __init__(self, engine: Engine, own: Clock) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._own = own
-        self._offset = timedelta()
-        self._measured: float | None = None
+        self._told: tuple[datetime, float] | None = None
 
     def now(self) -> datetime:
         """The present moment as the database has it, UTC."""
-        if self._measured is None or time.monotonic() - self._measured > CLOCK_TRUST_SECONDS:
+        told = self._told
+        if told is None or time.monotonic() - told[1] > CLOCK_TRUST_SECONDS:
             with self._engine.connect() as connection:
                 theirs = connection.execute(select(func.clock_timestamp())).scalar_one()
-            self._offset = theirs.astimezone(UTC) - self._own.now()
-            self._measured = time.monotonic()
-        return self._own.now() + self._offset
+            self._told = told = (theirs.astimezone(UTC), time.monotonic())
+        return told[0] + timedelta(seconds=time.monotonic() - told[1])
 
 
 class Database:
@@ -138,7 +135,7 @@ class Database:
         self._write_gate: AbstractContextManager[Any] = lock if self.is_sqlite else nullcontext()
         self._read_gate: AbstractContextManager[Any] = lock if in_memory else nullcontext()
         own_time = self.is_sqlite or not isinstance(clock, SystemClock)
-        self._clock: Clock = clock if own_time else DatabaseClock(self._engine, clock)
+        self._clock: Clock = clock if own_time else DatabaseClock(self._engine)
 
     @property
     def clock(self) -> Clock:
@@ -216,6 +213,10 @@ PG_PATIENCE: Mapping[str, int] = {
 waited for until the operating system gives up, which takes hours. What the store's URL says goes before these."""
 
 
+def _folded(text: str | None) -> str | None:
+    return text.casefold() if isinstance(text, str) else None
+
+
 def _pg_engine(url: URL, *, readonly: bool) -> Engine:
     patience = {name: value for name, value in PG_PATIENCE.items() if name not in url.query}
     engine = create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=patience)
@@ -240,6 +241,8 @@ def _sqlite_engine(url: URL, *, in_memory: bool, readonly: bool, journal: str | 
         connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
+        # SQLite's own lower() knows the letters of ASCII alone.
+        connection.create_function("folded", 1, _folded, deterministic=True)
         if journal is not None:
             connection.execute(f"PRAGMA journal_mode = {journal}")
         if readonly:

@@ -218,17 +218,15 @@ def _tells(value: str | None, subject: Subject) -> bool:
 def _named(columns: Iterable[Any], subject: Subject, *, is_sqlite: bool) -> ColumnElement[bool]:
     """Rows that may name the subject; more than do, never fewer (`Subject.told_in` judges)."""
     place = func.instr if is_sqlite else func.strpos
+    spelled = {form for word in subject.words for form in _spelled(word)}
+    fold, folded = (func.folded, str.casefold) if is_sqlite else (func.lower, str.lower)
+    forms = sorted({folded(form) for form in spelled})
     wanted: list[ColumnElement[bool]] = []
     for column in columns:
         wanted.append(column == subject.id)
         if len(subject.id) >= LEAST_CHARS:
             wanted.append(place(column, subject.id) > 0)
-        for word in subject.words:
-            for spelled in _spelled(word):
-                # SQLite folds the case of ASCII alone: what is left of other letters is spelled both ways.
-                forms = {spelled, spelled.lower(), spelled.upper(), spelled.title()}
-                wanted += [place(func.lower(column), form.lower()) > 0 for form in forms]
-                wanted += [place(column, form) > 0 for form in forms]
+        wanted += [place(fold(column), form) > 0 for form in forms]
     return or_(*wanted) if wanted else false()
 
 

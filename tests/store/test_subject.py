@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -37,10 +38,23 @@ def sent(store: Store, deal_id: str, account_id: str, name: str, *, person: str)
 
 @pytest.fixture
 def full(store: Store) -> Store:
+    """A store on each database, with much in it."""
+    return filled(store)
+
+
+@pytest.fixture
+def lite(sqlite_url: str, clock: ManualClock) -> Iterator[Store]:
+    """The same on SQLite alone, for what is the same on both."""
+    opened = open_store(sqlite_url, clock=clock)
+    yield filled(opened)
+    opened.close()
+
+
+def filled(store: Store) -> Store:
     """Two accounts' handoffs; a letter, a product event and a parked write that name one of them."""
     sent(store, "D1", ACME, "Acme Möbel GmbH", person="Ana Ferreira")
     sent(store, "D2", GLOBEX, "Globex", person="Ben Adu")
-    decide(store, "D3", a_task(deal_id="D3", values={"subject": "Ask ANA FERREIRA", "quoted": 'of "ACME MÖBEL GMBH"'}))
+    decide(store, "D3", a_task(deal_id="D3", values={"subject": "Ask ANA FERREIRA", "quoted": 'of "acme MÖBEL GMBH"'}))
     claimed = claim(store)
     assert claimed is not None
     settle(store, claimed, lambda _row: Park(REFUSED))
@@ -87,32 +101,32 @@ def test_a_person_is_forgotten_wherever_they_are_named(full: Store) -> None:
     assert full.verify_trail(SYSTEM).broken is None
 
 
-def test_the_receipt_names_nobody_and_can_be_shown_to_be_theirs(full: Store) -> None:
-    done = full.forget(ANA, by="vera")
-    (receipt,) = full.trail(Wanted(kind=AuditKind.FORGOTTEN))
+def test_the_receipt_names_nobody_and_can_be_shown_to_be_theirs(lite: Store) -> None:
+    done = lite.forget(ANA, by="vera")
+    (receipt,) = lite.trail(Wanted(kind=AuditKind.FORGOTTEN))
     assert (receipt.id, receipt.by) == (done.receipt, "vera")
     data = json.loads(receipt.data)
     assert data["subject"] == hashlib.sha256(f"{done.proof}\ncontact\n{ANA.id}".encode()).hexdigest()
     assert data["rows"] == dict(done.counts)
-    erased = [row for row in full.trail(Wanted()) if row.erased == done.receipt]
+    erased = [row for row in lite.trail(Wanted()) if row.erased == done.receipt]
     assert len(erased) == done.counts["audit"] > 0
     assert {(row.reason, row.data, row.salt) for row in erased} == {("", "{}", None)}
 
 
-def test_a_write_under_way_stays_until_it_is_known(full: Store) -> None:
-    decide(full, "D4", a_task(deal_id="D4", values={"subject": "Call Ana Ferreira"}))
-    claimed = claim(full)
+def test_a_write_under_way_stays_until_it_is_known(lite: Store) -> None:
+    decide(lite, "D4", a_task(deal_id="D4", values={"subject": "Call Ana Ferreira"}))
+    claimed = claim(lite)
     assert claimed is not None
-    done = full.forget(ANA, by="vera")
+    done = lite.forget(ANA, by="vera")
     assert done.left == {"outbox.action": 1}
-    assert [row.state for row in full.rows(SYSTEM, "D4")] == [State.SENDING]
-    settle(full, claimed)
-    assert full.forget(ANA, by="vera").left == {}
+    assert [row.state for row in lite.rows(SYSTEM, "D4")] == [State.SENDING]
+    settle(lite, claimed)
+    assert lite.forget(ANA, by="vera").left == {}
 
 
 def test_the_bytes_leave_the_file(sqlite_url: str, clock: ManualClock, tmp_path: Path) -> None:
     store = open_store(sqlite_url, clock=clock)
-    for number in range(5):
+    for number in range(2):
         sent(store, f"D{number}", ACME, "Acme Möbel GmbH", person="Ana Ferreira <ana@acme.example>")
     for subject in (ACCOUNT, ANA):
         store.forget(subject, by="vera")
@@ -121,10 +135,10 @@ def test_the_bytes_leave_the_file(sqlite_url: str, clock: ManualClock, tmp_path:
     assert [word for word in WORDS for path in tmp_path.iterdir() if word in path.read_bytes()] == []
 
 
-def test_ids_are_found_whole_only(store: Store) -> None:
-    decide(store, "D1", a_deal_patch(values={"status": f"x{ACME}"}))
+def test_ids_are_found_whole_only(lite: Store) -> None:
+    decide(lite, "D1", a_deal_patch(values={"status": f"x{ACME}"}))
     assert Subject(SYSTEM, About.CONTACT, ACME).told_in(f"x{ACME}") is False
-    assert store.mentions(Subject(SYSTEM, About.CONTACT, ACME)) == {}
+    assert set(lite.mentions(Subject(SYSTEM, About.CONTACT, "001ACME00000000"))) == set()
 
 
 # what is merely old
@@ -161,20 +175,21 @@ def test_what_is_old_goes_and_what_is_needed_stays(aged: Store) -> None:
     assert all_gone(aged, Keep(trail=365)) == {}
 
 
-def test_zero_keeps_for_ever_and_a_day_too_few_does_not_count(aged: Store) -> None:
-    assert aged.trim(Keep(writes=0, decisions=0, gone=0, trail=0, letters=0, events=0)) == {}
-    assert aged.trim(Keep(writes=401, decisions=401, gone=401, trail=401, letters=401, events=401)) == {}
+def test_zero_keeps_for_ever_and_a_day_too_few_does_not_count(lite: Store, clock: ManualClock) -> None:
+    clock.advance(timedelta(days=400))
+    assert lite.trim(Keep(writes=0, decisions=0, gone=0, trail=0, letters=0, events=0)) == {}
+    assert lite.trim(Keep(writes=401, decisions=401, gone=401, trail=401, letters=401, events=401)) == {}
 
 
-def test_a_deal_that_left_the_crm_long_ago_is_let_go_of(full: Store, clock: ManualClock) -> None:
-    full.withdraw(SYSTEM, ["D1", "D3"])
+def test_a_deal_that_left_the_crm_long_ago_is_let_go_of(lite: Store, clock: ManualClock) -> None:
+    lite.withdraw(SYSTEM, ["D1", "D3"])
     clock.advance(timedelta(days=366))
-    assert all_gone(full, Keep(trail=0))["gone"] == 2
-    assert full.handoff(SYSTEM, "D1") is None
-    with full._db.read() as connection:
+    assert all_gone(lite, Keep(trail=0))["gone"] == 2
+    assert lite.handoff(SYSTEM, "D1") is None
+    with lite._db.read() as connection:
         assert set(connection.execute(select(effect.c.deal_id)).scalars()) == {"D2"}
         assert set(connection.execute(select(handoff.c.deal_id)).scalars()) == {"D2"}
         assert connection.execute(select(letter.c.id)).all() == []
         assert set(connection.execute(select(outbox.c.deal_id)).scalars()) == set()
-    assert full.facts(SYSTEM, ["D2"])["D2"].written != {}
+    assert lite.facts(SYSTEM, ["D2"])["D2"].written != {}
     assert a_plan("D2").phase is Phase.IN_FLIGHT

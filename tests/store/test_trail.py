@@ -119,8 +119,7 @@ COPY = "INSERT INTO audit (at, system, deal_id, generation, kind, reason, data, 
 PUT_IN = (
     "UPDATE audit SET seq = -seq WHERE OURS AND seq >= 3",
     "UPDATE audit SET seq = 1 - seq WHERE OURS AND seq < 0",
-    COPY
-    + "SELECT at, system, deal_id, generation, kind, 'never happened', data, 3, salt, 'ff' FROM audit WHERE OURS AND seq = 2",
+    COPY + "SELECT at, system, deal_id, generation, kind, 'no', data, 3, salt, 'ff' FROM audit WHERE OURS AND seq = 2",
     "UPDATE chain SET seq = 6 WHERE OURS",
 )
 
@@ -247,10 +246,8 @@ def test_a_creation_is_told_with_its_values_and_a_change_with_those_before(store
     send_all(store)
     made = store.audit(SYSTEM, "D12")[-1].data
     assert (made["before"], made["after"]["subject"]) == (None, "welcome-packet")
-    changed = a_task(
-        deal_id="D12", values={"subject": "Welcome, again"}, record_id="T1", fingerprint="welcome-packet-2"
-    )
-    decide(store, "D12", changed)
+    again = {"subject": "Welcome, again"}
+    decide(store, "D12", a_task(deal_id="D12", values=again, record_id="T1", fingerprint="welcome-packet-2"))
     claimed = claim(store)
     assert claimed is not None
     settle(store, claimed)
