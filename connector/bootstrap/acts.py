@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
 from connector.store import Store
+from connector.web.status import Watched
 
 
 def who() -> str:
@@ -20,6 +22,15 @@ def who() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's number without a name
         return "somebody at the command line"
+
+
+def pick_watched(watched: Sequence[Watched], name: str) -> tuple[Watched, ...]:
+    """All systems, or the one with this name. Raises `UserError`."""
+    chosen = tuple(each for each in watched if not name or each.name == name)
+    if not chosen:
+        known = ", ".join(each.name for each in watched)
+        raise UserError([Problem("", "SYSTEM", f"no system is called {name!r}; config.toml has {known}")])
+    return chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,10 @@ class Acts:
     def let_be(self, system: SystemName, deals: Sequence[str], *, by: str, why: str) -> int:
         """Begin no handoff for these held wins; returns how many."""
         return self.store.drop_held(system, deals, by=by, why=why)
+
+    def replay(self, system: SystemName, deals: Sequence[str], *, by: str) -> int:
+        """Have deals looked at at the next pass; returns how many."""
+        return self.store.replay(system, deals, by=by)
 
     def pause(
         self, system: SystemName, *, rule: str = "", until: datetime | None = None, by: str, why: str = ""

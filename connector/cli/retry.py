@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from connector import bootstrap
+from connector.bootstrap.acts import Acts, who
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
 from connector.cli.screen import PlainTable
 from connector.cli.show import console
+from connector.web.status import age
 
 
 def command(
@@ -33,7 +35,8 @@ def command(
     runtime = bootstrap.open_store_only(config, mode="tool")
     parked = [row for row in runtime.store.parked() if not system or row.system == system]
     chosen = [row.id for row in parked if every or row.id in set(rows or [])]
-    released = runtime.store.retry(chosen) if chosen else 0
+    released = Acts(runtime.store).retry(chosen, by=who()) if chosen else 0
+    now = runtime.store.clock.now()
     if as_json:
         data = {
             "parked": [
@@ -44,6 +47,7 @@ def command(
                     "step": row.step,
                     "code": row.error.vendor_code if row.error else "",
                     "message": row.error.message if row.error else "",
+                    "since": (row.settled_at or row.created_at).isoformat(),
                 }
                 for row in parked
             ],
@@ -57,9 +61,11 @@ def command(
     if not parked:
         console().print("Nothing is parked.")
         return
-    table = PlainTable("#", "System", "Deal", "Step", "The CRM's words")
+    table = PlainTable("#", "System", "Deal", "Step", "For", "The CRM's words")
     for row in parked:
         words = f"{row.error.vendor_code}: {row.error.message}" if row.error else ""
-        table.add_row(str(row.id), row.system, row.deal_id, row.step, words)
+        since = age(now - (row.settled_at or row.created_at))
+        table.add_row(str(row.id), row.system, row.deal_id, row.step, since, words)
     console().print(table)
     console().print("Mend the cause, then: handoff retry --all, or handoff retry with the numbers.")
+    console().print("What is not wanted any more: handoff drop.")

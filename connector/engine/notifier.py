@@ -8,8 +8,8 @@ under another name, and cannot end a mail's header.
 
 from __future__ import annotations
 
-import re
 import dataclasses
+import re
 import smtplib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence

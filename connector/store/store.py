@@ -40,6 +40,7 @@ from connector.store.productevents import ProductEvents
 from connector.store.quota import Quotas
 from connector.store.record import Recorder
 from connector.store.replicas import Replicas
+from connector.store.replays import Replays
 from connector.store.retention import Retention
 from connector.store.settle import Settling
 from connector.store.subject import Subjects
@@ -79,6 +80,7 @@ class Store(
     Letters,
     Holds,
     Drops,
+    Replays,
     Alarms,
     Trail,
     Replicas,
