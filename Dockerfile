@@ -9,6 +9,8 @@ RUN python -m venv /opt/handoff \
     && /opt/handoff/bin/python -m pip install --require-hashes --no-deps --only-binary :all: -r requirements/runtime.txt
 COPY connector connector
 COPY mappings mappings
+COPY supply supply
+COPY pyproject.toml pyproject.toml
 # The program is plain Python: copying it into the environment is the whole installation, and needs no build backend.
 RUN site="$(/opt/handoff/bin/python -c 'import site; print(site.getsitepackages()[0])')" \
     && cp -r connector "$site/connector" \
@@ -17,10 +19,12 @@ RUN site="$(/opt/handoff/bin/python -c 'import site; print(site.getsitepackages(
     && chmod 0755 /opt/handoff/bin/handoff \
     && /opt/handoff/bin/python -m compileall -q /opt/handoff/lib \
     && /opt/handoff/bin/handoff --help > /dev/null \
+    && /opt/handoff/bin/python -m supply sbom > /src/sbom.cdx.json \
     && /opt/handoff/bin/python -m pip uninstall --yes pip
 
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="handoff" \
+      handoff.sbom="/usr/share/doc/handoff/sbom.cdx.json" \
       org.opencontainers.image.description="Keeps a won deal from being lost between the signature and the first success"
 # The base image brings pip; what runs needs none.
 RUN if python -m pip --version > /dev/null 2>&1; then python -m pip uninstall --yes --root-user-action=ignore pip; fi \
@@ -29,6 +33,8 @@ RUN if python -m pip --version > /dev/null 2>&1; then python -m pip uninstall --
     && mkdir -p /var/lib/handoff /etc/handoff \
     && chown handoff:handoff /var/lib/handoff
 COPY --from=build /opt/handoff /opt/handoff
+# What is in it, as CycloneDX: every package of the lock. The base image's own packages are its maker's to list.
+COPY --from=build /src/sbom.cdx.json /usr/share/doc/handoff/sbom.cdx.json
 ENV PATH=/opt/handoff/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1

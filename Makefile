@@ -6,7 +6,7 @@ ARGS ?=
 export ARGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fast lint types contracts unit e2e bench chaos lock schemas stubs clean
+.PHONY: help demo test check fast lint types contracts unit e2e bench chaos lock schemas stubs licences audit-deps sbom clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -57,6 +57,22 @@ bench: $(VENV)/.runtime ## calls, latency, memory and CPU, printed and kept in b
 chaos: $(VENV)/.dev ## break everything, under 30 minutes: what was broken, how often, lost and doubled (ARGS=--short)
 	@$(BIN)/python -m chaos $(ARGS)
 
+licences: $(VENV)/.dev ## the licence of every locked package against the list in pyproject.toml
+	@$(BIN)/python -m supply licences
+
+# pip-audit and what it needs stay out of the test environment: nothing that is tested or shipped may depend on them.
+.venv-audit/.made: requirements/audit.txt
+	@$(PYTHON) -m venv --clear .venv-audit
+	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/audit.txt
+	@touch $@
+
+audit-deps: .venv-audit/.made ## known vulnerabilities of every locked package; fails (3) when none could be looked up
+	@.venv-audit/bin/python -m supply licences --of auditor
+	@.venv-audit/bin/python -m supply audit
+
+sbom: $(VENV)/.runtime ## the bill of materials that the image holds, as CycloneDX, on standard output
+	@$(BIN)/python -m supply sbom
+
 schemas: $(VENV)/.runtime ## write the JSON Schemas that editors use beside the mappings
 	@$(BIN)/python -m connector check --write-schemas mappings/schemas
 
@@ -67,6 +83,7 @@ stubs: $(VENV)/.dev ## make the stubs of the event bus anew from their .proto
 lock: ## resolve the hash-locked requirements anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --extra postgres --extra pubsub --extra oidc -o requirements/runtime.txt pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o requirements/audit.txt requirements/audit.in
 
 clean: ## remove the environment and caches (never your state folders)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

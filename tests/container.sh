@@ -3,7 +3,7 @@
 #
 # What it shows: Dockerfile passes hadolint (when that is on the PATH or in .venv) and builds step by step; the result
 # runs as user 10001 with no way to the network, on a read-only root with one writable volume and a tmpfs on /tmp; the
-# demo plays a sales period there; the health check command is green while the daemon runs and red when it does not;
+# bill of materials lists what is installed; the demo plays a sales period there; the health check command is green while the daemon runs and red when it does not;
 # SIGTERM ends it with 0; no pip and no compiler is left in it.
 #
 # What it does NOT show: the real base image (a debootstrapped Debian bookworm stands in for python:3.11-slim-bookworm),
@@ -82,6 +82,22 @@ inside 'for file in /x /opt/handoff/x /etc/x; do if touch $file 2> /dev/null; th
   touch /tmp/x /var/lib/handoff/x; echo "only /tmp and the volume can be written"'
 inside 'for tool in pip pip3 gcc cc c++ make ld; do if command -v $tool; then echo "$tool is in the image" >&2; exit 1; fi; done
   if python -m pip --version 2> /dev/null; then exit 1; fi; echo "no pip, no compiler"'
+
+say "The bill of materials"
+"${buildah[@]}" inspect --type image --format '{{index .Docker.Config.Labels "handoff.sbom"}}' localhost/handoff
+cat > "$work/volume/bill.py" << 'PROGRAM'
+"""Holds the image's bill of materials against what is installed in it."""
+import importlib.metadata, json, re
+plain = lambda name: re.sub(r"[-_.]+", "-", name).lower()
+made = json.load(open("/usr/share/doc/handoff/sbom.cdx.json"))
+listed = {(plain(each["name"]), each["version"]) for each in made["components"] if each["scope"] == "required"}
+# venv brings setuptools along up to Python 3.11; no package of the lock needs it.
+there = {(plain(each.metadata["Name"]), each.version) for each in importlib.metadata.distributions()}
+there = {each for each in there if each[0] != "setuptools" or each in listed}
+assert listed == there, f"listed only: {sorted(listed - there)}; installed only: {sorted(there - listed)}"
+print(f"{len(listed)} packages: listed and installed alike, {len(made['components']) - len(listed)} for other systems")
+PROGRAM
+inside 'python bill.py'
 
 say "A sales period in it"
 inside 'handoff demo --headless --deals 10 --seed 7 --json --folder period > /tmp/report.json; tail -7 /tmp/report.json'
