@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 
-from chaos import weather_daemon, weather_store
+from chaos import weather_daemon, weather_store, weather_time
 from chaos.sections import Effort
 from chaos.table import Row
 
@@ -27,6 +27,11 @@ CONDITIONS: Mapping[str, Condition] = {
     "failover, synchronous": partial(weather_store.failed_over, synchronous=True),
     "memory": weather_daemon.out_of_memory,
     "sigterm": weather_daemon.terminated,
+    "outage, salesforce": partial(weather_time.outage, name="sf"),
+    "outage, hubspot": partial(weather_time.outage, name="hs"),
+    "clock, SQLite": partial(weather_time.wrong_clock, store="SQLite"),
+    "clock, PostgreSQL": partial(weather_time.wrong_clock, store="PostgreSQL"),
+    **{what: partial(weather_time.night, what=what) for what in weather_time.MOMENTS},
 }
 
 ONLY = tuple(filter(None, os.environ.get("CHAOS_WEATHER", "").split(";")))

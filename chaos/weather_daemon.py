@@ -36,9 +36,8 @@ def out_of_memory(effort: Effort) -> Row:
         resource.prlimit(pid, resource.RLIMIT_DATA, (size, before[1]))
         with on.calm(daemon):
             on.win(MUCH, amount=90_000, **dict.fromkeys(("why_bought", "use_case", "success_criteria"), LONG_ANSWER))
-            until(after(2 * TRYING), "some tries")
-            if daemon.named("memory.exhausted"):
-                on.wait_red("there is no memory")
+            until(lambda: daemon.named("memory.exhausted") or daemon.process.poll() is not None, "memory to run out")
+            until(after(TRYING), "some tries")
         on.broken += bool(daemon.named("memory.exhausted") or daemon.process.poll() is not None)
         ended = daemon.process.poll()
         if ended is None:

@@ -24,6 +24,7 @@ from daemons import free_port, until
 TOOLS = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 SETTINGS = "-c fsync=off -c max_connections=60 -c max_wal_senders=4 -c wal_level=replica -c hot_standby=on"
 AS_POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
+PORTS_TRIED = 5
 STANDBY_NAME = "chaos_standby"
 
 
@@ -69,6 +70,15 @@ class Server:
         """Start, and wait until it answers."""
         options = f"{SETTINGS} -c listen_addresses=127.0.0.1 -p {self.port} -k {self.home}"
         self._run("pg_ctl", "start", "-w", "-D", str(self.data), "-l", str(self.home / "log"), "-o", options)
+
+    def start_somewhere(self) -> None:
+        """The first start: on another port where somebody took this one meanwhile."""
+        for _ in range(PORTS_TRIED):
+            self.port = free_port()
+            with contextlib.suppress(RuntimeError):
+                self.start()
+                return
+        self.start()
 
     def stop(self, how: str = "fast") -> None:
         """End it: ``fast`` in order, ``immediate`` as if it had crashed."""
@@ -122,7 +132,7 @@ def running() -> Iterator[Server]:
     """A server that is up."""
     with server() as made:
         made.create()
-        made.start()
+        made.start_somewhere()
         yield made
 
 

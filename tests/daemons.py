@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -47,6 +48,9 @@ WHOLE = bool(os.environ.get("HANDOFF_TEST_WHOLE"))
 PATIENCE = 45.0
 """Seconds until a wait is given up; on an idle machine every wait here ends within a few."""
 
+PORTS = range(20_000, 30_000)
+"""Below what Linux gives to connections (32768 to 60999) and macOS (from 49152)."""
+
 _NEVER = threading.Event()
 T = TypeVar("T")
 
@@ -64,10 +68,13 @@ def until(ready: Callable[[], T], what: str, *, seconds: float = PATIENCE) -> T:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody listens on, and none of those that the system gives to whoever opens a connection:
+    until it is listened on, it would be given away."""
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port")
 
 
 @dataclass(frozen=True, slots=True)

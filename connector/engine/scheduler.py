@@ -14,6 +14,7 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from connector.engine.clockwatch import ClockWatch
 from connector.engine.denied import memory_failed, pass_ended, store_failed
 from connector.engine.onepass import Occasion, run_pass
 from connector.engine.parts import Shared, System
@@ -46,6 +47,7 @@ class Ticks:
         self._attending: set[str] = set()
         self._helping: set[str] = set()
         self._waited_for: dict[str, int] = {}
+        self._clock_watch = ClockWatch(shared, systems)
         self._scheduler = BackgroundScheduler(
             # One thread a system for its ticks, one for when it is woken in between, one to help another process.
             executors={"default": ThreadPoolExecutor(max(1, 3 * len(systems)))},
@@ -126,6 +128,7 @@ class Ticks:
         if self._shared.stopping.is_set():
             return
         try:
+            self._clock_watch.look()
             run_pass(self._shared, system, occasion=occasion)
         except Exception as error:
             if store_failed(system, error) or memory_failed(system, error):

@@ -42,6 +42,7 @@ from connector.store.record import Recorder
 from connector.store.replicas import Replicas
 from connector.store.replays import Replays
 from connector.store.retention import Retention
+from connector.store.setback import SetBack
 from connector.store.settle import Settling
 from connector.store.subject import Subjects
 from connector.store.trail import Trail
@@ -74,6 +75,7 @@ class Store(
     Outbox,
     JobBook,
     Settling,
+    SetBack,
     Leases,
     Views,
     Whereabouts,
