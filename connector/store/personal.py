@@ -63,6 +63,7 @@ _SPOKEN: Mapping[str, Holds] = {
     "handoff.put_back_refused": _customers("the CRM's words when a stage was refused", Way.EMPTIED),
     "handoff.bounces": Holds("who moved the deal back, by the CRM's id", Whose.OURS),
     "handoff.plan": _customers("the latest decision: values, reasons, subjects of tasks, candidates", Way.EMPTIED),
+    "effect.record_id": _customers("the CRM's id of the record that was made or written", Way.EMPTIED),
     "written.record_id": _customers("the CRM's id of the deal or account", Way.REMOVED),
     "written.value": _customers("the value last written to a field", Way.REMOVED),
     "roster.person_id": _US,
@@ -94,7 +95,7 @@ _SILENT: Mapping[str, tuple[str, ...]] = {
         *("system", "deal_id", "gate", "stage_before_win", "done_signals"),
         *("phase", "mode", "verdict", "segment", "digest"),
     ),
-    "effect": ("system", "deal_id", "step", "record_id", "fingerprint"),
+    "effect": ("system", "deal_id", "step", "fingerprint"),
     "written": ("system", "kind", "field"),
     "roster": ("system",),
     "outbox": (

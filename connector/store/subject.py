@@ -27,7 +27,7 @@ from connector.store.inbox import want_looks
 from connector.store.ledger import IN_FLIGHT
 from connector.store.personal import Whose, told_of
 from connector.store.rows import LAST_TROUBLE, Look
-from connector.store.schema import audit, cursor, handoff, inbox, metadata, outbox, written
+from connector.store.schema import audit, cursor, effect, handoff, inbox, metadata, outbox, written
 from connector.store.schema import system as system_table
 from connector.store.states import State
 from connector.store.trail import erase_payloads
@@ -239,6 +239,9 @@ def _erase(connection: Connection, subject: Subject, stored: Stored) -> tuple[di
     counts: dict[str, int] = {}
     counts["outbox"], deals = _drop_writes(connection, [row["id"] for row in rows.get("outbox", ())])
     counts["handoff"] = _blank_handoffs(connection, subject, rows.get("handoff", ()))
+    # That it was done is still known, and only where is not: a task's or note's own id names nobody and stays.
+    its_own = and_(effect.c.system == subject.system, effect.c.record_id == subject.id)
+    counts["effect"] = connection.execute(update(effect).where(its_own).values(record_id="")).rowcount
     counts["written"] = _remove(connection, written, rows)
     counts["inbox"] = _blank_looks(connection, rows.get("inbox", ()))
     deals |= {row["name"] for row in rows.get("hold", ()) if row["kind"] == "deal"}

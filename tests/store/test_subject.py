@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from plans import NOW, REFUSED, SYSTEM, a_deal_patch, a_notice, a_plan, a_task, an_account_patch
-from sending import claim, decide, send_all, settle
+from sending import claim, decide, settle
 from sqlalchemy import insert, select
 
 from connector.clock import ManualClock
-from connector.handoff.plan import Phase
-from connector.store import About, AuditKind, Keep, Park, State, Store, Subject, Wanted, open_store
+from connector.handoff.plan import Patch, Phase
+from connector.store import About, Applied, AuditKind, Keep, Park, State, Store, Subject, Wanted, open_store
 from connector.store.schema import effect, handoff, letter, outbox, product_event
 
 ACME, GLOBEX = "001ACME000000001", "001GLOB000000002"
@@ -33,7 +33,8 @@ def sent(store: Store, deal_id: str, account_id: str, name: str, *, person: str)
         a_notice(deal_id, text=f"{name} was won; {person} decided."),
     )
     decide(store, deal_id, *plan)
-    send_all(store)
+    while claimed := claim(store):
+        settle(store, claimed, lambda row: Applied(row.action.ref.id if isinstance(row.action, Patch) else "new"))
 
 
 @pytest.fixture
