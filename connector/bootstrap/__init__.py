@@ -39,11 +39,13 @@ from connector.settings import (
     Settings,
     SystemSettings,
     Vendor,
+    WebSettings,
 )
 from connector.store import Keep, Store, Upgraded, address, backup, failure, in_use, migrate, open_store
 from connector.store import Mode as StoreMode
 from connector.store.backup import Copy
 from connector.telemetry import Telemetry
+from connector.web.foreign import Foreign
 from connector.web.status import Status, Watched, read_status, unreadable_status, with_trouble
 
 StoreUse = Literal["daemon", "tool", "read"]
@@ -198,9 +200,25 @@ def _start_page(runtime: Runtime) -> Stop | None:
     web = runtime.settings.web
     desk = PageDesk(runtime.shared, [each.name for each in runtime.systems])
     pages = Pages(
-        read_status=lambda: _status(runtime), registry=runtime.shared.telemetry.registry, web=web, desk=desk
+        read_status=lambda: _status(runtime),
+        registry=runtime.shared.telemetry.registry,
+        web=web,
+        desk=desk,
+        foreign=_foreign(web),
     )
     return serve_in_thread(create_app(pages), host=web.host, port=web.port)
+
+
+def _foreign(web: WebSettings) -> Foreign | None:
+    """The company's own sign-in, where config names one."""
+    if web.oidc is None:
+        return None
+    try:
+        from connector.web.oidc import Oidc
+    except ModuleNotFoundError as error:
+        message = "signing in by OIDC needs its library: pip install 'handoff-connector[oidc]'"
+        raise UserError([Problem("config", "web.oidc", message)]) from error
+    return Oidc(web.oidc, public_url=web.public_url)
 
 
 def _start_hooks(runtime: Runtime) -> Stop | None:

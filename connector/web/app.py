@@ -7,10 +7,11 @@ what an act does (``desk``). Without a sign-in nothing on the page changes anyth
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -27,6 +28,7 @@ from starlette.staticfiles import StaticFiles
 from connector.errors import UserError
 from connector.settings import WebSettings
 from connector.web.desk import ACTS, Desk, Stop
+from connector.web.foreign import Foreign
 from connector.web.forms import read_form
 from connector.web.guard import Guard
 from connector.web.signin import NAME, Doorman, Person
@@ -42,18 +44,6 @@ SIGNIN_REFUSED = "signin.refused"
 PERSON_ACTED = "person.acted"
 
 log = structlog.get_logger()
-
-
-class Foreign(Protocol):
-    """A sign-in at somebody else's (OIDC). Both block."""
-
-    def leave(self) -> tuple[str, str]:
-        """Where to send a browser, and what it must bring back beside what comes in the address."""
-        ...
-
-    def come_back(self, query: Mapping[str, str], brought: str) -> str:
-        """The name of whoever comes back. Raises `UserError`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +203,13 @@ class _Site:
 
     def _view(self, person: Person | None) -> dict[str, Any]:
         desk = self._pages.desk
-        stops: tuple[Stop, ...] = tuple(desk.stops()) if desk is not None else ()
+        status = self._pages.read_status()
+        stops: tuple[Stop, ...] = ()
+        # While the store cannot be read the status says so, and the page is there all the same.
+        with suppress(Exception):
+            stops = tuple(desk.stops()) if desk is not None else ()
         return {
-            "status": self._pages.read_status(),
+            "status": status,
             "person": person,
             "acts": person is not None and desk is not None,
             "stops": stops,
