@@ -30,7 +30,7 @@ SILENT = 9.0
 BEFORE, AFTER = 6, 4
 """Wins on each CRM before and after the break."""
 
-_AFTER_CALL = "after-call:3"
+_AFTER_CALL = "after-call:1"
 
 
 @dataclass(slots=True)
@@ -214,7 +214,7 @@ def cut_a_leader_off(effort: Effort, server: Server, number: int) -> Row:
 
 
 def a_new_release(effort: Effort, server: Server, number: int) -> Row:
-    """The last release's code works, this one's joins it on the migrated schema, the old goes, and what is left is run."""
+    """The last release works, this one joins it on the migrated schema, the old goes, and what is left is run."""
     trial = Trial("rolling upgrade from the last release, its code run beside this one's")
     place = effort.place(f"replicas-{number}")
     old_code = last_release(place / "last")

@@ -26,7 +26,7 @@ from chaos import ROOT
 from chaos.weather_ground import counted
 from chaos.weather_postgres import Line, Server, line
 
-LAST_RELEASE = "32740a943"
+LAST_RELEASE = "32740a9c497cec7a69b286ce8e6f5067670a78d8"
 """The last commit of the release before this one: its code is run beside this one's."""
 
 STORE_ENV = "CHAOS_DATABASE_URL"

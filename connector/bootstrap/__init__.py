@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -97,7 +98,7 @@ def open_runtime(config: Path, *, mode: StoreUse, console_logs: bool = False) ->
         alert=_alert(settings),
         keep=_keep(settings),
     )
-    systems = tuple(_system(each, settings, loaded, telemetry=telemetry, store=store) for each in settings.systems)
+    systems = tuple(_system(each, settings, loaded, shared=shared) for each in settings.systems)
     return Runtime(settings, loaded, shared, systems, _watched(settings))
 
 
@@ -286,16 +287,21 @@ INSTALLERS: Mapping[Vendor, Callable[[SystemSettings, Loaded, str], Installer]] 
 }
 
 
-def _system(
-    settings: SystemSettings, everything: Settings, loaded: Loaded, *, telemetry: Telemetry, store: Store
-) -> System:
+def _system(settings: SystemSettings, everything: Settings, loaded: Loaded, *, shared: Shared) -> System:
     name = SystemName(settings.name)
+    telemetry, store = shared.telemetry, shared.store
 
     def count(kind: str) -> None:
         before_call()
         telemetry.api_calls.labels(system=name, kind=kind).inc()
 
-    wires = Wires(on_call=count, letterbox=store.letterbox(name), meter=telemetry.budgets(name))
+    wires = Wires(
+        on_call=count,
+        letterbox=store.letterbox(name),
+        meter=telemetry.budgets(name),
+        company=shared.company,
+        treasury=None if store.single_process else partial(store.quota, name),
+    )
     return System(
         name=name,
         crm=build_crm(settings, loaded.maps[name], wires=wires),

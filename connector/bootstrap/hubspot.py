@@ -50,6 +50,8 @@ def adapter(settings: SystemSettings, crm_map: CrmMap, wires: Wires) -> CRM:
         api_version=settings.api_version,
         on_call=wires.on_call,
         meter=wires.meter,
+        company=wires.company,
+        treasury=wires.treasury,
         listens=settings.live is not None,
         live_required=bool(settings.live and settings.live.required),
         letterbox=wires.letterbox,

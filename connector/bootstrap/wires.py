@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from connector.crm.budget import Meter, Unmetered
+from connector.crm.budget import Company, Meter, Treasury, Unmetered
 from connector.crm.live import Letterbox
 from connector.errors import Problem, UserError
 from connector.settings import SystemSettings
@@ -18,11 +18,14 @@ OnCall = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Wires:
-    """What an adapter is handed of the rest: who hears of its calls and budgets, and where its letters lie."""
+    """What an adapter is handed of the rest: who hears of its calls and budgets, where its letters lie, and with how
+    many processes it shares which budgets."""
 
     on_call: OnCall
     letterbox: Letterbox
     meter: Meter = field(default_factory=Unmetered)
+    company: Company = field(default_factory=Company)
+    treasury: Treasury | None = None
 
 
 def wrong_credentials(settings: SystemSettings) -> UserError:

@@ -95,6 +95,7 @@ def _among_others(shared: Shared, systems: Sequence[System], *, poll_seconds: fl
         owner=shared.owner,
         systems={system.name: system.lock for system in systems},
         on_lead=lambda name: ticks.tick(by_name[SystemName(name)]),
+        company=shared.company,
         on_news=lambda news: _hear(shared, ticks, replica, by_name.get(SystemName(news.system)), news.what),
     )
     shared = dataclasses.replace(shared, replica=replica)

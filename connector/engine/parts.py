@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from connector.clock import Clock
+from connector.crm.budget import Company
 from connector.crm.port import (
     CRM,
 )
@@ -81,6 +82,7 @@ class System:
     Until ``piecemeal_until`` nothing is sent by jobs, because the CRM would not have one; ``job_failures`` counts those
     in a row that could not be opened or loaded. ``sent`` counts the writes of the pass that runs.
     ``denied`` says what the machine denied the last pass, so that it broke off; ``crashed`` that a bug did that.
+    ``policy_digest`` tells the mapping files apart, empty where there are none.
     ``safety_poll`` is how many seconds lie between polls of a feed that a live line stands in for.
     ``tenure`` is the one of `Replica` in which this process last took the system over, ``opened`` whether it has read
     again since what the ledger says is to be sent.
@@ -94,6 +96,7 @@ class System:
     reserve: float = 0.2
     sparing: bool = False
     safety_poll: float = 300.0
+    policy_digest: str = ""
     connected: bool = False
     last_sweep: datetime | None = None
     last_pass: datetime | None = None
@@ -133,6 +136,7 @@ class Shared:
     limits: Limits = Limits()
     alert: SendNotice | None = None
     keep: Keep = field(default_factory=Keep)
+    company: Company = field(default_factory=Company)
     replica: Replica | None = None
     """This process among others; None where there is but one, and for a command that makes one pass."""
 

@@ -18,6 +18,7 @@ from contextvars import ContextVar
 
 import structlog
 
+from connector.crm.budget import Company
 from connector.errors import CrmError, Fault, FaultCode
 from connector.store import Lead, News, Pulse, Standing
 
@@ -67,6 +68,7 @@ class Replica:
 
     ``systems`` are those it knows, each with the lock that a pass over it holds. ``on_lead`` hears of each system that
     became this process's, ``on_news`` what others put there; both are called by the thread and must not wait.
+    ``company`` is kept up.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Replica:
         systems: Mapping[str, threading.Lock],
         on_lead: Callable[[str], None],
         on_news: Callable[[News], None],
+        company: Company | None = None,
         clock: Callable[[], float] = awake,
     ) -> None:
         self._pulse = pulse
@@ -84,6 +87,7 @@ class Replica:
         self._locks = systems
         self._on_lead = on_lead
         self._on_news = on_news
+        self._company = company or Company()
         self._clock = clock
         self._ended = threading.Event()
         self._alive_until = 0.0
@@ -176,6 +180,7 @@ class Replica:
         self._alive_until = trusted
         before = set(self._alive)
         self._alive, self._holders = standing.alive, standing.holders
+        self._company.members = self.members
         if before != set(self._alive):
             log.info(REPLICAS_CHANGED, alive=len(self._alive))
         now = self._clock()

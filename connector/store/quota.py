@@ -89,9 +89,10 @@ class Quota:
     def _taken(self, connection: Connection, calls: int) -> bool:
         now = self._now()
         grows = and_(quota.c.rate < self._rate, now - quota.c.lowered_at >= QUIET)
-        rate = case((grows, _sooner(literal(self._rate), quota.c.rate + self._rate / 10)), else_=quota.c.rate)
-        full_at = _later(quota.c.full_at, now) + calls / quota.c.rate
-        fits = and_(quota.c.closed_until <= now, full_at - now <= self._burst / quota.c.rate)
+        known = _sooner(quota.c.rate, literal(self._rate))
+        rate = case((grows, _sooner(literal(self._rate), quota.c.rate + self._rate / 10)), else_=known)
+        full_at = _later(quota.c.full_at, now) + calls / known
+        fits = and_(quota.c.closed_until <= now, full_at - now <= self._burst / known)
         taking = (
             update(quota)
             .where(self._mine(), fits)

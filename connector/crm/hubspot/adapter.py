@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 
-from connector.crm.budget import Meter
+from connector.crm.budget import Company, Meter, Treasury
 from connector.crm.hubspot import scopes, search, wire
 from connector.crm.hubspot.examine import examine
 from connector.crm.hubspot.fields import PIPELINE, STAGE, Fields
@@ -73,7 +73,8 @@ CLOSED_WON, CLOSE_DATE, CLOSED_WON_DATE = "hs_is_closed_won", "closedate", "hs_c
 
 class HubSpotCRM:
     """One HubSpot portal. ``token`` is a service key, or a token of a private or project app; without one ``app`` logs
-    in by OAuth. ``on_call`` hears a label per call sent, ``meter`` how the portal's budgets stand. Changes are
+    in by OAuth. ``on_call`` hears a label per call sent, ``meter`` how the portal's budgets stand;
+    with the ``company`` of other processes they are shared in the ``treasury``. Changes are
     listened to unless ``listens`` is off: in ``letterbox`` where the app delivers to ``webhook_url``, else in the app's
     journal; ``live_required`` makes it a problem that they cannot be."""
 
@@ -88,6 +89,8 @@ class HubSpotCRM:
         api_version: str = API_VERSION,
         on_call: Callable[[str], None] | None = None,
         meter: Meter | None = None,
+        company: Company | None = None,
+        treasury: Treasury | None = None,
         listens: bool = True,
         live_required: bool = False,
         letterbox: Letterbox | None = None,
@@ -109,6 +112,8 @@ class HubSpotCRM:
             paths=paths,
             on_call=on_call,
             meter=meter,
+            company=company,
+            treasury=treasury,
             waits=waits,
             timeout=timeout,
         )

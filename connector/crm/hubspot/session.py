@@ -22,7 +22,7 @@ from urllib3 import Retry
 from urllib3.exceptions import HTTPError
 
 from connector.clock import Clock, SystemClock
-from connector.crm.budget import Burst, Meter, Rate, Unmetered
+from connector.crm.budget import RESERVE, Burst, Company, Meter, Rate, Ration, Treasury, Unmetered, ration
 from connector.crm.hubspot import faults, wire
 from connector.crm.hubspot.login import Login
 from connector.crm.hubspot.paths import Paths
@@ -39,6 +39,9 @@ SEARCHES_PER_SECOND = 5
 SEARCH_WINDOW = 1.05
 SEARCH, BURST, DAILY = "search", "burst", "daily"
 """The portal's three budgets, as the figures name them."""
+
+PAUSES = 10
+"""All processes pause for this part of the window when an answer says that nothing is left of it."""
 
 LIMIT_HEADERS = "x-hubspot-ratelimit-"
 UNAUTHORISED, THROTTLED = 401, 429
@@ -81,6 +84,8 @@ class Session:
         paths: Paths | None = None,
         on_call: Callable[[str], None] | None = None,
         meter: Meter | None = None,
+        company: Company | None = None,
+        treasury: Treasury | None = None,
         waits: Waits = REAL_WAITS,
         timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
     ) -> None:
@@ -96,11 +101,15 @@ class Session:
             limit=SEARCHES_PER_SECOND, seconds=SEARCH_WINDOW, monotonic=waits.monotonic, wait=waits.wait
         )
         self._burst = Burst(monotonic=waits.monotonic, wait=waits.wait)
+        self._company = company or Company()
+        self._treasury = treasury
+        self._rations: dict[tuple[str, int, float], Ration] = {}
         self._retry = ReadRetry(clock=waits.clock, sleep=waits.wait)
         self._server_time: datetime | None = None
         self._daily: DailyCalls | None = None
         self._daily_at = 0.0
         self._burst_limit = 0
+        self._window = 0.0
         self.paths = paths or Paths()
         self.zone = "UTC"
 
@@ -186,7 +195,9 @@ class Session:
         return data
 
     def _send(self, call: _Call, token: str) -> tuple[int, bytes]:
+        shared = self._ration(call.budget)
         waited = self._searches.take() if call.budget == SEARCH else self._burst.take()
+        waited += shared.take() if shared is not None else 0.0
         if waited > 0:
             self._meter.waited(call.budget, waited)
         self._on_call(call.kind)
@@ -235,10 +246,33 @@ class Session:
             self._meter.refused(DAILY)  # the engine pauses the system
             return
         self._meter.refused(call.budget)
+        seconds = min(until, faults.WINDOW).total_seconds()
+        if shared := self._ration(call.budget):
+            shared.refused(seconds)
         if call.budget == SEARCH:
-            self._searches.refused(min(until, faults.WINDOW).total_seconds())
+            self._searches.refused(seconds)
         else:
-            self._burst.refused(min(until, faults.WINDOW).total_seconds())
+            self._burst.refused(seconds)
+
+    def _ration(self, budget: str) -> Ration | None:
+        """What this process may take of a budget that it shares; None where there is no other, or no limit is known."""
+        if self._treasury is None or self._company.members < 2:
+            return None
+        limit, seconds = (SEARCHES_PER_SECOND, SEARCH_WINDOW) if budget == SEARCH else (self._burst_limit, self._window)
+        if not limit or not seconds:
+            return None
+        key = (budget, limit, seconds)
+        if key not in self._rations:
+            self._rations[key] = ration(
+                self._treasury,
+                budget,
+                limit=limit,
+                seconds=seconds,
+                company=self._company,
+                monotonic=self._waits.monotonic,
+                wait=self._waits.wait,
+            )
+        return self._rations[key]
 
     def _moments(self) -> faults.Moments:
         return faults.Moments(now=self._waits.clock.now(), zone=self.zone)
@@ -256,7 +290,10 @@ class Session:
         }
         self._burst_limit = limits.get("max", self._burst_limit)
         if "remaining" in limits and "interval-milliseconds" in limits:
-            self._burst.note(remaining=limits["remaining"], interval=limits["interval-milliseconds"] / 1000)
+            self._window = limits["interval-milliseconds"] / 1000
+            self._burst.note(remaining=limits["remaining"], interval=self._window)
+            if limits["remaining"] <= RESERVE and (shared := self._ration(BURST)):
+                shared.used_up(self._window / PAUSES)
             self._meter.left(BURST, limits["remaining"])
         if "daily" in limits and "daily-remaining" in limits:
             left = limits["daily-remaining"]

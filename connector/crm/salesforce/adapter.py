@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from connector.clock import Clock, SystemClock
+from connector.crm.budget import Company
 from connector.crm.live import (
     LiveFeed,
 )
@@ -330,12 +331,14 @@ def connect_salesforce(
     allow_duplicates: bool = False,
     live: LiveOptions | None = None,
     bulk_threshold: int = bulk.THRESHOLD,
+    company: Company | None = None,
 ) -> SalesforceCRM:
     """The adapter for one org; no request is made before `connect`. Raises `CrmError` for a plain-http address.
 
     ``on_call`` is told the kind of every HTTP request; ``timeouts`` are seconds to connect and to wait for bytes.
     ``bulk_reads`` False keeps to plain queries where Composite and Collections retrieve would need fewer calls.
     ``allow_duplicates`` True saves although a duplicate rule warns. ``live`` says how to listen; None polls alone.
+    ``company`` counts the processes that share the org's room for calls.
     """
     clock = clock or SystemClock()
     session = SalesforceSession(
@@ -345,6 +348,7 @@ def connect_salesforce(
         retry=ReadRetry(clock=clock, sleep=sleep),
         timeouts=timeouts,
         allow_duplicates=allow_duplicates,
+        company=company,
     )
     return SalesforceCRM(
         system=system,

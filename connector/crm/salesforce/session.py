@@ -22,6 +22,7 @@ from simple_salesforce.api import Salesforce
 from simple_salesforce.util import exception_handler
 
 from connector.clock import Clock
+from connector.crm.budget import Company
 from connector.crm.retry import ReadRetry
 from connector.crm.salesforce.faults import Usage, is_expired, is_version, translated
 from connector.crm.salesforce.login import Identity, SalesforceLogin, Token, log_in
@@ -59,12 +60,15 @@ class SalesforceSession:
         retry: ReadRetry,
         timeouts: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
         allow_duplicates: bool = False,
+        company: Company | None = None,
     ) -> None:
         self._login = login
         self._on_call = on_call
         self._clock = clock
         self._retry = retry
-        self._http = open_http(login.base_url, timeouts=timeouts, seen=self._see, allow_duplicates=allow_duplicates)
+        self._http = open_http(
+            login.base_url, timeouts=timeouts, seen=self._see, allow_duplicates=allow_duplicates, company=company
+        )
         self._logging_in = threading.Lock()
         self._line: _Line | None = None
         self._date: datetime | None = None

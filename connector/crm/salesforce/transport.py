@@ -7,7 +7,6 @@ Not here: tokens (``login``) and what is asked (``session``). The SDK sets no ti
 from __future__ import annotations
 
 import ipaddress
-import threading
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
+from connector.crm.budget import Company, Room
 from connector.errors import CrmError, Fault, FaultCode
 
 CONNECT_TIMEOUT = 10.0
@@ -25,8 +25,8 @@ CLIENT_ID = "handoff"
 """Sent as ``Sforce-Call-Options: client=…`` so that change events can name the writer (facts: Salesforce §2.4)."""
 
 CALLS_AT_ONCE = 4
-"""Requests in flight per process and org. An org lets 25 calls last longer than 20 seconds at a time, a developer
-org 5 (facts: Salesforce §3.1): this many of ours never use them up."""
+"""Requests in flight per org, by all processes together (but at least one each). An org lets 25 calls last longer than
+20 seconds at a time, a developer org 5 (facts: Salesforce §3.1): this many of ours never use them up."""
 
 Seen = Callable[[requests.Response], None]
 
@@ -34,10 +34,10 @@ Seen = Callable[[requests.Response], None]
 class Transport(HTTPAdapter):
     """Gives every request timeouts, speaks plain http to loopback, and shows every answer to the session."""
 
-    def __init__(self, *, timeouts: tuple[float, float], seen: Seen) -> None:
+    def __init__(self, *, timeouts: tuple[float, float], seen: Seen, company: Company) -> None:
         self._timeouts = timeouts
         self._seen = seen
-        self._room = threading.BoundedSemaphore(CALLS_AT_ONCE)
+        self._room = Room(CALLS_AT_ONCE, company)
         self.plain: frozenset[str] = frozenset()
         super().__init__(pool_connections=CALLS_AT_ONCE, pool_maxsize=CALLS_AT_ONCE)
 
@@ -55,14 +55,19 @@ class Transport(HTTPAdapter):
 
 
 def open_http(
-    base_url: str, *, timeouts: tuple[float, float], seen: Seen, allow_duplicates: bool = False
+    base_url: str,
+    *,
+    timeouts: tuple[float, float],
+    seen: Seen,
+    allow_duplicates: bool = False,
+    company: Company | None = None,
 ) -> requests.Session:
     """The connections to one org, with the headers that every request carries. Raises `CrmError` for plain http.
 
     ``allow_duplicates``: save although a duplicate rule would only warn (facts: Salesforce §3.3).
     """
     http = requests.Session()
-    transport = Transport(timeouts=timeouts, seen=seen)
+    transport = Transport(timeouts=timeouts, seen=seen, company=company or Company())
     http.mount("https://", transport)
     http.mount("http://", transport)
     http.headers["Sforce-Call-Options"] = f"client={CLIENT_ID}"
