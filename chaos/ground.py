@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import socket
 import sqlite3
 import threading
 import time
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from daemons import ELENA_AE, SECRETS, Daemon, Desk, Site, free_port, site, until
+from daemons import ELENA_AE, SECRETS, Daemon, Desk, Site, site, until
 
 from chaos import points
 from connector import bootstrap
@@ -34,6 +35,9 @@ JOB_ROWS = 4
 """Rows from which they travel by a bulk job where jobs are what is tried."""
 
 JOB_SECONDS = 0.2
+DOORS = range(20_000, 30_000)
+"""Below the ports that systems give to outgoing connections."""
+
 KILLED = -9
 PATIENCE = 60.0
 """Seconds for anything to come to its end; on a quiet machine it takes two or three."""
@@ -96,12 +100,11 @@ class World:
 
     def ready(self) -> None:
         """Wait until the daemon works, and hears what it is to hear."""
-        daemon = self.running
-        until(lambda: daemon.named("system.connected"), "the connection", seconds=PATIENCE)
+        wait(lambda: bool(self.running.named("system.connected")), "the connection", self)
         wanted = LINES.get(self.feed, 0)
-        until(lambda: len({each["line"] for each in daemon.named("live.opened")}) >= wanted, "the lines")
+        wait(lambda: len({each["line"] for each in self.running.named("live.opened")}) >= wanted, "the lines", self)
         if self.feed == points.HS_HOOKS:
-            until(lambda: daemon.named("hooks.opened"), "the door")
+            wait(lambda: bool(self.running.named("hooks.opened")), "the door", self)
 
     def whole(self) -> bool:
         """Whether everything people did has come to its end, and nothing waits."""
@@ -171,7 +174,7 @@ def _jobs(made: Site) -> None:
 
 
 def _hooks(made: Site) -> None:
-    port = free_port()
+    port = _door()
     made.secrets = SECRETS | {"HS_CLIENT_SECRET": APP_CLIENT_SECRET}
     address = f'webhook_url = "http://127.0.0.1:{port}/webhooks/hubspot/hs"'
     secret = 'client_secret_env = "HS_CLIENT_SECRET"'
@@ -180,6 +183,15 @@ def _hooks(made: Site) -> None:
         part = bootstrap.webhook_component(made.folder / "config.toml", "hs").content
     # What found nobody is brought again soon: a vendor takes a minute, and nobody is to wait for it here.
     made.hs.world.setting("webhooks", {**events.uploaded(part), "double": 0.3, "retry_s": (0.3, 0.5, 1, 1, 2, 2, 4, 8)})
+
+
+def _door() -> int:
+    """A free port that no outgoing connection is given in the moment before the daemon listens on it."""
+    for port in random.SystemRandom().sample(DOORS, 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def _journal(made: Site) -> None:
@@ -294,10 +306,18 @@ def _change_mind(desk: Desk, book: Book, _chance: random.Random, *, deal: str) -
 
 
 def wait(ready: Callable[[], bool], what: str, made: World) -> float:
-    """Seconds until ``ready()``. Raises AssertionError with the end of the daemon's log."""
+    """Seconds until ``ready()``. Raises AssertionError with the end of the daemon's log, at once when that has ended."""
     began = time.monotonic()
+
+    def ready_or_dead() -> bool:
+        if ready():
+            return True
+        if made.daemon is not None and made.daemon.process.poll() is not None:
+            raise AssertionError(f"the daemon ended with {made.daemon.process.returncode} before {what}")
+        return False
+
     try:
-        until(ready, what, seconds=PATIENCE)
+        until(ready_or_dead, what, seconds=PATIENCE)
     except AssertionError as error:
         lost, said = made.desk.tally()["lost"][:3], made.daemon.said()[-1500:] if made.daemon else ""
         raise AssertionError(f"{error}; {made.open('outbox')} rows open; {lost}\n{said}") from None

@@ -287,7 +287,7 @@ def _rows(ended: Sequence[Ended], *, short: bool) -> Iterator[Row]:
     for spot in SPOTS:
         for feed in FEEDS:
             place = (spot.point.value, feed)
-            if feed in spot.never:
+            if feed in spot.never and not short:
                 yield Row(SECTION, *place, note=spot.never[feed])
             elif place in tried or not short:
                 yield _row(place, tried.get(place, []), broke.get(place, Counter()), words.get(place, []))

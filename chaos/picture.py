@@ -20,6 +20,9 @@ from chaos import ROOT
 from chaos.ground import World
 from connector.sandbox.views import MOMENT_FIELDS, NoteView, TaskView
 
+MARK = re.compile(r"\(mark [0-9a-f]+\)")
+"""What a note's own text is recognised by; it follows from the text, the CSM's name in it included."""
+
 WORD = re.compile(r"\b[A-Za-z0-9]+\b")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d\S*|\b\d{1,2}:\d\d(?: UTC)?")
 PORT = re.compile(r"127\.0\.0\.1:\d+")
@@ -165,7 +168,7 @@ def _plain(value: Any, names: Mapping[str, str]) -> Any:
         return "some moment"
     if not isinstance(value, str):
         return value
-    text = PORT.sub("here", MOMENT.sub("some moment", value))
+    text = PORT.sub("here", MARK.sub("(mark)", MOMENT.sub("some moment", value)))
     if text in names:
         return names[text]
     for name in sorted((name for name in names if not name.isalnum()), key=len, reverse=True):
