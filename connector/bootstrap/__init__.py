@@ -33,7 +33,8 @@ from connector.engine.replica import before_call
 from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
 from connector.policy.crmmap import CrmMap
-from connector.policy.load import Loaded, load_all
+from connector.policy.folder import digest_of, read_folder
+from connector.policy.load import Loaded, load, load_all
 from connector.settings import (
     SAFETY_POLL,
     Mode,
@@ -99,6 +100,11 @@ def open_runtime(config: Path, *, mode: StoreUse, console_logs: bool = False) ->
         keep=_keep(settings),
     )
     systems = tuple(_system(each, settings, loaded, shared=shared) for each in settings.systems)
+    files = read_folder(settings.mappings)
+    for each, of in zip(systems, settings.systems, strict=True):
+        each.policy_digest = policy_digest(files, of.vendor)
+        if mode == "daemon":
+            store.keep_policy(each.policy_digest, files)
     return Runtime(settings, loaded, shared, systems, _watched(settings))
 
 
@@ -108,6 +114,22 @@ def open_store_only(config: Path, *, mode: StoreUse) -> OpenedStore:
     set_up_logs(settings, console=True)
     clock = SystemClock()
     return OpenedStore(_store(settings, clock=clock, mode=mode), clock, _watched(settings))
+
+
+def policy_digest(files: Mapping[str, str], vendor: Vendor) -> str:
+    """What mapping files come to for one vendor, as a digest."""
+    return digest_of(files, vendor=vendor.value, vendors=frozenset(each.value for each in Vendor))
+
+
+def under_mappings(runtime: Runtime, system: System, folder: Path) -> System:
+    """The same system by the mapping files of another folder. Raises `UserError` with every mistake in them."""
+    settings = runtime.settings.system(system.name)
+    loaded = load(folder, {system.name: settings.vendor.value})
+    other = _system(settings, runtime.settings, loaded, shared=runtime.shared)
+    if loaded.maps[system.name] == runtime.loaded.maps[system.name]:
+        other.crm = system.crm
+    other.policy_digest = policy_digest(read_folder(folder), settings.vendor)
+    return other
 
 
 def daemon_has_store(config: Path) -> bool:

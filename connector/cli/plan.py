@@ -10,13 +10,14 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.progress import Progress
 
 from connector import bootstrap
-from connector.cli import show
+from connector.cli import policydiff, show
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
 from connector.cli.show import ways_data
 from connector.engine.parts import Shared
@@ -42,6 +43,12 @@ def command(
     as_if_new: Annotated[
         bool, typer.Option("--as-if-new", help="Treat old wins as though they were won after the start.")
     ] = False,
+    policy_diff: Annotated[
+        bool, typer.Option("--policy-diff", help="What the mappings as they are now change on handoffs under way.")
+    ] = False,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="With --policy-diff: another folder of mappings to compare with.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show every write the daemon would make, with its reason. Sends nothing.
@@ -49,10 +56,21 @@ def command(
     For old wins, **--won-since 2026-01-01** also prints how complete their handoff fields are; with **--as-if-new**
     it shows what a backfill would write.
 
+    After the mappings were changed, **--policy-diff** shows by rule what that changes on handoffs under way, against
+    the mappings the daemon last ran with or those of another folder.
+
     For example: `handoff plan` for what is due now, `handoff plan 006HO0000000001YAA` for one deal. Then:
     `handoff run`.
     """
     runtime = bootstrap.open_runtime(config, mode="read")
+    if policy_diff or against:
+        for each in runtime.chosen(system):
+            connect_for_reading(each)
+        if as_json:
+            policydiff.print_json(policydiff.data(runtime, runtime.chosen(system), deals or [], against=against))
+        else:
+            policydiff.run(runtime, runtime.chosen(system), deals or [], against=against)
+        return
     answers: dict[str, Any] = {}
     for each in runtime.chosen(system):
         connect_for_reading(each)

@@ -74,6 +74,8 @@ def _print(status: Status) -> None:
                 f"{each.name}: {each.calls} API calls are used; until more are left, only what cannot wait is done."
             )
         out.print(f"{each.name}: changes are {each.live}.", *(f"{line}." for line in each.live_trouble), markup=False)
+        for line in (*each.alarms, *each.pauses, *([each.policy] if each.policy else [])):
+            out.print(f"{each.name}: {line}", markup=False, highlight=False)
         for line in each.rounds:
             out.print(f"{each.name}: {line}.", markup=False, highlight=False)
     if status.parked:

@@ -16,7 +16,7 @@ from connector.engine.alarms import Cry
 from connector.engine.parts import Shared, System
 from connector.handoff.moves import MoverKind
 from connector.handoff.plan import Action, Notify, Patch, Plan, Upsert
-from connector.store import HeldDeal
+from connector.store import POLICY_NOTE, HeldDeal
 
 EXAMPLES = 5
 FIELDS_NAMED = 4
@@ -24,9 +24,6 @@ MOST_OF = 0.8
 """From this share of a mass on, what its deals have in common is named as the cause."""
 
 MASS_ALARM = "mass-change"
-
-POLICY_NOTE = "policy"
-"""Beside the feeds' cursors: the policy this system last ran with, the one before it, and since when."""
 
 
 class Sort(StrEnum):

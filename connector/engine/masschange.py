@@ -26,8 +26,8 @@ BEGINNINGS = frozenset({Sort.NEW, Sort.IMPORTED})
 FORESEEN_SORT = "foreseen"
 """How a change is noted that an earlier decision had named the time for."""
 
-SHARE_FROM = 40
-"""A share of fewer handoffs than this is no mass: half of a small team's deals may well move within one hour."""
+CAUSE_GONE = 10
+"""So many held deals on which nothing would be changed any more, at once: then all that are held are looked at."""
 
 OWN_PART, OWN_LEAST = 10, 5
 """A person who made no more than this part of the limit, or this many wins, is not whom a mass came from."""
@@ -159,7 +159,7 @@ class Brake:
             case Sort.CHANGED:
                 return limits.changed
             case Sort.SHARE:
-                return max(SHARE_FROM, int(self.under_way * limits.changed_share)) if limits.changed_share else 0
+                return limits.share_limit(self.under_way)
 
     def _count(self, sort: Sort) -> int:
         return len({one.deal_id for one in self._counted(sort)} | {one.deal_id for one in self._known(sort)})
@@ -239,9 +239,17 @@ class Brake:
 
     def _let_be(self, deal_ids: Sequence[str]) -> None:
         """Deals that were held and on which nothing would be changed any more."""
-        if deal_ids:
-            self.shared.store.no_longer_held(self.system.name, deal_ids)
-            cry_for_held(self.shared, self.system)
+        if not deal_ids:
+            return
+        store = self.shared.store
+        store.no_longer_held(self.system.name, deal_ids)
+        left = sum(store.held_counts(self.system.name).values())
+        if left and len(deal_ids) >= min(CAUSE_GONE, left):
+            due = self.shared.clock.now()
+            reason = "held, and the cause seems to be gone"
+            looks = [Look(deal_id=each.deal_id, due_at=due, reason=reason) for each in store.held(self.system.name)]
+            store.enqueue(self.system.name, looks)
+        cry_for_held(self.shared, self.system)
 
     def _note(self, found: Sequence[Weighed]) -> None:
         now = self.shared.clock.now()

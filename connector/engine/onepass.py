@@ -22,6 +22,7 @@ from connector.engine.detector import PollFailed, detect
 from connector.engine.dispatcher import dispatch
 from connector.engine.identity import pin
 from connector.engine.parts import Shared, System
+from connector.engine.policywatch import note_policy
 from connector.engine.reconciler import LOOK_BATCH, look_again, reconcile
 from connector.engine.replica import Replica, lead_name
 from connector.engine.rescuer import rescue
@@ -239,6 +240,9 @@ def _take_over(shared: Shared, system: System) -> None:
     if before and not goes_on:
         # As at a start: the ledger may be an old copy.
         look_again(shared, system, shared.store.waiting(system.name), reason="the daemon started with writes to send")
+    if note_policy(shared, system):
+        held = [each.deal_id for each in shared.store.held(system.name)]
+        look_again(shared, system, held, reason="held, and the policy has changed")
     log.info(TAKEN_OVER, system=system.name, goes_on=goes_on)
 
 

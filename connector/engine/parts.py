@@ -54,6 +54,10 @@ class Timing:
     max_attempts: int = 12
 
 
+SHARE_FROM = 40
+"""A share of fewer handoffs than this is no mass: half of a small team's deals may well move within one hour."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """From when on a person is asked. Numbers of deals within ``window``; 0 switches a limit off.
@@ -71,6 +75,15 @@ class Limits:
     writes: int = 20_000
     parked: timedelta = timedelta(hours=24)
     silent: timedelta = timedelta(hours=8)
+
+    def share_limit(self, under_way: int) -> int:
+        """How many of so many handoffs under way may change; 0 for no limit."""
+        return max(SHARE_FROM, int(under_way * self.changed_share)) if self.changed_share else 0
+
+    def is_mass(self, changed: int, *, of: int) -> bool:
+        """Whether so many changes of handoffs under way are more than may be."""
+        share = self.share_limit(of)
+        return bool((self.changed and changed > self.changed) or (share and changed > share))
 
 
 @dataclass(slots=True)

@@ -175,6 +175,11 @@ def look_at(
     return Looked(plans, undecided, movers)
 
 
+def decide_with(shared: Shared, system: System, snapshots: Sequence[Snapshot]) -> Mapping[str, Plan]:
+    """What this system's policy makes of deals that were read already; those that cannot be decided are left out."""
+    return {plan.key.deal_id: plan for plan in _fold(shared, system, iter(snapshots), {}, Carried())}
+
+
 def observe(
     shared: Shared,
     system: System,

@@ -29,6 +29,9 @@ COMPARE_EVERY = timedelta(days=1)
 COMPARE_OVERLAP = timedelta(hours=1)
 """A row may show up later than its stamp; long transactions have their own care (facts: Salesforce §1.1)."""
 
+PROBE = 20
+"""Held deals that each sweep looks at: enough to see that the cause is gone, and no more, for they may be many."""
+
 LEDGER_COMPARED = "ledger.compared"
 
 log = structlog.get_logger()
@@ -43,7 +46,7 @@ def sweep(shared: Shared, system: System) -> int:
     asked = 0
     since = _since(shared, system, server_time=server_time, whole=whole)
     for page in system.crm.scan_won(since):
-        missed = store.unhandled(system.name, page, act=system.act)
+        missed = store.not_held(system.name, store.unhandled(system.name, page, act=system.act))
         look_again(shared, system, missed, reason="found by sweep")
         asked += len(missed)
     passing(Failpoint.IN_SWEEP)
@@ -51,6 +54,8 @@ def sweep(shared: Shared, system: System) -> int:
     last_sweep = now - timedelta(seconds=shared.timing.sweep_every)
     stale = store.stale(system.name, looked_before=last_sweep, begun_after=now - FOLLOWED)
     look_again(shared, system, stale, reason="in flight, not looked at since the last sweep")
+    probe = [each.deal_id for each in store.held(system.name, limit=PROBE)]
+    look_again(shared, system, probe, reason="held; whether it still would change")
     counted_from = shared.clock.now()
     store.refresh_roster(system.name, system.crm.account_counts(), as_of=counted_from)
     if compared_to is None:
@@ -84,7 +89,7 @@ def _compare(shared: Shared, system: System, *, since: datetime, upto: datetime)
         # What a backfill wrote on old deals is no news: nothing follows from a look at them.
         filled = shared.store.observed_only(system.name, [each.deal_id for each in page if each.by_self])
         telling = [each for each in page if not (each.by_self and each.deal_id in filled)]
-        missed = shared.store.missed(system.name, telling, ahead=ahead)
+        missed = shared.store.not_held(system.name, shared.store.missed(system.name, telling, ahead=ahead))
         look_again(shared, system, missed, reason="changed, and not looked at since")
         changed, found = changed + len(page), found + len(missed)
     shared.store.set_cursor(system.name, COMPARED, upto.isoformat())

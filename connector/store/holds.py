@@ -232,6 +232,12 @@ class Holds(Part):
                 found.update({row.name: _held(row) for row in connection.execute(query)})
         return found
 
+    def not_held(self, system: SystemName, deal_ids: Sequence[str]) -> tuple[str, ...]:
+        """Those of these deals that neither wait for a person nor were let be by one."""
+        states = self.holds(system, deal_ids)
+        away = {each for each, one in states.items() if one.state is not HoldState.RELEASED}
+        return tuple(each for each in deal_ids if each not in away)
+
     def held(
         self, system: SystemName, *, state: HoldState = HoldState.HELD, limit: int | None = None
     ) -> tuple[HeldDeal, ...]:

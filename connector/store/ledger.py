@@ -22,7 +22,7 @@ from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
 from connector.store.inbox import want_looks
 from connector.store.rows import ChangeLike, Look
-from connector.store.schema import KEPT, effect, handoff, outbox, roster, written
+from connector.store.schema import KEPT, effect, handoff, hold, outbox, roster, written
 from connector.store.schema import system as system_table
 from connector.store.states import OPEN, State
 
@@ -186,8 +186,12 @@ class Ledger(Part):
     ) -> tuple[str, ...]:
         """Handoffs under way that nobody looked at since ``looked_before``, the longest waiting first.
 
-        Those released before ``begun_after`` are left out: they are looked at only when something changes.
+        Those released before ``begun_after`` are left out: they are looked at only when something changes. So are those
+        that wait for a person.
         """
+        aside = select(hold.c.name).where(
+            hold.c.system == system, hold.c.kind == "deal", hold.c.state.in_(("held", "dropped"))
+        )
         query = (
             select(handoff.c.deal_id)
             .where(
@@ -195,6 +199,7 @@ class Ledger(Part):
                 handoff.c.decided_at < looked_before,
                 handoff.c.phase.in_([phase.value for phase in IN_FLIGHT]),
                 or_(handoff.c.released_at.is_(None), handoff.c.released_at >= (begun_after or LONG_AGO)),
+                handoff.c.deal_id.not_in(aside),
             )
             .order_by(handoff.c.decided_at, handoff.c.deal_id)
             .limit(limit)

@@ -39,6 +39,9 @@ LAST_SWEEP = "last-sweep"
 """Beside it, when the last sweep began to be over."""
 
 
+POLICY_NOTE = "policy"
+"""Beside it, as JSON: the digest of the policy the system runs with, ``since`` when, and the one ``before`` it."""
+
 FORESEEN = "the last decision asked for it"
 """Why a deal is looked at whose time has come, though nothing was reported of it."""
 

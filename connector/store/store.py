@@ -36,11 +36,12 @@ from connector.store.lease import Leases
 from connector.store.ledger import Ledger
 from connector.store.letters import Letters
 from connector.store.outbox import Outbox
+from connector.store.policies import Policies
 from connector.store.productevents import ProductEvents
 from connector.store.quota import Quotas
 from connector.store.record import Recorder
-from connector.store.replicas import Replicas
 from connector.store.replays import Replays
+from connector.store.replicas import Replicas
 from connector.store.retention import Retention
 from connector.store.setback import SetBack
 from connector.store.settle import Settling
@@ -83,6 +84,7 @@ class Store(
     Holds,
     Drops,
     Replays,
+    Policies,
     Alarms,
     Trail,
     Replicas,

@@ -6,6 +6,7 @@ Not here: HTML and terminals (both lay out these same values). Read from the sto
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,9 +19,11 @@ from connector.store import (
     LAST_PASS,
     LAST_TROUBLE,
     LIVE_NOTE,
+    POLICY_NOTE,
     SPARING,
     CoverageCount,
     LiveNote,
+    Pause,
     RoundNote,
     State,
     Store,
@@ -29,6 +32,9 @@ from connector.store import (
 DECISIONS_SHOWN = 25
 ACTED = "act"
 PARKED_SHOWN = 50
+POLICY_NEWS = timedelta(days=1)
+"""How long a changed policy is told of."""
+
 LATE_AFTER = 5
 """A system whose last pass is older than this many polls is not running as it should."""
 
@@ -66,7 +72,8 @@ class SystemStatus:
     """One system now. ``lag_seconds`` is the age of the oldest look that is due, 0 when none is.
 
     ``live`` says how changes are found, ``live_trouble`` which lines are not up and why, ``rounds`` how far each slow
-    reading beside the polls has come.
+    reading beside the polls has come. ``still``: a person paused it. ``pauses`` are what they paused, ``alarms`` what
+    wants a person, each with what to do; ``policy`` says that the mappings were changed of late.
     """
 
     name: SystemName
@@ -91,6 +98,10 @@ class SystemStatus:
     live: str
     live_trouble: tuple[str, ...]
     rounds: tuple[str, ...]
+    still: bool = False
+    pauses: tuple[str, ...] = ()
+    alarms: tuple[str, ...] = ()
+    policy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +140,8 @@ class Status:
 
     @property
     def ready(self) -> bool:
-        """Whether every system is running."""
-        return all(system.ok for system in self.systems)
+        """Whether every system is running; one that a person paused is as it should be."""
+        return all(system.ok or system.still for system in self.systems)
 
 
 def read_status(store: Store, watched: Sequence[Watched], *, now: datetime) -> Status:
@@ -215,10 +226,16 @@ def _system(store: Store, watched: Watched, *, now: datetime) -> SystemStatus:
     lag = max(0.0, (now - due).total_seconds()) if due else 0.0
     late = last_pass is None or now - last_pass > timedelta(seconds=max(60.0, LATE_AFTER * watched.poll_seconds))
     trouble = f"paused until {paused[0]:%H:%M:%S} UTC: {paused[1]}" if paused else ""
+    pauses = store.pauses(watched.name)
+    alarms = store.alarms(watched.name)
+    still = next((_paused(each) for each in pauses if not each.rule), "")
+    trouble = trouble or still
     if not trouble:
         trouble = store.cursor(watched.name, LAST_TROUBLE) or ""
     if not trouble and late:
         trouble = "no pass has ended yet" if last_pass is None else f"the last pass ended {age(now - last_pass)} ago"
+    if not trouble:
+        trouble = "; ".join(each.subject for each in alarms if each.stops)
     coverage = store.coverage(watched.name)
     note = LiveNote.parse(store.cursor(watched.name, LIVE_NOTE), now=now)
     calls = store.cursor(watched.name, CALLS) or ""
@@ -246,6 +263,27 @@ def _system(store: Store, watched: Watched, *, now: datetime) -> SystemStatus:
         live=_live(note, watched, now=now),
         live_trouble=tuple(f"{line} is polled: {why}" for line, why in note.lines.items() if why) if note else (),
         rounds=_rounds(store, watched, now=now),
+        still=trouble == still != "",
+        pauses=tuple(_paused(each) for each in pauses),
+        alarms=tuple(f"{each.text.splitlines()[0]} What to do: {each.next}" for each in alarms),
+        policy=_policy(store.cursor(watched.name, POLICY_NOTE), now=now),
+    )
+
+
+def _paused(pause: Pause) -> str:
+    what = f"the rule {pause.rule} is paused" if pause.rule else "paused"
+    until = f" until {pause.until:%Y-%m-%d %H:%M} UTC" if pause.until else ""
+    return f"{what} by {pause.by}{until}{': ' + pause.why if pause.why else ''}"
+
+
+def _policy(note: str | None, *, now: datetime) -> str:
+    """That the mappings are not what they were yesterday."""
+    told = json.loads(note) if note else {}
+    if not told.get("before") or now - (since := datetime.fromisoformat(told["since"])) > POLICY_NEWS:
+        return ""
+    return (
+        f"the policy changed at {since:%Y-%m-%d %H:%M} UTC, from {told['before'][:8]} to {told['digest'][:8]}: "
+        "handoff plan --policy-diff"
     )
 
 

@@ -227,7 +227,7 @@ def test_a_lost_ledger_is_rebuilt_without_a_stop(desk: Desk, cries: list[Notify]
 def test_more_than_a_share_of_those_under_way_is_a_mass_of_its_own(
     cries: list[Notify], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connector.engine.masschange.SHARE_FROM", 3)
+    monkeypatch.setattr("connector.engine.parts.SHARE_FROM", 3)
     desk = braked(a_desk(), cries, Limits(new=0, imported=0, changed=0, changed_share=0.5))
     desk.run()
     deals = in_flight(desk, 8)
