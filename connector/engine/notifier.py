@@ -29,7 +29,7 @@ TIMEOUT = 10.0
 DELIVERED_KEPT = 10_000
 """Deliveries remembered per process: far more than are ever tried again at one time."""
 
-ADDRESS = re.compile(r"[^\s@<>,;:\"\\()\[\]]{1,64}@[^\s@<>,;:\"\\()\[\]]{1,255}", re.ASCII)
+ADDRESS = re.compile(r"(?!.*=\?)[^\s@<>,;:\"\\()\[\]]{1,64}@[^\s@<>,;:\"\\()\[\]]{1,255}", re.ASCII)
 """One address and nothing else: no list, no name, no route (RFC 5321 allows more, no CRM gives a user more)."""
 
 CHAT_SIGNS = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
@@ -105,7 +105,11 @@ class Email:
         try:
             if ADDRESS.fullmatch(notice.to_email) is None:
                 raise ValueError(f"{one_line(notice.to_email, limit=80)} is no mail address")
-            message["From"], message["To"], message["Subject"] = self.sender, notice.to_email, one_line(notice.subject)
+            message["From"], message["To"], message["Subject"] = (
+                self.sender,
+                notice.to_email,
+                for_header(notice.subject),
+            )
             message["Message-ID"] = (
                 f"<{one_line(notice.key).replace(':', '.')}@{self.sender.partition('@')[2] or 'handoff'}>"
             )
@@ -142,6 +146,12 @@ def send_through(channels: Sequence[Channel]) -> Channel:
                 delivered.popitem(last=False)
 
     return send
+
+
+def for_header(text: str) -> str:
+    """The text on one line, and no word of it one that a mail program decodes: what is hidden in such a word may hold a
+    line break, which Python's own generator writes out as the start of a new header."""
+    return one_line(text).replace("=?", f"={APART}?")
 
 
 def for_chat(text: str) -> str:
