@@ -5,16 +5,14 @@ Not here: the sign-in itself (``connector.web.signin``) and the rest of config.t
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Sequence
-from pathlib import Path
 
 from pydantic import SecretStr
 
 from connector.settings.desk import Desk
 from connector.settings.file import OidcSpec, SourceSpec, WebSpec, is_loopback
 from connector.settings.model import OidcSettings, SourceSettings, WebSettings
+from connector.settings.rights import why_not_secret
 from connector.settings.spans import KeyPath
 
 SHORTEST_TOKEN = 32
@@ -71,17 +69,14 @@ def _token(desk: Desk, spec: WebSpec, at: KeyPath) -> SecretStr | None:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         desk.complain(where, f"{path} cannot be read: {reason}; {HOW_TO_MAKE}")
         return None
-    if _open_to_others(path):
-        desk.complain(where, f"{path} can be read by every account of this machine; run: chmod o= {path}")
+    open_to = why_not_secret(path)
+    if open_to:
+        desk.complain(where, f"{path} {open_to}")
     if len(token) < SHORTEST_TOKEN:
         desk.complain(
             where, f"{path} holds {len(token)} characters; at least {SHORTEST_TOKEN} are needed; {HOW_TO_MAKE}"
         )
     return SecretStr(token) if token else None
-
-
-def _open_to_others(path: Path) -> bool:
-    return os.name == "posix" and bool(path.stat().st_mode & stat.S_IRWXO)
 
 
 def _judge_proxies(desk: Desk, spec: WebSpec, at: KeyPath) -> None:
