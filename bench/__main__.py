@@ -30,6 +30,7 @@ from bench import (
     million,
     neighbour,
     plain,
+    replicas,
 )
 from bench.report import Point, Report, show
 
@@ -49,6 +50,7 @@ POINTS: Mapping[str, Callable[..., Point]] = {
     "feeds": feeds.run,
     "neighbour": neighbour.run,
     "hooks": hooks.run,
+    "replicas": replicas.run,
 }
 """In the order of ``all``."""
 

@@ -14,7 +14,7 @@ import sys
 import tarfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ class Team:
     def ready(self, *members: Member) -> None:
         """Wait until these run, and every system is led."""
         for each in members or self.members:
-            until(lambda each=each: each.daemon.named("daemon.started"), f"the start of {each.name}")
+            each.daemon.wait_for("daemon.started")
         until(lambda: len(self.leaders()) == len(self.desks), "every system to be led")
 
     def leaders(self) -> dict[str, str]:
@@ -155,6 +155,10 @@ class Team:
         """Whether every win is handed off and nothing waits."""
         done = all(desk.handed_off(deal) for desk in self.desks for deal in self.deals[desk.name])
         return done and not self.open_rows()
+
+    def wait(self, ready: Callable[[], object], what: str, *, seconds: float) -> None:
+        """Look again and again until ``ready()``. Raises AssertionError after ``seconds``."""
+        until(ready, what, seconds=seconds)
 
     def wait_whole(self, *, seconds: float = 90.0) -> float:
         """Seconds until everything is."""
