@@ -1,6 +1,7 @@
 """The machine's clock was set back: what waits for a time is brought forward by as much, or it would wait too long.
 
-Not here: noticing it (``engine.clockwatch``). Only where there is one process: on PostgreSQL all go by the server's clock.
+Not here: noticing it (``engine.clockwatch``). It is for a store of one process: on PostgreSQL all go by the server's
+clock.
 """
 
 from __future__ import annotations

@@ -1,0 +1,207 @@
+"""Soak: a month of work in minutes, faults always on, and what the daemon holds at its end against its first days.
+
+Not here: single faults and what they break (``weather``, ``kills``). People are the sandbox's own scripted sales
+period; the clock of daemon and CRMs is moved on together, so sweeps, rounds, timers and housekeeping come as often as
+in a month. A leak shows as growth: figures beyond their bounds fail the run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from daemons import Daemon, Desk, until
+
+from chaos.sections import Effort
+from chaos.table import Row
+from chaos.weather_ground import Pitch, memory_of, pitch
+from connector.sandbox import scenarios
+
+DAY_HOURS = 24
+STEPS = 6
+"""In which the clock is moved on over a day."""
+WARM = 2
+"""Days until caches, pools and threads are what they will be; growth is counted from there."""
+MOST_RSS = 1.25
+MOST_FILES = 12
+MOST_THREADS = 4
+MOST_PER_DEAL = 1.5
+MOST_LAG = 15.0
+"""Bounds: memory and bytes a deal as a share of the first days', the others as that much more."""
+WAITING = 4
+"""Faults that wait for their requests on each CRM."""
+REST_SECONDS = 600.0
+"""Of the clock, before a day's figures are taken: no CRM's time for trying again, nor a refused row's, is longer."""
+PROBE_SECONDS = 60.0
+SETTLE_SECONDS = 90.0
+MB = 1 << 20
+
+FAULTS: tuple[tuple[str, str, str, float | str | None], ...] = (
+    ("*", "partial", r"(PATCH|POST) .*(composite/sobjects|batch/)", None),
+    ("*", "row_lock", r"(PATCH|POST) .*(composite/sobjects|batch/)", 2),
+    ("*", "reset_after", r"(PATCH|POST) .*(composite/sobjects|batch/(upsert|update))", None),
+    ("*", "reset_before", r"(PATCH|POST) .*(composite/sobjects|batch/(upsert|update))", None),
+    ("*", "503", ".*", None),
+    ("*", "500", ".*", None),
+    ("*", "429", ".*", 1),
+    ("*", "slow", ".*", 0.3),
+    ("*", "duplicated", r"POST .*(/composite$|/search)", None),
+    ("*", "reordered", r"POST .*(/composite$|/search)", None),
+    ("sf", "expired_token", ".*", None),
+    ("sf", "late_commit", r"PATCH .*composite", 2),
+    ("hs", "search_lag", r"POST .*/search", 2),
+)
+"""System, kind, which requests, and the kind's argument; a few are always planted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the daemon holds at the end of a day, and how long a win took then."""
+
+    day: int
+    rss: int
+    files: int
+    threads: int
+    database: int
+    deals: int
+    lag: float
+
+    @property
+    def per_deal(self) -> float:
+        """Bytes in the ledger for each deal it knows."""
+        return self.database / max(self.deals, 1)
+
+    @property
+    def line(self) -> str:
+        """As words."""
+        return (
+            f"{self.rss / MB:.0f} MB, {self.files} files, {self.threads} threads, "
+            f"ledger {self.database / MB:.1f} MB ({self.per_deal / 1024:.1f} KB a deal), a win took {self.lag:.1f} s"
+        )
+
+
+def run(effort: Effort) -> Iterator[Row]:
+    """A month, or for a short run a few days, on both CRMs in one daemon."""
+    days, wins, pace = (3, 30, 4.0) if effort.short else (30, 500, 4.0)
+    with pitch(effort, "soak") as on:
+        daemon = on.start()
+        daemon.wait_for("daemon.started")
+        for desk in on.desks:
+            scenarios.start(desk.world, deals=wins, seed=effort.seed, pace=pace)
+        trouble, shown = Trouble(on.desks, random.Random(effort.seed)), []
+        for day in range(1, days + 1):
+            _day(on, trouble, seconds=_seconds(effort, days))
+            trouble.clear()
+            on.clock.advance(REST_SECONDS, on.site)
+            shown.append(_figures(on, daemon, day))
+            effort.say(f"soak: day {day}: {shown[-1].line}; {trouble.struck} faults so far")
+        on.broken = trouble.struck
+        _settled(on)
+        on.end(daemon)
+        _bounded(on, shown)
+        first, last = shown[min(WARM, len(shown)) - 1], shown[-1]
+        on.remarks += [f"day {first.day}: {first.line}", f"day {last.day}: {last.line}"]
+        on.remarks.append(f"memory {last.rss / first.rss:.2f} of day {first.day}'s")
+        row = on.row(f"{days} days, faults always on", "salesforce and hubspot, polled, SQLite")
+        yield dataclasses.replace(row, section="soak", tried=len(on.desks) * wins)
+
+
+def _seconds(effort: Effort, days: int) -> float:
+    return (5.0 if effort.short else 135.0) / days
+
+
+class Trouble:
+    """Faults that are planted as long as the soak lasts, so that some always wait for their request."""
+
+    def __init__(self, desks: Sequence[Desk], dice: random.Random) -> None:
+        self._desks = desks
+        self._dice = dice
+        self._planted = 0
+        self._unmet = 0
+
+    @property
+    def struck(self) -> int:
+        """How many have met a request."""
+        return self._planted - self._unmet - sum(len(desk.world.faults.list()) for desk in self._desks[:1])
+
+    def plant(self) -> None:
+        """Fill up what waits on each CRM."""
+        for desk in self._desks:
+            mine = [each for each in FAULTS if each[0] in ("*", desk.name)]
+            waiting = sum(fault.system == desk.name for fault in desk.world.faults.list())
+            for _ in range(waiting, WAITING):
+                _, kind, match, argument = self._dice.choice(mine)
+                skip = self._dice.randrange(3)
+                desk.world.faults.add(system=desk.name, match=match, kind=kind, skip=skip, arg=argument)
+                self._planted += 1
+
+    def clear(self) -> None:
+        """No more of it for now."""
+        faults = self._desks[0].world.faults
+        self._unmet += len(faults.list())
+        faults.clear()
+
+
+def _day(on: Pitch, trouble: Trouble, *, seconds: float) -> None:
+    """Move on by a day, in steps, with new faults at each."""
+    for _ in range(STEPS):
+        trouble.plant()
+        on.clock.advance(DAY_HOURS / STEPS * 3600, on.site)
+        then = time.monotonic() + seconds / STEPS
+        until(lambda then=then: time.monotonic() > then, "the next step")  # type: ignore[misc]
+
+
+def _figures(on: Pitch, daemon: Daemon, day: int) -> Figures:
+    """Measure at the end of a day; a win of its own on each CRM tells the lag."""
+    pid, began = daemon.process.pid, time.monotonic()
+    probes = [(desk, desk.won(1)[0]) for desk in on.desks]
+    for desk, deal in probes:
+        on.deals[desk.name].append(deal)
+    try:
+        until(lambda: all(desk.handed_off(deal) for desk, deal in probes), "the probes", seconds=PROBE_SECONDS)
+    except AssertionError:
+        on.complain(f"day {day}: a win was not handed off within {PROBE_SECONDS:.0f} s")
+    lag = time.monotonic() - began
+    memory = memory_of(pid)
+    return Figures(
+        day=day,
+        rss=memory["VmRSS"],
+        files=len(os.listdir(f"/proc/{pid}/fd")),
+        threads=len(os.listdir(f"/proc/{pid}/task")),
+        database=on.site.database.stat().st_size,
+        deals=sum(_known(desk) for desk in on.desks),
+        lag=lag,
+    )
+
+
+def _known(desk: Desk) -> int:
+    with desk.world.lock:
+        return sum(bool(deal.text("gate")) for deal in desk.crm.deals())
+
+
+def _settled(on: Pitch) -> None:
+    """All faults are over: the period must come to its end, with everything in order."""
+    began = time.monotonic()
+    plays = [desk.world.scratch["play"] for desk in on.desks]
+    try:
+        until(lambda: not any(play.running for play in plays), "the period's end", seconds=SETTLE_SECONDS)
+        until(on.whole, "everything in order", seconds=SETTLE_SECONDS)
+    except AssertionError as error:
+        on.complain(str(error)[:150])
+    for desk, play in zip(on.desks, plays, strict=True):
+        on.must(play.progress.phase == "done", f"{desk.name}: the period ended {play.progress.phase}")
+    on.recovery.append(time.monotonic() - began)
+
+
+def _bounded(on: Pitch, shown: list[Figures]) -> None:
+    first, last = shown[min(WARM, len(shown)) - 1], shown[-1]
+    on.must(last.rss <= MOST_RSS * first.rss, f"memory grew from {first.rss / MB:.0f} to {last.rss / MB:.0f} MB")
+    on.must(last.files <= first.files + MOST_FILES, f"open files grew from {first.files} to {last.files}")
+    on.must(last.threads <= first.threads + MOST_THREADS, f"threads grew from {first.threads} to {last.threads}")
+    more = last.per_deal / first.per_deal
+    on.must(more <= MOST_PER_DEAL, f"the ledger's bytes a deal grew to {more:.1f} of the first days'")
+    on.must(last.lag <= first.lag + MOST_LAG, f"a win took {first.lag:.0f} s at first and {last.lag:.0f} s at the end")
