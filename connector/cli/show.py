@@ -187,14 +187,14 @@ def progress_console() -> Screen:
 
 def audit_data(entry: AuditView) -> dict[str, Any]:
     """One line of the audit trail as plain data."""
-    return {"at": entry.at.isoformat(), "kind": entry.kind.value, "reason": entry.reason}
+    return {"at": entry.at.isoformat(), "kind": entry.kind.value, "by": entry.by, "reason": entry.reason}
 
 
 def history_table(history: Iterable[AuditView]) -> PlainTable:
     """What the ledger remembers of a deal, oldest first."""
-    table = PlainTable("When (UTC)", "What", "Why", title="What happened so far", title_justify="left")
+    table = PlainTable("When (UTC)", "What", "By", "Why", title="What happened so far", title_justify="left")
     for entry in history:
-        table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.kind.value, entry.reason)
+        table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.kind.value, entry.by, entry.reason)
     return table
 
 

@@ -56,7 +56,8 @@ class HandoffView:
 
 @dataclass(frozen=True, slots=True)
 class AuditView:
-    """One row of the audit trail."""
+    """One row of the audit trail. ``by`` is empty for the program itself; one that was ``erased`` says no more than
+    that, and by which row."""
 
     id: int
     at: datetime
@@ -66,6 +67,8 @@ class AuditView:
     kind: AuditKind
     reason: str
     data: Mapping[str, Any]
+    by: str = ""
+    erased: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ class Views(Part):
 
     def decisions(self, limit: int, *, system: SystemName | None = None) -> tuple[AuditView, ...]:
         """The decisions made last, newest first; of all systems when none is named."""
-        query = select(audit).where(audit.c.kind == AuditKind.DECIDED.value)
+        query = select(audit).where(audit.c.kind == AuditKind.DECIDED.value, audit.c.erased.is_(None))
         if system is not None:
             query = query.where(audit.c.system == system)
         return self._audit(query.order_by(audit.c.id.desc()).limit(limit))
@@ -139,8 +142,10 @@ class Views(Part):
                     deal_id=row.deal_id,
                     generation=row.generation,
                     kind=AuditKind(row.kind),
-                    reason=row.reason,
+                    reason=row.reason if row.erased is None else f"(erased; row {row.erased} tells why)",
                     data=codec.loads(row.data),
+                    by=row.who or "",
+                    erased=row.erased,
                 )
                 for row in connection.execute(query)
             )
