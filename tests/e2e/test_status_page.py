@@ -137,8 +137,8 @@ def test_the_console_stays_silent(demo: Running, page: Page) -> None:
 def test_every_answer_carries_the_security_headers(demo: Running, path: str) -> None:
     headers = requests.get(demo.ports.url("web") + path, timeout=30).headers
     policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
-    assert policy["default-src"] == "'self'"
+    assert policy["default-src"] == "'none'"
     assert policy["frame-ancestors"] == "'none'"
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
     assert "server" not in headers
