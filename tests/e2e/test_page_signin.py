@@ -86,7 +86,7 @@ def a_page(browser: Browser, heard: list[str], **options: object) -> Page:
     page.on("pageerror", lambda error: heard.append(str(error)))
     page.on(
         "requestfailed",
-        lambda request: heard.append(f"{request.failure}: {request.url}") if ABORTED != request.failure else None,
+        lambda request: heard.append(f"{request.failure}: {request.url}") if request.failure != ABORTED else None,
     )
     page.add_init_script(
         "addEventListener('securitypolicyviolation', (e) => console.error('csp ' + e.violatedDirective))"
