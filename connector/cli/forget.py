@@ -5,7 +5,6 @@ Not here: what is erased and how (``store.subject``, ``store.personal``).
 
 from __future__ import annotations
 
-import getpass
 import json
 import sys
 from enum import StrEnum
@@ -14,6 +13,7 @@ from typing import Annotated
 import typer
 
 from connector import bootstrap
+from connector.bootstrap.acts import who
 from connector.cli.app import EXIT_FOUND
 from connector.cli.export import Words, print_counts, subject_of
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config
@@ -60,7 +60,6 @@ def command(
         bool,
         typer.Option("--in-flight", help="Also while handoffs of it are under way; what the CRM holds comes back."),
     ] = False,
-    by: Annotated[str, typer.Option("--by", help="Who does this, for the trail; by default your login.")] = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -92,7 +91,7 @@ def command(
         if as_json:
             sys.stdout.write(json.dumps({"stored": stored.counts, "forgotten": None}) + "\n")
         raise typer.Exit(0 if not stored.counts else EXIT_FOUND)
-    done = store.forget(subject, by=by or getpass.getuser())
+    done = store.forget(subject, by=who())
     trouble = ""
     try:
         store.compact()

@@ -19,7 +19,7 @@ from connector.handoff.plan import Phase
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part
 from connector.store.ledger import NO_DEAL
-from connector.store.schema import audit, cursor, effect, handoff, inbox, letter, metadata, outbox, written
+from connector.store.schema import audit, cursor, effect, handoff, inbox, letter, outbox, product_event, written
 from connector.store.states import State
 from connector.store.trail import erase_payloads
 
@@ -168,12 +168,10 @@ def _letters(connection: Connection, before: datetime, _now: datetime) -> int:
 
 
 def _events(connection: Connection, before: datetime, _now: datetime) -> int:
-    table = metadata.tables.get("product_event")
-    if table is None:
-        return 0
-    keys = list(table.primary_key.columns)
-    rows = connection.execute(select(*keys).where(table.c.at < before).limit(BATCH)).all()
-    return connection.execute(delete(table).where(tuple_(*keys).in_([tuple(row) for row in rows]))).rowcount
+    # They stand in the order in which they came, so nothing beyond the first ones need be read.
+    oldest = select(product_event.c.id, product_event.c.received_at).order_by(product_event.c.id).limit(BATCH)
+    ids = [row.id for row in connection.execute(oldest) if row.received_at < before]
+    return connection.execute(delete(product_event).where(product_event.c.id.in_(ids))).rowcount
 
 
 STEPS: Mapping[str, tuple[Callable[[Keep], int], Callable[[Connection, datetime, datetime], int]]] = {

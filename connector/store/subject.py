@@ -23,11 +23,24 @@ from connector.handoff.model import Kind, SystemName
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
+from connector.store.holds import HoldKind
 from connector.store.inbox import want_looks
 from connector.store.ledger import IN_FLIGHT
 from connector.store.personal import Whose, told_of
 from connector.store.rows import LAST_TROUBLE, Look
-from connector.store.schema import audit, cursor, effect, handoff, inbox, metadata, outbox, written
+from connector.store.schema import (
+    audit,
+    cursor,
+    effect,
+    handoff,
+    hold,
+    inbox,
+    letter,
+    metadata,
+    outbox,
+    product_event,
+    written,
+)
 from connector.store.schema import system as system_table
 from connector.store.states import State
 from connector.store.trail import erase_payloads
@@ -244,10 +257,10 @@ def _erase(connection: Connection, subject: Subject, stored: Stored) -> tuple[di
     counts["effect"] = connection.execute(update(effect).where(its_own).values(record_id="")).rowcount
     counts["written"] = _remove(connection, written, rows)
     counts["inbox"] = _blank_looks(connection, rows.get("inbox", ()))
-    deals |= {row["name"] for row in rows.get("hold", ()) if row["kind"] == "deal"}
-    for name in ("hold", "letter", "product_event"):
-        if name in metadata.tables:
-            counts[name] = _remove(connection, metadata.tables[name], rows)
+    counts["hold"], held = _drop_holds(connection, rows.get("hold", ()))
+    for table in (letter, product_event):
+        counts[table.name] = _remove(connection, table, rows)
+    deals |= held
     if any(row["feed"] == LAST_TROUBLE for row in rows.get("cursor", ())):
         troubles = and_(cursor.c.system == subject.system, cursor.c.feed == LAST_TROUBLE)
         counts["cursor"] = connection.execute(update(cursor).where(troubles).values(value="")).rowcount
@@ -285,6 +298,17 @@ def _blank_looks(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> i
         of_deal = and_(inbox.c.system == row["system"], inbox.c.deal_id == row["deal_id"])
         connection.execute(update(inbox).where(of_deal).values(reason=""))
     return len(rows)
+
+
+def _drop_holds(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> tuple[int, set[str]]:
+    """A held deal is decided anew from the CRM; what a person paused stays paused, without their words."""
+    for row in rows:
+        at = and_(hold.c.system == row["system"], hold.c.kind == row["kind"], hold.c.name == row["name"])
+        if row["kind"] == HoldKind.PAUSE:
+            connection.execute(update(hold).where(at).values(why="", what="{}"))
+        else:
+            connection.execute(delete(hold).where(at))
+    return len(rows), {row["name"] for row in rows if row["kind"] == HoldKind.DEAL}
 
 
 def _remove(connection: Connection, table: Table, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> int:

@@ -13,6 +13,7 @@ from sending import decide, send_all
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
+from connector.bootstrap.acts import who
 from connector.cli.app import build
 from connector.cli.trail import moment
 from connector.clock import ManualClock
@@ -99,12 +100,12 @@ def test_what_is_stored_is_exported_and_forgotten_with_proof(folder: Path) -> No
     assert {row["step"] for row in tables["outbox"]} == {"patch-account", "welcome-packet", "patch-deal"}
     with (folder / "csv" / "written.csv").open(newline="") as file:
         assert {row["record_id"] for row in csv.DictReader(file)} == {ACCOUNT, "D1"}
-    code, forgotten, _ = run(folder, "forget", "account", ACCOUNT, "--also", NAME, "--by", "vera", "--yes", "--json")
+    code, forgotten, _ = run(folder, "forget", "account", ACCOUNT, "--also", NAME, "--yes", "--json")
     assert (code, json.loads(forgotten)["left"]) == (0, {})
     assert run(folder, "export", *asked)[:2] == (1, f"Nothing is stored of account {ACCOUNT}.\n")
     assert run(folder, "trail", "verify")[0] == 0
     _, receipt, _ = run(folder, "trail", "show", "--kind", "forgotten", "--json")
-    assert [row["by"] for row in json.loads(receipt)] == ["vera"]
+    assert [row["by"] for row in json.loads(receipt)] == [who()]
     assert NAME.encode() not in (folder / "state" / "handoff.db").read_bytes()
 
 
