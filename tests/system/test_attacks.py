@@ -118,7 +118,6 @@ def test_every_deal_is_decided_and_nothing_is_lost(tried: Tried) -> None:
         passed = [deal for deal, gate in states.items() if gate in agreed.PASSED_GATES]
         assert len(passed) > len(states) // 2
         assert [deal for deal in passed if not desk.handed_off(deal)] == []
-        assert not desk.tally()["doubled"]
 
 
 def test_no_call_was_malformed(tried: Tried) -> None:
