@@ -218,6 +218,7 @@ def _start_page(runtime: Runtime) -> Stop | None:
     # Imported here: a daemon without its page, and every other command, does without a web server's modules.
     from connector.bootstrap.desk import PageDesk
     from connector.web.app import Pages, create_app
+    from connector.web.peers import Peers
     from connector.web.server import serve_in_thread
 
     web = runtime.settings.web
@@ -229,7 +230,7 @@ def _start_page(runtime: Runtime) -> Stop | None:
         desk=desk,
         foreign=_foreign(web),
     )
-    return serve_in_thread(create_app(pages), host=web.host, port=web.port)
+    return serve_in_thread(create_app(pages), host=web.host, port=web.port, peers=Peers(web.trusted_proxies))
 
 
 def _foreign(web: WebSettings) -> Foreign | None:

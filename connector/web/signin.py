@@ -36,6 +36,9 @@ ALL_TRIES, ALL_TRIES_PER_SECOND = 50, 1.0
 """The same for everybody together."""
 
 EVERYBODY = "everybody"
+LONGEST_SENTENCE = 400
+"""Characters; as hexadecimal of four bytes each they still fit into the 4,096 bytes of a cookie."""
+
 NAME = re.compile(r"\A[\w.@+' -]{1,80}\Z")
 """What a person may be called in the audit trail: no control characters, no markup."""
 
@@ -151,7 +154,7 @@ class Doorman:
 
     def say(self, response: Response, text: str) -> None:
         """Leave a sentence for the next page."""
-        self._set(response, SAID_COOKIE, text.encode().hex(), seconds=30)
+        self._set(response, SAID_COOKIE, text[:LONGEST_SENTENCE].encode().hex(), seconds=30)
 
     def was_read(self, request: Request, response: Response) -> None:
         """The sentence was shown."""
