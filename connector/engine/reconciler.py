@@ -197,7 +197,7 @@ def observe(
     people = fresh_people(shared, system)
     facts = _fetch(system, tuple(deal_ids), bare=bare, unread=unread)
     passing(Failpoint.OBSERVED)
-    ledger = _remembered(shared, system, list(facts))
+    ledger = _remembered(shared, system, facts)
     if pretend is not None:
         ledger = {deal_id: pretend(remembered) for deal_id, remembered in ledger.items()}
     for deal_id, read in _oldest_win_first(facts, ledger):
@@ -243,10 +243,11 @@ def _fetch(
     return facts
 
 
-def _remembered(shared: Shared, system: System, deal_ids: Sequence[str]) -> Mapping[str, LedgerFacts]:
+def _remembered(shared: Shared, system: System, read: Mapping[str, DealFacts]) -> Mapping[str, LedgerFacts]:
     """What the ledger holds. Before a first pass it has no start of its own, so the one a first pass would set counts:
     a plan made beforehand must say what will happen."""
-    ledger = shared.store.facts(system.name, deal_ids)
+    accounts = {deal_id: facts.account.ref.id for deal_id, facts in read.items() if facts.account is not None}
+    ledger = shared.store.facts(system.name, list(read), accounts=accounts)
     if system.first_run_since is None or shared.store.baseline(system.name) is not None:
         return ledger
     return {each: dataclasses.replace(facts, baseline=system.first_run_since) for each, facts in ledger.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -73,17 +73,29 @@ class Ledger(Part):
                 )
             )
 
-    def facts(self, system: SystemName, deal_ids: Sequence[str]) -> Mapping[str, LedgerFacts]:
+    def facts(
+        self, system: SystemName, deal_ids: Sequence[str], *, accounts: Mapping[str, str] | None = None
+    ) -> Mapping[str, LedgerFacts]:
         """What is remembered of these deals; an unknown deal has nothing but the baseline (now, before a first run).
 
-        ``effects`` are those of the remembered generation; ``written`` covers the deal and the account it last wrote.
+        ``effects`` are those of the remembered generation; ``written`` covers the deal, the account it last wrote and
+        the one it has now as ``accounts`` says, whichever deal that was written for: people edit accounts, not deals'.
         """
         baseline = self.baseline(system) or self._db.now()
         found: dict[str, LedgerFacts] = {}
         with self._db.read() as connection:
             for part in chunks(sorted(set(deal_ids))):
                 found |= _facts(connection, system, part, baseline)
-        return {deal_id: found.get(deal_id) or LedgerFacts(baseline=baseline) for deal_id in deal_ids}
+            present = [Ref(Kind.ACCOUNT, each) for each in sorted(set((accounts or {}).values()))]
+            values: dict[Ref, _Fields] = {}
+            for refs in chunks(present):
+                values |= _written(connection, system, refs)
+        known = {deal_id: found.get(deal_id) or LedgerFacts(baseline=baseline) for deal_id in deal_ids}
+        for deal_id, account_id in (accounts or {}).items():
+            of_account = values.get(Ref(Kind.ACCOUNT, account_id))
+            if deal_id in known and of_account is not None:
+                known[deal_id] = _with_account(known[deal_id], Ref(Kind.ACCOUNT, account_id), of_account)
+        return known
 
     def adopt(self, system: SystemName, deal_ids: Sequence[str]) -> None:
         """Act on these deals though they were won before the baseline; each is looked at now."""
@@ -304,6 +316,11 @@ def _facts(
             bounces=read_bounces(row.bounces),
         )
     return found
+
+
+def _with_account(facts: LedgerFacts, ref: Ref, values: _Fields) -> LedgerFacts:
+    kept = {**facts.kept, ref: values.kept} if values.kept else facts.kept
+    return replace(facts, written={**facts.written, ref: values.written}, kept=kept)
 
 
 def effects_of(connection: Connection, system: SystemName, rows: Iterable[Row[Any]]) -> dict[str, dict[str, Effect]]:
