@@ -6,6 +6,8 @@ Not here: what both vendors share (``vendors``).
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import ClassVar
 
 from chaos.machine.vendors import VendorPlace
 from connector.crm.hubspot.adapter import HubSpotCRM
@@ -25,9 +27,14 @@ class HubSpotPlace(VendorPlace):
 
     name = "hubspot"
     system = SystemName("hs")
-    tables = {"deals": Kind.DEAL, "companies": Kind.ACCOUNT, "tasks": Kind.TASK, "notes": Kind.NOTE}
-    merges_deals = True
-    pickable = ("status", "gate")
+    tables: ClassVar[Mapping[str, Kind]] = {
+        "deals": Kind.DEAL,
+        "companies": Kind.ACCOUNT,
+        "tasks": Kind.TASK,
+        "notes": Kind.NOTE,
+    }
+    merges_deals: bool = True
+    pickable: tuple[str, ...] = ("status", "gate")
 
     def connected(self) -> CRM:
         """A new session, by the shipped mapping."""
@@ -81,6 +88,9 @@ class HubSpotPlace(VendorPlace):
             self._picks[name] = found
             catalog.keep(self.world, DEAL, dataclasses.replace(found, options=found.options[:1]), by="system")
             self.book.struck["choice dropped"] += 1
+
+    def hide(self, name: str) -> None:
+        """No property can be hidden from an app alone (facts: HubSpot §3d): scopes are by object."""
 
     def heal(self) -> None:
         """And puts them back."""

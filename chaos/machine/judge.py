@@ -43,6 +43,8 @@ def judge(office: Office, *, people_deleted: frozenset[str]) -> None:
         *_touched(place),
         *_writes_again(office),
     ]
+    place.book.wrongs.clear()
+    place.book.blind = False
     if wrongs:
         raise Broken(wrongs)
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from factories import MANAGER, MAYA, PEOPLE, PRIYA, STAGES, TOMAS, WON_STAGE, a_policy
+from factories import HANDOFF_FIELDS, MANAGER, MAYA, PEOPLE, PRIYA, STAGES, TOMAS, WON_STAGE, a_policy
 
 from chaos.machine.place import Book, Deal, Hung, Wrote
 from connector.clock import ManualClock
@@ -64,7 +64,6 @@ class HostileCRM(MemoryCRM):
         return True
 
     def _called(self, label: str) -> None:
-        self.book.calls += 1
         for fault, code in CALLS.items():
             if self.strikes(fault):
                 raise CrmError(Fault(code, fault.upper(), f"{label}: {fault}"))
@@ -121,9 +120,9 @@ class HostileCRM(MemoryCRM):
         after = {name: row.values.get(name) for name in values if made or row.values.get(name) != before.get(name)}
         if by == SELF:
             stood = {name: before.get(name) for name in after}
-            self.book.writes.append(Wrote(row.kind, row.id, row.key or "", made, stood, after))
+            self.book.we_wrote(Wrote(row.kind, row.id, row.key or "", made, stood, after))
         elif not made:
-            self.book.said.update({(row.id, name): value for name, value in after.items()})
+            self.book.people_wrote(row.id, after)
 
     def throw_away(self, deal_id: str) -> None:
         """A deal goes to the recycle bin with all that hangs on it."""
@@ -159,16 +158,18 @@ class MemoryPlace:
     """Implements `chaos.machine.place.Place` over the CRM in memory."""
 
     system = SystemName("mem")
-    won, lost = WON_STAGE.id, "Closed Lost"
-    opens = ("Negotiation",)
-    reps = ("u-ae", AE_TOO)
-    csms = (MAYA, TOMAS, PRIYA)
-    approver = MANAGER
-    merges_deals = True
-    refusals = Refusal
-    faults = (*CALLS, *ROWS, *FEED, *WRITING)
-    pickable = ("status", "gate")
-    hideable = ("summary", "missing", "champion", "csm")
+    won: str = WON_STAGE.id
+    lost: str = "Closed Lost"
+    opens: tuple[str, ...] = ("Negotiation",)
+    reps: tuple[str, ...] = ("u-ae", AE_TOO)
+    csms: tuple[str, ...] = (MAYA, TOMAS, PRIYA)
+    full: Mapping[str, Value] = HANDOFF_FIELDS
+    approver: str = MANAGER
+    merges_deals: bool = True
+    refusals: type[Exception] = Refusal
+    faults: tuple[str, ...] = (*CALLS, *ROWS, *FEED, *WRITING)
+    pickable: tuple[str, ...] = ("status", "gate")
+    hideable: tuple[str, ...] = ("summary", "missing", "champion", "csm")
 
     def __init__(self, *, start: datetime, notes_have_keys: bool) -> None:
         self.name = "memory"
@@ -207,7 +208,7 @@ class MemoryPlace:
 
     def add_deal(self, account_id: str | None, values: Mapping[str, Value]) -> str:
         """A person makes a deal."""
-        return self.crm.add_deal(stage=self.opens[0], account_id=account_id, **dict(values))
+        return self.crm.add_deal(stage=self.opens[0], account_id=account_id, **_loose(values))
 
     def edit(self, deal_id: str, values: Mapping[str, Value]) -> None:
         """A person edits a deal."""
@@ -216,11 +217,11 @@ class MemoryPlace:
             account = rest.pop("account")
             self.crm.give_account(deal_id, str(account) if account else None)
         if rest:
-            self.crm.edit(deal_id, **rest)
+            self.crm.edit(deal_id, **_loose(rest))
 
     def edit_account(self, account_id: str, values: Mapping[str, Value]) -> None:
         """A person edits an account."""
-        self.crm.edit(account_id, **dict(values))
+        self.crm.edit(account_id, **_loose(values))
 
     def move(self, deal_id: str, stage: str) -> None:
         """A person drags a deal to a stage."""
@@ -268,6 +269,7 @@ class MemoryPlace:
         """The next so many times it can strike, it does."""
         if fault == "told late":
             self.book.struck[fault] += 1
+            self.book.blind = True
             self.crm.commit_late(timedelta(seconds=60 * count))
         else:
             self.crm.planted[fault] = count
@@ -324,3 +326,8 @@ class MemoryPlace:
             for row in rows
             if deal_id is None or (row.deal_id == deal_id and row.id in live)
         ]
+
+
+def _loose(values: Mapping[str, Value]) -> dict[str, Any]:
+    """Values to be handed on by name."""
+    return dict(values)

@@ -164,7 +164,7 @@ def open_stores(url: str, *, clock: ManualClock, replicas: int) -> tuple[Store, 
 
 
 def wipe(store: Store) -> None:
-    """Empty the ledger, so that the next world begins with none. Its trail can only be added to, and is read by nobody."""
+    """Empty the ledger, so that the next world begins with none. Its trail can only be added to."""
     with store._db.write() as connection:
         for table in reversed(metadata.sorted_tables):
             if table not in (audit, chain):

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from connector.crm.port import CRM
 from connector.handoff.model import Kind, SystemName, Value
@@ -58,17 +58,37 @@ class Deal:
 
 @dataclass(slots=True)
 class Book:
-    """What was written, and what people last said. ``writes`` are the connector's since the book was cleared.
+    """What was written. ``writes`` are the connector's since they were cleared; ``struck`` counts the faults.
 
-    ``said`` holds the values that people gave to fields which the connector owns, until the connector may write them.
+    ``said`` holds what people last gave to each field of each record until the connector wrote it again, ``last`` what
+    the connector gave it. ``blind``: the CRM shows changes late, so nobody can know of an edit.
     """
 
     writes: list[Wrote] = field(default_factory=list)
-    calls: int = 0
-    said: dict[tuple[str, str], Value] = field(default_factory=dict)
-    written: set[tuple[str, str]] = field(default_factory=set)
+    said: dict[tuple[str, str], Any] = field(default_factory=dict)
+    last: dict[tuple[str, str], Any] = field(default_factory=dict)
     wrongs: list[str] = field(default_factory=list)
     struck: Counter[str] = field(default_factory=Counter)
+    blind: bool = False
+
+    def people_wrote(self, record_id: str, after: Mapping[str, Any]) -> None:
+        """Somebody else than the connector changed these fields."""
+        self.said.update({(record_id, name): value for name, value in after.items()})
+
+    def we_wrote(self, wrote: Wrote) -> None:
+        """The connector did. Over a person's words it must not, once it has written that field itself."""
+        self.writes.append(wrote)
+        for name, value in wrote.after.items():
+            at = (wrote.record_id, name)
+            if name == "stage":
+                continue  # people's; the judge knows when the gate may put it back
+            if at in self.said and at in self.last and self.said[at] != self.last[at] and not self.blind:
+                self.wrongs.append(
+                    f"a person's {name} of {wrote.kind.value} {wrote.record_id} was overwritten: "
+                    f"{self.said[at]!r} -> {value!r}"
+                )
+            self.said.pop(at, None)
+            self.last[at] = value
 
 
 class Place(Protocol):
@@ -83,6 +103,8 @@ class Place(Protocol):
     opens: tuple[str, ...]
     reps: tuple[str, ...]
     csms: tuple[str, ...]
+    full: Mapping[str, Value]
+    """What fills every field that the gate asks for."""
     approver: str
     """Who may let a deal through; empty where the policy names nobody here."""
     merges_deals: bool

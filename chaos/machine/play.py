@@ -38,6 +38,11 @@ class Asked:
     seed: int
     folder: Path
 
+    @property
+    def name(self) -> str:
+        """For files."""
+        return f"{self.world.replace(' ', '-')}-{self.store}-{self.seed}"
+
 
 @dataclass(slots=True)
 class Came:
@@ -79,7 +84,7 @@ def play(asked: Asked, begin: Callable[[], Office]) -> Came:
     with _quiet():
         try:
             run_state_machine_as_test(seed(asked.seed)(Story), settings=_settings(asked))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it was, it is told with its story
             _fail(came, *_shortened(Story, Story.last, error))
     for old in offices:
         struck.update(old.struck)
@@ -130,7 +135,7 @@ def replayed(story: type[HostileWorld], script: Sequence[Step]) -> Exception | N
         for name, given in script:
             getattr(world, name)(**given)
         world.teardown()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         return error
     return None
 
@@ -151,7 +156,7 @@ def _fail(came: Came, script: Sequence[Step], error: Exception) -> None:
     if not isinstance(error, Broken):
         told += traceback.format_exception(error)[-8:]
     came.script = "\n".join(told)
-    path = asked.folder / f"failed-{asked.world.replace(' ', '-')}-{asked.store}-{asked.seed}.txt"
+    path = asked.folder / f"failed-{asked.name}.txt"
     path.write_text(came.script, encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""A Salesforce org as a hostile place: what only this vendor has (field-level security, picklists, a cascade to the bin).
+"""A Salesforce org as a hostile place: what only this vendor has (hidden fields, picklists, a cascade to the bin).
 
 Not here: what both vendors share (``vendors``).
 """
@@ -6,6 +6,8 @@ Not here: what both vendors share (``vendors``).
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import ClassVar
 
 from chaos.machine.vendors import VendorPlace
 from connector.crm.port import CRM
@@ -32,10 +34,15 @@ class SalesforcePlace(VendorPlace):
 
     name = "salesforce"
     system = SystemName("sf")
-    tables = {"Opportunity": Kind.DEAL, "Account": Kind.ACCOUNT, "Task": Kind.TASK, "Note": Kind.NOTE}
-    merges_deals = False
-    pickable = ("status", "gate")
-    hideable = ("summary", "missing", "champion", "csm")
+    tables: ClassVar[Mapping[str, Kind]] = {
+        "Opportunity": Kind.DEAL,
+        "Account": Kind.ACCOUNT,
+        "Task": Kind.TASK,
+        "Note": Kind.NOTE,
+    }
+    merges_deals: bool = False
+    pickable: tuple[str, ...] = ("status", "gate")
+    hideable: tuple[str, ...] = ("summary", "missing", "champion", "csm")
 
     def connected(self) -> CRM:
         """A new session, by the shipped mapping."""

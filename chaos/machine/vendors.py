@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from chaos import ROOT
 from chaos.machine.place import Book, Deal, Hung, Wrote
 from connector.clock import ManualClock
 from connector.crm.port import CRM
 from connector.handoff.model import Kind, SystemName, Value
+from connector.handoff.rulebook import FieldType
 from connector.policy.load import load
 from connector.sandbox import control, people, views
 from connector.sandbox.faults import Fault, Faults
@@ -104,7 +105,7 @@ class VendorPlace(ABC):
 
     name: str
     system: SystemName
-    tables: Mapping[str, Kind]
+    tables: ClassVar[Mapping[str, Kind]]
     """The vendor's tables by the kind of what stands in them."""
     field_of_key: str
     merges_deals: bool
@@ -126,6 +127,9 @@ class VendorPlace(ABC):
         self.opens = (self.view.stage_of("proposal", "new").id, *(each.id for each in stages if not each.closed))
         self.reps = tuple(self._named(each.email) for each in people.with_role(people.AE)[:2])
         self.csms = tuple(self._named(each.email) for each in people.with_role(people.CSM)[:3])
+        self.full = {
+            need.field: _filling(self.policy.fields[need.field].type) for need in self.policy.gate.requirements
+        }
         self.approver = self._named(people.APPROVERS[0])
         world.watch = Ear(self, world.watch if not isinstance(world.watch, Ear) else world.watch._before)
 
@@ -153,15 +157,17 @@ class VendorPlace(ABC):
     def hear(self, table: Table, row: Row, *, before: dict[str, Any], how: str) -> None:
         """A row was written: by the connector, or by somebody else."""
         kind = self.tables.get(table.name)
-        if kind is None or how == "DELETE" or not self.is_us(row.modified_by):
+        if kind is None or how == "DELETE":
             return
         made = how == "CREATE"
         names = row.values.keys() | before.keys()
         changed = {name for name in names if row.values.get(name) != before.get(name)}
         after = {self._word(kind, name): row.values.get(name) for name in changed if not self.derived(kind, name)}
         stood = {self._word(kind, name): before.get(name) for name in changed if not self.derived(kind, name)}
-        if made or after:
-            self.book.writes.append(Wrote(kind, row.id, self.key(kind, row), made, stood, after))
+        if not self.is_us(row.modified_by):
+            self.book.people_wrote(row.id, {} if made else after)
+        elif made or after:
+            self.book.we_wrote(Wrote(kind, row.id, self.key(kind, row), made, stood, after))
 
     @abstractmethod
     def derived(self, kind: Kind, name: str) -> bool:
@@ -208,7 +214,6 @@ class VendorPlace(ABC):
                 self._give_account(deal_id, rest.pop("account"))
             if rest:
                 self.view.set_deal(deal_id, rest, by=self.reps[0])
-        self.book.said.update({(deal_id, name): value for name, value in values.items()})
 
     @abstractmethod
     def _give_account(self, deal_id: str, account_id: str) -> None: ...
@@ -256,15 +261,30 @@ class VendorPlace(ABC):
         if fault == CHANGES_MIND:
             self.world.settings["late_commit_ms"] = LATE_MS
             self.book.struck[fault] += 1
+            self.book.blind = True
             return
         match, kind, arg = FAULTS[fault]
         self.world.faults.add(system="*", match=match, kind=kind, count=count, arg=arg)
 
+    @abstractmethod
     def drop_choice(self, name: str) -> None:
         """An admin takes the values off a list."""
 
+    @abstractmethod
     def hide(self, name: str) -> None:
         """An admin hides a field from the connector."""
+
+    @abstractmethod
+    def restore(self, deal_id: str) -> bool: ...
+
+    @abstractmethod
+    def merge_deals(self, winner: str, loser: str) -> None: ...
+
+    @abstractmethod
+    def merge_accounts(self, winner: str, loser: str) -> None: ...
+
+    @abstractmethod
+    def set_active(self, person: str, active: bool) -> None: ...
 
     def heal(self) -> None:
         """As if nothing had been."""
@@ -282,7 +302,11 @@ class VendorPlace(ABC):
                     won=one.stage.won,
                     closed=one.stage.closed,
                     account_id=one.account or None,
-                    values={**one.fields, "name": one.name, "amount": one.amount},
+                    values={
+                        **one.fields,
+                        "name": one.name,
+                        "amount": None if one.amount is None else Decimal(one.amount),
+                    },
                 )
                 for one in self.view.deals()
             ]
@@ -323,6 +347,17 @@ class VendorPlace(ABC):
 def plain(values: Mapping[str, Value]) -> dict[str, Any]:
     """Values as people's screens take them."""
     return {name: float(value) if isinstance(value, Decimal) else value for name, value in values.items()}
+
+
+def _filling(of_type: FieldType) -> Value:
+    """Something that fills a field of this type."""
+    match of_type:
+        case FieldType.DATE:
+            return date(2026, 12, 15)
+        case FieldType.NUMBER:
+            return Decimal(18000)
+        case _:
+            return "What the customer said, in a rep's words"
 
 
 @contextmanager
