@@ -86,6 +86,7 @@ def _take(shared: Shared, system: System, feed: str, page: ChangePage, *, came_f
         shared.store.enqueue(system.name, looks, cursor=(feed, page.cursor))
         passing(Failpoint.INBOX_COMMITTED)
     if page.changes:
+        system.heard[feed] = shared.clock.now()
         log.debug(FEED_READ, system=system.name, feed=feed, rows=len(page.changes))
     return len(looks)
 

@@ -20,6 +20,7 @@ from connector.crm.port import (
 )
 from connector.engine.live import LiveState
 from connector.engine.replica import Replica
+from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.model import Person, Stage, SystemName
 from connector.handoff.plan import Notify
 from connector.handoff.rulebook import Policy
@@ -31,6 +32,12 @@ PEOPLE_TTL = timedelta(minutes=10)
 
 SendNotice = Callable[[Notify], None]
 """Tells one person outside the CRM. Raises `connector.errors.CrmError` with advice when it did not work."""
+
+
+PEOPLE_NOTE = "usual:people"
+"""Under this name, beside the feeds' cursors, stands how many people the CRM listed last."""
+
+NO_PEOPLE = Fault(FaultCode.UNAVAILABLE, "NO_PEOPLE", "the list of people came back empty, though it was not before")
 
 
 def process_name() -> str:
@@ -95,6 +102,7 @@ class System:
     Until ``piecemeal_until`` nothing is sent by jobs, because the CRM would not have one; ``job_failures`` counts those
     in a row that could not be opened or loaded. ``sent`` counts the writes of the pass that runs.
     ``denied`` says what the machine denied the last pass, so that it broke off; ``crashed`` that a bug did that.
+    ``heard`` is when each feed last brought something.
     ``policy_digest`` tells the mapping files apart, empty where there are none.
     ``safety_poll`` is how many seconds lie between polls of a feed that a live line stands in for.
     ``tenure`` is the one of `Replica` in which this process last took the system over, ``opened`` whether it has read
@@ -122,6 +130,7 @@ class System:
     denied: str = ""
     crashed: bool = False
     people_read: datetime | None = None
+    heard: dict[str, datetime] = field(default_factory=dict)
     people: Mapping[str, Person] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
     live: LiveState = field(default_factory=LiveState)
@@ -155,9 +164,15 @@ class Shared:
 
 
 def fresh_people(shared: Shared, system: System) -> Mapping[str, Person]:
-    """The CRM's users by id, re-read when older than `PEOPLE_TTL`."""
+    """The CRM's users by id, re-read when older than `PEOPLE_TTL`.
+
+    Raises `CrmError`, also for an empty list where there were people: by that every CSM would have left.
+    """
     now = shared.clock.now()
     if system.people_read is None or now - system.people_read > PEOPLE_TTL:
-        system.people = {person.id: person for person in system.crm.people()}
+        people = {person.id: person for person in system.crm.people()}
+        if not people and (system.people or shared.store.cursor(system.name, PEOPLE_NOTE)):
+            raise CrmError(NO_PEOPLE)
+        system.people = people
         system.people_read = now
     return system.people

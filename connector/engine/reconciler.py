@@ -18,8 +18,9 @@ from connector.crm.port import (
     DealFacts,
 )
 from connector.engine.masschange import Brake
-from connector.engine.parts import Shared, System, fresh_people
-from connector.errors import RowUnread
+from connector.engine.parts import NO_PEOPLE, Shared, System, fresh_people
+from connector.engine.silence import cry_for_people
+from connector.errors import CrmError, RowUnread
 from connector.failpoints import Failpoint, passing
 from connector.handoff.decide import decide
 from connector.handoff.model import HandoffKey, Kind, LedgerFacts, Load, Record, Snapshot
@@ -55,6 +56,10 @@ def reconcile(shared: Shared, system: System) -> int:
     try:
         for portion in chunks(due, size=PORTION):
             _settle_looks(shared, system, portion, brake=brake, carried=carried)
+    except CrmError as error:
+        if error.fault is NO_PEOPLE:
+            cry_for_people(shared, system)
+        raise
     finally:
         # What was kept back only to be counted is recorded, though the rest of the batch could not be read.
         _record(shared, system, brake.close())

@@ -8,13 +8,16 @@ deals are compared with the ledger, and all wins since the start are listed.
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from collections import Counter
+from datetime import UTC, date, datetime, time, timedelta
 
 import structlog
 
 from connector.engine.parts import Shared, System
 from connector.engine.reconciler import look_again
+from connector.engine.silence import accounts_gone, watch_wins
 from connector.failpoints import Failpoint, passing
+from connector.handoff.plan import Phase
 from connector.store import COMPARED
 
 SWEEP_DONE = "sweep.done"
@@ -43,12 +46,14 @@ def sweep(shared: Shared, system: System) -> int:
     server_time = system.crm.server_time()
     compared_to = _compared_to(shared, system)
     whole = system.last_sweep is None or compared_to is None or server_time - compared_to >= COMPARE_EVERY
-    asked = 0
+    asked = listed = 0
+    phases: Counter[Phase] = Counter()
     since = _since(shared, system, server_time=server_time, whole=whole)
     for page in system.crm.scan_won(since):
         missed = store.not_held(system.name, store.unhandled(system.name, page, act=system.act))
         look_again(shared, system, missed, reason="found by sweep")
-        asked += len(missed)
+        asked, listed = asked + len(missed), listed + len(page)
+        phases.update(store.acted_phases(system.name, page))
     passing(Failpoint.IN_SWEEP)
     now = shared.clock.now()
     last_sweep = now - timedelta(seconds=shared.timing.sweep_every)
@@ -57,7 +62,13 @@ def sweep(shared: Shared, system: System) -> int:
     probe = [each.deal_id for each in store.held(system.name, limit=PROBE)]
     look_again(shared, system, probe, reason="held; whether it still would change")
     counted_from = shared.clock.now()
-    store.refresh_roster(system.name, system.crm.account_counts(), as_of=counted_from)
+    counts = system.crm.account_counts()
+    if not accounts_gone(shared, system, counts):
+        store.refresh_roster(system.name, counts, as_of=counted_from)
+    if since is not None:
+        # Days of the org and days of the ledger may differ by one.
+        upto = datetime.combine(since, time.min, tzinfo=UTC) + 2 * SWEEP_OVERLAP
+        watch_wins(shared, system, listed=listed, phases=phases, since=upto)
     if compared_to is None:
         store.set_cursor(system.name, COMPARED, server_time.isoformat())
     elif server_time - compared_to >= COMPARE_EVERY:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from connector.engine.ageing import watch_parked
 from connector.engine.alarms import tell_untold
 from connector.engine.masschange import cry_for_held
 from connector.engine.parts import Shared, System
+from connector.engine.silence import note_people, watch_feeds
 
 
 def look_after(shared: Shared, system: System) -> None:
@@ -19,4 +21,4 @@ def look_after(shared: Shared, system: System) -> None:
     tell_untold(shared, system)
 
 
-CHECKS: tuple[Callable[[Shared, System], None], ...] = (cry_for_held,)
+CHECKS: tuple[Callable[[Shared, System], None], ...] = (cry_for_held, watch_parked, note_people, watch_feeds)

@@ -70,6 +70,10 @@ class Alarms(Part):
 
     def forget_alarm(self, system: SystemName, name: str) -> bool:
         """Its cause is gone; False when it did not stand."""
+        query = select(cursor.c.feed).where(cursor.c.system == system, cursor.c.feed == ALARM + name)
+        with self._db.read() as connection:
+            if connection.execute(query).first() is None:
+                return False
         with self._db.write() as connection:
             gone = connection.execute(delete(cursor).where(cursor.c.system == system, cursor.c.feed == ALARM + name))
             return bool(gone.rowcount)

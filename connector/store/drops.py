@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, select, update
 
 from connector.handoff.model import SystemName
 from connector.store import codec
@@ -46,6 +47,13 @@ class Drops(Part):
                 self._put(connection, system, deal_id, known)
             write_audit(connection, now, [_entry(row, AuditKind.DROPPED, why, by=by) for row in rows])
             return len(rows)
+
+    def parked_since(self, system: SystemName) -> tuple[datetime | None, int]:
+        """Since when the longest parked row is, and how many are."""
+        query = select(func.min(func.coalesce(outbox.c.settled_at, outbox.c.created_at)), func.count())
+        with self._db.read() as connection:
+            row = connection.execute(query.where(outbox.c.system == system, outbox.c.state == State.PARKED.value)).one()
+        return row[0], row[1]
 
     def undo_drop(self, ids: Sequence[int], *, by: str) -> int:
         """Take drops back; returns how many. Their deals are looked at, and what they still lack is sent again."""

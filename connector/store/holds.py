@@ -169,6 +169,30 @@ class Holds(Part):
         with self._db.read() as connection:
             return connection.execute(query).scalar_one()
 
+    def acted_phases(self, system: SystemName, deal_ids: Sequence[str]) -> Mapping[Phase, int]:
+        """How many of these deals stand in which phase, of those that were decided to act on and nobody holds."""
+        found: dict[Phase, int] = {}
+        free = self.not_held(system, deal_ids)
+        with self._db.read() as connection:
+            for part in chunks(free):
+                query = (
+                    select(handoff.c.phase, func.count())
+                    .where(handoff.c.system == system, handoff.c.deal_id.in_(part), handoff.c.phase.is_not(None))
+                    .where(handoff.c.mode == "act")
+                    .group_by(handoff.c.phase)
+                )
+                for phase, count in connection.execute(query):
+                    found[Phase(phase)] = found.get(Phase(phase), 0) + count
+        return found
+
+    def handed_since(self, system: SystemName, since: datetime) -> int:
+        """How many deals that were won since a time are under way, and stand won as far as the ledger knows."""
+        query = select(func.count()).where(
+            handoff.c.system == system, handoff.c.phase == Phase.IN_FLIGHT.value, handoff.c.won_at >= since
+        )
+        with self._db.read() as connection:
+            return connection.execute(query).scalar_one()
+
     def deals_under_way(self, system: SystemName) -> tuple[str, ...]:
         """The deals whose handoffs are under way."""
         phases = [phase.value for phase in IN_FLIGHT]

@@ -1,0 +1,218 @@
+"""Silence is an alarm: no rows where rows are usual, no people, no accounts, wins without handoffs.
+
+Not here: telling (``alarms``). What is usual is learned per feed, in working time by the team's calendar, so that
+nights, weekends and holidays are no silence and a fresh install has none: the longest gap between two rows, over at
+least `DAYS_KNOWN` working days on which there were some. An empty list is wrong only where it was not empty before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from connector.engine.alarms import Cry, clear_alarm, raise_alarm
+from connector.engine.parts import PEOPLE_NOTE, Shared, System
+from connector.handoff.calendar import elapsed, local_date
+from connector.handoff.plan import Phase
+from connector.store import LIVE_NOTE, LiveNote
+
+RHYTHM = "rhythm:"
+"""With it begin the names of what was learned, beside the feeds' cursors."""
+
+ACCOUNTS_NOTE = "usual:accounts"
+LINE = "line"
+DAYS_KNOWN = 5
+DAYS_KEPT = 10
+GAPS_KEPT = 20
+TIMES_LONGER = 2.0
+"""A gap is unusual when it is this many times the longest one known."""
+
+SAVED_EVERY = timedelta(minutes=10)
+FEWEST_WINS = 5
+"""With fewer wins nothing is said of there being no handoff."""
+
+PEOPLE_ALARM = "no-people"
+ACCOUNTS_ALARM = "no-accounts"
+WINS_ALARM = "no-wins"
+HANDOFFS_ALARM = "no-handoffs"
+HANDED = frozenset({Phase.IN_FLIGHT, Phase.HELD, Phase.REOPENED})
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """What is known of one feed or line: when it last told something, on which days, and its last gaps (seconds)."""
+
+    last: datetime
+    days: tuple[str, ...] = ()
+    gaps: tuple[float, ...] = ()
+
+    def dump(self) -> str:
+        """As text."""
+        return json.dumps([self.last.isoformat(), self.days, self.gaps])
+
+    @classmethod
+    def parse(cls, text: str | None) -> Rhythm | None:
+        """From a text that `dump` made; None for none."""
+        if not text:
+            return None
+        last, days, gaps = json.loads(text)
+        return cls(datetime.fromisoformat(last), tuple(days), tuple(gaps))
+
+    def limit(self, least: timedelta) -> timedelta | None:
+        """How much working time may pass without a word; None while too little is known."""
+        if len(self.days) < DAYS_KNOWN:
+            return None
+        return max(least, timedelta(seconds=TIMES_LONGER * max(self.gaps, default=0.0)))
+
+
+def watch_feeds(shared: Shared, system: System) -> None:
+    """Learn from what was heard, and raise an alarm for what has grown silent."""
+    if not shared.limits.silent:
+        return
+    note = LiveNote.parse(shared.store.cursor(system.name, LIVE_NOTE), now=shared.clock.now())
+    if note is not None and note.last_event is not None and not all(note.lines.values()):
+        system.heard[LINE] = note.last_event
+    lines = (LINE,) if note is not None and not all(note.lines.values()) else ()
+    for name in (*system.crm.feeds(), *lines):
+        _watch(shared, system, name)
+
+
+def _watch(shared: Shared, system: System, name: str) -> None:
+    known = Rhythm.parse(shared.store.cursor(system.name, RHYTHM + name))
+    heard = system.heard.get(name)
+    if heard is not None and (known is None or heard > known.last):
+        clear_alarm(shared, system, f"silent-{name}")
+        if known is None or heard - known.last >= SAVED_EVERY:
+            shared.store.set_cursor(system.name, RHYTHM + name, _learned(shared, system, known, heard).dump())
+        return
+    limit = known.limit(shared.limits.silent) if known else None
+    if known is None or limit is None:
+        return
+    quiet = elapsed(system.policy.calendar, known.last, max(known.last, shared.clock.now()))
+    if quiet <= limit:
+        return
+    hours = int(quiet.total_seconds() // 3600)
+    what = "the live line" if name == LINE else f"the feed {name}"
+    raise_alarm(
+        shared,
+        system,
+        f"silent-{name}",
+        Cry(
+            subject=f"{what} has said nothing for {hours} working hours",
+            text=f"{what.capitalize()} brought something on {len(known.days)} working days of late, and nothing for "
+            f"{hours} working hours. No error was reported.",
+            next="see in the CRM whether this login still may read those records (handoff check), and whether people "
+            "work there as usual; the sweep goes on looking for wins meanwhile.",
+        ),
+    )
+
+
+def _learned(shared: Shared, system: System, known: Rhythm | None, heard: datetime) -> Rhythm:
+    calendar = system.policy.calendar
+    day = local_date(calendar, heard)
+    if known is None:
+        return Rhythm(heard, _with_day((), day) if _is_working(system, day) else ())
+    gap = elapsed(calendar, known.last, heard)
+    limit = known.limit(shared.limits.silent)
+    # What was an alarm does not become usual at once.
+    gap = min(gap, limit) if limit is not None else gap
+    days = _with_day(known.days, day) if _is_working(system, day) else known.days
+    return Rhythm(heard, days, (*known.gaps, gap.total_seconds())[-GAPS_KEPT:])
+
+
+def _with_day(days: tuple[str, ...], day: date) -> tuple[str, ...]:
+    return (*(each for each in days if each != day.isoformat()), day.isoformat())[-DAYS_KEPT:]
+
+
+def _is_working(system: System, day: date) -> bool:
+    calendar = system.policy.calendar
+    return day not in calendar.holidays and any(window.weekday == day.weekday() for window in calendar.windows)
+
+
+def note_people(shared: Shared, system: System) -> None:
+    """Remember that there were people, and end the alarm that there are none."""
+    if not system.people:
+        return
+    clear_alarm(shared, system, PEOPLE_ALARM)
+    count = str(len(system.people))
+    if shared.store.cursor(system.name, PEOPLE_NOTE) != count:
+        shared.store.set_cursor(system.name, PEOPLE_NOTE, count)
+
+
+def cry_for_people(shared: Shared, system: System) -> None:
+    """The list of people is empty that was not empty before: nothing is decided until it is back."""
+    known = shared.store.cursor(system.name, PEOPLE_NOTE) or str(len(system.people))
+    raise_alarm(
+        shared,
+        system,
+        PEOPLE_ALARM,
+        Cry(
+            subject="the CRM's list of people is empty",
+            text=f"The CRM lists nobody, though it listed {known} people before. By that every CSM has left, so "
+            "nothing is decided or sent until the list is back.",
+            next="see whether this login may still read users (handoff check).",
+            stops=True,
+        ),
+    )
+
+
+def accounts_gone(shared: Shared, system: System, counts: Mapping[str, int]) -> bool:
+    """Whether no CSM has an account any more though they had; then the counts are not to be taken over."""
+    total = sum(counts.values())
+    known = int(shared.store.cursor(system.name, ACCOUNTS_NOTE) or 0)
+    if total or not known:
+        clear_alarm(shared, system, ACCOUNTS_ALARM)
+        if total != known:
+            shared.store.set_cursor(system.name, ACCOUNTS_NOTE, str(total))
+        return False
+    raise_alarm(
+        shared,
+        system,
+        ACCOUNTS_ALARM,
+        Cry(
+            subject="the CRM shows no account with a CSM any more",
+            text=f"CSMs had {known} accounts at the sweep before, and none now. Caps go by the last count meanwhile.",
+            next="see whether this login may still read accounts and the CSM field (handoff check).",
+        ),
+    )
+    return True
+
+
+def watch_wins(shared: Shared, system: System, *, listed: int, phases: Mapping[Phase, int], since: datetime) -> None:
+    """Hold what the CRM lists as won against the ledger. ``phases`` are those of listed deals that were decided on."""
+    if not system.act:
+        return
+    expected = shared.store.handed_since(system.name, since) if listed == 0 else 0
+    if expected >= FEWEST_WINS:
+        raise_alarm(
+            shared,
+            system,
+            WINS_ALARM,
+            Cry(
+                subject="the CRM lists no won deals any more",
+                text=f"The CRM lists no deal won since {since:%Y-%m-%d}, though {expected} handoffs of that time are "
+                "under way. New wins would not be seen.",
+                next="see whether this login may still read deals, and whether the won stage changed (handoff check).",
+            ),
+        )
+    else:
+        clear_alarm(shared, system, WINS_ALARM)
+    handed = any(phases.get(phase) for phase in HANDED)
+    eligible = sum(count for phase, count in phases.items() if phase is not Phase.BEFORE_START)
+    if eligible >= FEWEST_WINS and not handed:
+        raise_alarm(
+            shared,
+            system,
+            HANDOFFS_ALARM,
+            Cry(
+                subject=f"{eligible} wins and not one handoff",
+                text=f"The CRM lists {eligible} deals won since {since:%Y-%m-%d} that were looked at, and not one "
+                "has a handoff.",
+                next="handoff explain with one of them says why; often it is the mapping of the deal type or the won "
+                "stage, or that no CSM can be assigned.",
+            ),
+        )
+    elif handed:
+        clear_alarm(shared, system, HANDOFFS_ALARM)

@@ -1,0 +1,171 @@
+"""Silence is an alarm, and only where there was none: learned in working time, told once, taken back when it ends."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from engine.harness import SYSTEM, Desk, a_desk
+from factories import WON_STAGE
+
+from connector.engine.parts import Limits
+from connector.errors import CrmError, Fault, FaultCode
+from connector.handoff.model import DealType
+from connector.handoff.plan import Notify
+from connector.store import LAST_TROUBLE
+
+MONDAY = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def cries() -> list[Notify]:
+    """What the people who run it were told."""
+    return []
+
+
+@pytest.fixture
+def desk(cries: list[Notify]) -> Iterator[Desk]:
+    """A daemon begun on a Monday morning, with people to tell."""
+    made = a_desk(start=MONDAY)
+    made.shared = dataclasses.replace(made.shared, alert=cries.append, limits=Limits(new=0, changed=0, changed_share=0))
+    made.run()
+    yield made
+    made.store.close()
+
+
+def alarms(desk: Desk) -> list[str]:
+    return [each.name for each in desk.store.alarms(SYSTEM)]
+
+
+def a_day(desk: Desk, *, busy: bool) -> None:
+    """A day from morning to morning, with two changes if it is a working day and people work, or none at all."""
+    for hours in (2, 5, 17):
+        if busy and desk.clock.now().weekday() < 5 and hours < 17:
+            desk.a_deal()
+        desk.run(hours=hours)
+
+
+def a_week(desk: Desk) -> None:
+    for _ in range(7):
+        a_day(desk, busy=True)
+
+
+def test_a_feed_that_falls_silent_is_told_once_and_taken_back_when_it_speaks(desk: Desk, cries: list[Notify]) -> None:
+    a_week(desk)
+    assert alarms(desk) == []
+    a_day(desk, busy=False)
+    a_day(desk, busy=False)
+    a_day(desk, busy=False)
+    assert alarms(desk) == ["silent-deal"]
+    a_day(desk, busy=False)
+    assert [cry.step for cry in cries] == ["alarm-silent-deal"]
+    assert "handoff check" in cries[0].text
+    a_day(desk, busy=True)
+    assert alarms(desk) == []
+
+
+def test_weekends_and_a_fresh_install_are_no_silence(desk: Desk) -> None:
+    for _ in range(3):
+        a_day(desk, busy=False)
+    assert alarms(desk) == [], "nothing is usual yet"
+    for _ in range(14):
+        a_day(desk, busy=True)
+        assert alarms(desk) == []
+
+
+def test_an_empty_list_of_people_stops_all_decisions_until_it_is_back(desk: Desk, cries: list[Notify]) -> None:
+    deal_id = desk.a_deal()
+    desk.run()
+    with pytest.MonkeyPatch.context() as empty:
+        empty.setattr(desk.crm, "people", tuple)
+        desk.restart()
+        desk.crm.edit(deal_id, stage=WON_STAGE.id)
+        result = desk.run(minutes=11)
+    assert "came back empty" in result.error
+    assert desk.tasks(deal_id) == {}
+    assert alarms(desk) == ["no-people"]
+    assert len(cries) == 1
+    assert "empty" in (desk.store.cursor(SYSTEM, LAST_TROUBLE) or "")
+    desk.settle()
+    assert desk.tasks(deal_id) != {}
+    assert alarms(desk) == []
+
+
+def test_accounts_that_are_gone_are_an_alarm_and_caps_stay(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    deal_id = desk.a_deal()
+    desk.win(deal_id)
+    desk.settle()
+    desk.run(minutes=16)
+    before = dict(desk.store.roster(SYSTEM))
+    monkeypatch.setattr(desk.crm, "account_counts", dict)
+    desk.run(minutes=16)
+    assert alarms(desk) == ["no-accounts"]
+    assert dict(desk.store.roster(SYSTEM)) == before
+
+
+def test_wins_that_vanish_from_the_list_are_an_alarm(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.run(days=3)
+    for _ in range(6):
+        desk.win(desk.a_deal())
+    desk.settle()
+    desk.run(minutes=16)
+    assert alarms(desk) == []
+    monkeypatch.setattr(desk.crm, "scan_won", lambda _since: iter(()))
+    desk.run(minutes=16)
+    assert alarms(desk) == ["no-wins"]
+
+
+def test_wins_and_no_handoff_are_an_alarm(desk: Desk, cries: list[Notify]) -> None:
+    only_renewals = dataclasses.replace(desk.system.policy, deal_types=(DealType.RENEWAL,))
+    desk.restart(policy=only_renewals)
+    for _ in range(6):
+        desk.win(desk.a_deal())
+    desk.settle()
+    desk.run(minutes=16)
+    assert alarms(desk) == ["no-handoffs"]
+    assert "6 wins" in cries[0].subject
+
+
+def test_a_parked_row_that_grows_old_is_told_of_once_a_day(desk: Desk, cries: list[Notify]) -> None:
+    desk.crm.refuse_rows(Fault(FaultCode.REJECTED, "INVALID", "no such value"))
+    deal_id = desk.a_deal()
+    desk.win(deal_id)
+    desk.settle()
+    assert len(desk.store.parked(SYSTEM)) > 0
+    assert cries == []
+    for _ in range(10):
+        desk.run(hours=5)
+    told = [cry for cry in cries if cry.step == "alarm-parked"]
+    assert len(told) == 2
+    assert "the oldest for 25 hours" in told[0].subject
+    rows = [row.id for row in desk.store.parked(SYSTEM)]
+    assert desk.store.drop_parked(rows, by="ada", why="not wanted") == len(rows)
+    desk.run(hours=1)
+    assert "parked" not in alarms(desk)
+    desk.run(hours=1)
+    assert desk.store.parked(SYSTEM) == (), "what was given up is not tried again"
+    assert desk.store.undo_drop(rows, by="ada") == len(rows)
+    desk.settle()
+    assert desk.store.parked(SYSTEM) == ()
+    assert desk.deal(deal_id)["status"] == "2 Welcome"
+
+
+def test_an_alarm_nobody_could_be_told_of_is_told_later(
+    desk: Desk, cries: list[Notify], monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    def down(_notice: Notify) -> None:
+        raise CrmError(Fault(FaultCode.UNAVAILABLE, "503", "the chat is down"))
+
+    desk.shared = dataclasses.replace(desk.shared, alert=down)
+    desk.a_deal()
+    desk.settle()
+    monkeypatch.setattr(desk.crm, "people", tuple)
+    desk.restart()
+    desk.win(desk.a_deal())
+    desk.run(minutes=11)
+    desk.shared = dataclasses.replace(desk.shared, alert=cries.append)
+    desk.run(minutes=11)
+    assert len(cries) == 1
