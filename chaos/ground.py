@@ -17,7 +17,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import psycopg
 from daemons import ELENA_AE, SECRETS, Daemon, Desk, Site, site, until
 
 from chaos import points
@@ -35,6 +37,7 @@ JOB_ROWS = 4
 """Rows from which they travel by a bulk job where jobs are what is tried."""
 
 JOB_SECONDS = 0.2
+STORE_ENV = "CHAOS_STORE_URL"
 DOORS = range(20_000, 30_000)
 """Below the ports that systems give to outgoing connections."""
 
@@ -64,6 +67,7 @@ class World:
     feed: str
     book: Book = field(default_factory=Book)
     daemon: Daemon | None = None
+    store_url: str = ""
 
     @property
     def desk(self) -> Desk:
@@ -121,15 +125,26 @@ class World:
         return self.whole() and delivered(self) and not self.open("letter")
 
     def open(self, table: str) -> int:
-        """Rows not done with: of the outbox, or letters not read."""
-        files = list((self.site.folder / "state").glob("*.db"))
-        if not files:
-            return 1
-        with contextlib.closing(sqlite3.connect(f"file:{files[0]}?mode=ro", uri=True)) as connection:
-            try:
-                return int(connection.execute(OPEN[table]).fetchone()[0])
-            except sqlite3.OperationalError:
-                return 1
+        """Rows not done with: of the outbox, or letters not read; 1 while there is no ledger."""
+        return int(self.ask(OPEN[table], default=1))
+
+    def ask(self, statement: str, *, default: Any) -> Any:
+        """One value from the ledger, read past the daemon; ``default`` while there is none."""
+        try:
+            if self.store_url:
+                with psycopg.connect(self.store_url) as server:
+                    found = server.execute(statement.encode()).fetchone()
+            else:
+                with contextlib.closing(sqlite3.connect(f"file:{self.file}?mode=ro", uri=True)) as file:
+                    found = file.execute(statement).fetchone()
+        except (sqlite3.OperationalError, psycopg.Error):
+            return default
+        return default if found is None else found[0]
+
+    @property
+    def file(self) -> Path:
+        """The ledger's file, there or not."""
+        return next((self.site.folder / "state").glob("*.db"), self.site.folder / "state" / "none.db")
 
     def _says(self, deal_id: str, text: str) -> bool:
         notes = self.desk.crm.notes_of(deal_id)
@@ -146,12 +161,19 @@ LINES = {points.SF_EVENTS: len(WATCHED), points.HS_JOURNAL: 1}
 
 
 @contextlib.contextmanager
-def world(folder: Path, feed: str, **changes: object) -> Iterator[World]:
-    """An empty org or portal with a config for one feed, in a new folder that stays; its processes are ended."""
+def world(folder: Path, feed: str, *, store_url: str = "") -> Iterator[World]:
+    """An empty org or portal with a config for one feed, in a new folder that stays; its processes are ended.
+
+    The ledger is a file in that folder, or in the PostgreSQL database at ``store_url``.
+    """
     with site(folder, systems=("sf",) if feed.startswith("salesforce") else ("hs",)) as made:
         SETUPS[feed](made)
-        made.configure(**changes)
-        yield World(made, feed)
+        if store_url:
+            made.secrets = made.secrets | {STORE_ENV: store_url}
+            config = folder / "config.toml"
+            named = f'state = "state"\nstore_url_env = "{STORE_ENV}"'
+            config.write_text(config.read_text().replace('state = "state"', named))
+        yield World(made, feed, store_url=store_url)
 
 
 def _first(*lines: str) -> str:
@@ -306,7 +328,7 @@ def _change_mind(desk: Desk, book: Book, _chance: random.Random, *, deal: str) -
 
 
 def wait(ready: Callable[[], bool], what: str, made: World) -> float:
-    """Seconds until ``ready()``. Raises AssertionError with the end of the daemon's log, at once when that has ended."""
+    """Seconds until ``ready()``. Raises AssertionError with the end of the daemon's log, at once when it has ended."""
     began = time.monotonic()
 
     def ready_or_dead() -> bool:
