@@ -1,17 +1,26 @@
-"""One budget for all: what fits, how long to wait, what a refusal does. On both stores, by a clock moved by hand."""
+"""One budget for all: what fits, how long to wait, what a refusal does. By a clock moved by hand."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
 from connector.clock import ManualClock
 from connector.handoff.model import SystemName
-from connector.store import Quota, Store
+from connector.store import Quota, Store, open_store
 from connector.store.quota import QUIET
 
 HS = SystemName("hs")
+
+
+@pytest.fixture
+def store(clock: ManualClock) -> Iterator[Store]:
+    """In memory; that the statements are PostgreSQL's too is shown where several processes ask at once."""
+    opened = open_store("sqlite://", clock=clock)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
