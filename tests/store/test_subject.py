@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -37,16 +38,30 @@ def sent(store: Store, deal_id: str, account_id: str, name: str, *, person: str)
         settle(store, claimed, lambda row: Applied(row.action.ref.id if isinstance(row.action, Patch) else "new"))
 
 
-@pytest.fixture
-def full(store: Store) -> Store:
-    """A store on each database, with much in it."""
-    return filled(store)
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger with much in it, to be copied."""
+    path = tmp_path_factory.mktemp("original") / "handoff.db"
+    filled(open_store(f"sqlite:///{path}", clock=ManualClock(NOW))).close()
+    return path
 
 
 @pytest.fixture
-def lite(sqlite_url: str, clock: ManualClock) -> Iterator[Store]:
-    """The same on SQLite alone, for what is the same on both."""
-    opened = open_store(sqlite_url, clock=clock)
+def lite(original: Path, tmp_path: Path, clock: ManualClock) -> Iterator[Store]:
+    """A copy of it: for what is the same on both databases."""
+    shutil.copy(original, tmp_path / "copy.db")
+    opened = open_store(f"sqlite:///{tmp_path / 'copy.db'}", clock=clock)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def full(request: pytest.FixtureRequest, clock: ManualClock) -> Iterator[Store]:
+    """The same on each database."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("lite")
+        return
+    opened = open_store(request.getfixturevalue("postgres_url"), clock=clock)
     yield filled(opened)
     opened.close()
 

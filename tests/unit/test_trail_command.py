@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -34,17 +35,24 @@ ACCOUNT = "9007199254"
 NAME = "=Acme Möbel"
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A config whose ledger holds one handoff that was given up since, of an account with an awkward name."""
-    monkeypatch.setenv("HS_ACCESS_TOKEN", "pat-secret-token")
-    (tmp_path / "config.toml").write_text(CONFIG)
-    store = open_store(url_of(tmp_path), clock=ManualClock(NOW))
+    folder = tmp_path_factory.mktemp("original")
+    (folder / "config.toml").write_text(CONFIG)
+    store = open_store(url_of(folder), clock=ManualClock(NOW))
     decide(store, "D1", an_account_patch(ACCOUNT), a_task(values={"subject": NAME}), a_deal_patch())
     send_all(store)
     decide(store, "D1", phase=Phase.LOST)
     store.close()
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def folder(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it."""
+    monkeypatch.setenv("HS_ACCESS_TOKEN", "pat-secret-token")
+    return Path(shutil.copytree(original, tmp_path / "copy"))
 
 
 def url_of(folder: Path) -> str:
@@ -124,11 +132,9 @@ def test_what_is_under_way_is_not_forgotten_unasked(folder: Path) -> None:
 
 MISTAKES = (
     (("export",), "give exactly one of them"),
-    (("export", "--account", "1", "--deal", "2"), "give exactly one of them"),
     (("export", "--deal", "D1", "--system", "other"), "no system is called 'other'"),
     (("forget", "contact", "7", "--also", "Li"), "too short to look for"),
     (("trail", "show", "--since", "yesterday"), "neither a day or time"),
-    (("trail", "verify", "--against", "nothing"), "no such file"),
     (("trail", "verify", "--against", str(ROOT / "README.md")), "holds no end of a chain"),
 )
 
