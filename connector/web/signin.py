@@ -33,7 +33,11 @@ TRIES, TRIES_PER_SECOND = 5, 1 / 30
 """Wrong tokens from one address: five at once, then one every half minute."""
 
 ALL_TRIES, ALL_TRIES_PER_SECOND = 50, 1.0
-"""The same for everybody together."""
+"""The same for everybody together, but for those whose address somebody signed in from of late: else one who guesses
+all day would keep everybody out."""
+
+FAMILIAR_SECONDS = 30 * 24 * 3600
+MOST_FAMILIAR = 1000
 
 EVERYBODY = "everybody"
 LONGEST_SENTENCE = 400
@@ -96,6 +100,8 @@ class Doorman:
         self._peers = Peers(web.trusted_proxies)
         self._tries = Pace(burst=TRIES, per_second=TRIES_PER_SECOND, monotonic=monotonic)
         self._all_tries = Pace(burst=ALL_TRIES, per_second=ALL_TRIES_PER_SECOND, monotonic=monotonic)
+        self._monotonic = monotonic
+        self._familiar: OrderedDict[str, float] = OrderedDict()
         self.sessions = Sessions(monotonic)
         self.takes_token = bool(self._token)
         self.takes_oidc = web.oidc is not None
@@ -115,15 +121,20 @@ class Doorman:
 
     def is_tired(self, request: Request) -> bool:
         """Whether there were too many wrong tokens, from there or at all."""
-        return self._tries.is_spent(self._peers.source(request.scope)) or self._all_tries.is_spent(EVERYBODY)
+        source = self._peers.source(request.scope)
+        familiar = self._monotonic() < self._familiar.get(source, 0.0)
+        return self._tries.is_spent(source) or (self._all_tries.is_spent(EVERYBODY) and not familiar)
 
     def tries(self, request: Request, *, name: str, token: str) -> Person | None:
         """Try a token; None when it is wrong (which counts) or the name is none."""
-        good = self.takes_token and hmac.compare_digest(_digest(token), _digest(self._token))
-        if not good:
-            self._tries.charge(self._peers.source(request.scope))
+        source = self._peers.source(request.scope)
+        if not (self.takes_token and hmac.compare_digest(_digest(token), _digest(self._token))):
+            self._tries.charge(source)
             self._all_tries.charge(EVERYBODY)
             return None
+        self._familiar[source] = self._monotonic() + FAMILIAR_SECONDS
+        if len(self._familiar) > MOST_FAMILIAR:
+            self._familiar.popitem(last=False)
         return Person(name, "token") if NAME.match(name) else None
 
     def let_in(self, person: Person, response: Response) -> None:
