@@ -32,7 +32,7 @@ from connector.engine.verifier import verify
 from connector.engine.watch import look_after
 from connector.errors import Advice, CrmError
 from connector.failpoints import Failpoint, passing
-from connector.store import LAST_PASS, LAST_SWEEP, LAST_TROUBLE, OPENED, LeadLost, under
+from connector.store import CALLS, LAST_PASS, LAST_SWEEP, LAST_TROUBLE, OPENED, SPARING, LeadLost, under
 
 DONE = "pass.done"
 FAILED = "pass.failed"
@@ -213,6 +213,7 @@ def _help(shared: Shared, system: System, replica: Replica) -> PassResult:
     try:
         if not system.connected:
             _attach(shared, system)
+        system.sparing = SPARING in (shared.store.cursor(system.name, CALLS) or "")
         rescue(shared, system)
         applied = dispatch(shared, system, leading=False)
     except CrmError as error:
