@@ -14,6 +14,7 @@ from connector import bootstrap
 from connector.cli.app import EXIT_FOUND
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config
 from connector.cli.show import console
+from connector.cli.trail import own_file
 from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
 from connector.sheets import write_csv
@@ -60,7 +61,7 @@ def command(
         _write_tables(csv, data)
     if as_json:
         head = {"system": subject.system, about.value: record_id, "deals": stored.deals}
-        sys.stdout.write(json.dumps(head | {"tables": data}, indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(head | {"tables": data}, indent=2) + "\n")
     else:
         print_counts(stored, subject)
     if not data:
@@ -95,12 +96,15 @@ def print_counts(stored: Stored, subject: Subject) -> None:
 
 
 def _write_tables(folder: Path, data: Mapping[str, list[dict[str, Any]]]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError([Problem(str(folder), "--csv", error.strerror or "cannot be made")]) from error
     for table, rows in data.items():
-        with (folder / f"{table}.csv").open("w", encoding="utf-8", newline="") as file:
+        with own_file(folder / f"{table}.csv", "--csv") as file:
             names = list(rows[0])
             write_csv(file, names, ([_cell(row[name]) for name in names] for row in rows))
 
 
 def _cell(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+    return json.dumps(value) if isinstance(value, dict | list) else value

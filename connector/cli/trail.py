@@ -6,6 +6,7 @@ Not here: what a chain is and how it is verified (``store.chain``, ``store.trail
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -202,12 +203,12 @@ def anchors_in(text: str) -> Iterator[Anchor]:
             raise UserError([Problem("", "--against", f"{text}: no such file, and no end of a chain (sf:120:9f2c…)")])
         yield Anchor(parts[0], int(parts[1]), parts[2])
         return
-    found = 0
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            if line.startswith('{"end":'):
-                found += 1
-                yield Anchor(**json.loads(line)["end"])
+    try:
+        with path.open(encoding="utf-8") as lines:
+            found = [Anchor(**json.loads(line)["end"]) for line in lines if line.startswith('{"end":')]
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError([Problem(text, "--against", f"cannot be read as an export of the trail: {error}")]) from error
+    yield from found
     if not found:
         raise UserError(
             [Problem(text, "--against", "holds no end of a chain; was it written whole, and without --csv?")]
@@ -220,11 +221,19 @@ def _export(store: Store, wanted: Wanted, out: Path | None, *, csv: bool) -> Non
     if out is None:
         _write(sys.stdout, store.trail(wanted), anchors, csv=csv)
     else:
-        with out.open("x", encoding="utf-8", newline="") as file:
+        with own_file(out, "--out") as file:
             _write(file, store.trail(wanted), anchors, csv=csv)
     if csv or out is not None:
         for anchor in anchors:
             sys.stderr.write(f"end of {anchor.system}: {anchor}\n")
+
+
+def own_file(path: Path, option: str) -> TextIO:
+    """A new file that its owner alone can read: what is exported names people. Raises `UserError`."""
+    try:
+        return open(path, "x", encoding="utf-8", newline="", opener=lambda name, flags: os.open(name, flags, 0o600))
+    except OSError as error:
+        raise UserError([Problem(str(path), option, error.strerror or "cannot be written")]) from error
 
 
 def _write(file: TextIO, rows: Iterable[TrailRow], anchors: Sequence[Anchor], *, csv: bool) -> None:
@@ -232,11 +241,11 @@ def _write(file: TextIO, rows: Iterable[TrailRow], anchors: Sequence[Anchor], *,
         write_csv(file, COLUMNS, ([_cell(trail_data(row)[name]) for name in COLUMNS] for row in rows))
         return
     for row in rows:
-        file.write(json.dumps(trail_data(row), ensure_ascii=False) + "\n")
+        file.write(json.dumps(trail_data(row)) + "\n")
     for anchor in anchors:
         end = {"system": anchor.system, "seq": anchor.seq, "hash": anchor.hash}
-        file.write(json.dumps({"end": end}, separators=(",", ":"), ensure_ascii=False) + "\n")
+        file.write(json.dumps({"end": end}, separators=(",", ":")) + "\n")
 
 
 def _cell(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+    return json.dumps(value) if isinstance(value, dict | list) else value

@@ -75,6 +75,9 @@ def test_a_trail_is_shown_exported_verified_and_its_damage_named(folder: Path) -
     out = str(folder / "trail.jsonl")
     _, _, ends = run(folder, "trail", "export", "--out", out)
     lines = [json.loads(line) for line in Path(out).read_text().splitlines()]
+    assert Path(out).stat().st_mode & 0o077 == 0
+    with pytest.raises(UserError, match="File exists"):
+        run(folder, "trail", "export", "--out", out)
     assert lines[-1]["end"]["seq"] == len(lines) - 1 == 5
     end = ends.rsplit(": ", 1)[1].strip()
     assert run(folder, "trail", "verify", "--against", out, "--against", end)[0] == 0
