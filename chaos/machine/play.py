@@ -37,11 +37,17 @@ class Asked:
     steps: int
     seed: int
     folder: Path
+    seconds: float
+    """After which no further story is begun, however many were asked for."""
 
     @property
     def name(self) -> str:
         """For files."""
         return f"{self.world.replace(' ', '-')}-{self.store}-{self.seed}"
+
+
+class OutOfTime(BaseException):
+    """No further story may be begun."""
 
 
 @dataclass(slots=True)
@@ -60,6 +66,7 @@ class Came:
     doubled: int = 0
     other: int = 0
     script: str = ""
+    cut_short: bool = False
 
 
 def play(asked: Asked, begin: Callable[[], Office]) -> Came:
@@ -67,7 +74,11 @@ def play(asked: Asked, begin: Callable[[], Office]) -> Came:
     tally, struck = Tally(), Counter[str]()
     offices: list[Office] = []
 
+    began = time.monotonic()
+
     def fresh() -> Office:
+        if tally.examples and not Story.last and time.monotonic() - began > asked.seconds:
+            raise OutOfTime
         for old in offices:
             struck.update(old.struck)
             struck.update(old.place.book.struck)
@@ -79,11 +90,12 @@ def play(asked: Asked, begin: Callable[[], Office]) -> Came:
         """One world's stories."""
 
     Story.begin, Story.tally = staticmethod(fresh), tally
-    began = time.monotonic()
     came = Came(asked)
     with _quiet():
         try:
             run_state_machine_as_test(seed(asked.seed)(Story), settings=_settings(asked))
+        except OutOfTime:
+            came.cut_short = True
         except Exception as error:  # noqa: BLE001  # whatever it was, it is told with its story
             _fail(came, *_shortened(Story, Story.last, error))
     for old in offices:

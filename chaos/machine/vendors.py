@@ -127,7 +127,7 @@ class VendorPlace(ABC):
         self.opens = (self.view.stage_of("proposal", "new").id, *(each.id for each in stages if not each.closed))
         self.reps = tuple(self._named(each.email) for each in people.with_role(people.AE)[:2])
         self.csms = tuple(self._named(each.email) for each in people.with_role(people.CSM)[:3])
-        self.full = {
+        self.full: Mapping[str, Value] = {
             need.field: _filling(self.policy.fields[need.field].type) for need in self.policy.gate.requirements
         }
         self.approver = self._named(people.APPROVERS[0])
