@@ -33,7 +33,7 @@ def system_of(status: dict[str, list[dict[str, object]]], name: str) -> dict[str
 
 def problems(ground: Site, name: str) -> list[str]:
     """What ``handoff check`` says of one system."""
-    ran = ground.run("check", "--json")
+    ran = ground.call("check", "--json")
     found = [f"{each['where']}: {each['key']}: {each['message']}" for each in ran.data["systems"][name]]
     assert ran.code == (EXIT_FOUND if any(ran.data["systems"].values()) else 0)
     return found
@@ -64,7 +64,7 @@ def test_wrong_credentials(ground: Site, name: str, secret: str, words: str) -> 
         halted = daemon.wait_for("system.halted", system=name)
         assert halted["code"] == "auth_revoked"
         until(lambda: well.handed_off(deals[well.name]), "the other system to go on")
-    status = ground.run("status", "--json")
+    status = ground.call("status", "--json")
     assert status.code == EXIT_FOUND
     assert words in str(system_of(status.data, name)["trouble"])
     assert system_of(status.data, well.name)["ok"]
@@ -75,7 +75,7 @@ def test_wrong_credentials(ground: Site, name: str, secret: str, words: str) -> 
     with ground.daemon():
         until(lambda: sick.handed_off(deals[name]) and sick.clean, "the mended system, its message included")
     assert sick.clean, sick.tally()
-    assert system_of(ground.run("status", "--json").data, name)["ok"]
+    assert system_of(ground.call("status", "--json").data, name)["ok"]
 
 
 @pytest.mark.parametrize("name", ["sf", "hs"])
@@ -88,20 +88,20 @@ def test_an_unreachable_crm(ground: Site, name: str) -> None:
     (problem,) = problems(ground, name)
     assert "check base_url and the network" in problem
 
-    ran = ground.once()
+    ran = ground.pass_here()
     assert ran.code == EXIT_CRM
     assert "unavailable" in ran.data[name]["error"]
     assert not ran.data[well.name]["error"]
     assert well.handed_off(deals[well.name])
-    status = ground.run("status", "--json")
+    status = ground.call("status", "--json")
     assert status.code == EXIT_FOUND
     assert not system_of(status.data, name)["ok"]
     assert "unavailable" in str(system_of(status.data, name)["trouble"])
 
     ground.configure(**{f"{name}_url": url})
-    assert ground.once().code == 0
+    assert ground.pass_here().code == 0
     assert sick.handed_off(deals[name])
-    assert system_of(ground.run("status", "--json").data, name)["ok"]
+    assert system_of(ground.call("status", "--json").data, name)["ok"]
 
 
 def test_an_unknown_stage_to_go_back_to(ground: Site) -> None:
@@ -121,26 +121,26 @@ def test_an_unknown_stage_to_go_back_to(ground: Site) -> None:
             by=sf.see(known).owner,
         )
 
-    assert ground.once("--system", "sf").code == 0
+    assert ground.pass_here("--system", "sf").code == 0
     assert sf.handed_off(complete)
     assert sf.held(known)
     assert sf.see(known).stage.id == "Negotiation/Review"
     assert sf.see(imported).stage.won, "an unknown stage cannot have been written"
-    parked = ground.run("retry", "--json").data["parked"]
+    parked = ground.call("retry", "--json").data["parked"]
     assert [(each["deal"], each["step"]) for each in parked] == [(imported, "patch-revert")]
     assert "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST" in parked[0]["code"]
     assert "Negotation/Review" in parked[0]["message"]
-    status = ground.run("status", "--json").data
+    status = ground.call("status", "--json").data
     assert system_of(status, "sf")["parked"] == 1
     assert status["parked"][0]["message"] == parked[0]["message"]
 
     ground.edit("salesforce.toml", 'revert_to = "Negotation/Review"', 'revert_to = "Negotiation/Review"')
     assert not problems(ground, "sf")
     sf.do.set_fields(imported, {"champion": "Ana Ruiz"}, by=sf.see(known).owner)
-    assert ground.once("--system", "sf").code == 0
+    assert ground.pass_here("--system", "sf").code == 0
     assert sf.held(imported)
     assert sf.see(imported).stage.id == "Negotiation/Review"
-    assert not ground.run("retry", "--json").data["parked"]
+    assert not ground.call("retry", "--json").data["parked"]
 
 
 @pytest.mark.parametrize(
@@ -160,21 +160,21 @@ def test_a_mapped_field_that_does_not_exist(ground: Site, name: str, file: str, 
     assert any(broken in each and "does not exist or is hidden from this login" in each for each in found), found
     assert all(broken in each for each in found), found
 
-    assert ground.once().code == 0
+    assert ground.pass_here().code == 0
     tasks = [task.id for task in desk.crm.tasks_of(deal)]
     assert len(tasks) == 5
     assert len(desk.crm.notes_of(deal)) == 1
-    assert ground.run("retry", "--json").data["parked"] == []
+    assert ground.call("retry", "--json").data["parked"] == []
     assert desk.see(deal).fields.get("metric_completion") is None
     assert desk.see(deal).fields["percent"] == 100
-    told = " ".join(ground.run("explain", deal).text.split())
+    told = " ".join(ground.call("explain", deal).text.split())
     assert "Not written, because the CRM does not show it to the connector: Completion rate" in told
 
     ground.edit(file, f'"{broken}"', f'"{field}"')
     assert not problems(ground, name)
     with desk.world.lock:
         desk.crm.set_deal(deal, {"next_step": "Call them"}, by=desk.user(ELENA_AE))
-    assert ground.once().code == 0
+    assert ground.pass_here().code == 0
     assert desk.handed_off(deal)
     assert desk.see(deal).fields["metric_completion"] == 100
     assert [task.id for task in desk.crm.tasks_of(deal)] == tasks
@@ -194,12 +194,12 @@ def test_a_csm_who_left(ground: Site) -> None:
             found
         )
 
-        plan = ground.run("explain", fresh[desk.name][0], "--system", desk.name, "--json").data
+        plan = ground.call("explain", fresh[desk.name][0], "--system", desk.name, "--json").data
         (choice,) = (finding for finding in plan["findings"] if finding["rule"] == "assignment")
         why = {each["email"]: each["why"] for each in choice["candidates"]}
         assert why == {PRIYA: "no longer active in the CRM", JONAS: "chosen: next in turn"}
 
-    assert ground.once().code == 0
+    assert ground.pass_here().code == 0
 
     for desk in ground.desks:
         jonas = desk.user(JONAS)
@@ -207,7 +207,7 @@ def test_a_csm_who_left(ground: Site) -> None:
         assert desk.see(known[desk.name]).text("csm") == jonas
         assert desk.crm.account(accounts[desk.name]).csm == jonas
         assert all(desk.handed_off(deal) for deal in (*fresh[desk.name], known[desk.name]))
-        told = ground.run("explain", known[desk.name], "--system", desk.name, "--json").data
+        told = ground.call("explain", known[desk.name], "--system", desk.name, "--json").data
         assert any(
             "Priya Nair is no longer active in the CRM. Jonas Weber becomes CSM" in h["reason"] for h in told["history"]
         )
@@ -219,7 +219,7 @@ def test_nobody_is_left(ground: Site) -> None:
         for email in (PRIYA, JONAS):
             deactivate(desk, email)
     deals = {desk.name: desk.won(1)[0] for desk in ground.desks}
-    assert ground.once().code == 0
+    assert ground.pass_here().code == 0
     for desk in ground.desks:
         deal = desk.see(deals[desk.name])
         assert desk.crm.who(deal.text("csm")) == "Dana Kowalski"
@@ -233,13 +233,13 @@ def test_nobody_is_left(ground: Site) -> None:
 def test_a_deal_without_an_account(ground: Site) -> None:
     deals = {desk.name: desk.won(1, lone=True)[0] for desk in ground.desks}
     beside = {desk.name: desk.won(1)[0] for desk in ground.desks}
-    assert ground.once().code == 0
+    assert ground.pass_here().code == 0
     for desk in ground.desks:
         assert desk.handed_off(deals[desk.name])
         assert desk.handed_off(beside[desk.name])
-        told = ground.run("explain", deals[desk.name], "--system", desk.name)
+        told = ground.call("explain", deals[desk.name], "--system", desk.name)
         assert told.code == 0
         assert "no account" in told.text, told.text
-    assert not ground.run("retry", "--json").data["parked"]
+    assert not ground.call("retry", "--json").data["parked"]
     assert not ground.open_rows()
     assert all(agreed.is_summary(desk.crm.notes_of(deals[desk.name])[0].title) for desk in ground.desks)
