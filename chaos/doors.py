@@ -49,6 +49,7 @@ MOST_GROWTH_MB = 160.0
 """Bodies in hand may have 32 MB, each of them may exist some times over while it is taken apart."""
 
 MIB = 1024.0
+START_SECONDS = 60.0
 NAMED = 5
 """Wrong answers told in a note."""
 
@@ -158,11 +159,14 @@ def _besiege(
 def _company(
     context: SpawnContext, who: Any, port: int, targets: Sequence[Target], **more: Any
 ) -> Iterator[tuple[Any, Any]]:
-    """Somebody who is at the doors, in a process of their own, until told to stop."""
-    stop, out = context.Event(), context.Queue()
-    process = context.Process(target=who, args=(port, targets), kwargs={**more, "stop": stop, "out": out})
+    """Somebody who is at the doors, in a process of their own, from the beginning of the block until told to stop."""
+    there, stop, out = context.Event(), context.Event(), context.Queue()
+    tools = {"there": there, "stop": stop, "out": out}
+    process = context.Process(target=who, args=(port, targets), kwargs={**more, **tools})
     process.start()
     try:
+        if not there.wait(START_SECONDS):
+            raise AssertionError("a caller did not come to the doors")
         yield stop, out
     finally:
         stop.set()

@@ -6,6 +6,7 @@ Not here: what is thrown (``badbodies``) and what became of it all (``doors``).
 from __future__ import annotations
 
 import http.client
+import multiprocessing
 import random
 import socket
 import threading
@@ -114,8 +115,9 @@ def fire(port: int, shot: Shot, *, source: str = "127.0.0.1") -> int:
     return int(parts[1]) if len(parts) > 1 and parts[0].startswith(b"HTTP/") and parts[1].isdigit() else CLOSED
 
 
-def be_honest(port: int, targets: Sequence[Target], *, seed: int, stop: Any, out: Any) -> None:
+def be_honest(port: int, targets: Sequence[Target], *, seed: int, there: Any, stop: Any, out: Any) -> None:
     """Deliver good things at a steady pace until told to stop, and put an `Honest` into the queue ``out``."""
+    there.set()
     found = [Honest() for _ in targets]
     threads = [
         threading.Thread(target=_deliver, args=(port, target, random.Random(seed + number), stop, found[number]))
@@ -134,7 +136,7 @@ def be_honest(port: int, targets: Sequence[Target], *, seed: int, stop: Any, out
 
 
 def _deliver(port: int, target: Target, chance: random.Random, stop: Any, result: Honest) -> None:
-    while not stop.is_set():
+    while not (stop.is_set() or _left_alone()):
         mark = f"honest-{chance.getrandbits(64):x}"
         body = target.body(chance, mark)
         began = time.monotonic()
@@ -155,14 +157,15 @@ def _deliver(port: int, target: Target, chance: random.Random, stop: Any, result
         stop.wait(max(0.0, PACE - (time.monotonic() - began)))
 
 
-def dawdle(port: int, targets: Sequence[Target], *, lines: int, seed: int, stop: Any, out: Any) -> None:
+def dawdle(port: int, targets: Sequence[Target], *, lines: int, seed: int, there: Any, stop: Any, out: Any) -> None:
     """Hold so many connections open from one other address and send next to nothing by them, until told to stop.
 
     Puts into ``out`` how many connections that took: each that the server closes is opened anew.
     """
+    there.set()
     chance, opened = random.Random(seed), 0
     held: list[tuple[socket.socket, bytes]] = []
-    while not stop.is_set():
+    while not (stop.is_set() or _left_alone()):
         while len(held) < lines:
             target = chance.choice(targets)
             body = target.body(chance)
@@ -195,3 +198,9 @@ def dawdle(port: int, targets: Sequence[Target], *, lines: int, seed: int, stop:
     for line, _ in held:
         line.close()
     out.put(opened)
+
+
+def _left_alone() -> bool:
+    """Whether the run that this caller belongs to is no more."""
+    parent = multiprocessing.parent_process()
+    return parent is not None and not parent.is_alive()
