@@ -241,9 +241,7 @@ def _take_over(shared: Shared, system: System) -> None:
     if before and not goes_on:
         # As at a start: the ledger may be an old copy.
         look_again(shared, system, shared.store.waiting(system.name), reason="the daemon started with writes to send")
-    if note_policy(shared, system):
-        held = [each.deal_id for each in shared.store.held(system.name)]
-        look_again(shared, system, held, reason="held, and the policy has changed")
+    _note_policy(shared, system)
     log.info(TAKEN_OVER, system=system.name, goes_on=goes_on)
 
 
@@ -360,8 +358,16 @@ def connect(shared: Shared, system: System) -> None:
     rescue(shared, system)
     # The ledger may be an old copy: what it says is still to be sent may long have been. Those deals are read first.
     look_again(shared, system, shared.store.waiting(system.name), reason="the daemon started with writes to send")
+    _note_policy(shared, system)
     system.connected = True
     log.info(SYSTEM_CONNECTED, system=system.name, act=system.act)
+
+
+def _note_policy(shared: Shared, system: System) -> None:
+    """Where the policy is another than before, what is held because of it is looked at: it may have been put back."""
+    if note_policy(shared, system):
+        held = [each.deal_id for each in shared.store.held(system.name)]
+        look_again(shared, system, held, reason="held, and the policy has changed")
 
 
 def _attach(shared: Shared, system: System) -> None:
