@@ -69,6 +69,14 @@ poll_seconds = {poll}
 echo_seconds = {echo}
 verify_seconds = 5
 
+# A burst is what is measured.
+[brakes]
+max_new = 0
+max_imported = 0
+max_changed = 0
+max_changed_percent = 0
+max_writes_per_pass = 0
+
 {systems}
 [web]
 {web}

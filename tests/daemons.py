@@ -501,6 +501,13 @@ echo_seconds = {echo}
 verify_seconds = {verify}
 sweep_minutes = {sweep}
 max_attempts = {attempts}
+
+# What a world does here in a minute is no mass: a month goes by in it.
+[brakes]
+max_new = 0
+max_imported = 0
+max_changed = 0
+max_changed_percent = 0
 """
 
 SYSTEMS: Mapping[str, str] = {

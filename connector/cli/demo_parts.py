@@ -246,6 +246,13 @@ base_url = "{hs}"
 access_token_env = "HS_ACCESS_TOKEN"
 first_run = "observe_old"
 
+# A whole period of sales is played within a minute, which in earnest would be a mass to stop.
+[brakes]
+max_new = 0
+max_imported = 0
+max_changed = 0
+max_changed_percent = 0
+
 [web]
 port = {web}
 
