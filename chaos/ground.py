@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -325,6 +326,15 @@ def _fill(desk: Desk, book: Book, _chance: random.Random, *, deal: str) -> None:
 def _change_mind(desk: Desk, book: Book, _chance: random.Random, *, deal: str) -> None:
     book.says[deal] = CHANGED_MIND.format(number=len(book.deals))
     desk.do.set_fields(deal, {"commitments": book.says[deal]}, by=desk.user(ELENA_AE))
+
+
+def touch(made: World) -> Callable[[], bool]:
+    """Have somebody edit every deal that was handed over; tells whether each was looked at and decided on since."""
+    since = datetime.now(UTC)
+    for deal in made.book.passing:
+        made.desk.do.set_fields(deal, {"next_step": "Kickoff"}, by=made.desk.user(ELENA_AE))
+    decided = f"select count(*) from handoff where decided_at >= '{since:%Y-%m-%d %H:%M:%S.%f}'"
+    return lambda: int(made.ask(decided, default=0)) >= len(made.book.passing)
 
 
 def wait(ready: Callable[[], bool], what: str, made: World) -> float:

@@ -184,7 +184,10 @@ def play(chain: Chain) -> Ended:
                 count = max(1, sum(strike.way is Way.FIRST for strike in left))
                 died += _struck(broken, whole, left[:count], seed=f"{chain.seed} {len(left)}")
                 del left[:count]
-            for each in (broken, whole):
+            # After all the kills everything is looked at anew, and nothing may be done again.
+            looked = [(each, ground.touch(each)) for each in (broken, whole)]
+            for each, at_all in looked:
+                ground.wait(at_all, "another look at everything", each)
                 ground.wait(each.rested, "rest", each)
                 each.stop()
             return Ended(chain, tuple(died), judged(broken, compare(taken(broken), taken(whole))))
@@ -219,25 +222,25 @@ People = Callable[[], None]
 
 
 def _first(broken: World, at: str, _people: People, _chance: random.Random) -> None:
-    _killed(broken.start(at), at)
+    killed(broken.start(at), at)
 
 
 def _live(broken: World, at: str, people: People, _chance: random.Random) -> None:
     broken.arm(at)
     people()
-    _killed(broken.running, at)
+    killed(broken.running, at)
 
 
 def _at_start(broken: World, at: str, people: People, _chance: random.Random) -> None:
     broken.stop()
     people()
-    _killed(broken.start(at), at)
+    killed(broken.start(at), at)
 
 
 def _aftermath(broken: World, at: str, people: People, chance: random.Random) -> None:
     nth = 1 if broken.feed == SF_JOBS else chance.randint(1, 3)
     _live(broken, f"{CAUGHT}:{nth}:before {at}", people, chance)
-    _killed(broken.start(at), at)
+    killed(broken.start(at), at)
 
 
 def _term(broken: World, at: str, people: People, chance: random.Random) -> None:
@@ -247,7 +250,7 @@ def _term(broken: World, at: str, people: People, chance: random.Random) -> None
     wanted = chance.randint(0, 3)
     ground.wait(lambda: broken.desk.writes(since) >= wanted, f"{wanted} writes", broken)
     broken.running.process.send_signal(signal.SIGTERM)
-    _killed(broken.running, at)
+    killed(broken.running, at)
 
 
 WAYS: Mapping[Way, Callable[[World, str, People, random.Random], None]] = {
@@ -259,7 +262,7 @@ WAYS: Mapping[Way, Callable[[World, str, People, random.Random], None]] = {
 }
 
 
-def _killed(victim: Daemon, at: str) -> None:
+def killed(victim: Daemon, at: str) -> None:
     """Wait for the kill. Raises AssertionError when it does not come, which fails the run: nothing would be proved."""
     try:
         code = victim.process.wait(ground.PATIENCE)

@@ -166,8 +166,8 @@ def _row(row: Callable[..., Row], told: Difference, loss: Loss, figures: Figures
     untold = [each for each in told.lost if loss.broke_off and UNTOLD in each]
     told = replace(told, lost=tuple(each for each in told.lost if each not in untold))
     words = [
-        f"{figures.deals} deals known; {rebuilt.calls} calls, {rebuilt.writes} of them writes; an ordinary start: "
-        f"{ordinary.seconds:.1f} s, {ordinary.calls} calls",
+        f"{figures.deals} deals known; {rebuilt.calls} calls, {rebuilt.writes} of them writes",
+        f"an ordinary start: {ordinary.seconds:.1f} s, {ordinary.calls} calls",
         f"{len(untold)} message to a rep about a hold, not sent yet, went with the ledger" if untold else "",
         f"{needless} writes though nothing was missing" if needless else "",
         told.words,
