@@ -1,0 +1,153 @@
+"""What is held, paused, dropped and alarmed, on both databases."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from plans import NOW, REFUSED, SYSTEM, a_deal_patch, a_plan, a_task
+
+from connector.clock import ManualClock
+from connector.store import (
+    Alarm,
+    AuditKind,
+    Decided,
+    Gain,
+    HeldDeal,
+    HoldState,
+    Lane,
+    Look,
+    Park,
+    Settlement,
+    State,
+    Store,
+)
+
+WHAT = {"generation": 1, "mover": "", "writes": [{"step": "s", "write": "create task", "fields": [], "reason": "r"}]}
+
+
+def a_held(deal_id: str, cause: str = "new") -> HeldDeal:
+    return HeldDeal(SYSTEM, deal_id, HoldState.HELD, cause, NOW, "an import", WHAT)
+
+
+def recorded(store: Store, *actions: object, deal_id: str = "D1") -> None:
+    store.record(SYSTEM, [Decided(a_plan(deal_id, actions=actions))], act=True)
+
+
+def parked_row(store: Store) -> int:
+    """A task that the CRM refused for good; returns its number."""
+    recorded(store, a_task())
+    claimed = store.claim(SYSTEM, owner="me", batch=lambda _lane: 10, lease_seconds=60)
+    assert claimed is not None
+    assert claimed.lane == Lane(SYSTEM, "task", "upsert")
+    (row,) = claimed.rows
+    store.settle([Settlement(row.id, row.attempt, Park(REFUSED))])
+    return row.id
+
+
+def test_what_is_held_stays_until_it_is_released_and_its_rows_do_not_go(store: Store, clock: ManualClock) -> None:
+    recorded(store, a_task())
+    store.enqueue(SYSTEM, [Look("D1", NOW, "changed"), Look("D2", NOW, "changed")])
+    looks = store.due(SYSTEM, limit=10)
+    assert store.hold_deals(SYSTEM, [a_held("D1"), a_held("D2")], looks, stop="an import") == 2
+    assert store.hold_deals(SYSTEM, [a_held("D1")], [], stop="an import") == 0
+    assert store.due(SYSTEM, limit=10) == ()
+    assert store.next_turn(SYSTEM) is None, "a row that was recorded before does not go out either"
+    assert store.held_counts(SYSTEM) == {"new": 2}
+    assert store.not_held(SYSTEM, ["D1", "D3"]) == ("D3",)
+    assert [each.deal_id for each in store.held(SYSTEM)] == ["D1", "D2"]
+    assert store.release_held(SYSTEM, ["D1"], by="ada") == 1
+    assert store.next_turn(SYSTEM) is not None
+    assert [look.deal_id for look in store.due(SYSTEM, limit=10)] == ["D1"]
+    assert store.holds(SYSTEM, ["D1"])["D1"].state is HoldState.RELEASED
+    store.passed(SYSTEM, ["D1"])
+    clock.advance(timedelta(hours=2))
+    store.forget_released(SYSTEM, before=clock.now() - timedelta(hours=1))
+    assert set(store.holds(SYSTEM, ["D1", "D2"])) == {"D2"}
+    assert [each.kind for each in store.audit(SYSTEM, "D1")][-2:] == [AuditKind.STOPPED, AuditKind.RELEASED]
+
+
+def test_a_dropped_win_takes_its_rows_back(store: Store) -> None:
+    recorded(store, a_task())
+    store.hold_deals(SYSTEM, [a_held("D1")], [], stop="an import")
+    assert store.drop_held(SYSTEM, ["D1", "D9"], by="ada", why="for the records") == 1
+    assert store.counts(SYSTEM)[State.SUPERSEDED] == 1
+    assert store.held(SYSTEM) == ()
+    assert store.held(SYSTEM, state=HoldState.DROPPED)[0].who == "ada"
+
+
+def test_only_what_the_ledger_lacks_is_a_gain(store: Store) -> None:
+    plan = Decided(a_plan(actions=(a_task(), a_deal_patch())))
+    (gained,) = store.gains(SYSTEM, [plan])
+    assert (len(gained.actions), gained.begins) == (2, True)
+    recorded(store, a_task())
+    (gained,) = store.gains(SYSTEM, [plan])
+    assert [action.step for action in gained.actions] == ["patch-deal"]
+    assert not gained.begins
+    assert store.gains(SYSTEM, [Decided(a_plan(actions=(a_task(),)))]) == ()
+
+
+def test_gains_are_counted_once_and_forgotten(store: Store, clock: ManualClock) -> None:
+    store.note_gains(SYSTEM, [Gain("D1", "new", "", NOW)], forget=NOW - timedelta(hours=1))
+    clock.advance(timedelta(minutes=30))
+    later = clock.now()
+    store.note_gains(SYSTEM, [Gain("D1", "new", "", later), Gain("D2", "new", "", later)], forget=NOW)
+    assert {each.deal_id for each in store.gained(SYSTEM, since=NOW)} == {"D1", "D2"}
+    store.note_gains(SYSTEM, [Gain("D3", "new", "", later)], forget=later)
+    assert [each.deal_id for each in store.gained(SYSTEM, since=NOW)] == ["D3"]
+
+
+def test_a_parked_row_that_is_dropped_is_not_asked_for_again_until_it_is_another(store: Store) -> None:
+    row = parked_row(store)
+    assert store.parked_since(SYSTEM) == (NOW, 1)
+    assert store.drop_parked([row], by="ada", why="not wanted") == 1
+    assert store.drop_parked([row], by="ada", why="not wanted") == 0
+    recorded(store, a_task())
+    assert store.counts(SYSTEM)[State.PENDING] == 0
+    assert store.gains(SYSTEM, [Decided(a_plan(actions=(a_task(),)))]) == ()
+    assert store.undo_drop([row], by="ada") == 1
+    assert store.undo_drop([row], by="ada") == 0
+    assert [look.deal_id for look in store.due(SYSTEM, limit=5)] == ["D1"]
+    recorded(store, a_task())
+    assert store.counts(SYSTEM)[State.PENDING] == 1
+    assert [each.kind for each in store.audit(SYSTEM, "D1") if each.kind is AuditKind.DROPPED] == [AuditKind.DROPPED]
+
+
+def test_another_write_in_its_place_goes_though_the_first_was_dropped(store: Store) -> None:
+    store.drop_parked([parked_row(store)], by="ada", why="not wanted")
+    recorded(store, a_task(values={**a_task().values, "subject": "otherwise"}, fingerprint="welcome-packet-2"))
+    assert store.counts(SYSTEM)[State.PENDING] == 1
+
+
+def test_pauses_have_an_end_or_none_and_deals_that_wait_are_looked_at(store: Store, clock: ManualClock) -> None:
+    store.pause_by_hand(SYSTEM, by="ada", until=NOW + timedelta(hours=1), why="moving house")
+    store.pause_by_hand(SYSTEM, rule="summary", by="bo")
+    assert [(each.rule, each.by) for each in store.pauses(SYSTEM)] == [("", "ada"), ("summary", "bo")]
+    clock.advance(timedelta(hours=2))
+    assert [each.rule for each in store.pauses(SYSTEM)] == ["summary"]
+    assert [each.rule for each in store.pauses_over(SYSTEM)] == [""]
+    store.wait_for_rules(SYSTEM, {"D1": "summary,metrics", "D2": "metrics"}, [])
+    assert store.waiting_for(SYSTEM, "summary") == 1
+    assert store.resume_by_hand(SYSTEM, rule="summary", by="bo")
+    assert [look.deal_id for look in store.due(SYSTEM, limit=5)] == ["D1"]
+    assert store.waiting_for(SYSTEM, "metrics") == 1
+
+
+def test_policies_and_alarms_are_kept(store: Store) -> None:
+    store.keep_policy("abc", {"process.toml": "x = 1"})
+    store.keep_policy("abc", {"process.toml": "x = 1"})
+    assert store.policy_files("abc") == {"process.toml": "x = 1"}
+    assert store.policy_files("nothing") is None
+    alarm = Alarm("parked", "subject", "text", "next", NOW, told_at=NOW, stops=True)
+    store.set_cursor(SYSTEM, "alarm:parked", alarm.dump())
+    assert store.alarms(SYSTEM) == (alarm,)
+    assert store.forget_alarm(SYSTEM, "parked")
+    assert not store.forget_alarm(SYSTEM, "parked")
+
+
+def test_a_replay_asks_for_looks_and_nothing_else(store: Store) -> None:
+    assert store.replay(SYSTEM, ["D2", "D1", "D1"], by="ada") == 2
+    assert [look.reason for look in store.due(SYSTEM, limit=5)] == ["ada asked for another look"] * 2
+    assert sum(store.counts(SYSTEM).values()) == 0
+    (entry,) = store.audit(SYSTEM, "D1")
+    assert store.deal_of_entry(entry.id) == (SYSTEM, "D1")
+    assert store.deal_of_entry(99_999) is None
