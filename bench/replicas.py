@@ -16,7 +16,7 @@ from chaos.team import NO_BRAKES, Team, team
 from chaos.weather_postgres import Server, running
 
 MEMBERS = (1, 2, 4)
-WINS, QUICK_WINS = 600, 60
+WINS, QUICK_WINS = 250, 60
 """On each of two CRMs."""
 
 LATENCY_MS = 700

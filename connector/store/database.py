@@ -53,7 +53,7 @@ CLOCK_TRUST_SECONDS = 60.0
 """How long the database's time is counted on by this machine before the database is asked anew."""
 
 
-IDLE_SECONDS = 5
+IDLE_SECONDS = 8
 """How long PostgreSQL lets a transaction stand still: a process that is stopped, or cut off, in the middle of one would
 hold what it has locked for ever, and everybody else with it."""
 

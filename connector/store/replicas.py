@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, create_engine, delete, func, literal, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from connector.store.database import CHANNEL, PG_PATIENCE, Database, Part
@@ -21,8 +22,11 @@ from connector.store.schema import lease, outbox, replica
 from connector.store.states import State
 from connector.store.upgrade import BEFORE, head
 
-STATEMENT_MS = 2000
-"""How long a beat may take: one that hangs longer is worth no more than none."""
+STATEMENT_MS, LOCK_MS = 2000, 300
+"""How long a beat may take, and wait for a row: one that hangs longer is worth no more than none."""
+
+LOCKED = "55P03"
+"""PostgreSQL's code for a row that somebody held for longer."""
 
 KEPT = timedelta(hours=1)
 """How long a process that is gone stays on the list, so that what it had in hand can be told from what nobody has."""
@@ -58,7 +62,7 @@ class Pulse:
         self._db = database
         self._owner = owner
         self._version = version
-        limits = f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={STATEMENT_MS // 2}"
+        limits = f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={LOCK_MS}"
         self._engine = create_engine(
             database.url,
             poolclass=NullPool,
@@ -70,7 +74,8 @@ class Pulse:
     def beat(self, *, keep: Collection[str], take: Collection[str], ttl: float) -> Standing:
         """Say that this process lives for ``ttl`` seconds more; renew the leases it has, take those that are free.
 
-        A lease under which somebody writes this very moment is left alone: it is renewed, or taken, the next time.
+        A lease under which somebody writes this very moment is left alone, or waited for a moment where it is this
+        process's own: it is renewed, or taken, the next time.
         """
         try:
             connection = self._line()
@@ -143,7 +148,19 @@ class Pulse:
             .values(owner=self._owner, until=until, epoch=epoch)
             .returning(lease.c.name, lease.c.epoch)
         )
-        return dict(connection.execute(taking).all()) if keep or take else {}
+        found: dict[str, int] = dict(connection.execute(taking).all()) if keep or take else {}
+        missed = sorted(set(keep) - set(found))
+        return found | self._renew(connection, missed, until) if missed else found
+
+    def _renew(self, connection: Connection, names: Collection[str], until: Any) -> dict[str, int]:
+        """Leases under which this process writes again and again: a beat that met a write each time would lose them."""
+        mine = update(lease).where(lease.c.name.in_(names), lease.c.owner == self._owner).values(until=until)
+        try:
+            return dict(connection.execute(mine.returning(lease.c.name, lease.c.epoch)).all())
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != LOCKED:
+                raise
+            return {}
 
     def _forget_old(self, connection: Connection) -> None:
         in_hand = select(literal(1)).where(outbox.c.state == State.SENDING, outbox.c.lease_owner == replica.c.owner)
