@@ -188,8 +188,8 @@ class Line:
     def close(self) -> None:
         """End the line."""
         self._listener.close()
+        self.cut()  # before it may flow again: what is frozen never arrives
         self._flowing.set()
-        self.cut()
 
     def _accept(self) -> None:
         while True:

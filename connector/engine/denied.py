@@ -1,7 +1,7 @@
 """What the machine denies a pass: a store (a full disk, a locked file, a server that restarts or was replaced), memory.
 
-Not here: trying again (the next tick does) and what a database's exception looks like (``store.failure``). Such a failure
-is nobody's bug, so it is told in plain words, once when it begins and once when it is over, not at each tick.
+Not here: trying again (the next tick does) and what a database's exception looks like (``store.failure``). Such a
+failure is nobody's bug, so it is told in plain words, once when it begins and once when it is over, not at each tick.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def memory_failed(system: System, error: Exception) -> bool:
 
 def pass_ended(system: System) -> None:
     """A pass came to its end: what it had been denied is there again."""
-    if system.denied:
-        log.info(MEMORY_RETURNED if system.denied == NO_MEMORY else STORE_RETURNED, system=system.name)
+    if system.denied == NO_MEMORY:
+        log.info(MEMORY_RETURNED, system=system.name)
+    elif system.denied:
+        log.info(STORE_RETURNED, system=system.name)
     system.denied = ""
     system.crashed = False
