@@ -15,9 +15,11 @@ from structlog.testing import capture_logs
 from connector import logs
 from connector.engine import scheduler
 from connector.engine.clockwatch import ClockWatch
+from connector.engine.onepass import Occasion
 from connector.engine.scheduler import Ticks
 from connector.handoff.model import SystemName
 from connector.store import LAST_PASS, Look, failure
+from connector.web.status import Watched, read_status, unreadable_status, with_trouble
 
 FULL = OperationalError("insert", {}, sqlite3.OperationalError("database or disk is full"))
 
@@ -35,7 +37,7 @@ def passes_that(desk: Desk, monkeypatch: pytest.MonkeyPatch, *errors: Exception 
     ticks = Ticks(desk.shared, [desk.system], seconds=60)
     with capture_logs() as told:
         for _ in errors:
-            ticks._run(desk.system, scheduler.Occasion.TICK)
+            ticks._run(desk.system, Occasion.TICK)
     return [dict(each) for each in told]
 
 
@@ -95,6 +97,19 @@ class _Refusal(Exception):
 def test_only_a_store_that_is_away_or_cannot_write_has_failed(error: Exception, said: str) -> None:
     assert failure(error).startswith(said)
     assert bool(failure(error)) is bool(said)
+
+
+def test_readiness_is_red_also_where_the_store_cannot_say_why() -> None:
+    desk = a_desk()
+    desk.run()
+    watched = (Watched(name=SYSTEM, vendor="memory", mode="act", poll_seconds=5),)
+    status = read_status(desk.store, watched, now=desk.clock.now())
+    assert status.ready
+    red = with_trouble(status, {SYSTEM: "the last pass crashed; see the log"})
+    assert (red.ready, red.systems[0].trouble) == (False, "the last pass crashed; see the log")
+    assert with_trouble(status, {SYSTEM: ""}) == status
+    unread = unreadable_status(watched, "the database fails: gone", now=desk.clock.now())
+    assert (unread.ready, unread.systems[0].trouble) == (False, "the database fails: gone")
 
 
 def seconds_of(*steps: float) -> Callable[[], float]:
