@@ -1,0 +1,109 @@
+"""The commands by which a person lets go, drops, pauses and resumes, over a ledger on disk and no CRM at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from connector.cli.app import EXIT_FOUND, build
+from connector.clock import SystemClock
+from connector.errors import UserError
+from connector.handoff.model import SystemName
+from connector.store import HeldDeal, HoldState, Store, open_store
+
+HS = SystemName("hs")
+MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
+CONFIG = """\
+mappings = "{mappings}"
+[daemon]
+mode = "act"
+[[systems]]
+name = "hs"
+vendor = "hubspot"
+access_token_env = "HS_ACCESS_TOKEN"
+"""
+WRITES = [{"step": "patch-deal", "write": "update deal", "fields": ["status"], "reason": "All fields are filled."}]
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command on a ledger that holds two imported wins and one changed handoff; gives its JSON, or its code."""
+    config = tmp_path / "config.toml"
+    config.write_text(CONFIG.format(mappings=MAPPINGS), encoding="utf-8")
+    monkeypatch.setenv("HS_ACCESS_TOKEN", "pat-na1-test")
+    (tmp_path / "state").mkdir()
+    store = ledger(tmp_path)
+    now = datetime.now(UTC)
+    for deal_id, cause in (("D1", "imported"), ("D2", "imported"), ("D3", "changed")):
+        what = {"generation": 1, "mover": "", "writes": WRITES}
+        held = HeldDeal(HS, deal_id, HoldState.HELD, cause, now, "an import.", what)
+        store.hold_deals(HS, [held], [], stop="an import")
+    store.close()
+
+    def call(*words: str, code: int = 0) -> Any:
+        result = CliRunner().invoke(build((words[0],)), [*words, "--config", str(config), "--json"])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == code, result.output
+        return json.loads(result.stdout)
+
+    return call
+
+
+def ledger(folder: Path) -> Store:
+    return open_store(f"sqlite:///{folder / 'state' / 'handoff.db'}", clock=SystemClock(), mode="tool")
+
+
+def test_release_shows_first_and_lets_go_only_what_is_named(run: Run, tmp_path: Path) -> None:
+    shown = run("release", code=EXIT_FOUND)
+    assert [each["deal"] for each in shown["held"]["hs"]] == ["D1", "D2", "D3"]
+    assert shown["held"]["hs"][0]["writes"] == WRITES
+    assert shown["released"] == 0
+    with pytest.raises(UserError, match="--yes"):
+        run("release", "--all")
+    assert run("release", "--only", "D1", "--yes")["released"] == 1
+    assert run("release", "--all", "--yes")["released"] == 2
+    assert run("release")["held"] == {}
+    store = ledger(tmp_path)
+    assert len(store.due(HS, limit=9)) == 3
+    store.close()
+
+
+def test_drop_lets_wins_be_and_no_changes(run: Run) -> None:
+    with pytest.raises(UserError, match="say why"):
+        run("drop", "--all-held")
+    said = run("drop", "--all-held", "--why", "for the records")
+    assert said == {"dropped": 0, "let_be": 2, "not_wins": ["D3"]}
+
+
+def test_pause_and_resume(run: Run, tmp_path: Path) -> None:
+    assert run("pause", "hs:summary", "--for", "2h", "--why", "moving")["rule"] == "summary"
+    assert run("pause", "hs")["until"] is None
+    store = ledger(tmp_path)
+    assert [each.rule for each in store.pauses(HS)] == ["", "summary"]
+    store.close()
+    assert run("resume", "hs", "--all")["ended"] == 2
+    assert run("resume", "hs")["ended"] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("pause", "sf"), "no system is called 'sf'"),
+        (("pause", "hs:gates"), "no rule is called 'gates'"),
+        (("pause", "hs", "--for", "soon"), "no span"),
+        (("drop", "--why", "x"), "name parked writes"),
+        (("replay",), "name one of"),
+    ],
+)
+def test_a_mistake_is_told_in_words(run: Run, words: tuple[str, ...], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        run(*words)
