@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.report import Point, Table, Target, count
-from chaos.team import NO_BRAKES, Team, team
+from chaos.team import Team, team
 from chaos.weather_postgres import Server, running
 
 MEMBERS = (1, 2, 4)
@@ -74,7 +74,7 @@ def run(*, quick: bool) -> Point:
 
 
 def _measure(server: Server, folder: Path, members: int, wins: int) -> Measured:
-    with team(folder / f"of-{members}", server, config_too=NO_BRAKES, sweep=60) as on:
+    with team(folder / f"of-{members}", server, sweep=60) as on:
         for desk in on.desks:
             desk.world.settings["latency_ms"] = LATENCY_MS
         waiting = {desk.name: [desk.deal() for _ in range(wins)] for desk in on.desks}

@@ -99,7 +99,6 @@ def _together(on: Team, count: int) -> None:
     for _ in range(count):
         on.join()
     on.ready()
-    until(lambda: on.said("system.connected") >= len(on.desks), "the connections")
 
 
 def _end(on: Team, trial: Trial, *, broken_at: float) -> None:

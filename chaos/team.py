@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,16 +30,12 @@ from chaos.weather_postgres import Line, Server, line
 LAST_RELEASE = "32740a9c497cec7a69b286ce8e6f5067670a78d8"
 """The last commit of the release before this one: its code is run beside this one's."""
 
-NO_BRAKES = """\
-[brakes]
-max_new = 0
-max_imported = 0
-max_changed = 0
-max_changed_percent = 0
-"""
-"""Wins by the hundred are what is measured here, and not to be stopped."""
+NEW_TABLES = re.compile(r"^\[(brakes|retention)\]\n(?:[^\[].*\n|\n)*", re.MULTILINE)
+"""What the last release's config has no place for."""
 
+CONFIG, LAST_CONFIG = "config.toml", "config-last.toml"
 STORE_ENV = "CHAOS_DATABASE_URL"
+BASELINES = "select system from system where baseline is not null"
 OPEN = "select count(*) from outbox where state not in ('applied', 'superseded')"
 
 
@@ -107,7 +104,7 @@ class Team:
         more = {"HANDOFF_FAILPOINT": failpoint} if failpoint else {}
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "connector", "run", "--config", str(self.site.folder / "config.toml")],
+                [sys.executable, "-m", "connector", "run", "--config", self._config(code)],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -122,10 +119,11 @@ class Team:
         return member
 
     def ready(self, *members: Member) -> None:
-        """Wait until these run, and every system is led."""
+        """Wait until these run, every system is led, and wins count from now on."""
         for each in members or self.members:
             each.daemon.wait_for("daemon.started")
         until(lambda: len(self.leaders()) == len(self.desks), "every system to be led")
+        until(lambda: len(self.ask(BASELINES)) == len(self.desks), "the time from which wins count")
 
     def leaders(self) -> dict[str, str]:
         """Who leads which system, by the database."""
@@ -138,9 +136,8 @@ class Team:
 
     def migrate(self, *arguments: str, code: Path = ROOT) -> Ran:
         """``handoff migrate`` by a release's code."""
-        config = str(self.site.folder / "config.toml")
         done = subprocess.run(
-            [sys.executable, "-m", "connector", "migrate", *arguments, "--config", config],
+            [sys.executable, "-m", "connector", "migrate", *arguments, "--config", self._config(code)],
             capture_output=True,
             text=True,
             timeout=60,
@@ -205,24 +202,24 @@ class Team:
             ]
         return found
 
+    def _config(self, code: Path) -> str:
+        return str(self.site.folder / (CONFIG if code == ROOT else LAST_CONFIG))
+
     def _environment(self, code: Path, port: int, **more: str) -> dict[str, str]:
         return self.site.environment(**more) | {"PYTHONPATH": str(code), STORE_ENV: self.url(port)}
 
 
 @contextlib.contextmanager
-def team(folder: Path, server: Server, *, config_too: str = "", **changes: Any) -> Iterator[Team]:
-    """A team without members yet, on a new database; its processes are ended, its folder stays.
-
-    ``config_too`` is put at the end of its config: the last release would not take tables it does not know.
-    """
+def team(folder: Path, server: Server, **changes: Any) -> Iterator[Team]:
+    """A team without members yet, on a new database; its processes are ended, its folder stays."""
     database = "team_" + "".join(each if each.isalnum() else "_" for each in folder.name.lower())
     server.ask(f'create database "{database}"')
     asked = {"verify": 2, **changes}
     with contextlib.ExitStack() as stack, site(folder / "site", **asked) as made:
         made.secrets[STORE_ENV] = ""
-        config = made.folder / "config.toml"
-        text = config.read_text().replace('state = "state"', f'store_url_env = "{STORE_ENV}"')
-        config.write_text(f"{text}\n{config_too}")
+        text = (made.folder / CONFIG).read_text().replace('state = "state"', f'store_url_env = "{STORE_ENV}"')
+        (made.folder / CONFIG).write_text(text)
+        (made.folder / LAST_CONFIG).write_text(NEW_TABLES.sub("", text))
         yield Team(made, server, database, stack)
 
 

@@ -110,3 +110,31 @@ def test_a_half_run_is_no_run(last_release: Engine, url: str, clock: ManualClock
     with last_release.connect() as connection:
         assert "replica" not in inspect(connection).get_table_names()
         assert present(connection, BEFORE) is None
+
+
+LEASE = "INSERT INTO lease (name, owner, until, epoch) VALUES ('pass:sf', '{owner}', {until}, 1)"
+REPLICA = "INSERT INTO replica (owner, version, since, until) VALUES ('{owner}', '{version}', {until}, {until})"
+SOON, LONG_AGO = "clock_timestamp() + interval '1 minute'", "clock_timestamp() - interval '1 minute'"
+
+
+@pytest.mark.postgres
+def test_nothing_is_taken_away_while_older_code_runs(postgres_url: str, clock: ManualClock) -> None:
+    engine = create_engine(postgres_url)
+    with engine.begin() as connection:
+        config = upgrading._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, FOUNDATION)
+    migrate(postgres_url, clock=clock, after=False)
+    older = (LEASE.format(owner="last release", until=SOON), REPLICA.format(owner="older", version="b0", until=SOON))
+    for row in older:
+        with engine.begin() as connection:
+            connection.execute(text(row))
+        with pytest.raises(UserError, match="older version still works"):
+            migrate(postgres_url, clock=clock, after=True)
+        with engine.begin() as connection:
+            connection.execute(text(f"UPDATE lease SET until = {LONG_AGO}"))
+            connection.execute(text(f"UPDATE replica SET until = {LONG_AGO}"))
+    with engine.begin() as connection:
+        connection.execute(text(REPLICA.format(owner="new", version=ADDED[-1], until=SOON)))
+    engine.dispose()
+    assert [step.revision for step in migrate(postgres_url, clock=clock, after=True).done] == TAKEN
