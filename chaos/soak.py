@@ -32,6 +32,8 @@ MOST_THREADS = 4
 MOST_PER_DEAL = 1.5
 MOST_LAG = 15.0
 """Bounds: memory and bytes a deal as a share of the first days', the others as that much more."""
+MEASURED_EVERY = 5
+"""Days; besides the first ones and the last."""
 WAITING = 4
 """Faults that wait for their requests on each CRM."""
 REST_SECONDS = 600.0
@@ -95,6 +97,8 @@ def run(effort: Effort) -> Iterator[Row]:
         trouble, shown = Trouble(on.desks, random.Random(effort.seed)), []
         for day in range(1, days + 1):
             _day(on, trouble, seconds=_seconds(effort, days))
+            if day > WARM and day % MEASURED_EVERY and day != days:
+                continue
             trouble.clear()
             on.clock.advance(REST_SECONDS, on.site)
             shown.append(_figures(on, daemon, day))
