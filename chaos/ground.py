@@ -227,6 +227,7 @@ SETUPS: dict[str, Callable[[Site], None]] = {
     points.SF_POLLED: _polled,
     points.SF_EVENTS: _events,
     points.SF_JOBS: _jobs,
+    points.SF_SERVER: _polled,
     points.HS_POLLED: _polled,
     points.HS_HOOKS: _hooks,
     points.HS_JOURNAL: _journal,
@@ -333,7 +334,7 @@ def touch(made: World) -> Callable[[], bool]:
     since = datetime.now(UTC)
     for deal in made.book.passing:
         made.desk.do.set_fields(deal, {"next_step": "Kickoff"}, by=made.desk.user(ELENA_AE))
-    decided = f"select count(*) from handoff where decided_at >= '{since:%Y-%m-%d %H:%M:%S.%f}'"
+    decided = f"select count(*) from handoff where decided_at >= '{since:%Y-%m-%d %H:%M:%S.%f}+00'"
     return lambda: int(made.ask(decided, default=0)) >= len(made.book.passing)
 
 

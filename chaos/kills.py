@@ -24,10 +24,10 @@ from pathlib import Path
 
 from daemons import Daemon
 
-from chaos import ground
+from chaos import ground, weather_postgres
 from chaos.ground import KILLED, World
 from chaos.picture import Difference, compare, judged, taken
-from chaos.points import FEEDS, SF_JOBS, SPOTS, Spot, Way
+from chaos.points import FEEDS, SF_JOBS, SF_SERVER, SPOTS, Spot, Way
 from chaos.sections import Effort
 from chaos.table import Row
 
@@ -174,7 +174,8 @@ def play(chain: Chain) -> Ended:
     left = list(chain.strikes)
     try:
         with ExitStack() as stack:
-            broken = stack.enter_context(ground.world(chain.folder / "broken", chain.feed))
+            url = stack.enter_context(weather_postgres.running()).url() if chain.feed == SF_SERVER else ""
+            broken = stack.enter_context(ground.world(chain.folder / "broken", chain.feed, store_url=url))
             whole = stack.enter_context(ground.world(chain.folder / "whole", chain.feed))
             for each in (whole, *(() if left[0].way is Way.FIRST else (broken,))):
                 each.start()

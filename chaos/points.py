@@ -7,14 +7,15 @@ listed as such and not left out in silence.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from connector.failpoints import Failpoint as P
 
 SF_POLLED, SF_EVENTS, SF_JOBS = "salesforce, polled", "salesforce, events", "salesforce, bulk jobs"
+SF_SERVER = "salesforce, on PostgreSQL"
 HS_POLLED, HS_HOOKS, HS_JOURNAL = "hubspot, polled", "hubspot, webhooks", "hubspot, journal"
-FEEDS = (SF_POLLED, SF_EVENTS, SF_JOBS, HS_POLLED, HS_HOOKS, HS_JOURNAL)
+FEEDS = (SF_POLLED, SF_EVENTS, SF_JOBS, SF_SERVER, HS_POLLED, HS_HOOKS, HS_JOURNAL)
 PUSHED = frozenset({SF_EVENTS, HS_HOOKS, HS_JOURNAL})
 
 
@@ -40,6 +41,8 @@ class Way(Enum):
 NOT_PUSHED = "this feed is polled: nothing is pushed"
 NO_LETTERS = "only webhooks are stored before they are read"
 NO_JOBS = "HubSpot takes no bulk jobs"
+ALONE = "where there is but one process nobody is told that it lives"
+ALL_THE_SAME = "nothing in it depends on the database: see salesforce, polled"
 FEW_ROWS = "too few rows for a bulk job: see the feed of that name"
 
 
@@ -65,7 +68,13 @@ _ONLY_HOOKS = {feed: NO_LETTERS for feed in FEEDS if feed != HS_HOOKS}
 _ONLY_JOBS = {feed: NO_JOBS if feed.startswith("hubspot") else FEW_ROWS for feed in FEEDS if feed != SF_JOBS}
 _FEW_CALLS = {SF_JOBS: (Way.LIVE, 1)}
 
-SPOTS: tuple[Spot, ...] = (
+_OF_THE_STORE = frozenset({
+    P.IN_MIGRATION, P.BASELINE_SET, P.INBOX_OPEN, P.RECORD_OPEN, P.CLAIM_OPEN, P.AFTER_CALL, P.SETTLE_OPEN, P.IN_RESCUE,
+    P.HEARTBEAT,
+})  # fmt: skip
+"""What is killed on PostgreSQL too: inside transactions, and where processes hand over to each other."""
+
+_SPOTS: tuple[Spot, ...] = (
     Spot(P.IN_MIGRATION, Way.FIRST, 5),
     Spot(P.BASELINE_SET, Way.FIRST),
     Spot(P.PAGE_READ, passages=3, on=_POLLED_AT_START),
@@ -95,6 +104,12 @@ SPOTS: tuple[Spot, ...] = (
     Spot(P.IN_RESCUE, Way.AFTERMATH),
     Spot(P.RESCUED, Way.AFTERMATH),
     Spot(P.IN_SWEEP, Way.START),
+    Spot(P.HEARTBEAT, passages=3, never={feed: ALONE for feed in FEEDS if feed != SF_SERVER}),
     Spot(P.IN_SHUTDOWN, Way.TERM),
     Spot(P.DRAINED, Way.TERM),
+)
+
+SPOTS: tuple[Spot, ...] = tuple(
+    spot if spot.point in _OF_THE_STORE else replace(spot, never={SF_SERVER: ALL_THE_SAME, **spot.never})
+    for spot in _SPOTS
 )

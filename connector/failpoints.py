@@ -52,6 +52,7 @@ class Failpoint(StrEnum):
     IN_RESCUE = "in-rescue"
     RESCUED = "rescued"
     IN_SWEEP = "in-sweep"
+    HEARTBEAT = "heartbeat"
     IN_SHUTDOWN = "in-shutdown"
     DRAINED = "drained"
 

@@ -20,6 +20,7 @@ import structlog
 
 from connector.crm.budget import Company
 from connector.errors import CrmError, Fault, FaultCode
+from connector.failpoints import Failpoint, passing
 from connector.store import Lead, News, Pulse, Standing
 
 LEAD_TAKEN = "lead.taken"
@@ -161,6 +162,7 @@ class Replica:
         standing = self._pulse.beat(
             keep=[lead_name(each) for each in keep], take=[lead_name(each) for each in take], ttl=TTL
         )
+        passing(Failpoint.HEARTBEAT)
         self._take_in(standing, began)
         self._share_out()
         if self._silent:
