@@ -221,7 +221,6 @@ def test_the_connector_has_the_least_rights() -> None:
     assert _objects(plain) == {
         "Opportunity": {"allowRead", "allowEdit", "viewAllRecords"},
         "Account": {"allowRead", "allowEdit", "viewAllRecords"},
-        "Contact": {"allowRead"},
     }
 
 

@@ -65,7 +65,11 @@ def _objects(session: SalesforceSession, names: Names) -> Iterator[Problem]:
 def _wishes(names: Names) -> dict[Kind, Sequence[_Wish]]:
     """What the mapping makes of each object: an account that is only read needs no Edit."""
     account = (READ, EDIT) if any(one.owner in WRITERS for one in names.mapped(Kind.ACCOUNT)) else (READ,)
-    return {Kind.DEAL: (READ, EDIT), Kind.ACCOUNT: account, Kind.TASK: (READ, CREATE, EDIT), Kind.NOTE: (CREATE,)}
+    wishes: dict[Kind, Sequence[_Wish]] = {Kind.DEAL: (READ, EDIT), Kind.ACCOUNT: account}
+    wishes |= {Kind.TASK: (READ, CREATE, EDIT), Kind.NOTE: (CREATE,)}
+    if names.crm_map.get(Kind.MEETING, "key") is not None:
+        wishes[Kind.MEETING] = (READ, CREATE, EDIT)
+    return wishes
 
 
 def _view_all(session: SalesforceSession, names: Names) -> tuple[list[Problem], list[str]]:

@@ -20,7 +20,7 @@ from connector.crm.salesforce.reads import read_notes
 from connector.crm.salesforce.session import SalesforceSession
 from connector.crm.salesforce.soql import ALIVE, PAGE, Soql, both, either, select, select_in, where
 from connector.crm.salesforce.wire import Row, mark_in, moment_of, text_of
-from connector.errors import Advice, CrmError, Fault, FaultCode
+from connector.errors import FIX, Advice, CrmError, Fault, FaultCode
 from connector.handoff.model import Kind, Person, Stage
 
 
@@ -164,7 +164,13 @@ def describe_object(session: SalesforceSession, name: str) -> ObjectSchema | Non
 
 
 def _described(session: SalesforceSession, name: str, kind: Kind) -> ObjectSchema:
-    answer = session.read("describe", f"sobjects/{name}/describe")
+    try:
+        answer = session.read("describe", f"sobjects/{name}/describe")
+    except CrmError as error:
+        if error.fault.advice is not Advice.REREAD:
+            raise
+        words = f"{name} is not there or is hidden from this login. {FIX}give its permission set Read on {name}"
+        raise CrmError(Fault(FaultCode.NOT_PERMITTED, error.fault.vendor_code, words)) from error
     if not isinstance(answer, Mapping) or not isinstance(answer.get("fields"), list):
         raise CrmError(Fault(FaultCode.UNAVAILABLE, "UNREADABLE_ANSWER", f"{name} was described without fields"))
     fields = {str(each["name"]): _field(each) for each in answer["fields"]}

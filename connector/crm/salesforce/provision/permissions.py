@@ -158,7 +158,6 @@ def _objects(crm_map: CrmMap, options: Options) -> Iterator[tuple[str, Tree]]:
     rows = {
         deal: _object_row(deal, edit=True, view_all=True),
         account: _object_row(account, edit=writes_accounts or options.writes_owner, view_all=True),
-        "Contact": _object_row("Contact", edit=False, view_all=False),
     }
     if options.ledger:
         rows[LEDGER_OBJECT] = _object_row(LEDGER_OBJECT, edit=True, view_all=True, create=True)
