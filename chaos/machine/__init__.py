@@ -29,8 +29,8 @@ EXAMPLES: Mapping[tuple[str, str], tuple[int, int]] = {
     ("memory", "sqlite"): (300, 12),
     ("memory with history", "sqlite"): (300, 12),
 }
-"""Stories in each world and store, of a whole run and of a short one, the dearest first. Two replicas on PostgreSQL make
-twice the passes, and a transaction there is a round of messages."""
+"""Stories in each world and store, of a whole run and of a short one, the dearest first. Two replicas on PostgreSQL
+make twice the passes, and a transaction there is a round of messages."""
 
 SECONDS = (230.0, 22.0)
 """Wall time of a whole run and of a short one on two quiet cores; a slower machine tells fewer stories, and says so."""

@@ -93,7 +93,7 @@ def play(asked: Asked, begin: Callable[[], Office]) -> Came:
 
     Story.begin, Story.tally = staticmethod(fresh), tally
     came = Came(asked)
-    with _quiet():
+    with quiet():
         try:
             run_state_machine_as_test(seed(asked.seed)(Story), settings=_settings(asked))
         except OutOfTime:
@@ -177,7 +177,7 @@ def _fail(came: Came, script: Sequence[Step], error: Exception) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No log lines: a story makes thousands."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50), cache_logger_on_first_use=False)
