@@ -12,6 +12,7 @@ from connector import bootstrap
 from connector.cli import show
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
 from connector.cli.plan import connect_for_reading
+from connector.cli.stillness import held_said, pauses_said
 from connector.engine.reconciler import look_at
 from connector.errors import Problem, UserError
 from connector.handoff.model import Kind
@@ -41,11 +42,14 @@ def command(
             continue
         plan = look_at(shared, each, [deal]).plans[deal]
         history = shared.store.audit(each.name, deal)
+        still = [*held_said(shared.store, each.name, deal), *pauses_said(shared.store, each.name)]
         if as_json:
-            data = show.plan_data(plan) | {"history": [show.audit_data(entry) for entry in history]}
+            data = show.plan_data(plan) | {"history": [show.audit_data(entry) for entry in history], "still": still}
             sys.stdout.write(json.dumps(data, indent=2) + "\n")
         else:
             console = show.console()
+            for line in still:
+                console.print(line, markup=False, highlight=False)
             console.print(show.explain(plan, deal_name=facts[deal].deal.text("name") or f"{Kind.DEAL.value} {deal}"))
             console.print(show.history_table(history))
             if plan.actions:

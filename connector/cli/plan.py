@@ -20,6 +20,7 @@ from connector import bootstrap
 from connector.cli import policydiff, show
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
 from connector.cli.show import ways_data
+from connector.cli.stillness import pauses_said
 from connector.engine.parts import Shared
 from connector.engine.parts import System as EngineSystem
 from connector.engine.reconciler import LOOK_BATCH, look_at
@@ -78,8 +79,11 @@ def command(
             _plans(runtime.shared, each, deals or [], won_since.date() if won_since else None, as_if_new=as_if_new)
         )
         planned = ways(each.crm.capabilities, count(action for plan in plans for action in plan.actions))
-        answers[each.name] = {**_summary(plans), "calls": [ways_data(way) for way in planned]}
+        still = pauses_said(runtime.shared.store, each.name)
+        answers[each.name] = {**_summary(plans), "calls": [ways_data(way) for way in planned], "paused": still}
         if not as_json:
+            for line in still:
+                show.console().print(line, markup=False, highlight=False)
             _print(each, plans, planned)
     if as_json:
         sys.stdout.write(json.dumps(answers, indent=2) + "\n")

@@ -88,8 +88,21 @@ def _ids(
         return (found[1],) if found[0] == system.name else ()
     if since is not None:
         at = since.replace(tzinfo=UTC)
-        return tuple(sorted({one.deal_id for page in system.crm.scan_changed(at) for one in page}))
+        listed = {one.deal_id for page in system.crm.scan_changed(at) for one in page}
+        return tuple(sorted(listed.union(*(_told(system, feed, at) for feed in system.crm.feeds()))))
     return tuple(dict.fromkeys(deals))
+
+
+def _told(system: EngineSystem, feed: str, since: datetime) -> set[str]:
+    """The deals a feed tells of from a time on; the daemon's own place in it is left alone."""
+    found: set[str] = set()
+    cursor = system.crm.start_cursor(feed, since)
+    while True:
+        page = system.crm.changes(feed, cursor)
+        found |= {change.deal_id for change in page.changes}
+        if not page.more:
+            return found
+        cursor = page.cursor
 
 
 def _print(system: EngineSystem, plans: Sequence[Plan], *, apply: bool) -> None:

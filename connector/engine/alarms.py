@@ -18,7 +18,7 @@ from connector.store import ALARM, Alarm
 
 ALARM_RAISED = "alarm.raised"
 ALARM_CLEARED = "alarm.cleared"
-ALARM_UNTOLD = "alarm.untold"
+ALARM_DELAYED = "alarm.delayed"
 
 log = structlog.get_logger()
 
@@ -94,6 +94,6 @@ def _told(shared: Shared, system: System, alarm: Alarm) -> bool:
     try:
         shared.alert(notice)
     except CrmError as error:
-        log.warning(ALARM_UNTOLD, system=system.name, alarm=alarm.name, vendor_code=error.fault.vendor_code)
+        log.warning(ALARM_DELAYED, system=system.name, alarm=alarm.name, vendor_code=error.fault.vendor_code)
         return False
     return True
