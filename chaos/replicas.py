@@ -7,6 +7,7 @@ leads what the broken one led; recovery until every handoff is whole.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -239,6 +240,9 @@ def a_new_release(effort: Effort, server: Server, number: int) -> Row:
     if old_code is None:
         return Row(SECTION, trial.what, BOTH, note="the history here does not go back to the last release")
     with team(place, server) as on:
+        # A company's mappings are its own and older than either.
+        shutil.rmtree(on.site.folder / "mappings")
+        shutil.copytree(old_code / "mappings", on.site.folder / "mappings")
         old = on.join(code=old_code)
         on.ready()
         on.win(AFTER)

@@ -30,7 +30,7 @@ from chaos.weather_postgres import Line, Server, line
 LAST_RELEASE = "32740a9c497cec7a69b286ce8e6f5067670a78d8"
 """The last commit of the release before this one: its code is run beside this one's."""
 
-NEW_TABLES = re.compile(r"^\[(brakes|retention)\]\n(?:[^\[].*\n|\n)*", re.MULTILINE)
+NEW_TABLES = re.compile(r"^\[(brakes|retention)\]\n(?:[^\[\n].*\n|\n)*", re.MULTILINE)
 """What the last release's config has no place for."""
 
 CONFIG, LAST_CONFIG = "config.toml", "config-last.toml"
