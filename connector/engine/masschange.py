@@ -21,7 +21,7 @@ from connector.handoff.moves import MoverKind
 from connector.handoff.plan import Plan
 from connector.store import FORESEEN, Decided, Gain, Gained, HeldDeal, HoldState, Look
 
-MASS_HELD = "mass.held"
+MASS_STOPPED = "mass.stopped"
 BEGINNINGS = frozenset({Sort.NEW, Sort.IMPORTED})
 FORESEEN_SORT = "foreseen"
 """How a change is noted that an earlier decision had named the time for."""
@@ -226,7 +226,7 @@ class Brake:
         self._note([one for one in found if one.held is None])
         if new:
             log.error(
-                MASS_HELD,
+                MASS_STOPPED,
                 system=self.system.name,
                 sort=sort.value,
                 deals=new,
