@@ -18,7 +18,9 @@ from chaos.sections import Effort
 from chaos.table import Row
 
 SECTION = "machine"
-STEPS = 40
+STEPS = (40, 20)
+"""Steps of a story at most, of a whole run and of a short one."""
+
 EXAMPLES: Mapping[tuple[str, str], tuple[int, int]] = {
     ("salesforce", "postgresql"): (8, 2),
     ("hubspot", "postgresql"): (8, 2),
@@ -60,7 +62,9 @@ def _batches(effort: Effort) -> Iterator[Asked]:
     folder = effort.place(SECTION)
     share = SECONDS[effort.short] * max(1, effort.lanes) / len(EXAMPLES)
     for number, ((world, store), examples) in enumerate(EXAMPLES.items()):
-        yield Asked(world, store, examples[effort.short], STEPS, effort.seed * 100 + number, folder, share)
+        yield Asked(
+            world, store, examples[effort.short], STEPS[effort.short], effort.seed * 100 + number, folder, share
+        )
 
 
 def _tell(effort: Effort, came: Came) -> None:
