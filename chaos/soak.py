@@ -26,19 +26,21 @@ STEPS = 6
 """In which the clock is moved on over a day."""
 WARM = 2
 """Days until caches, pools and threads are what they will be; growth is counted from there."""
-MOST_RSS = 1.25
+MOST_RSS = 1.5
+MOST_RSS_LATE = 1.1
 MOST_FILES = 12
 MOST_THREADS = 4
 MOST_PER_DEAL = 1.5
 MOST_LAG = 15.0
-"""Bounds: memory and bytes a deal as a share of the first days', the others as that much more."""
+"""Bounds: memory and bytes a deal as a share of the first days', the others as that much more. In the second half memory
+must stand still: by then the heap is as large as the work makes it, and what grows on is a leak."""
 MEASURED_EVERY = 5
 """Days; besides the first ones and the last."""
 WAITING = 4
 """Faults that wait for their requests on each CRM."""
 REST_SECONDS = 600.0
 """Of the clock, before a day's figures are taken: no CRM's time for trying again, nor a refused row's, is longer."""
-PROBE_SECONDS = 60.0
+PROBE_SECONDS = 120.0
 SETTLE_SECONDS = 90.0
 MB = 1 << 20
 
@@ -204,6 +206,9 @@ def _settled(on: Pitch) -> None:
 def _bounded(on: Pitch, shown: list[Figures]) -> None:
     first, last = shown[min(WARM, len(shown)) - 1], shown[-1]
     on.must(last.rss <= MOST_RSS * first.rss, f"memory grew from {first.rss / MB:.0f} to {last.rss / MB:.0f} MB")
+    middle = shown[len(shown) // 2]
+    still = last.rss <= MOST_RSS_LATE * middle.rss
+    on.must(still, f"memory grew from {middle.rss / MB:.0f} MB on day {middle.day} to {last.rss / MB:.0f} MB")
     on.must(last.files <= first.files + MOST_FILES, f"open files grew from {first.files} to {last.files}")
     on.must(last.threads <= first.threads + MOST_THREADS, f"threads grew from {first.threads} to {last.threads}")
     more = last.per_deal / first.per_deal
