@@ -18,6 +18,8 @@ for folder in (TESTS.parent, TESTS):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
+import quick_schema  # noqa: E402  # it needs the folders above
+
 SLOWEST_FIRST = ("system", "e2e", "clients", "contract", "property", "engine", "sandbox", "store")
 """Folders by how long their files take; those not named come last."""
 
@@ -27,6 +29,13 @@ def _logs_as_they_were() -> Iterator[None]:
     """A command that was run in this process has pointed the log at a stream which is closed by now."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def _quick_schema(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty SQLite stores get the schema that the migrations made for the first one."""
+    if request.node.get_closest_marker("real_migrations") is None:
+        quick_schema.use(monkeypatch)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+import quick_schema
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -20,6 +24,8 @@ from connector.errors import UserError
 from connector.store import Decided, Mode, State, Store, open_store
 from connector.store import upgrade as upgrading
 from connector.store.schema import handoff, metadata
+
+pytestmark = pytest.mark.real_migrations
 
 BEFORE_TABLE = ("table", upgrading.BEFORE.table)
 
@@ -134,3 +140,17 @@ def test_replicas_that_start_together_migrate_once(postgres_url: str, clock: Man
     for replica in replicas:
         replica.join()
     assert failures == []
+
+
+def test_the_tests_own_short_way_makes_the_same_schema(tmp_path: Path) -> None:
+    def pictured(path: Path) -> object:
+        with closing(sqlite3.connect(path)) as file:
+            master = file.execute("SELECT type, name, sql FROM sqlite_master ORDER BY type, name").fetchall()
+            return master, [file.execute(f"SELECT * FROM {each}").fetchall() for each in quick_schema.HISTORIES[:2]]
+
+    open_store(f"sqlite:///{tmp_path / 'migrated.db'}", clock=ManualClock(NOW)).close()
+    with pytest.MonkeyPatch.context() as patched:
+        quick_schema.use(patched)
+        for name in ("first.db", "second.db"):
+            open_store(f"sqlite:///{tmp_path / name}", clock=ManualClock(NOW)).close()
+    assert pictured(tmp_path / "second.db") == pictured(tmp_path / "migrated.db")

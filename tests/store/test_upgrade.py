@@ -15,6 +15,8 @@ from connector.store import Mode, migrate, open_store
 from connector.store import upgrade as upgrading
 from connector.store.upgrade import AFTER, BEFORE, FOUNDATION, present
 
+pytestmark = pytest.mark.real_migrations
+
 ADDED = [step.revision for step in upgrading.steps() if step.chain is BEFORE]
 TAKEN = [step.revision for step in upgrading.steps() if step.chain is AFTER and step.revision > FOUNDATION]
 
