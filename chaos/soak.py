@@ -32,8 +32,8 @@ MOST_FILES = 12
 MOST_THREADS = 4
 MOST_PER_DEAL = 1.5
 MOST_LAG = 15.0
-"""Bounds: memory and bytes a deal as a share of the first days', the others as that much more. In the second half memory
-must stand still: by then the heap is as large as the work makes it, and what grows on is a leak."""
+"""Bounds: memory and bytes a deal as a share of the first days', the others as that much more. In the second half
+memory must stand still: by then the heap is as large as the work makes it, and what grows on is a leak."""
 MEASURED_EVERY = 5
 """Days; besides the first ones and the last."""
 WAITING = 4
