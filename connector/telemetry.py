@@ -68,7 +68,9 @@ class Telemetry:
             "budget_refusals", "Calls a vendor refused because a rate or quota was used up", "system", "budget"
         )
         self.paused = self._gauge("paused", "1 while a system is paused", "system")
-        self.held_deals = self._gauge("held_deals", "Deals held by the mass-change stop, which wait for a person", "system")
+        self.held_deals = self._gauge(
+            "held_deals", "Deals held by the mass-change stop, which wait for a person", "system"
+        )
         self.mass_stops = self._counter("mass_held", "Deals the mass-change stop held, by sort", "system", "sort")
         self.alarms = self._gauge("alarms", "Alarms that stand", "system")
         self.oldest_parked = self._gauge("oldest_parked_seconds", "Age of the longest parked write", "system")

@@ -215,7 +215,7 @@ class NotifySettings(Frozen):
 class BrakeSettings(Frozen):
     """When to stop and ask a person. Numbers of deals in ``window_minutes``; 0 switches a limit off.
 
-    ``tell``: addresses of who is told by mail; the chat webhook is told in any case. ``silent_hours`` are working hours.
+    ``tell``: addresses of who is told by mail; the chat webhook is told in any case. ``silent_hours`` are working ones.
     """
 
     window_minutes: float = 60.0

@@ -18,10 +18,11 @@ import pytest
 from pydantic import BaseModel
 
 from connector.cli.app import COMMANDS
-from connector.failpoints import Failpoint
 from connector.errors import ADVICE
+from connector.failpoints import Failpoint
 from connector.handoff.rules import RULES
 from connector.handoff.rules.notify import MOMENTS
+from connector.logs import LOG_INTERRUPTED
 from connector.policy.known import CHOICES
 from connector.settings.file import ConfigSpec
 from connector.store.states import TRANSITIONS, State
@@ -197,8 +198,10 @@ def test_every_log_event_is_described() -> None:
     events = log_events()
     assert len(events) > 15
     assert [event for event in events if f"| `{event}` |" not in page(OPERATOR)] == []
-    described = set(re.findall(r"^\| `([a-z]+\.[a-z_]+)` \|", page(OPERATOR), flags=re.MULTILINE))
-    assert described - set(events) == set()
+    described = set(
+        re.findall(r"^\| `([a-z]+\.[a-z_]+)` \| (?:debug|info|warning|error)", page(OPERATOR), flags=re.MULTILINE)
+    )
+    assert described - set(events) == {LOG_INTERRUPTED}, "which the log writes itself, once it can be written again"
 
 
 def test_every_rule_and_its_file_is_named() -> None:

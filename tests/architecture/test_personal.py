@@ -52,4 +52,6 @@ def test_the_guide_shows_the_list() -> None:
 
 if __name__ == "__main__":
     text = GUIDE.read_text(encoding="utf-8")
-    GUIDE.write_text(TABLE.sub(lambda found: found.group(1) + personal_table() + found.group(3), text), encoding="utf-8")
+    GUIDE.write_text(
+        TABLE.sub(lambda found: found.group(1) + personal_table() + found.group(3), text), encoding="utf-8"
+    )

@@ -27,12 +27,12 @@ from connector.crm.live import (
 )
 from connector.crm.port import ChangePage
 from connector.engine import onepass, scheduler
-from connector.failpoints import Failpoint
 from connector.engine.listener import Listener
 from connector.engine.onepass import Occasion, PassResult, hold, run_pass
 from connector.engine.parts import Shared, System
 from connector.engine.scheduler import Ticks
 from connector.errors import CrmError, Fault, FaultCode
+from connector.failpoints import Failpoint
 from connector.handoff.model import Kind, Ref
 from connector.store import LIVE_CURSOR, LIVE_NOTE, LiveNote, Look
 

@@ -1,4 +1,4 @@
-"""Stories that the hostile world made up (``python -m chaos machine``) and that once ended badly, each as short as it goes.
+"""Stories that the hostile world made up (``python -m chaos machine``) and that once ended badly, each made short.
 
 Not the machine itself: these run with every test, cost milliseconds, and say in words what was wrong.
 """
