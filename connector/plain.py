@@ -36,6 +36,8 @@ def storable(text: str) -> str:
 
     All else is kept: for records of what happened, where a loss would be one.
     """
+    if text.isascii() and "\x00" not in text:  # nearly all of it, and the database asks for every text
+        return text
     return _UNSTORABLE.sub("\ufffd", text)
 
 

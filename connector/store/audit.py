@@ -19,6 +19,7 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.handoff.model import SystemName
+from connector.plain import storable
 from connector.store import codec
 from connector.store.chain import Link, link_hash, new_salts, payload_digest
 from connector.store.schema import audit, chain
@@ -101,25 +102,26 @@ def _heads(connection: Connection, names: Sequence[str]) -> dict[str, Head]:
 
 
 def _row(entry: Entry, at: datetime, salt: str, head: Head) -> dict[str, Any]:
-    data = codec.dumps(entry.data)
+    # What is hashed must be what the database will hold.
+    reason, data = storable(entry.reason), codec.dumps(entry.data)
     link = Link(
         seq=head.seq + 1,
         at=at,
         system=entry.system,
-        deal_id=entry.deal_id,
+        deal_id=entry.deal_id and storable(entry.deal_id),
         generation=entry.generation,
         kind=entry.kind.value,
-        who=entry.by or None,
-        digest=payload_digest(salt, entry.reason, data),
+        who=storable(entry.by) or None,
+        digest=payload_digest(salt, reason, data),
     )
     head.seq, head.hash = link.seq, link_hash(head.hash, link)
     return {
         "at": at,
         "system": entry.system,
-        "deal_id": entry.deal_id,
+        "deal_id": link.deal_id,
         "generation": entry.generation,
         "kind": entry.kind.value,
-        "reason": entry.reason,
+        "reason": reason,
         "data": data,
         "seq": link.seq,
         "who": link.who,

@@ -27,6 +27,7 @@ from connector.handoff.plan import (
     Plan,
     Upsert,
 )
+from connector.plain import storable
 
 Json = dict[str, Any]
 
@@ -203,8 +204,8 @@ def digest(data: Any) -> str:
 
 
 def dumps(data: Any) -> str:
-    """JSON text with sorted names, so that equal data is equal text."""
-    return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    """JSON text with sorted names, so that equal data is equal text; as every database can hold it."""
+    return storable(json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":")))
 
 
 def loads(text: str) -> Any:

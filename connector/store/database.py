@@ -26,6 +26,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import StaticPool
 
 from connector.clock import Clock, SystemClock
+from connector.plain import storable
 from connector.store.schema import lease
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ class Database:
             self._engine = _sqlite_engine(url, in_memory=in_memory, readonly=readonly, journal=journal)
         else:
             self._engine = _pg_engine(url, readonly=readonly)
+        event.listen(self._engine, "before_cursor_execute", _storable, retval=True)
         self._writer = self._engine.execution_options(handoff_writes=True)
         self._reader = self._engine
         if not self.is_sqlite:
@@ -211,6 +213,22 @@ PG_PATIENCE: Mapping[str, int] = {
 }
 """Of libpq, seconds but for the last: without them a server that vanished in a failover, and took its address along, is
 waited for until the operating system gives up, which takes hours. What the store's URL says goes before these."""
+
+
+def _storable(
+    _connection: Connection, _cursor: Any, statement: str, given: Any, _context: Any, _many: object
+) -> tuple[str, Any]:
+    """Every text on its way into any statement as the database can hold it: PostgreSQL refuses NUL, both refuse halves
+    of characters, and one such text in a field of a deal would stop its whole system."""
+    if isinstance(given, list):
+        return statement, [_held(row) for row in given]
+    return statement, _held(given) if given else given
+
+
+def _held(row: Any) -> Any:
+    if isinstance(row, Mapping):
+        return {name: storable(each) if isinstance(each, str) else each for name, each in row.items()}
+    return tuple(storable(each) if isinstance(each, str) else each for each in row)
 
 
 def _folded(text: str | None) -> str | None:
