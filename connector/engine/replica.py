@@ -25,7 +25,7 @@ from connector.store import Lead, News, Pulse, Standing
 
 LEAD_TAKEN = "lead.taken"
 LEAD_LOST = "lead.lost"
-LEAD_GIVEN = "lead.given"
+LEAD_GIVEN = "lead.released"
 REPLICAS_CHANGED = "replicas.changed"
 PULSE_LOST = "pulse.lost"
 PULSE_RETURNED = "pulse.returned"

@@ -39,7 +39,7 @@ FORM_FIELD = "form"
 SIGNIN, HOME = "/signin", "/"
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY, SEE_OTHER = 401, 403, 404, 429, 303
 
-PERSON_SIGNED_IN = "person.signed_in"
+PERSON_SIGNED_IN = "person.admitted"
 SIGNIN_REFUSED = "signin.refused"
 PERSON_ACTED = "person.acted"
 

@@ -207,7 +207,7 @@ def test_the_token_lets_in_under_the_name_that_is_given(visitor: Visitor) -> Non
         assert visitor.sign_in().headers["location"] == "/"
     page = visitor.get("/").text
     assert "Signed in as <strong>Ana Ruiz</strong>" in page
-    assert [line["event"] for line in lines] == ["person.signed_in"]
+    assert [line["event"] for line in lines] == ["person.admitted"]
     assert TOKEN not in str(lines) + page
 
 
