@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, or_, select, update
 
 from connector.handoff.model import SystemName
 from connector.handoff.plan import Action, Patch, Phase
@@ -21,11 +21,11 @@ from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
 from connector.store.drops import dropped_of
-from connector.store.inbox import want_looks
+from connector.store.inbox import clear_looks, want_looks
 from connector.store.ledger import IN_FLIGHT
 from connector.store.record import is_dropped, same_effect
 from connector.store.rows import Decided, Look
-from connector.store.schema import effect, gain, handoff, hold, inbox, outbox
+from connector.store.schema import effect, gain, handoff, hold, outbox
 from connector.store.states import OPEN, State, arrive
 
 
@@ -207,7 +207,7 @@ class Holds(Part):
         """
         now = self._db.now()
         with self._db.write() as connection:
-            _answer(connection, system, looks)
+            _set_rows(connection, system, [one.deal_id for one in held], at=now, free_at=HELD_UNTIL)
             before = _states(connection, system, [one.deal_id for one in held])
             new = [one for one in held if before.get(one.deal_id) is not HoldState.HELD]
             statement = self._db.insert(hold)
@@ -222,7 +222,7 @@ class Holds(Part):
                     ),
                     [_row(one) for one in sorted(held, key=lambda one: one.deal_id)],
                 )
-            _set_rows(connection, system, [one.deal_id for one in held], at=now, free_at=HELD_UNTIL)
+            clear_looks(connection, system, looks)
             if new:
                 data = {"deals": len(new), "first": [one.deal_id for one in new[:20]]}
                 entry = Entry(system, None, 0, AuditKind.STOPPED, stop, data)
@@ -234,7 +234,6 @@ class Holds(Part):
         """Note that paused rules (names with commas, by deal id) have something for these deals; answer ``looks``."""
         now = self._db.now()
         with self._db.write() as connection:
-            _answer(connection, system, looks)
             statement = self._db.insert(hold)
             if waits:
                 connection.execute(
@@ -246,6 +245,7 @@ class Holds(Part):
                         for deal_id, rules in sorted(waits.items())
                     ],
                 )
+            clear_looks(connection, system, looks)
 
     def holds(self, system: SystemName, deal_ids: Sequence[str]) -> Mapping[str, HeldDeal]:
         """How those of these deals stand that are, or were of late, held."""
@@ -431,8 +431,10 @@ def _set_rows(
     connection: Connection, system: SystemName, deal_ids: Sequence[str], *, at: datetime, free_at: datetime | None
 ) -> None:
     """Let what waits for these deals be sent from a time on; without one it is taken back."""
-    for part in chunks(deal_ids):
+    for part in chunks(sorted(deal_ids)):
         where = (outbox.c.system == system, outbox.c.deal_id.in_(part), outbox.c.state == State.PENDING.value)
+        # By id, as everybody takes them: an update alone takes rows as it finds them.
+        connection.execute(select(outbox.c.id).where(*where).order_by(outbox.c.id).with_for_update()).all()
         if free_at is None:
             gone = arrive(State.PENDING, (State.SUPERSEDED,))
             connection.execute(update(outbox).where(*where).values(state=gone, settled_at=at))
@@ -451,17 +453,6 @@ def _begins(known: Row[Any] | None, generation: int) -> bool:
 
 def _confirmed(action: Action, fingerprint: str | None) -> bool:
     return not isinstance(action, Patch) and fingerprint == action.fingerprint
-
-
-def _answer(connection: Connection, system: SystemName, looks: Sequence[Look]) -> None:
-    """Clear looks, unless a newer wish came in."""
-    for part in chunks(sorted(looks, key=lambda look: look.deal_id)):
-        taken = [(look.deal_id, look.version) for look in part]
-        connection.execute(
-            update(inbox)
-            .where(inbox.c.system == system, tuple_(inbox.c.deal_id, inbox.c.version).in_(taken))
-            .values(due_at=None)
-        )
 
 
 def _states(connection: Connection, system: SystemName, deal_ids: Sequence[str]) -> dict[str, HoldState]:

@@ -55,13 +55,7 @@ class Inbox(Part):
     def forget_looks(self, system: SystemName, looks: Sequence[Look]) -> None:
         """Clear looks that need no decision (the deal is gone), unless a newer wish came in."""
         with self._db.write() as connection:
-            for part in chunks(sorted(looks, key=lambda look: look.deal_id)):
-                taken = [(look.deal_id, look.version) for look in part]
-                connection.execute(
-                    update(inbox)
-                    .where(inbox.c.system == system, tuple_(inbox.c.deal_id, inbox.c.version).in_(taken))
-                    .values(due_at=None)
-                )
+            clear_looks(connection, system, looks)
 
     def pending_looks(self, system: SystemName) -> int:
         """How many deals wait for a look, due or not."""
@@ -123,6 +117,16 @@ class Inbox(Part):
         new = {"value": value, "updated_at": self._db.now()}
         statement = self._db.insert(cursor).values(system=system, feed=feed, **new)
         connection.execute(statement.on_conflict_do_update(index_elements=["system", "feed"], set_=new))
+
+
+def clear_looks(connection: Connection, system: SystemName, looks: Iterable[Look]) -> None:
+    """Clear looks inside a transaction that is already open, unless a newer wish came in."""
+    for part in chunks(sorted(looks, key=lambda look: look.deal_id)):
+        taken = [(look.deal_id, look.version) for look in part]
+        these = (inbox.c.system == system, tuple_(inbox.c.deal_id, inbox.c.version).in_(taken))
+        # By key, as everybody takes them: an update alone takes rows as it finds them.
+        connection.execute(select(inbox.c.deal_id).where(*these).order_by(inbox.c.deal_id).with_for_update()).all()
+        connection.execute(update(inbox).where(*these).values(due_at=None))
 
 
 def want_looks(database: Database, connection: Connection, system: SystemName, items: Iterable[Look]) -> None:

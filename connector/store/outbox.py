@@ -170,6 +170,8 @@ class Outbox(Part):
         with self._db.write() as connection:
             for part in chunks(sorted(set(deal_ids))):
                 of_deals = and_(outbox.c.system == system, outbox.c.deal_id.in_(part))
+                dropping = (of_deals, outbox.c.state.in_((State.PENDING, State.PARKED)), outbox.c.kind != NOTIFY_KIND)
+                connection.execute(select(outbox.c.id).where(*dropping).order_by(outbox.c.id).with_for_update()).all()
                 for state in (State.PENDING, State.PARKED):
                     dropped += connection.execute(
                         update(outbox)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from plans import NOW, REFUSED, SYSTEM, a_deal_patch, a_plan, a_task
+from sqlalchemy import event
 
 from connector.clock import ManualClock
 from connector.store import (
@@ -151,3 +153,29 @@ def test_a_replay_asks_for_looks_and_nothing_else(store: Store) -> None:
     (entry,) = store.audit(SYSTEM, "D1")
     assert store.deal_of_entry(entry.id) == (SYSTEM, "D1")
     assert store.deal_of_entry(99_999) is None
+
+
+TABLES = ("outbox", "handoff", "effect", "written", "roster", "hold", "gain", "inbox", "audit")
+"""In this order everybody takes rows, so that no two transactions wait for each other."""
+
+
+def test_whoever_holds_or_withdraws_takes_rows_as_all_others_do(store: Store) -> None:
+    recorded(store, a_task())
+    store.enqueue(SYSTEM, [Look("D1", NOW, "changed")])
+    taken: list[str] = []
+    changes = re.compile(r"(?:UPDATE|INSERT INTO|DELETE FROM) (\w+)|FROM (\w+) .*FOR UPDATE", re.DOTALL)
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        taken.extend(one or other for one, other in changes.findall(statement) if (one or other) in TABLES)
+
+    event.listen(store._db._engine, "before_cursor_execute", note)
+    store.hold_deals(SYSTEM, [a_held("D1")], store.due(SYSTEM, limit=10), stop="an import")
+    held = [*taken]
+    store.enqueue(SYSTEM, [Look("D1", NOW, "changed again")])
+    taken.clear()
+    store.wait_for_rules(SYSTEM, {"D1": "SLA"}, store.due(SYSTEM, limit=10))
+    waiting = [*taken]
+    event.remove(store._db._engine, "before_cursor_execute", note)
+    for each in (held, waiting):
+        assert each == sorted(each, key=TABLES.index)
+    assert {"outbox", "hold", "inbox", "audit"} <= set(held)
