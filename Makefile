@@ -66,7 +66,7 @@ licences: $(VENV)/.dev ## the licence of every locked package against the list i
 	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/audit.txt
 	@touch $@
 
-audit-deps: .venv-audit/.made ## known vulnerabilities of every locked package; fails (3) when none could be looked up
+audit-deps: .venv-audit/.made ## known vulnerabilities of every locked package; fails when none could be looked up
 	@.venv-audit/bin/python -m supply licences --of auditor
 	@.venv-audit/bin/python -m supply audit
 

@@ -147,3 +147,13 @@ def test_the_guide_lists_what_is_asked_for_and_nothing_else() -> None:
         words = {each.strip().replace("View All", "ViewAllRecords") for each in listed[name].split(",")}
         assert words == held, name
     assert all(f"`{each}`" in section for each in rights.user)
+
+
+def test_the_admins_guide_asks_for_the_same() -> None:
+    guide = (ROOT / "docs" / "admin-guide.md").read_text(encoding="utf-8")
+    section = guide.partition("\n## 2. ")[2].partition("\n### ")[0]
+    assert set(re.findall(r"`(crm\.[a-z.]+)`", section)) == set(SCOPES)
+    rights = documented()
+    assert all(f"`{each}`" in section for each in rights.user)
+    assert {frozenset(held) for held in rights.objects.values()} == {frozenset({"Read", "Edit", "ViewAllRecords"})}
+    assert "Read, Edit and **View All** on Opportunity and Account" in section
