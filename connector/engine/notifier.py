@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import smtplib
+import ssl
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ class ChatWebhook:
                 json={"text": for_chat(f"{notice.subject}\n{notice.text}"), "key": notice.key, "to": notice.to_email},
                 headers={"Idempotency-Key": notice.key},
                 timeout=TIMEOUT,
+                # A webhook that is gone may lead to a page for signing in, which answers 200 to whatever it is asked.
+                allow_redirects=False,
             )
         except requests.ConnectionError as error:
             raise CrmError(_unavailable("connection", type(error).__name__)) from error
@@ -65,7 +68,7 @@ class ChatWebhook:
             raise CrmError(Fault(FaultCode.OUTCOME_UNKNOWN, "no answer", type(error).__name__)) from error
         if reply.status_code == requests.codes.too_many_requests or reply.status_code >= requests.codes.server_error:
             raise CrmError(_unavailable(str(reply.status_code), "the chat service is busy or down"))
-        if not reply.ok:
+        if not requests.codes.ok <= reply.status_code < requests.codes.multiple_choices:
             raise CrmError(Fault(FaultCode.REJECTED, str(reply.status_code), one_line(reply.text, limit=200)))
 
 
@@ -86,7 +89,8 @@ class Email:
         try:
             with smtplib.SMTP(self.host, self.port, timeout=TIMEOUT) as server:
                 if self.starttls:
-                    server.starttls()
+                    # Without a context of ours smtplib takes any certificate, and the password goes to whoever has one.
+                    server.starttls(context=ssl.create_default_context())
                 if self.user:
                     server.login(self.user, self.password)
                 server.send_message(message)

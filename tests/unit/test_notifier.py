@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import smtplib
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -44,14 +46,16 @@ def test_a_chat_message_carries_the_text_and_a_key_by_which_a_receiver_can_tell_
         ({"status": 503}, Advice.RETRY),
         ({"status": 429}, Advice.RETRY),
         ({"status": 404, "body": "no_service"}, Advice.PARK),
+        ({"status": 302, "headers": {"Location": "https://chat.example/login"}}, Advice.PARK),
         ({"body": requests.ConnectionError("refused")}, Advice.RETRY),
         ({"body": requests.ReadTimeout("silence")}, Advice.VERIFY),
     ],
-    ids=["down", "busy", "gone", "no connection", "no answer"],
+    ids=["down", "busy", "gone", "moved to a page", "no connection", "no answer"],
 )
 @responses.activate
 def test_what_becomes_of_a_chat_message_that_was_not_taken(answer: dict[str, object], advice: Advice) -> None:
     responses.post(HOOK, **answer)
+    responses.get("https://chat.example/login", body="Sign in")
     with pytest.raises(CrmError) as caught:
         ChatWebhook(HOOK)(NOTICE)
     assert caught.value.fault.advice is advice
@@ -68,6 +72,33 @@ def test_a_mail_arrives_at_the_server_with_one_subject_line_and_a_message_id_of_
     assert "Message-ID: <sf.006A.1.notify-csm_assigned.005M@seller.example>" in head
     assert not any(line.startswith("Bcc:") for line in head.split("\r\n"))
     assert "Alder Mill was handed to you." in body
+
+
+def test_a_mail_server_must_prove_its_name_before_it_is_told_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[ssl.SSLContext | None] = []
+
+    class Impostor(smtplib.SMTP):
+        def __init__(self, *_where: object, **_how: object) -> None:
+            self.sock = None
+
+        def starttls(self, *_files: object, context: ssl.SSLContext | None = None) -> tuple[int, bytes]:
+            asked.append(context)
+            raise ssl.SSLCertVerificationError("self-signed certificate")
+
+        def login(self, *_given: object, **_how: object) -> tuple[int, bytes]:
+            raise AssertionError("the password was told")
+
+        def quit(self) -> tuple[int, bytes]:
+            return 221, b"bye"
+
+    monkeypatch.setattr(smtplib, "SMTP", Impostor)
+    with pytest.raises(CrmError) as caught:
+        Email(host="mail.example", port=587, sender="handoff@seller.example", user="h", password="p")(NOTICE)
+    assert caught.value.fault.advice is Advice.RETRY
+    (context,) = asked
+    assert context is not None
+    assert context.check_hostname
+    assert context.verify_mode is ssl.CERT_REQUIRED
 
 
 def test_a_mail_server_that_refuses_the_recipient_parks_the_message(mail_server: MailServer) -> None:
