@@ -194,15 +194,12 @@ class Trail(Part):
             put_heads(connection, heads, now)
         return len(rows)
 
-    def _chained(self, system: str, *, upto: int) -> Iterator[Sequence[Row[Any]]]:
-        after = 0
+    def _chained(self, system: str, *, after: int = 0, upto: int | None = None) -> Iterator[Sequence[Row[Any]]]:
+        of_chain = (audit.c.system == system, audit.c.hash.is_not(None))
         while True:
-            query = (
-                select(audit)
-                .where(audit.c.system == system, audit.c.hash.is_not(None), audit.c.seq > after, audit.c.seq <= upto)
-                .order_by(audit.c.seq)
-                .limit(PAGE)
-            )
+            query = select(audit).where(*of_chain, audit.c.seq > after).order_by(audit.c.seq).limit(PAGE)
+            if upto is not None:
+                query = query.where(audit.c.seq <= upto)
             with self._db.read() as connection:
                 rows = connection.execute(query).all()
             yield rows
@@ -224,10 +221,9 @@ class Trail(Part):
         if broken.damage is not Damage.ALTERED:
             return broken
         here: Row[Any] | None = None
-        with self._db.read() as connection:
-            before_it: Row[Any] | None = None
-            query = select(audit).where(audit.c.system == system, audit.c.hash.is_not(None), audit.c.seq >= broken.seq)
-            for row in connection.execute(query.order_by(audit.c.seq)):
+        before_it: Row[Any] | None = None
+        for rows in self._chained(system, after=broken.seq - 1):
+            for row in rows:
                 if here is None:
                     here = row
                 elif link_hash(walk.hash, replace(_link(row), seq=broken.seq)) == row.hash:

@@ -117,6 +117,27 @@ def test_what_was_there_is_kept_and_can_be_put_back(url: str, store: Store, tmp_
     assert_same_but_for_the_trail(rows_of(url), present)
 
 
+@pytest.mark.postgres
+def test_what_others_keep_in_the_same_database_stays(postgres_url: str, clock: ManualClock, tmp_path: Path) -> None:
+    """Functions for triggers are often called audit_something."""
+    store = open_store(postgres_url, clock=clock)
+    fill(store, 1)
+    store.close()
+    copy = copy_of(postgres_url, tmp_path / "one.db")
+    engine = create_engine(address(postgres_url)[0])
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE theirs (note text)"))
+        body = "RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.note := NEW.note || '!'; RETURN NEW; END $$"
+        connection.execute(text(f"CREATE FUNCTION audit_theirs() {body}"))
+        on = "BEFORE INSERT ON theirs FOR EACH ROW EXECUTE FUNCTION audit_theirs()"
+        connection.execute(text(f"CREATE TRIGGER theirs {on}"))
+    restored(postgres_url, copy.path, tmp_path / "aside.db")
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO theirs VALUES ('ours')"))
+        assert connection.execute(text("SELECT note FROM theirs")).scalar_one() == "ours!"
+    engine.dispose()
+
+
 def test_of_what_was_last_written_an_old_copy_says_nothing(
     sqlite_url: str, sqlite_store: Store, tmp_path: Path
 ) -> None:

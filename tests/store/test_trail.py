@@ -10,13 +10,13 @@ import pytest
 from plans import NOW, SYSTEM, a_deal_patch, a_notice, a_plan, a_task
 from postgres_server import server_of
 from sending import claim, decide, send_all, settle
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from connector.clock import ManualClock
 from connector.handoff.model import Gate, SystemName
 from connector.handoff.plan import Finding, LetThrough, Verdict
-from connector.store import Anchor, AuditKind, Damage, Store, TrailRow, Wanted, open_store
+from connector.store import Anchor, AuditKind, Damage, Store, TrailRow, Wanted, open_store, trail
 from connector.store.audit import Entry, write_audit
 from connector.store.chain import Link, link_hash, payload_digest
 
@@ -149,6 +149,28 @@ def test_what_was_done_is_found_and_where(
     broken = store.verify_trail(system).broken
     assert broken is not None
     assert (broken.damage, broken.seq) == (damage, seq)
+
+
+def test_a_long_chain_is_never_held_whole_not_even_to_say_what_was_done(
+    store: Store, raw: Engine, system: SystemName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chain has as many rows as a company has had wins, times some."""
+    monkeypatch.setattr(trail, "PAGE", 2)
+    write(store, system, 7)
+    tamper(raw, system, *SWAP)
+    read: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if "audit.salt" in statement:
+            read.append(statement)
+
+    event.listen(store._db._engine, "before_cursor_execute", note)
+    broken = store.verify_trail(system).broken
+    event.remove(store._db._engine, "before_cursor_execute", note)
+    assert broken is not None
+    assert broken.damage is Damage.REORDERED
+    assert len(read) >= 2
+    assert all("LIMIT" in each for each in read)
 
 
 def test_a_chain_forged_whole_shows_against_an_anchor_only(store: Store, raw: Engine, system: SystemName) -> None:
