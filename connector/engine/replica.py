@@ -124,7 +124,7 @@ class Replica:
 
     def lead(self, system: str) -> Lead:
         """What must still be so when something decided under it is written."""
-        return Lead(lead_name(system), self._owner)
+        return Lead(lead_name(system), self._owner, self.tenure(system))
 
     def start(self) -> None:
         """Say once that this process lives, then go on in the background. Raises what the database raises."""
@@ -194,9 +194,10 @@ class Replica:
             else:
                 self._free_since.pop(system, None)
             if name in standing.renewed:
+                before_that = self._epochs.get(system)
+                self._epochs[system] = standing.renewed[name]
                 self._led_until[system] = trusted
-                if self._epochs.get(system) != standing.renewed[name]:
-                    self._epochs[system] = standing.renewed[name]
+                if before_that != standing.renewed[name]:
                     log.info(LEAD_TAKEN, system=system, epoch=standing.renewed[name])
                     self._on_lead(system)
             elif holder != self._owner and self._led_until.pop(system, None) is not None:

@@ -4,7 +4,7 @@ Not here: tables and queries, and the steps of opening a store (``store``). Ever
 once: SQLite ignores row locks and gets ``BEGIN IMMEDIATE`` and one writer instead.
 
 Whoever writes takes rows in one order, so that two PostgreSQL transactions cannot wait for each other: outbox by
-id, then handoff, effect, written, roster, inbox by key, audit last.
+id, then handoff, effect, written, roster, hold, gain, inbox by key, audit last.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import StaticPool
@@ -68,10 +68,12 @@ class LeadLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A lease by its name and the owner who must still have it, for what is written under it."""
+    """A lease by its name and the owner who must still have it, for what is written under it. ``epoch`` is another one
+    each time the lease changed hands: who lost it and got it back may have read what is no longer so."""
 
     name: str
     owner: str
+    epoch: int
 
 
 _LEAD: ContextVar[Lead | None] = ContextVar("lead", default=None)
@@ -148,6 +150,11 @@ class Database:
         """The present moment, UTC; on PostgreSQL the database's, so that all replicas agree on leases."""
         return self._clock.now()
 
+    def moment(self) -> datetime | ColumnElement[datetime]:
+        """The same for use within a statement: on PostgreSQL what the server's clock says as it runs, whatever was
+        counted on from an earlier answer. For what other processes wrote by that clock."""
+        return func.clock_timestamp() if isinstance(self._clock, DatabaseClock) else self.now()
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that may write: all of it or, when anything raises, nothing."""
@@ -171,7 +178,8 @@ class Database:
         lead = _LEAD.get()
         if lead is None or self.is_sqlite:
             return
-        held = select(lease.c.name).where(lease.c.name == lead.name, lease.c.owner == lead.owner)
+        same = (lease.c.name == lead.name, lease.c.owner == lead.owner, lease.c.epoch == lead.epoch)
+        held = select(lease.c.name).where(*same)
         if connection.execute(held.with_for_update(read=True)).first() is None:
             raise LeadLost(lead.name)
 

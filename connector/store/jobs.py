@@ -49,7 +49,7 @@ class JobBook(Part):
     def jobs(self, system: SystemName) -> tuple[Job, ...]:
         """The jobs of a system, the one due first at the front."""
         query = select(job).where(job.c.system == system).order_by(job.c.due_at, job.c.job_id)
-        gone = select(replica.c.owner).where(replica.c.until <= self._db.now())
+        gone = select(replica.c.owner).where(replica.c.until <= self._db.moment())
         with self._db.read() as connection:
             rows = connection.execute(query).all()
             left = set(connection.execute(gone).scalars()) if rows else set()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, delete, or_, select, update
+from sqlalchemy import case, or_, select, update
 
 from connector.handoff.model import SystemName
 from connector.store.audit import AuditKind, Entry, write_audit
@@ -22,7 +22,7 @@ class Leases(Part):
 
     def lease(self, name: str, *, owner: str, ttl: float) -> bool:
         """Take or renew a lease for ``ttl`` seconds; False when somebody else holds it."""
-        now = self._db.now()
+        now = self._db.moment()
         until = now + timedelta(seconds=ttl)
         statement = self._db.insert(lease).values(name=name, owner=owner, until=until, epoch=1)
         changed_hands = case((lease.c.owner == owner, lease.c.epoch), else_=lease.c.epoch + 1)
@@ -35,9 +35,10 @@ class Leases(Part):
             return connection.execute(taking).one_or_none() is not None
 
     def release(self, name: str, owner: str) -> None:
-        """Give a lease back; nothing happens when it is somebody else's."""
+        """Give a lease back; nothing happens when it is somebody else's. The row stays, and the count of its hands."""
+        mine = update(lease).where(lease.c.name == name, lease.c.owner == owner)
         with self._db.write() as connection:
-            connection.execute(delete(lease).where(lease.c.name == name, lease.c.owner == owner))
+            connection.execute(mine.values(until=self._db.moment()))
 
     def pause(self, system: SystemName, *, until: datetime, reason: str) -> None:
         """Let a system stand still until a time."""

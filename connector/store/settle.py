@@ -140,7 +140,7 @@ class Settling(Part):
         now = self._db.now()
         where = [outbox.c.system == system, outbox.c.state == State.SENDING, outbox.c.job_id.is_(None)]
         if not (all_mine and self._db.is_sqlite):
-            gone = select(replica.c.owner).where(replica.c.until <= now)
+            gone = select(replica.c.owner).where(replica.c.until <= self._db.moment())
             ended = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now)
             where.append(or_(ended, outbox.c.lease_owner.in_(gone), outbox.c.lease_owner == idle))
         with self._db.write() as connection:

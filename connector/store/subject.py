@@ -256,8 +256,8 @@ def _erase(connection: Connection, subject: Subject, stored: Stored) -> tuple[di
     its_own = and_(effect.c.system == subject.system, effect.c.record_id == subject.id)
     counts["effect"] = connection.execute(update(effect).where(its_own).values(record_id="")).rowcount
     counts["written"] = _remove(connection, written, rows)
-    counts["inbox"] = _blank_looks(connection, rows.get("inbox", ()))
     counts["hold"], held = _drop_holds(connection, rows.get("hold", ()))
+    counts["inbox"] = _blank_looks(connection, rows.get("inbox", ()))
     for table in (letter, product_event):
         counts[table.name] = _remove(connection, table, rows)
     deals |= held

@@ -46,7 +46,7 @@ class Seat:
         return self.table.leader
 
     def lead(self, _system: str) -> Lead:
-        return Lead("pass:mem", self.owner)
+        return Lead("pass:mem", self.owner, self.table.tenure)
 
 
 @dataclass

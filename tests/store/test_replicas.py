@@ -114,7 +114,7 @@ def test_what_is_given_back_is_free_at_once(one: Pulse, other: Pulse) -> None:
 
 def test_who_leads_no_more_writes_no_more(shared: Store, one: Pulse, other: Pulse, postgres_url: str) -> None:
     one.beat(keep=[], take=[PASS], ttl=30)
-    lead = Lead(PASS, "one")
+    lead = Lead(PASS, "one", 1)
     with under(lead):
         shared.set_cursor(SYSTEM, "deals", "7")
     run_out(postgres_url, "lease")
@@ -125,13 +125,28 @@ def test_who_leads_no_more_writes_no_more(shared: Store, one: Pulse, other: Puls
     assert shared.cursor(SYSTEM, "deals") == "7"
 
 
+def test_who_lost_a_lead_and_got_it_back_does_not_write_what_it_decided_before(
+    shared: Store, one: Pulse, other: Pulse, postgres_url: str
+) -> None:
+    one.beat(keep=[], take=[PASS], ttl=30)
+    before = Lead(PASS, "one", 1)
+    run_out(postgres_url, "lease")
+    assert shared.lease(PASS, owner="started by hand", ttl=30)
+    shared.release(PASS, "started by hand")
+    assert one.beat(keep=[], take=[PASS], ttl=30).renewed == {PASS: 3}
+    with under(before), pytest.raises(LeadLost):
+        shared.set_cursor(SYSTEM, "deals", "7")
+    with under(Lead(PASS, "one", 3)):
+        shared.set_cursor(SYSTEM, "deals", "8")
+
+
 def test_a_lead_is_not_taken_in_the_middle_of_a_write(
     shared: Store, one: Pulse, other: Pulse, postgres_url: str
 ) -> None:
     """Nor does the holder's own beat wait for long."""
     one.beat(keep=[], take=[PASS], ttl=30)
     run_out(postgres_url, "lease")
-    with under(Lead(PASS, "one")), shared._db.write():
+    with under(Lead(PASS, "one", 1)), shared._db.write():
         assert other.beat(keep=[], take=[PASS], ttl=30).renewed == {}
         assert one.beat(keep=[PASS], take=[], ttl=30).renewed == {}
     assert one.beat(keep=[PASS], take=[], ttl=30).renewed == {PASS: 1}
@@ -159,6 +174,17 @@ def test_rows_of_a_silent_process_are_found_and_its_late_word_counts_for_nothing
     assert shared.claim(SYSTEM, owner="other", batch=lambda _lane: 10, lease_seconds=900) is not None
     assert shared.settle(late) == 0
     assert shared.counts(SYSTEM)[State.SENDING] == 1
+
+
+def test_rows_of_a_living_process_are_its_own_though_the_servers_clock_was_set_back(shared: Store, one: Pulse) -> None:
+    """As in a failover to a server whose clock is behind: what was counted on from the old one is ahead of it."""
+    one.beat(keep=[], take=[PASS], ttl=30)
+    claimed_by(shared, "one", "D1")
+    shared.clock._told = (NOW.replace(year=2999), time.monotonic())  # type: ignore[attr-defined]
+    with shared._db.write() as connection:
+        connection.execute(text("UPDATE outbox SET lease_until = '3999-01-01'"))
+    assert shared.rescue(SYSTEM, all_mine=False) == 0
+    assert not shared.lease(PASS, owner="other", ttl=30)
 
 
 def test_rows_of_a_process_nobody_knows_are_left_until_their_lease_ends(shared: Store) -> None:
