@@ -59,6 +59,10 @@ class Acts:
         """Begin no handoff for these held wins; returns how many."""
         return self.store.drop_held(system, deals, by=by, why=why)
 
+    def take_up(self, system: SystemName, deals: Sequence[str], *, by: str) -> int:
+        """Begin the handoffs of wins that were let be after all; returns how many."""
+        return self.store.take_back_drop(system, deals, by=by)
+
     def replay(self, system: SystemName, deals: Sequence[str], *, by: str) -> int:
         """Have deals looked at at the next pass; returns how many."""
         return self.store.replay(system, deals, by=by)

@@ -82,14 +82,14 @@ class Brake:
         if not self.system.act:
             return [], list(decided)
         gains = {each.deal_id: each for each in self.shared.store.gains(self.system.name, decided)}
-        if not gains and not self.opened:
-            held = self._standing([one.plan.key.deal_id for one in decided])
-            self._let_be([each for each, one in held.items() if one.state is HoldState.HELD])
-            return _without_dropped(decided, held)
-        self._open()
-        held = self._standing([one.plan.key.deal_id for one in decided])
-        free, dropped = _without_dropped([one for one in decided if one.plan.key.deal_id not in gains], held)
+        if gains:
+            self._open()
+        held = self._standing(decided)
         self._let_be([each for each, one in held.items() if one.state is HoldState.HELD and each not in gains])
+        self._use_up([each for each, one in held.items() if one.state is HoldState.RELEASED])
+        if not self.opened:
+            return _without_dropped(decided, held)
+        free, dropped = _without_dropped([one for one in decided if one.plan.key.deal_id not in gains], held)
         again: list[Weighed] = []
         for one in decided:
             deal_id = one.plan.key.deal_id
@@ -101,16 +101,20 @@ class Brake:
             match held[deal_id].state if deal_id in held else None:
                 case HoldState.RELEASED:
                     free.append(one)
-                case HoldState.DROPPED if _same_win(held[deal_id], one.plan):
+                case HoldState.DROPPED:
                     dropped.append(one)
                 case HoldState.HELD:
                     again.append(weighed)
                 case _:
                     self.kept.append(weighed)
-        released = [each for each, one in held.items() if one.state is HoldState.RELEASED and one.decided_at is None]
-        self.shared.store.passed(self.system.name, [each for each in released if each in gains])
         self._hold(again)
         return free + self._judge(), dropped
+
+    def gone(self, deal_ids: Sequence[str]) -> None:
+        """These are no longer in the CRM: whoever deletes an import that was held has mended it."""
+        held = self.shared.store.holds(self.system.name, deal_ids) if deal_ids else {}
+        self._let_be([each for each, one in held.items() if one.state is HoldState.HELD])
+        self._use_up([each for each, one in held.items() if one.state is HoldState.RELEASED])
 
     def close(self) -> list[Decided]:
         """The batch is at its end, or broken off: what was kept back only to be counted may go."""
@@ -146,8 +150,20 @@ class Brake:
         self.known = {one.deal_id: one for one in store.gained(self.system.name, since=now - self.shared.limits.window)}
         self.under_way = store.handoffs_under_way(self.system.name)
 
-    def _standing(self, deal_ids: Sequence[str]) -> Mapping[str, HeldDeal]:
-        return self.shared.store.holds(self.system.name, deal_ids)
+    def _standing(self, decided: Sequence[Decided]) -> Mapping[str, HeldDeal]:
+        """How these deals are held; a drop is over when the deal was won anew, and the sweep goes by it again."""
+        store, plans = self.shared.store, {one.plan.key.deal_id: one.plan for one in decided}
+        held = dict(store.holds(self.system.name, tuple(plans)))
+        anew = [
+            each for each, one in held.items() if one.state is HoldState.DROPPED and not _same_win(one, plans[each])
+        ]
+        store.no_longer_held(self.system.name, anew, state=HoldState.DROPPED)
+        return {each: one for each, one in held.items() if each not in anew}
+
+    def _use_up(self, deal_ids: Sequence[str]) -> None:
+        """What was released is decided now, and exempt for a window from here, even where nothing was left to do: the
+        mass of another day is another one."""
+        self.shared.store.passed(self.system.name, deal_ids)
 
     def _limit(self, sort: Sort) -> int:
         limits = self.shared.limits
@@ -171,8 +187,10 @@ class Brake:
         return [one for one in self.kept if one.sort is sort and self._is_fresh(one)]
 
     def _is_fresh(self, one: Weighed) -> bool:
-        """A deal that began its handoff within the window is counted as that, whatever else it gains."""
-        return one.deal_id not in self.known
+        """A deal that began its handoff within the window is counted as that, whatever else it gains; one that changed
+        and now begins another handoff is counted anew, or a mass that is reopened and won again would be none."""
+        noted = self.known.get(one.deal_id)
+        return noted is None or (one.sort in BEGINNINGS and noted.sort not in BEGINNINGS)
 
     def _known(self, sort: Sort) -> list[Gain]:
         if sort is Sort.SHARE:
@@ -192,7 +210,7 @@ class Brake:
 
     def _in_mass(self, one: Weighed) -> bool:
         noted = self.known.get(one.deal_id)
-        if noted is not None and (noted.sort in BEGINNINGS) != (one.sort in BEGINNINGS):
+        if noted is not None and noted.sort in BEGINNINGS and one.sort not in BEGINNINGS:
             return False
         for sort, honest in self.tripped.items():
             same = one.sort is (Sort.CHANGED if sort is Sort.SHARE else sort)
@@ -253,7 +271,7 @@ class Brake:
 
     def _note(self, found: Sequence[Weighed]) -> None:
         now = self.shared.clock.now()
-        gains = [Gain(one.deal_id, _noted(one), one.mover, now) for one in found if one.deal_id not in self.known]
+        gains = [Gain(one.deal_id, _noted(one), one.mover, now) for one in found if self._is_fresh(one)]
         self.shared.store.note_gains(self.system.name, gains, forget=now - self.shared.limits.window)
         self.known.update({one.deal_id: one for one in gains})
 
@@ -288,6 +306,5 @@ def _without_dropped(decided: Sequence[Decided], held: Mapping[str, HeldDeal]) -
     dropped: list[Decided] = []
     for one in decided:
         hold = held.get(one.plan.key.deal_id)
-        let_be = hold is not None and hold.state is HoldState.DROPPED and _same_win(hold, one.plan)
-        (dropped if let_be else acted).append(one)
+        (dropped if hold is not None and hold.state is HoldState.DROPPED else acted).append(one)
     return acted, dropped

@@ -80,7 +80,7 @@ def _settle_looks(shared: Shared, system: System, due: Sequence[Look], *, brake:
     acted, observed = brake.take(decided, looks, looked.movers)
     _record(shared, system, acted)
     _record(shared, system, observed, act=False)
-    _put_aside(shared, system, [look for look in due if look.deal_id not in plans], looked.undecided)
+    brake.gone(_put_aside(shared, system, [look for look in due if look.deal_id not in plans], looked.undecided))
 
 
 def _unpaused(shared: Shared, system: System, decided: Sequence[Decided], looks: Mapping[str, Look]) -> list[Decided]:
@@ -123,15 +123,19 @@ def _tell_noticed(shared: Shared, system: System, plan: Plan) -> None:
         )
 
 
-def _put_aside(shared: Shared, system: System, rest: Sequence[Look], undecided: Mapping[str, str]) -> None:
-    """Deals without a plan: those that are gone are forgotten, those that could not be decided are tried later."""
+def _put_aside(shared: Shared, system: System, rest: Sequence[Look], undecided: Mapping[str, str]) -> list[str]:
+    """Deals without a plan: those that are gone are forgotten, those that could not be decided are tried later.
+
+    Returns which are gone.
+    """
     shared.store.forget_looks(system.name, rest)
-    gone = [look for look in rest if look.deal_id not in undecided]
+    gone = [look.deal_id for look in rest if look.deal_id not in undecided]
     if gone:
-        dropped = shared.store.withdraw(system.name, [look.deal_id for look in gone])
+        dropped = shared.store.withdraw(system.name, gone)
         log.info(DEAL_GONE, system=system.name, count=len(gone), dropped=dropped)
     for deal_id, trouble in undecided.items():
         look_again(shared, system, [deal_id], reason=f"could not be decided: {trouble}", after=UNDECIDED_WAIT)
+    return gone
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,13 +203,15 @@ class Holds(Part):
     def hold_deals(self, system: SystemName, held: Sequence[HeldDeal], looks: Sequence[Look], *, stop: str) -> int:
         """Hold these deals and answer their looks, in one transaction. Returns how many were not held before.
 
+        What a person has released or dropped since they were judged stays so; the look asked for then finds it.
         ``stop`` is told in the audit trail, once for all of them.
         """
         now = self._db.now()
         with self._db.write() as connection:
-            _set_rows(connection, system, [one.deal_id for one in held], at=now, free_at=HELD_UNTIL)
             before = _states(connection, system, [one.deal_id for one in held])
-            new = [one for one in held if before.get(one.deal_id) is not HoldState.HELD]
+            held = [one for one in held if before.get(one.deal_id, HoldState.HELD) is HoldState.HELD]
+            _set_rows(connection, system, [one.deal_id for one in held], at=now, free_at=HELD_UNTIL)
+            new = [one for one in held if one.deal_id not in before]
             statement = self._db.insert(hold)
             fresh = statement.excluded
             if held:
@@ -219,9 +221,13 @@ class Holds(Part):
                         set_={
                             name: fresh[name] for name in ("state", "cause", "why", "what", "at", "who", "decided_at")
                         },
+                        where=hold.c.state == HoldState.HELD.value,
                     ),
                     [_row(one) for one in sorted(held, key=lambda one: one.deal_id)],
                 )
+            after = _states(connection, system, [one.deal_id for one in held])
+            released = [each for each, state in after.items() if state is HoldState.RELEASED]
+            _set_rows(connection, system, released, at=now, free_at=now)
             clear_looks(connection, system, looks)
             if new:
                 data = {"deals": len(new), "first": [one.deal_id for one in new[:20]]}
@@ -280,6 +286,27 @@ class Holds(Part):
         with self._db.read() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
+    def take_back_drop(self, system: SystemName, deal_ids: Sequence[str], *, by: str) -> int:
+        """Wins that were dropped are to have their handoffs after all; returns how many. They go as released ones."""
+        now = self._db.now()
+        where = (hold.c.system == system, hold.c.kind == HoldKind.DEAL.value, hold.c.state == HoldState.DROPPED.value)
+        with self._db.write() as connection:
+            found: list[str] = []
+            for part in chunks(sorted(set(deal_ids))):
+                found += connection.execute(
+                    update(hold)
+                    .where(*where, hold.c.name.in_(part))
+                    .values(state=HoldState.RELEASED.value, who=by, decided_at=None)
+                    .returning(hold.c.name)
+                ).scalars()
+            look = f"a drop was taken back by {by}"
+            want_looks(self._db, connection, system, [Look(deal_id=each, due_at=now, reason=look) for each in found])
+            why = "a drop was taken back"
+            write_audit(
+                connection, now, [Entry(system, each, 0, AuditKind.RELEASED, why, by=by) for each in sorted(found)]
+            )
+            return len(found)
+
     def release_held(self, system: SystemName, deal_ids: Sequence[str] | None = None, *, by: str) -> int:
         """Let held deals go, these or all; returns how many. They are looked at now, and sent as they stand then."""
         return self._decide(system, deal_ids, HoldState.RELEASED, by=by, why="released")
@@ -288,8 +315,8 @@ class Holds(Part):
         """Let these held wins be: nothing of them is sent, until they are won anew. Returns how many."""
         return self._decide(system, deal_ids, HoldState.DROPPED, by=by, why=why)
 
-    def no_longer_held(self, system: SystemName, deal_ids: Sequence[str]) -> None:
-        """Forget that these were held: nothing would be changed on them any more, or what was let go has gone."""
+    def no_longer_held(self, system: SystemName, deal_ids: Sequence[str], *, state: HoldState = HoldState.HELD) -> None:
+        """Forget that these are held, or dropped: nothing would be changed on them any more, or they were won anew."""
         if not deal_ids:
             return
         now = self._db.now()
@@ -298,12 +325,17 @@ class Holds(Part):
             for part in chunks(deal_ids):
                 connection.execute(
                     delete(hold).where(
-                        hold.c.system == system, hold.c.kind == HoldKind.DEAL.value, hold.c.name.in_(part)
+                        hold.c.system == system,
+                        hold.c.kind == HoldKind.DEAL.value,
+                        hold.c.name.in_(part),
+                        hold.c.state == state.value,
                     )
                 )
 
     def passed(self, system: SystemName, deal_ids: Sequence[str]) -> None:
         """Note that deals which were released have been decided; they stay exempt for a while."""
+        if not deal_ids:
+            return
         now = self._db.now()
         with self._db.write() as connection:
             for part in chunks(deal_ids):

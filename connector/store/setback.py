@@ -12,7 +12,8 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.sql.schema import Column, Table
 
 from connector.store.database import Part
-from connector.store.schema import inbox, job, outbox, system
+from connector.store.holds import HELD_UNTIL
+from connector.store.schema import gain, hold, inbox, job, outbox, system
 
 WAITING: tuple[tuple[Table, Column[datetime]], ...] = (
     (outbox, outbox.c.available_at),
@@ -20,8 +21,12 @@ WAITING: tuple[tuple[Table, Column[datetime]], ...] = (
     (inbox, inbox.c.due_at),
     (job, job.c.due_at),
     (system, system.c.paused_until),
+    (hold, hold.c.until),
+    (hold, hold.c.decided_at),
+    (gain, gain.c.at),
 )
-"""Times before which nothing is done. A look that comes too early for it finds nothing to do and costs a read."""
+"""Times before which nothing is done, and what counts for a while from when it happened on. A look that comes too early
+finds nothing to do and costs a read. What waits for a person waits for no clock."""
 
 
 class SetBack(Part):
@@ -34,7 +39,8 @@ class SetBack(Part):
         with self._db.write() as connection:
             for table, column in WAITING:
                 keys = list(table.primary_key.columns)
-                rows = connection.execute(select(*keys, column.label("was")).where(column > now)).mappings().all()
+                ahead = select(*keys, column.label("was")).where(column > now, column < HELD_UNTIL)
+                rows = connection.execute(ahead).mappings().all()
                 if not rows:
                     continue
                 same = [key == bindparam(f"key_{key.name}") for key in keys]

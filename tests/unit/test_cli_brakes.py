@@ -82,6 +82,9 @@ def test_drop_lets_wins_be_and_no_changes(run: Run) -> None:
         run("drop", "--all-held")
     said = run("drop", "--all-held", "--why", "for the records")
     assert said == {"dropped": 0, "let_be": 2, "not_wins": ["D3"]}
+    with pytest.raises(UserError, match="--deal"):
+        run("drop", "--all-held", "--undo")
+    assert run("drop", "--deal", "D1", "--undo")["taken_up"] == 1
 
 
 def test_pause_and_resume(run: Run, tmp_path: Path) -> None:
