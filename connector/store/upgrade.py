@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 
-from alembic import command
 from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
@@ -108,8 +109,9 @@ def upgrade(connection: Connection, *, after: bool = True) -> Upgraded:
             continue
         if left and any(step.needs == each.revision for each in left):
             raise _unfinished(step)
-        _run(connection, step)
         done.append(step)
+    for chain, run in groupby(done, key=lambda step: step.chain):
+        _run(connection, chain, upto=[*run][-1].revision)
     return Upgraded(tuple(done), tuple(left))
 
 
@@ -131,11 +133,14 @@ def _reached(connection: Connection, chain: Chain) -> int:
     return _positions(chain).get(revision, len(_positions(chain)))
 
 
-def _run(connection: Connection, step: Step) -> None:
-    config = _config(step.chain)
+def _run(connection: Connection, chain: Chain, *, upto: str) -> None:
+    """Steps of one chain that follow each other, in one go: Alembic reads all of its files anew each time."""
+    script = _scripts(chain)
+    config = _config(chain)
     config.attributes["connection"] = connection
-    command.upgrade(config, step.revision)
-    passing(Failpoint.IN_MIGRATION)
+    config.attributes["after_each"] = lambda **_told: passing(Failpoint.IN_MIGRATION)
+    with EnvironmentContext(config, script, fn=lambda found, _: script._upgrade_revs(upto, found)):
+        script.run_env()
 
 
 def _refuse_newer(connection: Connection) -> None:
@@ -202,6 +207,11 @@ def _row(chain: Chain) -> list[Step]:
 
 
 def _scripts(chain: Chain) -> ScriptDirectory:
+    return _read_scripts(_folder(), chain)
+
+
+@lru_cache(maxsize=8)
+def _read_scripts(_folder: Path, chain: Chain) -> ScriptDirectory:
     return ScriptDirectory.from_config(_config(chain))
 
 

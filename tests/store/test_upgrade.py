@@ -11,6 +11,7 @@ from sqlalchemy import Engine, create_engine, inspect, text
 
 from connector.clock import ManualClock
 from connector.errors import UserError
+from connector.failpoints import Failpoint
 from connector.store import Mode, migrate, open_store
 from connector.store import upgrade as upgrading
 from connector.store.upgrade import AFTER, BEFORE, FOUNDATION, present
@@ -140,3 +141,27 @@ def test_nothing_is_taken_away_while_older_code_runs(postgres_url: str, clock: M
         connection.execute(text(REPLICA.format(owner="new", version=ADDED[-1], until=SOON)))
     engine.dispose()
     assert [step.revision for step in migrate(postgres_url, clock=clock, after=True).done] == TAKEN
+
+
+def test_what_breaks_after_any_step_leaves_nothing_behind(
+    sqlite_url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many steps run in one go, the point at which a process can be killed comes after each of them."""
+    at: list[Failpoint] = []
+    monkeypatch.setattr(upgrading, "passing", at.append)
+    migrate(sqlite_url, clock=clock, after=True)
+    assert at == [Failpoint.IN_MIGRATION] * len(upgrading.steps())
+
+    def break_off(_point: Failpoint) -> None:
+        at.append(_point)
+        if len(at) == len(upgrading.steps()) - 1:
+            raise KeyboardInterrupt
+
+    at.clear()
+    monkeypatch.setattr(upgrading, "passing", break_off)
+    other = sqlite_url.replace("handoff.db", "other.db")
+    with pytest.raises(KeyboardInterrupt):
+        migrate(other, clock=clock, after=True)
+    engine = create_engine(other)
+    assert inspect(engine).get_table_names() == []
+    engine.dispose()

@@ -15,6 +15,7 @@ context.configure(
     version_table=context.config.attributes["version_table"],
     target_metadata=metadata,
     render_as_batch=True,
+    on_version_apply=context.config.attributes.get("after_each"),
 )
 with context.begin_transaction():
     context.run_migrations()
