@@ -93,9 +93,12 @@ def _channel(value: str) -> str:
 
 def _network(value: str) -> str:
     try:
-        return str(ipaddress.ip_network(value))
+        network = ipaddress.ip_network(value)
     except ValueError as error:
         raise ValueError(f'{value!r} is no network; write it as "10.0.0.0/8", with no bits behind the mask') from error
+    if network.prefixlen == 0:
+        raise ValueError(f"{value!r} is everybody; name the addresses of the proxies alone")
+    return str(network)
 
 
 def _host(value: str) -> str:

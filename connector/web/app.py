@@ -6,6 +6,7 @@ what an act does (``desk``). Without a sign-in nothing on the page changes anyth
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -36,6 +37,10 @@ from connector.web.status import Status
 
 HERE = Path(__file__).parent
 FORM_FIELD = "form"
+OPEN_AT_ONCE, FOREIGN_AT_ONCE = 2, 8
+"""Readings for whoever asks without a name, and talks with where the accounts are, at once. More wait without a thread:
+there are forty for everything, and those who are signed in need some."""
+
 SIGNIN, HOME = "/signin", "/"
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY, SEE_OTHER = 401, 403, 404, 429, 303
 
@@ -82,8 +87,8 @@ def create_app(pages: Pages) -> Starlette:
     )
 
 
-def alive(_request: Request) -> Response:
-    """The process answers."""
+async def alive(_request: Request) -> Response:
+    """The process answers. Not in a thread: it must, whatever the threads wait for."""
     return PlainTextResponse("ok\n")
 
 
@@ -93,6 +98,8 @@ class _Site:
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
         self._doorman = Doorman(pages.web, monotonic=pages.monotonic)
+        self._open = asyncio.Semaphore(OPEN_AT_ONCE)
+        self._foreign = asyncio.Semaphore(FOREIGN_AT_ONCE)
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"), autoescape=select_autoescape(default=True)
         )
@@ -111,14 +118,16 @@ class _Site:
             return PlainTextResponse("Signed out.\n", UNAUTHORIZED)
         return self._page(request, "fragment.html", **self._view(person))
 
-    def ready(self, _request: Request) -> Response:
+    async def ready(self, _request: Request) -> Response:
         """Red when a system is halted or was never reached; says nothing of records or people."""
-        status = self._pages.read_status()
+        async with self._open:
+            status = await run_in_threadpool(self._pages.read_status)
         systems = {each.name: "ok" if each.ok else "not ready" for each in status.systems}
         return JSONResponse({"ready": status.ready, "systems": systems}, status_code=200 if status.ready else 503)
 
-    def metrics(self, _request: Request) -> Response:
-        self._pages.read_status()
+    async def metrics(self, _request: Request) -> Response:
+        async with self._open:
+            await run_in_threadpool(self._pages.read_status)
         return Response(generate_latest(self._pages.registry), media_type=CONTENT_TYPE_LATEST)
 
     # signing in and out
@@ -143,25 +152,28 @@ class _Site:
             return self._page(request, "signin.html", UNAUTHORIZED, trouble="That is not the token.")
         return self._let_in(person, RedirectResponse(HOME, SEE_OTHER))
 
-    def leave(self, _request: Request) -> Response:
+    async def leave(self, _request: Request) -> Response:
         """Off to where the company's accounts are."""
         if self._pages.foreign is None:
             return PlainTextResponse("Not found.\n", NOT_FOUND)
         try:
-            address, kept = self._pages.foreign.leave()
+            async with self._foreign:
+                address, kept = await run_in_threadpool(self._pages.foreign.leave)
         except UserError as error:
             return PlainTextResponse(f"{error}\n", status_code=502)
         response = RedirectResponse(address, SEE_OTHER)
         self._doorman.keep(response, OIDC_COOKIE, kept, seconds=AWAY_SECONDS)
         return response
 
-    def come_back(self, request: Request) -> Response:
+    async def come_back(self, request: Request) -> Response:
         """Back from there. Answered by a page, not a redirect: a browser that comes from another site would leave the
         new session's strict cookie at home."""
         if self._pages.foreign is None:
             return PlainTextResponse("Not found.\n", NOT_FOUND)
         try:
-            name = self._pages.foreign.come_back(request.query_params, self._doorman.kept(request, OIDC_COOKIE))
+            brought = self._doorman.kept(request, OIDC_COOKIE)
+            async with self._foreign:
+                name = await run_in_threadpool(self._pages.foreign.come_back, request.query_params, brought)
         except UserError as error:
             log.warning(SIGNIN_REFUSED, via="oidc", why=str(error))
             response = self._page(request, "signin.html", UNAUTHORIZED, trouble=f"You were not signed in: {error}.")

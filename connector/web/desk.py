@@ -14,6 +14,9 @@ from connector.errors import Problem, UserError
 LONGEST_REASON = 500
 """Characters of a reason that somebody types: a sentence or three, kept in the audit trail for good."""
 
+MOST_ROW = 2**63 - 1
+"""The greatest number of a row that a database has; a greater one makes it fail."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stop:
@@ -67,7 +70,7 @@ Form = Mapping[str, str]
 
 def _number(form: Form) -> int:
     text = form.get("what", "")
-    if not text.isascii() or not text.isdecimal() or len(text) > len(str(2**63)):
+    if not text.isascii() or not text.isdecimal() or len(text) > len(str(MOST_ROW)) or int(text) > MOST_ROW:
         raise UserError([Problem("", "", "no such row")])
     return int(text)
 

@@ -7,6 +7,7 @@ that the issuer says it verified, and only if config lists it or its domain.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -38,9 +39,9 @@ SCOPE = "openid email"
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Signatures by a key that only the issuer has. Never HS256: its key would be our own secret. Never none."""
 
-AWAY_SECONDS = 600.0
-MOST_AWAY = 1000
-"""Sign-ins under way; the oldest is forgotten first."""
+AWAY_SECONDS = 600
+MOST_USED = 1000
+"""Sign-ins that came back and may not come back again, the newest; each code is good once at the issuer besides."""
 
 KEPT_SECONDS = 3600.0
 """For which the issuer's addresses and keys are kept. A key that is not among them makes us ask sooner."""
@@ -51,16 +52,16 @@ LEEWAY = 60
 """Seconds by which the issuer's clock may differ."""
 
 SECRET_BYTES = 32
+LONGEST_NUMBER = 20
 
 
 @dataclass(frozen=True, slots=True)
 class _Away:
-    """A browser that left: what it must bring back, and what belongs to its code."""
+    """What belongs to the code of a browser that left. Made from the state and a key of this process, so nothing is
+    kept of those who leave, and nobody can make us forget others by leaving a thousand times."""
 
-    browser: bytes
     verifier: str
     nonce: str
-    until: float
 
 
 class Oidc:
@@ -73,21 +74,23 @@ class Oidc:
         self._back = public_url + BACK
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._away: OrderedDict[str, _Away] = OrderedDict()
+        self._key = secrets.token_bytes(SECRET_BYTES)
+        self._used: OrderedDict[str, None] = OrderedDict()
         self._fetched: dict[str, tuple[dict[str, Any], float]] = {}
 
     def leave(self) -> tuple[str, str]:
         """The address to send a browser to, and the secret it keeps meanwhile. Raises `UserError`."""
         metadata = self._metadata()
-        browser, state, verifier, nonce = (secrets.token_urlsafe(SECRET_BYTES) for _ in range(4))
-        away = _Away(_digest(browser), verifier, nonce, self._monotonic() + AWAY_SECONDS)
-        with self._lock:
-            self._away[state] = away
-            if len(self._away) > MOST_AWAY:
-                self._away.popitem(last=False)
+        browser = secrets.token_urlsafe(SECRET_BYTES)
+        begun = f"{int(self._monotonic()) + AWAY_SECONDS}.{secrets.token_urlsafe(SECRET_BYTES)}"
+        state = f"{begun}.{self._made('state', begun, browser)}"
+        away = self._away(state)
         with self._session() as session:
             address, _ = session.create_authorization_url(
-                _endpoint(metadata, "authorization_endpoint"), state=state, code_verifier=verifier, nonce=nonce
+                _endpoint(metadata, "authorization_endpoint"),
+                state=state,
+                code_verifier=away.verifier,
+                nonce=away.nonce,
             )
         return str(address), browser
 
@@ -110,13 +113,27 @@ class Oidc:
 
     def _claim(self, state: str, brought: str) -> _Away:
         """What belongs to a state; good once, in time, and for the browser that left with it."""
+        begun, _, proof = state.rpartition(".")
+        until = begun.partition(".")[0]
+        if not (state.isascii() and until.isdecimal() and len(until) < LONGEST_NUMBER):
+            raise _refused("this sign-in was never begun; begin again")
+        if not hmac.compare_digest(proof, self._made("state", begun, brought)):
+            raise _refused("this sign-in was begun in another browser, or before a restart; begin again")
         with self._lock:
-            away = self._away.pop(state, None)
-        if away is None or self._monotonic() > away.until:
-            raise _refused("this sign-in is over or was never begun; begin again")
-        if not hmac.compare_digest(away.browser, _digest(brought)):
-            raise _refused("this sign-in was begun in another browser; begin again")
-        return away
+            if state in self._used or self._monotonic() > int(until):
+                raise _refused("this sign-in is over; begin again")
+            self._used[state] = None
+            if len(self._used) > MOST_USED:
+                self._used.popitem(last=False)
+        return self._away(state)
+
+    def _away(self, state: str) -> _Away:
+        return _Away(verifier=self._made("verifier", state), nonce=self._made("nonce", state))
+
+    def _made(self, *words: str) -> str:
+        """A text that only this process can make, as good as a random one to everybody else."""
+        mac = hmac.new(self._key, "\n".join(words).encode("utf-8", "surrogatepass"), hashlib.sha256)
+        return base64.urlsafe_b64encode(mac.digest()).decode().rstrip("=")
 
     def _session(self) -> OAuth2Session:
         secret = self._settings.client_secret
@@ -170,7 +187,9 @@ class Oidc:
 
     def _known(self, claims: Mapping[str, Any]) -> str:
         email = str(claims.get("email") or "").lower()
-        if claims.get("email_verified") is not True or not NAME.match(email) or "@" not in email:
+        # ASCII alone: lower() makes an ordinary k of the Kelvin sign, and another's domain one of ours.
+        plain = str(claims.get("email") or "").isascii() and NAME.match(email)
+        if claims.get("email_verified") is not True or not plain or "@" not in email:
             raise _refused("the sign-in service names no address of yours that it verified")
         if not {email, "@" + email.rpartition("@")[2]} & set(self._settings.people):
             raise _refused("you are not among the people of [web.oidc]")
@@ -211,10 +230,6 @@ def _endpoint(metadata: Mapping[str, Any], name: str) -> str:
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         raise _refused(f"the sign-in service has no safe {name}")
     return parts.geturl()
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def _refused(words: str) -> UserError:

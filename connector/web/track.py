@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -81,7 +82,7 @@ class TrackDoor:
 
 def _calls(body: bytes) -> list[dict[str, Any]]:
     try:
-        told = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        told = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise Refused(Refusal.UNREADABLE, "not JSON") from error
     shared = {}
@@ -98,6 +99,13 @@ def _calls(body: bytes) -> list[dict[str, Any]]:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):  # 1e999, which would be written out again as what is no JSON
+        raise ValueError(f"{text[:20]} is too large")
+    return number
 
 
 def _event(call: Mapping[str, Any], *, now: datetime) -> ProductEvent:

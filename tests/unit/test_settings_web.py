@@ -82,6 +82,8 @@ def test_sources_have_names_and_secrets(tmp_path: Path) -> None:
         ((FAR, 'trusted_proxies = ["10.0.0.0/8"]\n'), "lets other machines see the page"),
         ((FAR, 'proxy_user_header = "X-User"\n'), "anybody could send this header"),
         ((FAR, BY_PROXY.replace("0.0/8", "0.1/8")), "is no network"),
+        ((FAR, BY_PROXY.replace("10.0.0.0/8", "0.0.0.0/0")), "is everybody"),
+        ((FAR, BY_PROXY.replace("10.0.0.0/8", "::/0")), "is everybody"),
         ((FAR, BY_PROXY.replace("X-Forwarded-Email", "X: y")), "is no name of a header"),
         ((FAR, BY_TOKEN.replace("page_token", "lost")), "cannot be read: No such file"),
         ((FAR, 'token = "abc"\n'), "a secret must not stand in a file"),

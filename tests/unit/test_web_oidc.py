@@ -23,7 +23,7 @@ from pydantic import SecretStr
 from connector.errors import UserError
 from connector.settings import OidcSettings, WebSettings
 from connector.web.app import Pages, create_app
-from connector.web.oidc import AWAY_SECONDS, BACK, Oidc
+from connector.web.oidc import AWAY_SECONDS, BACK, MOST_USED, Oidc
 from connector.web.server import serve_in_thread
 from connector.web.status import Status
 
@@ -94,6 +94,7 @@ def test_every_sign_in_has_secrets_of_its_own(provider: Provider) -> None:
         (("@seller.example",), {"email_verified": "false"}),
         (("@seller.example",), {"email_verified": None}),
         (("@seller.example",), {"email": None}),
+        (("@kseller.example",), {"email": "ana@\u212aseller.example"}),
         (("@seller.example",), {"email": ["ana@seller.example"]}),
     ],
     ids=str,
@@ -175,10 +176,9 @@ def test_a_sign_in_is_good_once_in_time_and_in_its_own_browser(provider: Provide
     query, kept = away_and_back(oidc)
     with pytest.raises(UserError, match="another browser"):
         oidc.come_back(query, "what another browser kept")
-    with pytest.raises(UserError, match="begin again"):
-        oidc.come_back(query, kept)
-    query, kept = away_and_back(oidc)
-    assert oidc.come_back(query, kept)
+    with pytest.raises(UserError, match="another browser"):
+        oidc.come_back(query | {"state": "9" + query["state"]}, kept)
+    assert oidc.come_back(query, kept), "whoever tried before with a stolen address keeps nobody out"
     with pytest.raises(UserError, match="begin again"):
         oidc.come_back(query, kept)
     query, kept = away_and_back(oidc)
@@ -187,6 +187,16 @@ def test_a_sign_in_is_good_once_in_time_and_in_its_own_browser(provider: Provide
         oidc.come_back(query, kept)
     with pytest.raises(UserError, match="never begun"):
         oidc.come_back({"code": "x"}, "")
+    with pytest.raises(UserError, match="never begun"):
+        oidc.come_back({"code": "x", "state": "9" * 5000 + ".x.\udcff"}, "")
+
+
+def test_thousands_who_only_leave_keep_nobody_out(provider: Provider) -> None:
+    oidc = an_oidc(provider)
+    query, kept = away_and_back(oidc)
+    for _ in range(MOST_USED + 1):
+        oidc.leave()
+    assert oidc.come_back(query, kept)
 
 
 @pytest.mark.parametrize("change", [{"error": "access_denied"}, {"code": ""}, {"iss": "https://evil.example"}])

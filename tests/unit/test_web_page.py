@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -470,3 +471,34 @@ def test_the_ways_there_are_are_offered(oidc_web: WebSettings, visitor: Visitor)
     there = Visitor(oidc_web, base="https://handoff.seller.example").get("/signin").text
     assert "company account" in there
     assert "Token" not in there
+
+
+def test_a_crowd_at_the_open_paths_keeps_neither_the_probe_nor_the_page_from_answering() -> None:
+    """Whoever asks for the figures without a name takes two threads of forty, however slow the store is."""
+    let_go, waiting = threading.Event(), threading.Semaphore(0)
+    crowd = 60
+
+    def slow() -> Status:
+        waiting.release()
+        assert let_go.wait(30)
+        return a_status()
+
+    site = create_app(Pages(slow, CollectorRegistry(), a_web()))
+
+    async def visit() -> tuple[int, int, list[int]]:
+        transport = httpx.ASGITransport(site, client=("127.0.0.1", 999))
+        async with httpx.AsyncClient(transport=transport, base_url=BASE, trust_env=False, timeout=30) as client:
+            asked = [asyncio.create_task(client.get(path)) for path in ("/metrics", "/readyz") * (crowd // 2)]
+            await asyncio.to_thread(waiting.acquire)
+            probe, page = await client.get("/healthz"), await client.get("/signin")
+            let_go.set()
+            return probe.status_code, page.status_code, [(await each).status_code for each in asked]
+
+    assert asyncio.run(visit()) == (200, 200, [200] * crowd)
+
+
+def test_a_number_no_database_has_is_no_row(ana: Visitor) -> None:
+    for what in ("9999999999999999999", "9223372036854775808", "-1", "1e3", "\u0661", ""):
+        assert ana.post("/act/retry", {"form": ana.secret("/"), "what": what}).status_code == 303
+        assert "no such row" in ana.get("/").text
+    assert ana.desk.done == []
