@@ -245,7 +245,9 @@ def _folded(text: str | None) -> str | None:
 
 def _pg_engine(url: URL, *, readonly: bool) -> Engine:
     patience = {name: value for name, value in PG_PATIENCE.items() if name not in url.query}
-    engine = create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=patience)
+    engine = create_engine(
+        url, hide_parameters=True, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=patience
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: psycopg.Connection, _record: object) -> None:
@@ -255,11 +257,16 @@ def _pg_engine(url: URL, *, readonly: bool) -> Engine:
     return engine.execution_options(postgresql_readonly=True) if readonly else engine
 
 
+# ``hide_parameters``: an exception that reaches the log must not repeat the values of a statement, which are people's.
 def _sqlite_engine(url: URL, *, in_memory: bool, readonly: bool, journal: str | None) -> Engine:
     if in_memory:
-        engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+        engine = create_engine(
+            url, hide_parameters=True, poolclass=StaticPool, connect_args={"check_same_thread": False}
+        )
     else:
-        engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS})
+        engine = create_engine(
+            url, hide_parameters=True, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS}
+        )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:

@@ -195,7 +195,7 @@ def _parse(url: str) -> URL:
         url = "postgresql://" + url.removeprefix("postgres://")
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # the second for a port that is no number
         raise _problem("not a database URL; write sqlite:////path/to/file.db or postgresql://user@host/name") from error
     match parsed.get_backend_name():
         case "sqlite":
@@ -278,7 +278,8 @@ def migrate(url: str, *, clock: Clock, after: bool) -> upgrade.Upgraded:
 def _unusable(url: URL, error: Exception) -> UserError:
     if isinstance(error, ModuleNotFoundError):
         return _problem("PostgreSQL needs its driver: pip install 'handoff-connector[postgres]'")
-    shown = url.render_as_string(hide_password=True)
+    # Without what follows the question mark: a password may stand there as well, and would not be hidden.
+    shown = url.set(query={}).render_as_string(hide_password=True)
     cause = str(getattr(error, "orig", error)).strip().splitlines()
     return _problem(f"cannot open {shown}: {cause[0] if cause else type(error).__name__}")
 

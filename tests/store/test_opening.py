@@ -102,6 +102,8 @@ def test_tool_makes_a_database_and_keeps_no_lock(sqlite_url: str, clock: ManualC
         ("not a url", "not a database URL"),
         ("mysql://root@localhost/handoff", "mysql is not supported"),
         ("postgresql://nobody:geheim@127.0.0.1:1/handoff", "cannot open postgresql"),
+        ("postgresql://127.0.0.1:1/handoff?user=nobody&password=geheim", "cannot open postgresql"),
+        ("postgresql://nobody:ge:heim@127.0.0.1:54x2/handoff", "not a database URL"),
         ("sqlite:////proc/nowhere/handoff.db", "cannot make the folder"),
     ],
 )
