@@ -99,6 +99,7 @@ class HostileWorld(RuleBasedStateMachine):
         self.failed = False
         self.trouble = False
         self.made = 0
+        self.set_back = timedelta()
 
     # how it begins
 
@@ -334,6 +335,7 @@ class HostileWorld(RuleBasedStateMachine):
     def machine_clock(self, seconds: int) -> None:
         """The machine's clock is set."""
         self.office.clock.advance(timedelta(seconds=seconds))
+        self.set_back += timedelta(seconds=max(0, -seconds))
 
     @rule(seconds=st.sampled_from((-2, 30, 3600)))
     def vendor_clock(self, seconds: int) -> None:
@@ -431,6 +433,9 @@ class HostileWorld(RuleBasedStateMachine):
     def _judge(self) -> None:
         kind = type(self)
         self._heal()
+        # By a clock that was set back, what was looked at last was looked at in time to come: a sweep waits for that.
+        self.office.wait(self.set_back)
+        self.set_back = timedelta()
         passes = self.office.rest()
         kind.tally.judged += 1
         kind.tally.passes += passes

@@ -13,7 +13,7 @@ from sqlalchemy.sql.schema import Column, Table
 
 from connector.store.database import Part
 from connector.store.holds import HELD_UNTIL
-from connector.store.schema import gain, hold, inbox, job, outbox, system
+from connector.store.schema import gain, handoff, hold, inbox, job, outbox, system
 
 WAITING: tuple[tuple[Table, Column[datetime]], ...] = (
     (outbox, outbox.c.available_at),
@@ -21,6 +21,7 @@ WAITING: tuple[tuple[Table, Column[datetime]], ...] = (
     (inbox, inbox.c.due_at),
     (job, job.c.due_at),
     (system, system.c.paused_until),
+    (handoff, handoff.c.decided_at),
     (hold, hold.c.until),
     (hold, hold.c.decided_at),
     (gain, gain.c.at),
