@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
 
@@ -47,6 +47,9 @@ PATHS: Mapping[type, tuple[State, ...]] = {
     Park: (State.REFUSED, State.PARKED),
 }
 """The way a row goes from ``sending``, by result; everything else is `AppliedLike`."""
+
+FAILURES = (Retry, Reread, Unsure, Park)
+"""All results but `AppliedLike`. To ask for these is many times cheaper than to ask for a protocol, row by row."""
 
 READ_ANEW = tuple(code.value for code, advice in ADVICE.items() if advice is Advice.REREAD)
 """Fault codes after which a row is dropped and its deal read anew."""
@@ -218,7 +221,7 @@ class Settling(Part):
             if action["type"] != "patch":
                 continue
             ref = action["ref"]
-            told = ending.result if isinstance(ending.result, AppliedOtherwise) else None
+            told = _told_otherwise(ending.result)
             kept = dict(told.kept) if told else {}
             for name, value in action["values"].items():
                 if told and name in told.left:
@@ -262,7 +265,7 @@ def _ending(row: Row[Any], settlement: Settlement) -> _Ending | None:
 def _changes(ending: _Ending, now: datetime) -> dict[str, Any]:
     """The row's new columns; the same names for every result, so that one statement takes them all."""
     result = ending.result
-    fault = None if isinstance(result, AppliedLike) else result.fault
+    fault = result.fault if isinstance(result, FAILURES) else None
     on_its_way = ending.state in (State.PENDING, State.UNKNOWN)
     return {
         "row_id": ending.row.id,
@@ -271,8 +274,8 @@ def _changes(ending: _Ending, now: datetime) -> dict[str, Any]:
         "lease_owner": None,
         "lease_until": None,
         "job_id": None,
-        "record_id": _record_id(ending) if isinstance(result, AppliedLike) else ending.row.record_id,
-        "modified_at": result.modified_at if isinstance(result, AppliedLike) else None,
+        "record_id": ending.row.record_id if isinstance(result, FAILURES) else result.record_id,
+        "modified_at": None if isinstance(result, FAILURES) else result.modified_at,
         "fault_code": fault.code.value if fault else None,
         "vendor_code": fault.vendor_code if fault else None,
         "message": fault.message if fault else None,
@@ -281,14 +284,19 @@ def _changes(ending: _Ending, now: datetime) -> dict[str, Any]:
 
 
 def _record_id(ending: _Ending) -> str:
-    return ending.result.record_id if isinstance(ending.result, AppliedLike) else ""
+    return "" if isinstance(ending.result, FAILURES) else ending.result.record_id
+
+
+def _told_otherwise(result: Result) -> AppliedOtherwise | None:
+    """What the receiver told of having done it otherwise; asked as `FAILURES` are, for the same reason."""
+    return cast("AppliedOtherwise", result) if hasattr(result, "left") and hasattr(result, "kept") else None
 
 
 def _stamp_handoffs(connection: Connection, applied: Iterable[_Ending]) -> None:
     """Remember the time our write left on the deal, so that its echo in a feed is known."""
     stamps: dict[tuple[str, str], datetime] = {}
     for ending in applied:
-        at = ending.result.modified_at if isinstance(ending.result, AppliedLike) else None
+        at = None if isinstance(ending.result, FAILURES) else ending.result.modified_at
         if ending.row.kind == Kind.DEAL.value and at is not None:
             where = (ending.row.system, ending.row.deal_id)
             stamps[where] = max(at, stamps.get(where, at))
@@ -339,8 +347,8 @@ def _entry(ending: _Ending, before: Mapping[str, Any]) -> Entry | None:
         "operation": row.operation,
         "attempt": row.attempt,
     }
-    if isinstance(result, AppliedLike):
-        otherwise = result if isinstance(result, AppliedOtherwise) else None
+    if not isinstance(result, FAILURES):
+        otherwise = _told_otherwise(result)
         data["record_id"] = result.record_id
         data |= told_write(
             codec.loads(row.action),
