@@ -25,6 +25,7 @@ from connector.engine.settling import settle_rows, write_of
 from connector.errors import Advice, CrmError, Fault
 from connector.failpoints import Failpoint, passing
 from connector.handoff.model import Kind
+from connector.handoff.pausing import TELLING
 from connector.handoff.plan import Notify, Order
 from connector.store import Claimed, Lane, OutboxRow
 
@@ -49,9 +50,11 @@ def dispatch(shared: Shared, system: System, *, orders: frozenset[Order] = EVERY
 
     Of several processes only the ``leading`` one starts jobs; the others leave it the rows that are worth one.
 
-    While the daemon keeps to essentials, what old deals are filled with waits.
+    While the daemon keeps to essentials, what old deals are filled with waits; so do messages that a person paused.
     """
     orders = orders - {Order.BACKFILL} if system.sparing else orders
+    if any(each.rule == TELLING for each in shared.store.pauses(system.name)):
+        orders = orders - {Order.NOTIFY}
     in_batches: set[Order] = set()
     applied = 0
     while not shared.stopping.is_set() and _may_send(shared) and shared.store.paused(system.name) is None:

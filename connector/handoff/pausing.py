@@ -21,6 +21,10 @@ BUILT_UPON: Mapping[str, frozenset[str]] = {"playbook": frozenset({"metrics"}), 
 """Which rules speak of what another one has made."""
 
 
+TELLING = "notify"
+"""A moment comes once, so its messages are made all the same; they wait in the outbox until the rule goes on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Withheld:
     """What is left of a plan. ``plan`` is None where the whole deal waits; ``rules`` are those with something to do."""
@@ -36,7 +40,7 @@ def withhold(plan: Plan, paused: Collection[str]) -> Withheld:
         return Withheld(plan)
     if LEADING & set(wanting):
         return Withheld(None, wanting)
-    still = set(wanting).union(*(BUILT_UPON.get(rule, frozenset()) for rule in wanting))
+    still = set(wanting).union(*(BUILT_UPON.get(rule, frozenset()) for rule in wanting)) - {TELLING}
     findings = tuple(
         dataclasses.replace(
             each, verdict=Verdict.WAIT, reason=f"Paused by a person; waiting: {each.reason}", actions=()

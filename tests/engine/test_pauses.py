@@ -77,6 +77,18 @@ def test_after_a_paused_leading_rule_the_whole_deal_waits(desk: Desk, rule: str)
     assert desk.deal(deal_id)["status"] == "2 Welcome"
 
 
+def test_messages_that_were_paused_are_sent_when_they_go_on(desk: Desk) -> None:
+    desk.store.pause_by_hand(SYSTEM, rule="notify", by="ada")
+    deal_id = desk.a_deal()
+    desk.win(deal_id)
+    desk.settle()
+    assert desk.deal(deal_id)["status"] == "2 Welcome", "nothing else waits for them"
+    assert desk.told == []
+    assert desk.store.resume_by_hand(SYSTEM, rule="notify", by="ada")
+    desk.settle()
+    assert [each.step for each in desk.told] == ["notify-csm_assigned"]
+
+
 def test_a_resume_of_what_was_not_paused_says_so(desk: Desk) -> None:
     assert not desk.store.resume_by_hand(SYSTEM, by="ada")
 
