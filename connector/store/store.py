@@ -117,7 +117,9 @@ class Store(
         self._note_due = time.monotonic() + NOTE_SECONDS
         last = self.last_entry()
         if last > self._keepsake.trail():
-            self._keepsake.keep_trail(last)
+            # A full disk fails passes where the ledger needs room, not where this note does: an older one says less.
+            with suppress(OSError):
+                self._keepsake.keep_trail(last)
 
     def grown_old(self) -> bool:
         """Whether this is an earlier copy of the database that was at work here last; if so, what was last written to
@@ -125,7 +127,8 @@ class Store(
         if self._keepsake is None or self._keepsake.trail() <= self.last_entry():
             return False
         self.forget_written()
-        self._keepsake.keep_trail(self.last_entry())
+        with suppress(OSError):  # forgotten once more at the next start, then
+            self._keepsake.keep_trail(self.last_entry())
         return True
 
     @property

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from connector.clock import ManualClock
 from connector.handoff.model import SystemName
 from connector.store import open_store
+from connector.store.keepsake import Keepsake
 
 AT = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
 SF, HS = SystemName("sf"), SystemName("hs")
@@ -80,3 +85,18 @@ def test_an_old_copy_of_the_database_is_known_and_forgets_what_was_last_written(
         assert connection.execute("SELECT count(*) FROM written").fetchone() == (0,)
     assert not old.grown_old(), "once is enough"
     old.close()
+
+
+def test_a_note_that_finds_no_room_fails_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'handoff.db'}", clock=ManualClock(AT))
+    store.set_baseline(SF, AT)
+    store.pause(SF, until=AT, reason="an entry in the trail")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    store.note_age()
+    assert Keepsake(tmp_path / "handoff.db").trail() == 0
+    assert not store.grown_old()
+    store.close()
