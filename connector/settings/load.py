@@ -40,6 +40,8 @@ from connector.settings.systems import system
 from connector.settings.web import sources, web
 
 DATABASE = "handoff.db"
+STORE_VARIABLE = "HANDOFF_STORE_URL"
+"""As the examples, the manifests and our own advice call it."""
 
 
 class Read(NamedTuple):
@@ -122,10 +124,20 @@ def _store(desk: Desk, spec: DaemonSpec) -> SecretStr | None:
     if url is None and spec.store_url:
         url = SecretStr(spec.store_url)
     if url is None and not spec.store_url_env and (*at, "store_url") not in desk.hidden:
+        _refuse_forgotten(desk)
         url = SecretStr(f"sqlite:///{(desk.base / spec.state / DATABASE).absolute()}")
     if url and not is_store_url(url.get_secret_value()):
         desk.complain((*at, "store_url_env"), f"the variable's value {STORE_ADVICE}")
     return url
+
+
+def _refuse_forgotten(desk: Desk) -> None:
+    """Replicas whose config does not name the database they were given would each keep a ledger of their own, and
+    each hand over every deal."""
+    given = next((name for name in (STORE_VARIABLE, f"{STORE_VARIABLE}_FILE") if desk.env.get(name)), None)
+    if given:
+        message = f'is missing, and {given} is set; write store_url_env = "{STORE_VARIABLE}", or unset the variable'
+        desk.complain(("daemon", "store_url_env"), message, of_key=True)
 
 
 def _refuse_twins(desk: Desk, spec: ConfigSpec) -> None:

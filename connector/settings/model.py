@@ -10,6 +10,7 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
@@ -271,7 +272,7 @@ class Settings(Frozen):
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret value, for the log to blot out."""
-        return tuple(dict.fromkeys(_secrets(self)))
+        return tuple(dict.fromkeys(part for each in _secrets(self) for part in (each, *_within(each)) if part))
 
 
 def _secrets(model: BaseModel) -> Iterator[str]:
@@ -282,3 +283,17 @@ def _secrets(model: BaseModel) -> Iterator[str]:
                 yield one.get_secret_value()
             elif isinstance(one, BaseModel):
                 yield from _secrets(one)
+
+
+def _within(secret: str) -> Iterator[str]:
+    """What of a secret address is told without the rest: a database's password, and the path of a chat's webhook, which
+    is all that a failed connection names of it."""
+    try:
+        parts = urlsplit(secret)
+    except ValueError:
+        return
+    if parts.scheme and parts.password:
+        yield from (parts.password, unquote(parts.password))
+    if parts.scheme in ("http", "https"):
+        yield parts.path
+    yield from (value for name, value in parse_qsl(parts.query) if parts.scheme and name == "password")

@@ -38,6 +38,7 @@ SECRET_KEYS = frozenset(
 )
 SECRET_SHAPES = re.compile(
     r"-----BEGIN|^pat-|^xox[a-z]-|hooks\.slack\.com/|webhook\.office\.com/|^00D[A-Za-z0-9]{12,15}!|^\w[\w+]*://[^/@\s:]+:[^/@\s]+@"
+    r"|^\w[\w+]*://.*[?&]password="
 )
 """Key blocks, HubSpot and Slack tokens, chat webhooks, Salesforce sessions, database URLs with a password."""
 

@@ -103,9 +103,32 @@ def test_a_database_password_comes_by_variable(tmp_path: Path) -> None:
     settings = load_settings(_write(tmp_path, text), env={**ENV, "DB": "postgresql://u:hunter22@db/handoff"})
     assert settings.store_url.get_secret_value() == "postgresql://u:hunter22@db/handoff"
     assert "hunter22" not in repr(settings)
+    assert "hunter22" in settings.secrets(), "for the log, which may meet it without its address"
     told = _told(_write(tmp_path, text), {**ENV, "DB": "mysql://u:hunter22@db/x"})
     assert "store_url_env: the variable's value must begin with sqlite:/// or postgresql://" in told
     assert "hunter22" not in told
+
+
+def test_a_database_that_is_given_and_not_named_is_not_passed_over(tmp_path: Path) -> None:
+    """Three replicas with a ledger each would hand over every deal three times."""
+    text = HUBSPOT + 'access_token_env = "HS_ACCESS_TOKEN"\n'
+    for name in ("HANDOFF_STORE_URL", "HANDOFF_STORE_URL_FILE"):
+        told = _told(_write(tmp_path, text), {**ENV, name: "postgresql://u:hunter22@db/handoff"})
+        assert f'is missing, and {name} is set; write store_url_env = "HANDOFF_STORE_URL"' in told
+        assert "hunter22" not in told
+
+
+def test_a_password_behind_the_question_mark_is_one_too(tmp_path: Path) -> None:
+    text = '[daemon]\nstore_url = "postgresql://db/handoff?user=u&password=hunter22"\n'
+    told = _told(_write(tmp_path, text + HUBSPOT + 'access_token_env = "HS_ACCESS_TOKEN"\n'), ENV)
+    assert "a secret must not stand in a file" in told
+    assert "hunter22" not in told
+
+
+def test_the_log_knows_the_path_of_a_chats_webhook(tmp_path: Path) -> None:
+    text = HUBSPOT + 'access_token_env = "HS_ACCESS_TOKEN"\n[notify.chat]\nwebhook_url_env = "CHAT"\n'
+    found = load_settings(_write(tmp_path, text), env={**ENV, "CHAT": "https://chat.example/services/T0/B0/abcdef"})
+    assert "/services/T0/B0/abcdef" in found.secrets()
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
