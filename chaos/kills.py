@@ -124,6 +124,8 @@ def _selected(seed: int) -> dict[str, list[Spot]]:
     spots = chance.sample(SPOTS, len(SPOTS))
     for spot in sorted(spots, key=lambda each: -len(each.never)):
         feeds = [feed for feed in FEEDS if feed not in spot.never]
+        # A start on PostgreSQL waits for the lease of the process that died: only what can be nowhere else goes there.
+        feeds = [feed for feed in feeds if feed != SF_SERVER] or feeds
         fewest = min(len(chosen[feed]) for feed in feeds)
         chosen[chance.choice([feed for feed in feeds if len(chosen[feed]) == fewest])].append(spot)
     return chosen

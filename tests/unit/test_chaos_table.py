@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from chaos import results, sections
+from chaos import kills, results, sections
+from chaos.points import FEEDS, SPOTS
 from chaos.sections import Effort, play
 from chaos.table import Row, markdown, total
+from connector.failpoints import Failpoint
 
 KILL = Row("kills", "recorded", "salesforce, polled", tried=2, broken=2, recovery=(1.0, 3.0))
 
@@ -82,3 +85,17 @@ def test_rows_survive_being_kept() -> None:
     assert Row.of(KILL.data()) == KILL
     with pytest.raises(ValueError, match="chaos: begin"):
         results.inserted("a page without markers", made)
+
+
+def test_every_failpoint_is_killed_at_somewhere_and_says_why_it_cannot_be_elsewhere() -> None:
+    assert sorted(spot.point for spot in SPOTS) == sorted(Failpoint)
+    for spot in SPOTS:
+        assert set(spot.never) < set(FEEDS)
+        assert all(spot.never.values())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_short_run_comes_by_every_point_once_and_every_feed(seed: int, tmp_path: Path) -> None:
+    [chains] = kills._chains(replace(effort(tmp_path), seed=seed), tmp_path)
+    assert {chain.feed for chain in chains} == set(FEEDS)
+    assert sorted(strike.point for chain in chains for strike in chain.strikes) == sorted(Failpoint)
