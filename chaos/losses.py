@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import sqlite3
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -36,6 +37,9 @@ IN_THE_MIDDLE = ("before-call:2", "after-call:2")
 UNTOLD = ":notify-deal_held:"
 """A known limit: a hold whose message was not sent yet when the ledger was lost. The deal itself says that it is held
 and what is missing; whether its rep was told stands in the ledger alone, and reps are not told of old holds anew."""
+
+TURNS = re.compile("accounts: of pool")
+"""Whose turn it is stands in the ledger: from an old copy, a member of the pool may have one turn too many."""
 
 BEFORE, BETWEEN = 2, 1
 """Handfuls of acts before an old backup is taken, and between that and the loss."""
@@ -164,11 +168,17 @@ def _row(row: Callable[..., Row], told: Difference, loss: Loss, figures: Figures
     ordinary, rebuilt = figures.ordinary, figures.rebuilt
     needless = 0 if loss.broke_off or loss.aged else rebuilt.writes
     untold = [each for each in told.lost if loss.broke_off and UNTOLD in each]
-    told = replace(told, lost=tuple(each for each in told.lost if each not in untold))
+    turns = [each for each in told.other if loss.aged and TURNS.match(each)]
+    told = replace(
+        told,
+        lost=tuple(each for each in told.lost if each not in untold),
+        other=tuple(each for each in told.other if each not in turns),
+    )
     words = [
         f"{figures.deals} deals known; {rebuilt.calls} calls, {rebuilt.writes} of them writes",
         f"an ordinary start: {ordinary.seconds:.1f} s, {ordinary.calls} calls",
         f"{len(untold)} message to a rep about a hold, not sent yet, went with the ledger" if untold else "",
+        f"{len(turns)} pool went on from an old turn" if turns else "",
         f"{needless} writes though nothing was missing" if needless else "",
         told.words,
     ]
@@ -213,7 +223,7 @@ def _start(made: World) -> Started:
 
 def _passed(made: World, since: datetime) -> bool:
     told = made.ask(PASSED, default="")
-    return bool(told) and datetime.fromisoformat(told) > since - timedelta(seconds=1)
+    return bool(told) and datetime.fromisoformat(told) > since
 
 
 def _knows_all(made: World) -> bool:
