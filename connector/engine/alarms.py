@@ -1,13 +1,13 @@
 """Alarms: tell a person once that something wants them, keep saying so on the page, and take it back when it is over.
 
 Not here: what is worth an alarm (``masschange``, ``silence``, ``ageing``). An alarm is kept in the store, so that it is
-told once whatever restarts and however many replicas run; a message that could not be sent is tried at every pass.
+told once whatever restarts and however many replicas run; a message that could not be sent is tried every minute.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -19,6 +19,9 @@ from connector.store import ALARM, Alarm
 ALARM_RAISED = "alarm.raised"
 ALARM_CLEARED = "alarm.cleared"
 ALARM_DELAYED = "alarm.delayed"
+
+TELL_AGAIN = timedelta(minutes=1)
+"""After a message that could not be sent: a chat service that hangs holds up a pass a minute, not every one."""
 
 log = structlog.get_logger()
 
@@ -79,7 +82,11 @@ def _told(shared: Shared, system: System, alarm: Alarm) -> bool:
     """Whether people were told. Where nobody is named, the log and the page are all there is."""
     if shared.alert is None:
         return True
-    key = f"{system.name}:alarm:{alarm.name}:{shared.clock.now():%Y%m%dT%H%M}"
+    now = shared.clock.now()
+    if _is_too_soon(system.untold.get(alarm.name), now):
+        return False
+    # The same at each try: of two channels the one that has it is not told again because the other is away.
+    key = f"{system.name}:alarm:{alarm.name}:{alarm.told_at or alarm.since:%Y%m%dT%H%M%S}"
     notice = Notify(
         step=f"alarm-{alarm.name}",
         order=Order.NOTIFY,
@@ -94,6 +101,12 @@ def _told(shared: Shared, system: System, alarm: Alarm) -> bool:
     try:
         shared.alert(notice)
     except CrmError as error:
+        system.untold[alarm.name] = now
         log.warning(ALARM_DELAYED, system=system.name, alarm=alarm.name, vendor_code=error.fault.vendor_code)
         return False
     return True
+
+
+def _is_too_soon(tried_at: datetime | None, now: datetime) -> bool:
+    # A clock that was set back must not keep anybody from being told.
+    return tried_at is not None and timedelta() <= now - tried_at < TELL_AGAIN

@@ -102,11 +102,11 @@ class System:
     Until ``piecemeal_until`` nothing is sent by jobs, because the CRM would not have one; ``job_failures`` counts those
     in a row that could not be opened or loaded. ``sent`` counts the writes of the pass that runs.
     ``denied`` says what the machine denied the last pass, so that it broke off; ``crashed`` that a bug did that.
-    ``heard`` is when each feed last brought something.
+    ``heard`` is when each feed last brought something, ``untold`` when an alarm could last not be told.
     ``policy_digest`` tells the mapping files apart, empty where there are none.
     ``safety_poll`` is how many seconds lie between polls of a feed that a live line stands in for.
     ``tenure`` is the one of `Replica` in which this process last took the system over, ``opened`` whether it has read
-    again since what the ledger says is to be sent.
+    again since what the ledger says is to be sent. ``server`` is the store's as that was read.
     """
 
     name: SystemName
@@ -131,12 +131,14 @@ class System:
     crashed: bool = False
     people_read: datetime | None = None
     heard: dict[str, datetime] = field(default_factory=dict)
+    untold: dict[str, datetime] = field(default_factory=dict)
     people: Mapping[str, Person] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
     live: LiveState = field(default_factory=LiveState)
     lock: threading.Lock = field(default_factory=threading.Lock)
     tenure: int = 0
     opened: bool = False
+    server: str = ""
 
     @property
     def broke_off(self) -> str:

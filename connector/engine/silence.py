@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from connector.engine.alarms import Cry, clear_alarm, raise_alarm
@@ -32,6 +32,9 @@ TIMES_LONGER = 2.0
 SAVED_EVERY = timedelta(minutes=10)
 FEWEST_WINS = 5
 """With fewer wins nothing is said of there being no handoff."""
+
+SILENT = "silent-"
+"""With it begin the names of alarms about feeds and lines."""
 
 PEOPLE_ALARM = "no-people"
 ACCOUNTS_ALARM = "no-accounts"
@@ -69,21 +72,33 @@ class Rhythm:
 
 def watch_feeds(shared: Shared, system: System) -> None:
     """Learn from what was heard, and raise an alarm for what has grown silent."""
-    if not shared.limits.silent:
-        return
     note = LiveNote.parse(shared.store.cursor(system.name, LIVE_NOTE), now=shared.clock.now())
     if note is not None and note.last_event is not None and not all(note.lines.values()):
         system.heard[LINE] = note.last_event
     lines = (LINE,) if note is not None and not all(note.lines.values()) else ()
-    for name in (*system.crm.feeds(), *lines):
-        _watch(shared, system, name)
+    if shared.limits.silent:
+        for name in (*system.crm.feeds(), *lines):
+            _watch(shared, system, name)
+    _let_go(shared, system, listens=note is not None)
+
+
+def _let_go(shared: Shared, system: System, *, listens: bool) -> None:
+    """End alarms of what is watched no longer: the limit or the line was switched off, or the feed is gone."""
+    watched = {SILENT + name for name in (*system.crm.feeds(), *((LINE,) if listens else ()))}
+    for alarm in shared.store.alarms(system.name):
+        if alarm.name.startswith(SILENT) and (not shared.limits.silent or alarm.name not in watched):
+            clear_alarm(shared, system, alarm.name)
 
 
 def _watch(shared: Shared, system: System, name: str) -> None:
     known = Rhythm.parse(shared.store.cursor(system.name, RHYTHM + name))
+    if known is not None and known.last > shared.clock.now() + SAVED_EVERY:
+        # It was learned by a clock that was ahead: nothing would be silence until then.
+        known = replace(known, last=shared.clock.now())
+        shared.store.set_cursor(system.name, RHYTHM + name, known.dump())
     heard = system.heard.get(name)
     if heard is not None and (known is None or heard > known.last):
-        clear_alarm(shared, system, f"silent-{name}")
+        clear_alarm(shared, system, SILENT + name)
         if known is None or heard - known.last >= SAVED_EVERY:
             shared.store.set_cursor(system.name, RHYTHM + name, _learned(shared, system, known, heard).dump())
         return
@@ -98,7 +113,7 @@ def _watch(shared: Shared, system: System, name: str) -> None:
     raise_alarm(
         shared,
         system,
-        f"silent-{name}",
+        SILENT + name,
         Cry(
             subject=f"{what} has said nothing for {hours} working hours",
             text=f"{what.capitalize()} brought something on {len(known.days)} working days of late, and nothing for "

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from engine.harness import SYSTEM, Desk, a_desk
 from factories import WON_STAGE
 
+from connector.engine.notifier import send_through
 from connector.engine.parts import Limits
 from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.model import DealType
@@ -63,6 +64,16 @@ def test_a_feed_that_falls_silent_is_told_once_and_taken_back_when_it_speaks(des
     assert [cry.step for cry in cries] == ["alarm-silent-deal"]
     assert "handoff check" in cries[0].text
     a_day(desk, busy=True)
+    assert alarms(desk) == []
+
+
+def test_an_alarm_of_silence_ends_when_nobody_wants_to_know_any_more(desk: Desk) -> None:
+    a_week(desk)
+    for _ in range(3):
+        a_day(desk, busy=False)
+    assert alarms(desk) == ["silent-deal"]
+    desk.shared = dataclasses.replace(desk.shared, limits=dataclasses.replace(desk.shared.limits, silent=timedelta()))
+    desk.run()
     assert alarms(desk) == []
 
 
@@ -169,3 +180,24 @@ def test_an_alarm_nobody_could_be_told_of_is_told_later(
     desk.shared = dataclasses.replace(desk.shared, alert=cries.append)
     desk.run(minutes=11)
     assert len(cries) == 1
+
+
+def test_of_two_channels_the_one_that_answers_is_told_once_however_long_the_other_is_away(
+    desk: Desk, cries: list[Notify], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Notify] = []
+
+    def away(notice: Notify) -> None:
+        tried.append(notice)
+        raise CrmError(Fault(FaultCode.UNAVAILABLE, "smtp", "the mail server is away"))
+
+    desk.shared = dataclasses.replace(desk.shared, alert=send_through([cries.append, away]))
+    desk.a_deal()
+    desk.settle()
+    monkeypatch.setattr(desk.crm, "people", tuple)
+    desk.restart()
+    desk.win(desk.a_deal())
+    for _ in range(40):
+        desk.run(seconds=15)
+    assert len(cries) == 1
+    assert 9 <= len(tried) <= 11, "once a minute, not at every pass"
