@@ -6,11 +6,15 @@ process, however it ends; the file beside the database stays and means nothing b
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
 
 from connector.errors import Problem, UserError
+
+PRIVATE = 0o600
+"""Who may only read a file may lock it all the same (flock(2)): any other user could keep the daemon from starting."""
 
 
 class FileLock:
@@ -22,7 +26,9 @@ class FileLock:
 
     def acquire(self) -> bool:
         """Take the lock; False when another process has it. Raises OSError when the folder cannot be written."""
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+        with contextlib.suppress(OSError):  # one of an earlier release; where it is another's, it is not ours to mend
+            os.fchmod(fd, PRIVATE)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 from plans import NOW, REFUSED, SYSTEM, a_deal_patch, a_plan
+from sqlalchemy import insert
 from sqlalchemy.exc import DBAPIError
 
 from connector.clock import ManualClock, SystemClock
 from connector.errors import UserError
 from connector.store import Decided, Look, Mode, Park, Settlement, State, Store, open_store
 from connector.store.database import journal_mode
+from connector.store.schema import roster
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,6 +36,24 @@ def test_second_daemon_on_sqlite_is_refused(sqlite_url: str, clock: ManualClock)
         open_store(sqlite_url, clock=clock)
     first.close()
     open_store(sqlite_url, clock=clock).close()
+
+
+def test_no_other_user_can_take_the_lock_away(sqlite_url: str, clock: ManualClock, tmp_path: Path) -> None:
+    lock = tmp_path / "handoff.db.lock"
+    lock.touch(mode=0o644)  # as an earlier release left it
+    open_store(sqlite_url, clock=clock).close()
+    assert lock.stat().st_mode & 0o077 == 0
+    lock.unlink()
+    open_store(sqlite_url, clock=clock).close()
+    assert lock.stat().st_mode & 0o077 == 0
+
+
+def test_an_error_repeats_no_value_of_a_statement(store: Store) -> None:
+    with pytest.raises(DBAPIError) as caught, store._db.write() as connection:
+        connection.execute(insert(roster), {"system": SYSTEM, "person_id": "ana@buyer.example", "accounts": None})
+    assert "roster" in str(caught.value)
+    if store._db.is_sqlite:  # PostgreSQL's own words name the row that it refused
+        assert "ana@buyer.example" not in str(caught.value)
 
 
 @pytest.mark.postgres
