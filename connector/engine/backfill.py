@@ -14,7 +14,7 @@ import structlog
 
 from connector.crm.batch import chunks
 from connector.engine.brakes import standing_still
-from connector.engine.dispatcher import dispatch
+from connector.engine.dispatcher import dispatch, same_server
 from connector.engine.jobs import next_ask
 from connector.engine.onepass import PASS_LEASE, connect, hold
 from connector.engine.parts import Shared, System
@@ -127,7 +127,7 @@ def send(shared: Shared, system: System) -> Iterator[int]:
             if not hold(shared, system) or still:
                 yield shared.store.open_backfill(system.name)
                 return
-            if not system.connected:
+            if not system.connected or not same_server(shared, system):
                 connect(shared, system)
             rescue(shared, system)
             try:

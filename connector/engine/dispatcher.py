@@ -57,7 +57,7 @@ def dispatch(shared: Shared, system: System, *, orders: frozenset[Order] = EVERY
         orders = orders - {Order.NOTIFY}
     in_batches: set[Order] = set()
     applied = 0
-    while not shared.stopping.is_set() and _may_send(shared) and shared.store.paused(system.name) is None:
+    while not shared.stopping.is_set() and _may_send(shared, system) and shared.store.paused(system.name) is None:
         left = _left(shared, system)
         if left == 0:
             # A backfill was asked for and has a limit of its own.
@@ -82,7 +82,8 @@ def dispatch(shared: Shared, system: System, *, orders: frozenset[Order] = EVERY
             lease_seconds=shared.timing.call_lease,
             orders=orders,
         )
-        if claimed is None:
+        if claimed is None or not same_server(shared, system):
+            # What was claimed then is looked up first, as whatever was left lying.
             break
         began = time.monotonic()
         applied += _send(shared, system, claimed)
@@ -91,9 +92,16 @@ def dispatch(shared: Shared, system: System, *, orders: frozenset[Order] = EVERY
     return applied
 
 
-def _may_send(shared: Shared) -> bool:
-    """Whether all others still believe that this process lives; if not, what it claims would be taken from it."""
-    return shared.replica is None or shared.replica.trusted()
+def _may_send(shared: Shared, system: System) -> bool:
+    """Whether all others still believe that this process lives; if not, what it claims would be taken from it. And
+    whether the store is still the one that was read."""
+    return (shared.replica is None or shared.replica.trusted()) and same_server(shared, system)
+
+
+def same_server(shared: Shared, system: System) -> bool:
+    """Whether the store's server is the one it was when this system was connected to. One that took its place may lack
+    the last commits: what it says is still to be sent may have been."""
+    return system.server in ("", shared.store.server)
 
 
 def _left(shared: Shared, system: System) -> int | None:

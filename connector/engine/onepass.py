@@ -19,7 +19,7 @@ import structlog
 from connector.engine.allowance import poll_due, poll_failed, take_stock
 from connector.engine.brakes import halt, rest, resting, standing_still
 from connector.engine.detector import PollFailed, detect
-from connector.engine.dispatcher import dispatch
+from connector.engine.dispatcher import dispatch, same_server
 from connector.engine.identity import pin
 from connector.engine.parts import Shared, System
 from connector.engine.policywatch import note_policy
@@ -177,7 +177,7 @@ def _holder(shared: Shared) -> str:
 def _steps(shared: Shared, system: System, occasion: Occasion) -> PassResult:
     lead = shared.replica.lead(system.name) if shared.replica is not None else None
     with under(lead):
-        if not system.connected:
+        if not system.connected or not same_server(shared, system):
             connect(shared, system)
         _take_over(shared, system)
         failed = [error for step in FINDING[occasion] if (error := _attempt(step, shared, system))]
@@ -208,8 +208,10 @@ def _help(shared: Shared, system: System, replica: Replica) -> PassResult:
     Not before that process has read again what an old copy of the ledger might ask for.
     """
     leader = replica.leader(system.name)
-    if not leader or shared.store.cursor(system.name, OPENED) != leader or not replica.trusted():
+    opened = shared.store.cursor(system.name, OPENED)
+    if not leader or opened != _opening(shared, leader) or not replica.trusted():
         return PassResult(idle=True)
+    system.server = shared.store.server
     try:
         if not system.connected:
             _attach(shared, system)
@@ -232,9 +234,9 @@ def _take_over(shared: Shared, system: System) -> None:
     """Begin to lead a system that another process may have led until now: what this one remembers of it is old."""
     if shared.replica is None or system.tenure == shared.replica.tenure(system.name):
         return
-    before = shared.store.cursor(system.name, OPENED) or ""
+    before, _, server = (shared.store.cursor(system.name, OPENED) or "").partition(" ")
     swept = shared.store.cursor(system.name, LAST_SWEEP)
-    goes_on = shared.store.was_alive(before, within=GOES_ON)
+    goes_on = server == shared.store.server and shared.store.was_alive(before, within=GOES_ON)
     system.tenure, system.opened = shared.replica.tenure(system.name), False
     system.last_poll = None
     system.last_sweep = datetime.fromisoformat(swept) if swept and goes_on else None
@@ -248,8 +250,13 @@ def _take_over(shared: Shared, system: System) -> None:
 def _open(shared: Shared, system: System, seen: int) -> None:
     """Let others help from here on: everything that is owed a look has had one."""
     if shared.replica is not None and not system.opened and seen < LOOK_BATCH:
-        shared.store.set_cursor(system.name, OPENED, shared.owner)
+        shared.store.set_cursor(system.name, OPENED, _opening(shared, shared.owner))
         system.opened = True
+
+
+def _opening(shared: Shared, leader: str) -> str:
+    """What the leader notes once it has read again what is owed, by the server it read it from."""
+    return f"{leader} {shared.store.server}".rstrip()
 
 
 def _attempt(step: Callable[[Shared, System], int], shared: Shared, system: System) -> CrmError | None:
@@ -346,6 +353,7 @@ def connect(shared: Shared, system: System) -> None:
     An empty ledger beside a CRM that carries our fields, or beside a note that acting had begun, is a rebuild, not a
     first run: acting began when the earliest of these says, or handoffs in flight would not be continued.
     """
+    server = shared.store.server
     _attach(shared, system)
     system.connected = system.opened = False
     if shared.replica is not None:
@@ -359,7 +367,7 @@ def connect(shared: Shared, system: System) -> None:
     # The ledger may be an old copy: what it says is still to be sent may long have been. Those deals are read first.
     look_again(shared, system, shared.store.waiting(system.name), reason="the daemon started with writes to send")
     _note_policy(shared, system)
-    system.connected = True
+    system.connected, system.server = True, server
     log.info(SYSTEM_CONNECTED, system=system.name, act=system.act)
 
 

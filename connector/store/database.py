@@ -125,11 +125,15 @@ class Database:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self.name = uuid.uuid4().hex[:12]
         self.url = url
+        self.server = ""
+        """Which run of which server the newest connection leads to; another one after a restart, and after a failover,
+        which may have lost the last commits. Empty on SQLite."""
         in_memory = self.is_sqlite and url.database in (None, "", ":memory:")
         if self.is_sqlite:
             self._engine = _sqlite_engine(url, in_memory=in_memory, readonly=readonly, journal=journal)
         else:
             self._engine = _pg_engine(url, readonly=readonly)
+            event.listen(self._engine, "connect", self._note_server)
         event.listen(self._engine, "before_cursor_execute", _storable, retval=True)
         self._writer = self._engine.execution_options(handoff_writes=True)
         self._reader = self._engine
@@ -140,6 +144,11 @@ class Database:
         self._read_gate: AbstractContextManager[Any] = lock if in_memory else nullcontext()
         own_time = self.is_sqlite or not isinstance(clock, SystemClock)
         self._clock: Clock = clock if own_time else DatabaseClock(self._engine)
+
+    def _note_server(self, connection: psycopg.Connection, _record: object) -> None:
+        found = connection.execute(b"SELECT extract(epoch FROM pg_postmaster_start_time())::text").fetchone()
+        connection.commit()
+        self.server = str(found[0]) if found else ""
 
     @property
     def clock(self) -> Clock:

@@ -132,6 +132,11 @@ class Store(
         return True
 
     @property
+    def server(self) -> str:
+        """Which run of which server keeps this; what it says may be older than what another one said."""
+        return self._db.server
+
+    @property
     def single_process(self) -> bool:
         """Whether no other daemon can be working on this database (SQLite)."""
         return self._db.is_sqlite

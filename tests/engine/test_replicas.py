@@ -113,6 +113,19 @@ def test_nobody_helps_before_the_leader_has_read_again_what_is_owed(desk: Desk, 
     assert two.run().applied > 0
 
 
+def test_after_a_failover_nothing_is_sent_before_it_was_read_again(
+    desk: Desk, pair: tuple[Process, Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server that took over may lack the last commits, and nobody need have met an error meanwhile."""
+    one, two = pair
+    monkeypatch.setattr(desk.store._db, "server", "first")
+    decided_but_not_sent(desk, one)
+    monkeypatch.setattr(desk.store._db, "server", "promoted")
+    assert two.run().applied == 0, "who leads has not read it again"
+    assert one.run().looked > 0
+    assert two.run().applied > 0
+
+
 def test_who_is_not_believed_sends_nothing(desk: Desk, pair: tuple[Process, Process]) -> None:
     one, two = pair
     deal = decided_but_not_sent(desk, one)
