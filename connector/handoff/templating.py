@@ -89,7 +89,7 @@ class _Budget:
             raise SecurityError(f"its loops take more than {MOST_STEPS:,} steps; show less in it")
 
 
-_COUNTED, _WEIGHED = "counted steps", "measured text"
+_COUNTED, _WEIGHED, _FLAT = "counted steps", "measured text", "shallow lists"
 _BUDGET = "handoff budget"
 """Where a rendering keeps its budget, and the limits' filters: no template can write a name with a blank."""
 
@@ -115,6 +115,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         self.filters = {name: FILTERS[name] for name in _FILTERS}
         self.filters |= {name: _sized(FILTERS[name]) for name in _SIZED_FILTERS}
         self.filters |= {"replace": _replaced, "join": _joined, _COUNTED: _counted, _WEIGHED: _weighed}
+        self.filters[_FLAT] = _shallow
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:  # noqa: ARG002, Jinja's signature
         """Whether a template may see an attribute."""
@@ -147,7 +148,8 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
 
 class _Limits(NodeTransformer):
-    """Puts the limits into a template's tree: loops count their steps, texts put together are measured."""
+    """Puts the limits into a template's tree: loops count their steps, texts put together are measured, lists may not
+    double by standing in each other again and again."""
 
     def visit_For(self, node: nodes.For) -> nodes.For:
         self.generic_visit(node)
@@ -157,6 +159,18 @@ class _Limits(NodeTransformer):
     def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:
         self.generic_visit(node)
         return _filtered(node, _WEIGHED)
+
+    def visit_List(self, node: nodes.List) -> nodes.Filter:
+        self.generic_visit(node)
+        return _filtered(node, _FLAT)
+
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Filter:
+        self.generic_visit(node)
+        return _filtered(node, _FLAT)
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Expr:
+        self.generic_visit(node)
+        return _filtered(node, _FLAT) if node.ctx == "load" else node
 
 
 @pass_context
@@ -170,6 +184,24 @@ def _counted(context: Context, walked: Iterable[Any]) -> Iterator[Any]:
 @pass_context
 def _weighed(_context: Context, text: str) -> str:
     return _measured(text, len(text))
+
+
+@pass_context
+def _shallow(_context: Context, made: Any) -> Any:
+    """A list, tuple or dictionary, if nothing in it holds more than plain things: forty times a list of itself and
+    itself has more parts than any memory, and whoever prints it walks through all of them."""
+    if any(isinstance(inner, _BOXES) for each in _inside(made) for inner in _inside(each)):
+        raise SecurityError("lists stand too deep in each other; two in each other are enough")
+    return made
+
+
+def _inside(box: Any) -> Iterable[Any]:
+    if isinstance(box, dict):
+        return box.values()
+    return box if isinstance(box, _BOXES) else ()
+
+
+_BOXES = (list, tuple, dict)
 
 
 def _replaced(text: object, old: str, new: str) -> str:

@@ -128,3 +128,15 @@ def test_one_rendering_takes_nothing_from_the_next() -> None:
 def test_what_may_not_be_said_is_named_with_its_line() -> None:
     found = list(refusals(ENVIRONMENT.parse("{{ deal }}\n{{ deal.upper() }}\n{% macro m() %}{% endmacro %}")))
     assert sorted((each.line, each.message.split(" is not")[0]) for each in found) == [(2, "a call"), (3, "a macro")]
+
+
+@pytest.mark.parametrize("doubled", ["[b, b]", "(b, b)", "{'a': b, 'b': b}", "[[b], b]", "b, b"])
+def test_no_list_doubles_until_it_fills_the_memory(doubled: str) -> None:
+    grown = "{% set b = ['x', 'y'] %}" + f"{{% set b = {doubled} %}}" * 60 + "{{ b|wordcount }}"
+    with pytest.raises(ValueError, match="too deep in each other"):
+        render(grown, {})
+
+
+def test_lists_of_lists_are_fine() -> None:
+    told = "{% for name, value in [('a', 1), ('b', 2)] %}{{ name }}{{ value }} {% endfor %}{{ 1 in (1, 2) }}"
+    assert render(told, {}) == "a1 b2 True"
