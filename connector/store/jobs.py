@@ -16,7 +16,7 @@ from sqlalchemy import Row, and_, delete, func, insert, select, update
 from connector.handoff.model import SystemName
 from connector.handoff.plan import Order
 from connector.store.database import Part, chunks
-from connector.store.outbox import RANKS, choose, read_row, take
+from connector.store.outbox import RANKS, busy_elsewhere, choose, read_row, take
 from connector.store.rows import Job, OutboxRow, Turn
 from connector.store.schema import handoff, job, outbox, replica
 from connector.store.states import OPEN, State
@@ -36,7 +36,8 @@ class JobBook(Part):
         now = self._db.now()
         lane = turn.lane
         with self._db.write() as connection:
-            ids = choose(connection, turn, now=now, size=size, chars=chars)
+            busy = busy_elsewhere(self._db, connection, lane, owner)
+            ids = choose(connection, turn, now=now, size=size, chars=chars, busy=busy)
             rows = take(connection, ids, now=now, lease_owner=owner, lease_until=None, job_id=job_id)
             if not rows:
                 return ()

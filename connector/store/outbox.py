@@ -17,7 +17,7 @@ from connector.handoff.model import SystemName
 from connector.handoff.plan import Order, Phase
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
-from connector.store.database import Part, chunks
+from connector.store.database import Database, Part, chunks
 from connector.store.inbox import want_looks
 from connector.store.ledger import NO_DEAL
 from connector.store.rows import Claimed, Lane, Look, OutboxRow, Turn
@@ -73,30 +73,13 @@ class Outbox(Part):
             now = self._db.now()
             until = now + timedelta(seconds=lease_seconds)
             with self._db.write() as connection:
-                busy = self._busy(connection, lane, owner)
+                busy = busy_elsewhere(self._db, connection, lane, owner)
                 ids = choose(connection, turn, now=now, size=size, busy=busy)
                 rows = take(connection, ids, now=now, lease_owner=owner, lease_until=until)
                 passing(Failpoint.CLAIM_OPEN)
             if rows:
                 return Claimed(lane=lane, rows=rows, lease_until=until)
         return None
-
-    def _busy(self, connection: Connection, lane: Lane, owner: str) -> Collection[str]:
-        """What other processes write to right now: two calls about one record must not overtake each other.
-
-        Claims of one system go one after the other, or two of them could pick rows about the same record unseen.
-        """
-        if self._db.is_sqlite:
-            return ()
-        connection.execute(select(func.pg_advisory_xact_lock(CLAIMING, func.hashtext(lane.system))))
-        theirs = select(outbox.c.target).where(
-            outbox.c.system == lane.system,
-            outbox.c.state == State.SENDING,
-            outbox.c.kind == lane.kind,
-            outbox.c.job_id.is_(None),
-            outbox.c.lease_owner != owner,
-        )
-        return set(connection.execute(theirs).scalars())
 
     def next_turn(self, system: SystemName, *, orders: Collection[Order] = tuple(Order)) -> Turn | None:
         """The lane and order of the row that may be sent first, of these orders; None when there is none."""
@@ -270,6 +253,24 @@ def _claimable(query: Select[Any], system: SystemName, now: datetime) -> Select[
 def _of(turn: Turn) -> ColumnElement[bool]:
     lane = turn.lane
     return and_(outbox.c.rank == RANKS[turn.order], outbox.c.kind == lane.kind, outbox.c.operation == lane.operation)
+
+
+def busy_elsewhere(database: Database, connection: Connection, lane: Lane, owner: str) -> Collection[str]:
+    """What other processes write to right now: two calls about one record must not overtake each other.
+
+    Claims of one system go one after the other, or two of them could pick rows about the same record unseen.
+    """
+    if database.is_sqlite:
+        return ()
+    connection.execute(select(func.pg_advisory_xact_lock(CLAIMING, func.hashtext(lane.system))))
+    theirs = select(outbox.c.target).where(
+        outbox.c.system == lane.system,
+        outbox.c.state == State.SENDING,
+        outbox.c.kind == lane.kind,
+        outbox.c.job_id.is_(None),
+        outbox.c.lease_owner != owner,
+    )
+    return set(connection.execute(theirs).scalars())
 
 
 def choose(

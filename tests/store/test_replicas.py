@@ -210,6 +210,9 @@ def test_two_never_write_to_one_record_at_once(shared: Store) -> None:
     assert first is not None
     assert len(first.rows) == 1
     assert shared.claim(SYSTEM, owner="two", batch=lambda _lane: 10, lease_seconds=900) is None
+    turn = shared.next_turn(SYSTEM)
+    assert turn is not None
+    assert shared.claim_job(turn, job_id="J1", owner="two", size=9, chars=9_999, due_at=NOW) == ()
     shared.settle([Settlement(row.id, row.attempt, Applied("A1")) for row in first.rows])
     assert shared.claim(SYSTEM, owner="two", batch=lambda _lane: 10, lease_seconds=900) is not None
 
