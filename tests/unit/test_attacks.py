@@ -15,7 +15,7 @@ from attacks import Attack, attacks
 from connector import logs
 from connector.cli.screen import PlainTable, Screen
 from connector.crm.hubspot.wire import to_html
-from connector.crm.salesforce.soql import select, select_in, where
+from connector.crm.salesforce.soql import query_path, select, select_in, where
 from connector.engine.notifier import Email, for_chat
 from connector.errors import CrmError
 from connector.handoff.plan import Notify, Order
@@ -75,6 +75,8 @@ def test_each_finds_its_own_record_and_no_other() -> None:
     for name, wanted in zip(named, ids, strict=True):
         found = judge.run(org, parse(select(["Id"], of="Account", where=where("Name", "=", name))), version="66.0")
         assert [found.show(row)["Id"] for row in found.rows] == [wanted], name
+    for each in CORPUS:
+        query_path(select(["Id"], of="Account", where=where("Name", "=", each.text))).encode("ascii")
     every = list(select_in(["Id"], of="Account", field="Name").of(named))
     assert sum(len(judge.run(org, parse(each), version="66.0").rows) for each in every) == len(ids)
 

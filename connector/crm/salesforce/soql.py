@@ -15,6 +15,7 @@ from typing import Literal, NewType
 from urllib.parse import quote_plus
 
 from connector.crm.batch import chunks_by_cost
+from connector.plain import storable
 
 URI_LIMIT = 16_384
 """Bytes of a whole request address; beyond it the answer is 414 (facts: Salesforce §1.1)."""
@@ -108,8 +109,8 @@ def encoded(text: str) -> str:
 
 
 def literal(text: str) -> str:
-    """A string in quotes."""
-    return f"'{text.translate(ESCAPES)}'"
+    """A string in quotes; what no CRM can hold and no address can carry finds nothing."""
+    return f"'{storable(text).translate(ESCAPES)}'"
 
 
 def moment(value: datetime) -> str:
