@@ -47,6 +47,8 @@ def keep_house(shared: Shared) -> bool:
         chained = 0
         while (count := store.chain_waiting()) and not shared.stopping.wait(PAUSE):
             chained += count
+            # Years of rows take longer than a lease.
+            store.lease(LEASE, owner=shared.owner, ttl=LEASE_SECONDS)
         if chained:
             log.info(TRAIL_CHAINED, rows=chained)
         went = _trim(shared)

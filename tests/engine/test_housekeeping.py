@@ -11,9 +11,9 @@ from engine.harness import SYSTEM, Desk, a_desk
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from connector.engine.housekeeping import HOUSE_KEPT, LEASE, TRAIL_ANCHORED, TRAIL_CHAINED, keep_house
+from connector.engine.housekeeping import HOUSE_KEPT, LEASE, LEASE_SECONDS, TRAIL_ANCHORED, TRAIL_CHAINED, keep_house
 from connector.handoff.plan import Phase
-from connector.store import Keep, State
+from connector.store import Keep, State, Store
 
 DAY = timedelta(days=1)
 
@@ -59,6 +59,20 @@ def test_what_came_without_a_place_is_chained(desk: Desk) -> None:
         keep_house(desk.shared)
     assert [each["rows"] for each in logs if each["event"] == TRAIL_CHAINED] == [1]
     assert (desk.store.verify_trail(SYSTEM).waiting, desk.store.verify_trail(SYSTEM).broken) == (0, None)
+
+
+def test_nobody_else_begins_while_years_of_rows_are_chained(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = [500, 500, 0]
+    taken: list[bool] = []
+
+    def chain_slowly(_store: Store) -> int:
+        desk.clock.advance(timedelta(seconds=LEASE_SECONDS * 0.7))
+        taken.append(desk.store.lease(LEASE, owner="another replica", ttl=60))
+        return batches.pop(0)
+
+    monkeypatch.setattr(Store, "chain_waiting", chain_slowly)
+    assert keep_house(desk.shared)
+    assert taken == [False, False, False]
 
 
 def test_what_is_old_goes_and_the_handoff_goes_on_as_before(desk: Desk) -> None:
