@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Select, Table, delete, func, insert, inspect, select, text
+from sqlalchemy import Connection, Select, Table, delete, func, insert, inspect, select, text, update
 from sqlalchemy.engine import URL
 
 from connector.clock import Clock
@@ -25,7 +25,8 @@ from connector.store import upgrade
 from connector.store.age import forget_written
 from connector.store.database import BUSY_SECONDS, PRIVATE, Database
 from connector.store.filelock import FileLock, second_process
-from connector.store.schema import lease, metadata
+from connector.store.schema import lease, metadata, outbox
+from connector.store.states import State
 
 Say = Callable[[str], None]
 
@@ -291,6 +292,9 @@ def _bring_up(draft: Path, *, clock: Clock, by: str) -> None:
         with database.write() as connection:
             upgrade.upgrade(connection, after=True)
             forget_written(connection, clock.now(), by=by)
+            # Whoever was sending these sends nothing any more: they are looked up at once, not when a lease runs out.
+            in_hand = (outbox.c.state == State.SENDING, outbox.c.job_id.is_(None))
+            connection.execute(update(outbox).where(*in_hand).values(lease_until=None))
     finally:
         database.close()
 

@@ -118,6 +118,20 @@ def test_what_was_there_is_kept_and_can_be_put_back(url: str, store: Store, tmp_
 
 
 @pytest.mark.postgres
+def test_what_was_in_hand_as_the_copy_was_taken_is_looked_up_at_once(
+    sqlite_url: str, sqlite_store: Store, postgres_url: str, tmp_path: Path, clock: ManualClock
+) -> None:
+    fill(sqlite_store, 1)
+    assert sqlite_store.claim(SYSTEM, owner="long gone", batch=lambda _lane: 9, lease_seconds=900) is not None
+    copy = copy_of(sqlite_url, tmp_path / "one.db")
+    restored(postgres_url, copy.path, tmp_path / "aside.db")
+    again = open_store(postgres_url, clock=clock)
+    assert again.rescue(SYSTEM, all_mine=False) == 1
+    assert len(again.unknown_rows(SYSTEM, limit=9)) == 1
+    again.close()
+
+
+@pytest.mark.postgres
 def test_what_others_keep_in_the_same_database_stays(postgres_url: str, clock: ManualClock, tmp_path: Path) -> None:
     """Functions for triggers are often called audit_something."""
     store = open_store(postgres_url, clock=clock)
