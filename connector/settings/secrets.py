@@ -42,6 +42,8 @@ SECRET_SHAPES = re.compile(
 )
 """Key blocks, HubSpot and Slack tokens, chat webhooks, Salesforce sessions, database URLs with a password."""
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
 PUBLIC = frozenset({("systems", "webhook_url")})
 """Keys that are a secret elsewhere: this one is our own public address, not a chat's."""
 
@@ -92,6 +94,9 @@ def _from_env(
         message = f"the environment variable {variable} is not set; set it, or {variable}_FILE to a file that holds it"
         problems.append(source.problem(at, message))
         return None
+    if broken := _why_broken(value.strip()):
+        problems.append(source.problem(at, f"the environment variable {variable} {broken}"))
+        return None
     return SecretStr(value.strip())
 
 
@@ -108,7 +113,18 @@ def _from_file(path: Path, *, at: KeyPath, source: Source, problems: list[Proble
     if not value:
         problems.append(source.problem(at, f"{path}{why} is empty; put the secret into it"))
         return None
+    if broken := _why_broken(value):
+        problems.append(source.problem(at, f"{path}{why} {broken}"))
+        return None
     return SecretStr(value)
+
+
+def _why_broken(value: str) -> str:
+    """Why this is no secret; empty for one. A token with a line break is refused by what would send it as a header, in
+    an error that repeats the token."""
+    if "-----BEGIN" in value or not CONTROL.search(value):
+        return ""
+    return "holds a line break or another control character; it must be the secret alone, on one line"
 
 
 def _leaves(node: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:

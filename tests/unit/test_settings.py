@@ -109,6 +109,18 @@ def test_a_database_password_comes_by_variable(tmp_path: Path) -> None:
     assert "hunter22" not in told
 
 
+def test_a_secret_of_two_lines_is_refused_without_being_repeated(tmp_path: Path) -> None:
+    text = HUBSPOT + 'access_token_env = "HS_ACCESS_TOKEN"\n'
+    told = _told(_write(tmp_path, text), {**ENV, "HS_ACCESS_TOKEN": "hunter22\nhunter33"})
+    assert "HS_ACCESS_TOKEN holds a line break" in told
+    assert "hunter" not in told
+    (tmp_path / "token").write_text("hunter22\r\nhunter33\n", encoding="utf-8")
+    (tmp_path / "token").chmod(0o600)
+    told = _told(_write(tmp_path, text.replace('_env = "HS_ACCESS_TOKEN"', '_file = "token"')), ENV)
+    assert "token holds a line break" in told
+    assert "hunter" not in told
+
+
 def test_a_database_that_is_given_and_not_named_is_not_passed_over(tmp_path: Path) -> None:
     """Three replicas with a ledger each would hand over every deal three times."""
     text = HUBSPOT + 'access_token_env = "HS_ACCESS_TOKEN"\n'
