@@ -209,8 +209,9 @@ def observe(
     ledger = _remembered(shared, system, facts)
     if pretend is not None:
         ledger = {deal_id: pretend(remembered) for deal_id, remembered in ledger.items()}
+    forebears = shared.store.facts(system.name, [each for read in facts.values() for each in read.merged])
     for deal_id, read in _oldest_win_first(facts, ledger):
-        yield Snapshot(
+        snapshot = Snapshot(
             key=HandoffKey(system.name, deal_id),
             observed_at=system.crm.server_time(),
             deal=read.deal,
@@ -229,6 +230,26 @@ def observe(
             passed=read.passed,
             merged=read.merged,
         )
+        yield _with_heritage(snapshot, forebears)
+
+
+def _with_heritage(snapshot: Snapshot, forebears: Mapping[str, LedgerFacts]) -> Snapshot:
+    """What was done for a merged deal whose handoff goes on here was done: what a person took away of it since is not
+    made again."""
+    before = next((forebears[each] for each in snapshot.merged if snapshot.lineage == _key(snapshot, each)), None)
+    if before is None:
+        return snapshot
+    own = snapshot.ledger
+    ledger = dataclasses.replace(
+        own,
+        effects={**before.effects, **own.effects},
+        done_signals={**before.done_signals, **own.done_signals},
+    )
+    return dataclasses.replace(snapshot, ledger=ledger)
+
+
+def _key(snapshot: Snapshot, deal_id: str) -> str:
+    return str(HandoffKey(snapshot.key.system, deal_id))
 
 
 def _fetch(

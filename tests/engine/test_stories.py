@@ -39,3 +39,22 @@ def test_an_account_given_to_somebody_who_left_is_left_to_them_by_every_deal() -
     desk.win(second)
     desk.settle()
     assert desk.crm.row(account).values["csm"] == LENA
+
+
+def test_what_a_person_took_away_of_a_merged_handoff_is_not_made_again() -> None:
+    """The note and a task went before anybody looked at the deal that took the handoff over."""
+    desk = a_desk()
+    desk.run()
+    handed, other = desk.a_deal(), desk.a_deal(name="The same deal again")
+    desk.run()
+    desk.win(handed)
+    desk.settle()
+    desk.win(other)
+    desk.crm.merge(other, handed)
+    (note,) = desk.notes(other)
+    gone, *kept = desk.tasks(other).values()
+    desk.crm.delete(note.id)
+    desk.crm.delete(gone.id)
+    desk.settle()
+    assert desk.notes(other) == []
+    assert {row.id for row in desk.tasks(other).values()} == {row.id for row in kept}
