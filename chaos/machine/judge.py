@@ -114,11 +114,13 @@ def _not_doubled(place: Place) -> Iterator[str]:
             yield f"DOUBLED {kind.value} {key} was made {len(found)} times: {[each.id for each in found]}"
     # By the deal in the key too: of two deals that were merged each had a handoff, and both are kept.
     said = Counter(
-        (each.kind, each.deal_id, *each.key.split(":")[-3:-1], each.text) for each in ours if not each.gone and each.key
+        (each.kind.value, each.deal_id, *each.key.split(":")[-3:-1], each.text)
+        for each in ours
+        if not each.gone and each.key
     )
-    for (kind, deal_id, _, generation, text), count in said.items():
+    for (what, deal_id, _, generation, text), count in said.items():
         if count > 1:
-            yield f"DOUBLED {kind.value} on {deal_id}, generation {generation}, {count} times: {text[:60]!r}"
+            yield f"DOUBLED {what} on {deal_id}, generation {generation}, {count} times: {text[:60]!r}"
 
 
 def _told_once(office: Office) -> Iterator[str]:
