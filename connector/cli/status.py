@@ -7,6 +7,7 @@ import json
 import sys
 
 import typer
+from rich import box
 from rich.text import Text
 
 from connector import bootstrap
@@ -35,26 +36,16 @@ def command(*, config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None
         raise typer.Exit(EXIT_FOUND)
 
 
+FIGURES = ("System", "Mode", "Last pass", "Lag", "Due", "To send", "In doubt", "Parked", "Held")
+
+
 def _print(status: Status) -> None:
     out = console()
-    table = PlainTable(
-        "System",
-        "State",
-        "Mode",
-        "Last pass",
-        "Lag",
-        "Looks due",
-        "Waiting",
-        "In doubt",
-        "Parked",
-        "Handed over",
-        "Held",
-    )
+    # Narrow enough for a terminal of 80 columns.
+    table = PlainTable(*FIGURES, box=box.SIMPLE_HEAD, padding=(0, 1))
     for each in status.systems:
-        state = "running" if each.ok else Text(each.trouble, style="red")
         table.add_row(
             each.name,
-            state,
             each.mode,
             each.last_pass_age,
             each.lag,
@@ -62,11 +53,11 @@ def _print(status: Status) -> None:
             str(each.waiting),
             str(each.unknown),
             str(each.parked),
-            str(each.handed_over),
             str(each.held),
         )
     out.print(table)
     for each in status.systems:
+        out.print(f"{each.name}: ", "running." if each.ok else Text(each.trouble, style="red"), sep="")
         seen = "; ".join(f"{one.deals} {one.what}" for one in each.coverage if one.deals)
         out.print(f"{each.name}: of the deals that were won, {seen or 'none was seen yet'}.")
         if each.sparing:
@@ -96,7 +87,7 @@ def _print(status: Status) -> None:
     )
     for decision in status.decisions:
         decisions.add_row(
-            f"{decision.at:%H:%M:%S}",
+            f"{decision.at:%m-%d %H:%M:%S}",
             decision.system,
             decision.deal_id,
             decision.phase,
