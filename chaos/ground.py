@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,8 +30,11 @@ from connector.sandbox.hubspot.feeds.webhooks import deliverer
 from connector.sandbox.hubspot.schema import APP_CLIENT_ID, APP_CLIENT_SECRET
 
 WATCHED = ("Opportunity", "Account", "Task", "Event")
-SELDOM = 3600
-"""Seconds between polls where changes are pushed: no poll helps."""
+SELDOM = "safety_poll_seconds = 3600"
+"""Where changes are pushed: what is listened to is not polled besides."""
+
+TICK = 5
+"""Seconds between passes there; they take up what was put off, such as a second look at one's own writes."""
 
 JOB_ROWS = 4
 """Rows from which they travel by a bulk job where jobs are what is tried."""
@@ -46,6 +48,7 @@ KILLED = -9
 PATIENCE = 60.0
 """Seconds for anything to come to its end; on a quiet machine it takes two or three."""
 
+LAST_WORD = "In the end nothing was promised."
 CHANGED_MIND = "We promised a review in week {number} as well."
 
 
@@ -188,7 +191,7 @@ def _polled(made: Site) -> None:
 def _events(made: Site) -> None:
     made.sandbox.pubsub.select(entities=WATCHED)
     address = f'pubsub_address = "{made.sandbox.pubsub_address}"'
-    made.configure(poll=SELDOM, first_run=_first('change_events = "on"', address))
+    made.configure(poll=TICK, first_run=_first('change_events = "on"', SELDOM, address))
 
 
 def _jobs(made: Site) -> None:
@@ -201,7 +204,7 @@ def _hooks(made: Site) -> None:
     made.secrets = SECRETS | {"HS_CLIENT_SECRET": APP_CLIENT_SECRET}
     address = f'webhook_url = "http://127.0.0.1:{port}/webhooks/hubspot/hs"'
     secret = 'client_secret_env = "HS_CLIENT_SECRET"'
-    made.configure(poll=SELDOM, hooks=port, first_run=_first(secret, address, 'change_events = "on"'))
+    made.configure(poll=TICK, hooks=port, first_run=_first(secret, address, SELDOM, 'change_events = "on"'))
     with _environment(made.environment()):
         part = bootstrap.webhook_component(made.folder / "config.toml", "hs").content
     # What found nobody is brought again soon: a vendor takes a minute, and nobody is to wait for it here.
@@ -220,7 +223,7 @@ def _door() -> int:
 def _journal(made: Site) -> None:
     made.secrets = SECRETS | {"HS_CLIENT_ID": APP_CLIENT_ID, "HS_CLIENT_SECRET": APP_CLIENT_SECRET}
     lines = ('client_id_env = "HS_CLIENT_ID"', 'client_secret_env = "HS_CLIENT_SECRET"', 'change_events = "on"')
-    made.configure(poll=SELDOM, first_run=_first(*lines))
+    made.configure(poll=TICK, first_run=_first(*lines, SELDOM))
 
 
 SETUPS: dict[str, Callable[[Site], None]] = {
@@ -329,13 +332,11 @@ def _change_mind(desk: Desk, book: Book, _chance: random.Random, *, deal: str) -
     desk.do.set_fields(deal, {"commitments": book.says[deal]}, by=desk.user(ELENA_AE))
 
 
-def touch(made: World) -> Callable[[], bool]:
-    """Have somebody edit every deal that was handed over; tells whether each was looked at and decided on since."""
-    since = datetime.now(UTC)
-    for deal in made.book.passing:
-        made.desk.do.set_fields(deal, {"next_step": "Kickoff"}, by=made.desk.user(ELENA_AE))
-    decided = f"select count(*) from handoff where decided_at >= '{since:%Y-%m-%d %H:%M:%S.%f}+00'"
-    return lambda: int(made.ask(decided, default=0)) >= len(made.book.passing)
+def change_everything(made: World) -> None:
+    """Somebody changes their mind about every deal that was handed over, so that each is looked at and written anew."""
+    for deal in [deal for deal in made.book.deals if deal in made.book.passing]:
+        made.book.says[deal] = LAST_WORD
+        made.desk.do.set_fields(deal, {"commitments": LAST_WORD}, by=made.desk.user(ELENA_AE))
 
 
 def wait(ready: Callable[[], bool], what: str, made: World) -> float:

@@ -187,10 +187,10 @@ def play(chain: Chain) -> Ended:
                 count = max(1, sum(strike.way is Way.FIRST for strike in left))
                 died += _struck(broken, whole, left[:count], seed=f"{chain.seed} {len(left)}")
                 del left[:count]
-            # After all the kills everything is looked at anew, and nothing may be done again.
-            looked = [(each, ground.touch(each)) for each in (broken, whole)]
-            for each, at_all in looked:
-                ground.wait(at_all, "another look at everything", each)
+            # After all the kills everything is looked at anew, and nothing may be done a second time.
+            for each in (broken, whole):
+                ground.change_everything(each)
+            for each in (broken, whole):
                 ground.wait(each.rested, "rest", each)
                 each.stop()
             return Ended(chain, tuple(died), judged(broken, compare(taken(broken), taken(whole))))
