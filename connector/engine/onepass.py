@@ -215,6 +215,7 @@ def _help(shared: Shared, system: System, replica: Replica) -> PassResult:
     try:
         if not system.connected:
             _attach(shared, system)
+            log.info(SYSTEM_CONNECTED, system=system.name, act=system.act, leader=leader)
         system.sparing = SPARING in (shared.store.cursor(system.name, CALLS) or "")
         rescue(shared, system)
         applied = dispatch(shared, system, leading=False)
