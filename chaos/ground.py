@@ -108,7 +108,7 @@ class World:
 
     def ready(self) -> None:
         """Wait until the daemon works, and hears what it is to hear."""
-        wait(lambda: bool(self.running.named("system.connected")), "the connection", self)
+        wait(lambda: any(self.running.named(event) for event in CONNECTED), "the connection", self)
         wanted = LINES.get(self.feed, 0)
         wait(lambda: len({each["line"] for each in self.running.named("live.opened")}) >= wanted, "the lines", self)
         if self.feed == points.HS_HOOKS:
@@ -159,6 +159,9 @@ OPEN = {
     "outbox": "select count(*) from outbox where state not in ('applied', 'superseded')",
     "letter": "select count(*) from letter",
 }
+
+CONNECTED = ("system.connected", "lead.inherited")
+"""Said once a system is worked on: by a process of its own, or by one that goes on where another of several died."""
 
 LINES = {points.SF_EVENTS: len(WATCHED), points.HS_JOURNAL: 1}
 """Lines that must be up, by feed, before changes are heard of; webhooks count as one when the first is read."""

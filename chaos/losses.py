@@ -87,7 +87,7 @@ class Started:
 
 
 def run(effort: Effort) -> Iterator[Row]:
-    """Every loss on both CRMs; a short run has each CRM lose it in two of the ways, which the seed chooses."""
+    """Every loss on both CRMs; in a short run both lose it in mid-handoff, and each in one more way by the seed."""
     folder = effort.place(SECTION)
     with ProcessPoolExecutor(effort.lanes, mp_context=get_context("spawn")) as lanes:
         for row in lanes.map(play, _trials(effort, folder)):
@@ -98,8 +98,10 @@ def run(effort: Effort) -> Iterator[Row]:
 def _trials(effort: Effort, folder: Path) -> list[Trial]:
     pairs = [(name, feed) for name in LOSSES for feed in FEEDS]
     if effort.short:
-        names = random.Random(effort.seed).sample(list(LOSSES), len(LOSSES))
-        pairs = [(name, FEEDS[number % 2]) for number, name in enumerate(names)]
+        chance = random.Random(effort.seed)
+        worst = next(name for name, loss in LOSSES.items() if loss.broke_off)
+        others = chance.sample([name for name in LOSSES if name != worst], 2)
+        pairs = [(name, feed) for names in ((worst, worst), others) for name, feed in zip(names, FEEDS, strict=True)]
     return [Trial(name, feed, effort.seed, folder / str(number)) for number, (name, feed) in enumerate(pairs)]
 
 
