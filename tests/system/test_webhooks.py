@@ -91,7 +91,10 @@ def test_a_win_is_handed_off_within_seconds_and_without_one_search(ground: Site)
             until(lambda deal_id=deal_id: hs.handed_off(deal_id), "the handoff")  # type: ignore[misc]
             took.append(time.monotonic() - began)
             searched.append(searches(ground, since))
-        assert searched[-2:] == [[], []], "only what was missed before it listened is searched for, once"
+        # Which of the three wins meets that one poll is the machine's affair.
+        assert sorted(searched, key=len)[:2] == [[], []], (
+            "only what was missed before it listened is searched for, once"
+        )
         assert sorted(took)[len(took) // 2] < 5, took
         assert app(ground).settled(10)
         assert app(ground).statistics.doubled > 0
