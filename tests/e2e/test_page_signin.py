@@ -150,6 +150,11 @@ def test_a_person_signs_in_acts_and_signs_out(
     page.context.close()
 
 
+WIDER = """() => [...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1
+  && !e.closest(".scroll")).map(e => `${e.tagName}.${e.className} ${Math.round(e.getBoundingClientRect().right)}`)"""
+"""What reaches beyond the window."""
+
+
 def test_the_buttons_are_readable_on_a_phone(served: Served, browser: Browser, heard: list[str]) -> None:
     page = a_page(browser, heard)
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
@@ -161,7 +166,8 @@ def test_the_buttons_are_readable_on_a_phone(served: Served, browser: Browser, h
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             assert page.evaluate(FAINT_TEXTS, [READABLE, SMALLEST]) == []
         wide, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-        assert wide <= window, "the page scrolls sideways"
+        wider = page.evaluate(WIDER)
+        assert wide <= window, f"the page scrolls sideways: {wide} of {window}, {wider}"
         boxes = [each.bounding_box() for each in page.get_by_role("button").all()]
         assert min(box["height"] for box in boxes if box) >= FINGER
     page.context.close()
