@@ -15,6 +15,7 @@ from chaos.table import Row, markdown, total
 
 DATA = ROOT / "chaos" / "results.json"
 PAGE = ROOT / "docs" / "reliability.md"
+NOTHING_KEPT = "\nNo whole run is kept here yet; `python -m chaos --keep` puts its tables in this place.\n"
 BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
 
 
@@ -35,7 +36,7 @@ def load() -> dict[str, Any]:
 def page(kept: Mapping[str, Any]) -> str:
     """What stands between the markers."""
     if not kept:
-        return "\n"
+        return NOTHING_KEPT
     named = [name for name in MODULES if name in kept]
     rows = {name: [Row.of(each) for each in kept[name]["rows"]] for name in named}
     parts = [f"\n**{total(row for name in named for row in rows[name]).line}**\n"]
