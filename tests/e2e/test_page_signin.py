@@ -105,6 +105,7 @@ def sign_in(page: Page, url: str) -> None:
     page.keyboard.type(TOKEN)
     page.keyboard.press("Enter")
     expect(page.get_by_text("Signed in as Ana Ruiz")).to_be_visible()
+    page.wait_for_load_state("load")  # Its words are there before its styles are, and its looks are judged too.
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
