@@ -7,7 +7,8 @@ are its own affair, apart from ``codec`` (actions and plans as JSON).
 from connector.store.alarms import ALARM, Alarm
 from connector.store.audit import AuditKind
 from connector.store.database import Lead, LeadLost, under
-from connector.store.holds import Gain, Gained, HeldDeal, HoldState, Pause
+from connector.store.gains import Gain, Gained
+from connector.store.heldrows import HeldDeal, HoldState, Pause
 from connector.store.livenote import LIVE_CURSOR, LIVE_NOTE, LiveNote
 from connector.store.outbox import RANKS
 from connector.store.quota import Quota

@@ -1,6 +1,6 @@
-"""Brakes as they are stored: what gained effects of late, deals held until a person saw them, what a person paused.
+"""Deals that are held until a person saw them, and how they are let go.
 
-Not here: when to hold (``engine.masschange``) and what is sent (``outbox``). All
+Not here: when to hold (``engine.masschange``), what is counted for that (``gains``) and what is sent (``outbox``). All
 of it outlives a restart and is shared by replicas. A held deal has no decision recorded: it is decided anew, from how
 it stands then, when it is let go.
 """
@@ -8,166 +8,74 @@ it stands then, when it is let go.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from connector.handoff.model import SystemName
-from connector.handoff.plan import Action, Patch, Phase
-from connector.store import codec
+from connector.handoff.plan import Phase
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
-from connector.store.drops import dropped_of
+from connector.store.heldrows import HELD_UNTIL, HeldDeal, HoldKind, HoldState, held_of, of_deals, row_of, states_of
 from connector.store.inbox import clear_looks, want_looks
-from connector.store.ledger import IN_FLIGHT
-from connector.store.record import is_dropped, same_effect
-from connector.store.rows import Decided, Look
-from connector.store.schema import effect, gain, handoff, hold, outbox
-from connector.store.states import OPEN, State, arrive
-
-
-class HoldKind(StrEnum):
-    """What a row of the table ``hold`` is about."""
-
-    DEAL = "deal"
-    WAITS = "waits"
-    PAUSE = "pause"
-
-
-class HoldState(StrEnum):
-    """How a held deal stands. ``RELEASED``: it may go; ``DROPPED``: its win is let be, until it is won anew."""
-
-    HELD = "held"
-    RELEASED = "released"
-    DROPPED = "dropped"
-
-
-HELD_UNTIL = datetime(9999, 1, 1, tzinfo=UTC)
-"""When rows of a held deal may be sent, until a person says otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gained:
-    """The actions of one plan that nothing in the ledger has yet; ``begins``: the handoff, or a generation of it."""
-
-    deal_id: str
-    actions: tuple[Action, ...]
-    begins: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Gain:
-    """That a deal gained effects: of which sort, and by whom it was moved, as far as that is known."""
-
-    deal_id: str
-    sort: str
-    mover: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class HeldDeal:
-    """A deal that waits for a person. ``cause`` names the stop (its sort), ``why`` the likely reason of it.
-
-    ``what`` is plain data: ``generation``, ``mover`` and ``writes``, each with ``step``, ``write``, ``fields``,
-    ``reason``. ``who`` released or dropped it.
-    """
-
-    system: SystemName
-    deal_id: str
-    state: HoldState
-    cause: str
-    at: datetime
-    why: str
-    what: Mapping[str, Any]
-    who: str = ""
-    decided_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """A person let a system (``rule`` empty) or one rule of it stand still; ``until`` None: until they resume it."""
-
-    system: SystemName
-    rule: str
-    at: datetime
-    until: datetime | None
-    by: str
-    why: str
+from connector.store.rows import Look
+from connector.store.schema import gain, handoff, hold, outbox
+from connector.store.states import State, arrive
 
 
 class Holds(Part):
-    """What is held, and what stands still."""
+    """What is held, and letting it go."""
 
-    def gains(self, system: SystemName, decided: Sequence[Decided]) -> tuple[Gained, ...]:
-        """Of these decisions those that would put something new into the outbox, with just that."""
-        ids = [one.plan.key.deal_id for one in decided if one.plan.actions]
-        known: dict[str, Row[Any]] = {}
-        waiting: dict[tuple[str, str], list[Any]] = {}
-        done: dict[tuple[str, int, str], str] = {}
-        with self._db.read() as connection:
-            for part in chunks(ids):
-                of_deals = (outbox.c.system == system, outbox.c.deal_id.in_(part))
-                columns = (outbox.c.deal_id, outbox.c.step, outbox.c.digest, outbox.c.generation)
-                for row in connection.execute(
-                    select(*columns).where(*of_deals, outbox.c.state.in_((*OPEN, State.PARKED)))
-                ):
-                    waiting.setdefault((row.deal_id, row.step), []).append(row)
-                query = select(handoff.c.deal_id, handoff.c.phase, handoff.c.generation, handoff.c.mode)
-                heads = connection.execute(query.where(handoff.c.system == system, handoff.c.deal_id.in_(part)))
-                known.update({row.deal_id: row for row in heads})
-                confirmed = select(effect.c.deal_id, effect.c.generation, effect.c.step, effect.c.fingerprint)
-                for row in connection.execute(confirmed.where(effect.c.system == system, effect.c.deal_id.in_(part))):
-                    done[row.deal_id, row.generation, row.step] = row.fingerprint
-            dropped = dropped_of(connection, system, ids)
-        gained = []
-        for one in decided:
-            deal_id = one.plan.key.deal_id
-            new = tuple(
-                action
-                for action in one.plan.actions
-                if not same_effect(action, one.plan.generation, waiting.get((deal_id, action.step), ()))
-                and not _confirmed(action, done.get((deal_id, one.plan.generation, action.step)))
-                and not is_dropped(action, dropped.get((deal_id, one.plan.generation, action.step)))
-            )
-            if new:
-                gained.append(Gained(deal_id, new, begins=_begins(known.get(deal_id), one.plan.generation)))
-        return tuple(gained)
+    def hold_deals(self, system: SystemName, held: Sequence[HeldDeal], looks: Sequence[Look], *, stop: str) -> int:
+        """Hold these deals and answer their looks, in one transaction. Returns how many were not held before.
 
-    def gained(self, system: SystemName, *, since: datetime) -> tuple[Gain, ...]:
-        """Which deals gained effects since then, each once."""
-        query = select(gain).where(gain.c.system == system, gain.c.at > since)
-        with self._db.read() as connection:
-            return tuple(Gain(row.deal_id, row.sort, row.mover, row.at) for row in connection.execute(query))
-
-    def note_gains(self, system: SystemName, gains: Sequence[Gain], *, forget: datetime) -> None:
-        """Remember that these deals gained effects, and forget those from before a time."""
-        if not gains:
-            return
-        rows = [
-            {"system": system, "deal_id": one.deal_id, "sort": one.sort, "mover": one.mover, "at": one.at}
-            for one in sorted(gains, key=lambda one: one.deal_id)
-        ]
-        statement = self._db.insert(gain)
-        new = statement.excluded
+        What a person has released or dropped since they were judged stays so; the look asked for then finds it.
+        ``stop`` is told in the audit trail, once for all of them.
+        """
+        now = self._db.now()
         with self._db.write() as connection:
-            connection.execute(delete(gain).where(gain.c.system == system, gain.c.at <= forget))
-            connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["system", "deal_id"], set_={"sort": new.sort, "mover": new.mover, "at": new.at}
-                ),
-                rows,
-            )
+            before = states_of(connection, system, [one.deal_id for one in held])
+            held = [one for one in held if before.get(one.deal_id, HoldState.HELD) is HoldState.HELD]
+            _set_rows(connection, system, [one.deal_id for one in held], at=now, free_at=HELD_UNTIL)
+            new = [one for one in held if one.deal_id not in before]
+            statement = self._db.insert(hold)
+            fresh = statement.excluded
+            if held:
+                connection.execute(
+                    statement.on_conflict_do_update(
+                        index_elements=["system", "kind", "name"],
+                        set_={
+                            name: fresh[name] for name in ("state", "cause", "why", "what", "at", "who", "decided_at")
+                        },
+                        where=hold.c.state == HoldState.HELD.value,
+                    ),
+                    [row_of(one) for one in sorted(held, key=lambda one: one.deal_id)],
+                )
+            after = states_of(connection, system, [one.deal_id for one in held])
+            released = [each for each, state in after.items() if state is HoldState.RELEASED]
+            _set_rows(connection, system, released, at=now, free_at=now)
+            clear_looks(connection, system, looks)
+            if new:
+                data = {"deals": len(new), "first": [one.deal_id for one in new[:20]]}
+                entry = Entry(system, None, 0, AuditKind.STOPPED, stop, data)
+                each = [Entry(system, one.deal_id, 0, AuditKind.STOPPED, stop, dict(one.what)) for one in new]
+                write_audit(connection, now, [entry, *each])
+            return len(new)
 
-    def handoffs_under_way(self, system: SystemName) -> int:
-        """How many handoffs are under way."""
-        phases = [phase.value for phase in IN_FLIGHT]
-        query = select(func.count()).where(handoff.c.system == system, handoff.c.phase.in_(phases))
+    def holds(self, system: SystemName, deal_ids: Sequence[str]) -> Mapping[str, HeldDeal]:
+        """How those of these deals stand that are, or were of late, held."""
+        found: dict[str, HeldDeal] = {}
         with self._db.read() as connection:
-            return connection.execute(query).scalar_one()
+            for part in chunks(deal_ids):
+                query = of_deals(system).where(hold.c.name.in_(part))
+                found.update({row.name: held_of(row) for row in connection.execute(query)})
+        return found
+
+    def not_held(self, system: SystemName, deal_ids: Sequence[str]) -> tuple[str, ...]:
+        """Those of these deals that neither wait for a person nor were let be by one."""
+        states = self.holds(system, deal_ids)
+        away = {each for each, one in states.items() if one.state is not HoldState.RELEASED}
+        return tuple(each for each in deal_ids if each not in away)
 
     def acted_phases(self, system: SystemName, deal_ids: Sequence[str]) -> Mapping[Phase, int]:
         """How many of these deals stand in which phase, of those that were decided to act on and nobody holds."""
@@ -185,96 +93,13 @@ class Holds(Part):
                     found[Phase(phase)] = found.get(Phase(phase), 0) + count
         return found
 
-    def handed_since(self, system: SystemName, since: datetime) -> int:
-        """How many deals that were won since a time are under way, and stand won as far as the ledger knows."""
-        query = select(func.count()).where(
-            handoff.c.system == system, handoff.c.phase == Phase.IN_FLIGHT.value, handoff.c.won_at >= since
-        )
-        with self._db.read() as connection:
-            return connection.execute(query).scalar_one()
-
-    def deals_under_way(self, system: SystemName) -> tuple[str, ...]:
-        """The deals whose handoffs are under way."""
-        phases = [phase.value for phase in IN_FLIGHT]
-        query = select(handoff.c.deal_id).where(handoff.c.system == system, handoff.c.phase.in_(phases))
-        with self._db.read() as connection:
-            return tuple(connection.execute(query.order_by(handoff.c.deal_id)).scalars())
-
-    def hold_deals(self, system: SystemName, held: Sequence[HeldDeal], looks: Sequence[Look], *, stop: str) -> int:
-        """Hold these deals and answer their looks, in one transaction. Returns how many were not held before.
-
-        What a person has released or dropped since they were judged stays so; the look asked for then finds it.
-        ``stop`` is told in the audit trail, once for all of them.
-        """
-        now = self._db.now()
-        with self._db.write() as connection:
-            before = _states(connection, system, [one.deal_id for one in held])
-            held = [one for one in held if before.get(one.deal_id, HoldState.HELD) is HoldState.HELD]
-            _set_rows(connection, system, [one.deal_id for one in held], at=now, free_at=HELD_UNTIL)
-            new = [one for one in held if one.deal_id not in before]
-            statement = self._db.insert(hold)
-            fresh = statement.excluded
-            if held:
-                connection.execute(
-                    statement.on_conflict_do_update(
-                        index_elements=["system", "kind", "name"],
-                        set_={
-                            name: fresh[name] for name in ("state", "cause", "why", "what", "at", "who", "decided_at")
-                        },
-                        where=hold.c.state == HoldState.HELD.value,
-                    ),
-                    [_row(one) for one in sorted(held, key=lambda one: one.deal_id)],
-                )
-            after = _states(connection, system, [one.deal_id for one in held])
-            released = [each for each, state in after.items() if state is HoldState.RELEASED]
-            _set_rows(connection, system, released, at=now, free_at=now)
-            clear_looks(connection, system, looks)
-            if new:
-                data = {"deals": len(new), "first": [one.deal_id for one in new[:20]]}
-                entry = Entry(system, None, 0, AuditKind.STOPPED, stop, data)
-                each = [Entry(system, one.deal_id, 0, AuditKind.STOPPED, stop, dict(one.what)) for one in new]
-                write_audit(connection, now, [entry, *each])
-            return len(new)
-
-    def wait_for_rules(self, system: SystemName, waits: Mapping[str, str], looks: Sequence[Look]) -> None:
-        """Note that paused rules (names with commas, by deal id) have something for these deals; answer ``looks``."""
-        now = self._db.now()
-        with self._db.write() as connection:
-            statement = self._db.insert(hold)
-            if waits:
-                connection.execute(
-                    statement.on_conflict_do_update(
-                        index_elements=["system", "kind", "name"], set_={"cause": statement.excluded.cause}
-                    ),
-                    [
-                        _hold_row(system, HoldKind.WAITS, name=deal_id, state="", cause=rules, at=now)
-                        for deal_id, rules in sorted(waits.items())
-                    ],
-                )
-            clear_looks(connection, system, looks)
-
-    def holds(self, system: SystemName, deal_ids: Sequence[str]) -> Mapping[str, HeldDeal]:
-        """How those of these deals stand that are, or were of late, held."""
-        found: dict[str, HeldDeal] = {}
-        with self._db.read() as connection:
-            for part in chunks(deal_ids):
-                query = _deals(system).where(hold.c.name.in_(part))
-                found.update({row.name: _held(row) for row in connection.execute(query)})
-        return found
-
-    def not_held(self, system: SystemName, deal_ids: Sequence[str]) -> tuple[str, ...]:
-        """Those of these deals that neither wait for a person nor were let be by one."""
-        states = self.holds(system, deal_ids)
-        away = {each for each, one in states.items() if one.state is not HoldState.RELEASED}
-        return tuple(each for each in deal_ids if each not in away)
-
     def held(
         self, system: SystemName, *, state: HoldState = HoldState.HELD, limit: int | None = None
     ) -> tuple[HeldDeal, ...]:
         """Held deals (or those in another state), the longest waiting first."""
-        query = _deals(system).where(hold.c.state == state.value).order_by(hold.c.at, hold.c.name)
+        query = of_deals(system).where(hold.c.state == state.value).order_by(hold.c.at, hold.c.name)
         with self._db.read() as connection:
-            return tuple(_held(row) for row in connection.execute(query.limit(limit)))
+            return tuple(held_of(row) for row in connection.execute(query.limit(limit)))
 
     def held_counts(self, system: SystemName) -> Mapping[str, int]:
         """How many deals are held, by the sort of stop."""
@@ -285,6 +110,14 @@ class Holds(Part):
         )
         with self._db.read() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
+
+    def release_held(self, system: SystemName, deal_ids: Sequence[str] | None = None, *, by: str) -> int:
+        """Let held deals go, these or all; returns how many. They are looked at now, and sent as they stand then."""
+        return self._decide(system, deal_ids, HoldState.RELEASED, by=by, why="released")
+
+    def drop_held(self, system: SystemName, deal_ids: Sequence[str], *, by: str, why: str) -> int:
+        """Let these held wins be: nothing of them is sent, until they are won anew. Returns how many."""
+        return self._decide(system, deal_ids, HoldState.DROPPED, by=by, why=why)
 
     def take_back_drop(self, system: SystemName, deal_ids: Sequence[str], *, by: str) -> int:
         """Wins that were dropped are to have their handoffs after all; returns how many. They go as released ones."""
@@ -306,14 +139,6 @@ class Holds(Part):
                 connection, now, [Entry(system, each, 0, AuditKind.RELEASED, why, by=by) for each in sorted(found)]
             )
             return len(found)
-
-    def release_held(self, system: SystemName, deal_ids: Sequence[str] | None = None, *, by: str) -> int:
-        """Let held deals go, these or all; returns how many. They are looked at now, and sent as they stand then."""
-        return self._decide(system, deal_ids, HoldState.RELEASED, by=by, why="released")
-
-    def drop_held(self, system: SystemName, deal_ids: Sequence[str], *, by: str, why: str) -> int:
-        """Let these held wins be: nothing of them is sent, until they are won anew. Returns how many."""
-        return self._decide(system, deal_ids, HoldState.DROPPED, by=by, why=why)
 
     def no_longer_held(self, system: SystemName, deal_ids: Sequence[str], *, state: HoldState = HoldState.HELD) -> None:
         """Forget that these are held, or dropped: nothing would be changed on them any more, or they were won anew."""
@@ -363,79 +188,6 @@ class Holds(Part):
                 )
             )
 
-    def pause_by_hand(
-        self, system: SystemName, *, rule: str = "", until: datetime | None = None, by: str, why: str = ""
-    ) -> None:
-        """Let a system, or one rule of it, stand still until a time or until it is resumed. Survives restarts.
-
-        Deals with writes on their way are looked at again, so that what a paused rule wanted is taken back.
-        """
-        now = self._db.now()
-        statement = self._db.insert(hold)
-        fresh = statement.excluded
-        row = _hold_row(system, HoldKind.PAUSE, name=rule, state="", cause="", at=now)
-        with self._db.write() as connection:
-            connection.execute(
-                statement.values(**{**row, "until": until, "who": by, "why": why}).on_conflict_do_update(
-                    index_elements=["system", "kind", "name"],
-                    set_={name: fresh[name] for name in ("at", "until", "who", "why")},
-                )
-            )
-            if rule:
-                waiting = select(outbox.c.deal_id).distinct()
-                waiting = waiting.where(outbox.c.system == system, outbox.c.state == State.PENDING)
-                ids = connection.execute(waiting).scalars().all()
-                look = f"the rule {rule} was paused"
-                want_looks(self._db, connection, system, [Look(deal_id=each, due_at=now, reason=look) for each in ids])
-            data = {"rule": rule, "until": until.isoformat() if until else None}
-            write_audit(connection, now, [Entry(system, None, 0, AuditKind.PAUSED, why or "paused", data, by=by)])
-
-    def resume_by_hand(self, system: SystemName, *, rule: str = "", by: str, why: str = "resumed") -> bool:
-        """End a pause. Deals that a rule had something for are looked at now. False when there was none."""
-        now = self._db.now()
-        of_pause = (hold.c.system == system, hold.c.kind == HoldKind.PAUSE.value, hold.c.name == rule)
-        waits = (hold.c.system == system, hold.c.kind == HoldKind.WAITS.value)
-        with self._db.write() as connection:
-            if not connection.execute(delete(hold).where(*of_pause)).rowcount:
-                return False
-            if rule:
-                found = connection.execute(select(hold.c.name, hold.c.cause).where(*waits)).all()
-                ids = [name for name, rules in found if rule in rules.split(",")]
-                for part in chunks(ids):
-                    connection.execute(delete(hold).where(*waits, hold.c.name.in_(part)))
-                look = f"the rule {rule} goes on"
-                want_looks(self._db, connection, system, [Look(deal_id=each, due_at=now, reason=look) for each in ids])
-            write_audit(connection, now, [Entry(system, None, 0, AuditKind.RESUMED, why, {"rule": rule}, by=by)])
-            return True
-
-    def pauses(self, system: SystemName) -> tuple[Pause, ...]:
-        """What a person lets stand still now, the whole system first."""
-        query = (
-            select(hold)
-            .where(
-                hold.c.system == system,
-                hold.c.kind == HoldKind.PAUSE.value,
-                or_(hold.c.until.is_(None), hold.c.until > self._db.now()),
-            )
-            .order_by(hold.c.name)
-        )
-        with self._db.read() as connection:
-            return tuple(_pause(row) for row in connection.execute(query))
-
-    def pauses_over(self, system: SystemName) -> tuple[Pause, ...]:
-        """Pauses whose time has come."""
-        query = select(hold).where(
-            hold.c.system == system, hold.c.kind == HoldKind.PAUSE.value, hold.c.until <= self._db.now()
-        )
-        with self._db.read() as connection:
-            return tuple(_pause(row) for row in connection.execute(query))
-
-    def waiting_for(self, system: SystemName, rule: str) -> int:
-        """How many deals a paused rule has something for."""
-        query = select(hold.c.cause).where(hold.c.system == system, hold.c.kind == HoldKind.WAITS.value)
-        with self._db.read() as connection:
-            return sum(rule in rules.split(",") for rules in connection.execute(query).scalars())
-
     def _decide(
         self, system: SystemName, deal_ids: Sequence[str] | None, state: HoldState, *, by: str, why: str
     ) -> int:
@@ -475,64 +227,3 @@ def _set_rows(
         else:
             held = outbox.c.available_at == HELD_UNTIL
             connection.execute(update(outbox).where(*where, held).values(available_at=free_at))
-
-
-def _begins(known: Row[Any] | None, generation: int) -> bool:
-    if known is None or known.mode == "observe" or known.phase is None:
-        return True
-    return known.generation != generation or Phase(known.phase) not in IN_FLIGHT
-
-
-def _confirmed(action: Action, fingerprint: str | None) -> bool:
-    return not isinstance(action, Patch) and fingerprint == action.fingerprint
-
-
-def _states(connection: Connection, system: SystemName, deal_ids: Sequence[str]) -> dict[str, HoldState]:
-    found: dict[str, HoldState] = {}
-    for part in chunks(deal_ids):
-        query = _deals(system).where(hold.c.name.in_(part))
-        found.update({row.name: HoldState(row.state) for row in connection.execute(query)})
-    return found
-
-
-def _deals(system: SystemName) -> Select[Any]:
-    return select(hold).where(and_(hold.c.system == system, hold.c.kind == HoldKind.DEAL.value))
-
-
-def _hold_row(system: SystemName, kind: HoldKind, *, name: str, state: str, cause: str, at: datetime) -> dict[str, Any]:
-    return {
-        "system": system,
-        "kind": kind.value,
-        "name": name,
-        "state": state,
-        "cause": cause,
-        "at": at,
-        "until": None,
-        "who": "",
-        "why": "",
-        "what": "{}",
-        "decided_at": None,
-    }
-
-
-def _row(one: HeldDeal) -> dict[str, Any]:
-    row = _hold_row(one.system, HoldKind.DEAL, name=one.deal_id, state=one.state.value, cause=one.cause, at=one.at)
-    return {**row, "why": one.why, "what": codec.dumps(dict(one.what))}
-
-
-def _held(row: Row[Any]) -> HeldDeal:
-    return HeldDeal(
-        system=SystemName(row.system),
-        deal_id=row.name,
-        state=HoldState(row.state),
-        cause=row.cause,
-        at=row.at,
-        why=row.why,
-        what=codec.loads(row.what),
-        who=row.who,
-        decided_at=row.decided_at,
-    )
-
-
-def _pause(row: Row[Any]) -> Pause:
-    return Pause(SystemName(row.system), row.name, row.at, row.until, row.who, row.why)

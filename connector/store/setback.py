@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.sql.schema import Column, Table
 
 from connector.store.database import Part
-from connector.store.holds import HELD_UNTIL
+from connector.store.heldrows import HELD_UNTIL
 from connector.store.schema import gain, handoff, hold, inbox, job, outbox, system
 
 WAITING: tuple[tuple[Table, Column[datetime]], ...] = (

@@ -28,6 +28,7 @@ from connector.store.alarms import Alarms
 from connector.store.database import PRIVATE, Database, journal_mode
 from connector.store.drops import Drops
 from connector.store.filelock import FileLock, second_process
+from connector.store.gains import Gains
 from connector.store.holds import Holds
 from connector.store.inbox import Inbox
 from connector.store.jobs import JobBook
@@ -36,6 +37,7 @@ from connector.store.lease import Leases
 from connector.store.ledger import Ledger
 from connector.store.letters import Letters
 from connector.store.outbox import Outbox
+from connector.store.pauses import Pauses
 from connector.store.policies import Policies
 from connector.store.productevents import ProductEvents
 from connector.store.quota import Quotas
@@ -81,7 +83,9 @@ class Store(
     Views,
     Whereabouts,
     Letters,
+    Gains,
     Holds,
+    Pauses,
     Drops,
     Replays,
     Policies,

@@ -23,7 +23,7 @@ from connector.handoff.model import Kind, SystemName
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
-from connector.store.holds import HoldKind
+from connector.store.heldrows import HoldKind
 from connector.store.inbox import want_looks
 from connector.store.ledger import IN_FLIGHT
 from connector.store.personal import Whose, told_of
