@@ -6,13 +6,14 @@ Not here: asking them whether they are sure (``cli``, ``web``). Each act goes in
 from __future__ import annotations
 
 import getpass
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
-from connector.store import Store
+from connector.store import HoldState, State, Store
 from connector.web.status import Watched
 
 
@@ -34,14 +35,26 @@ def pick_watched(watched: Sequence[Watched], name: str) -> tuple[Watched, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Retried:
+    """How many parked rows were put back; ``held`` of those wait until their deals are released. ``let_be`` are those
+    that stay parked, because their deals are wins that were let be."""
+
+    again: int
+    held: int
+    let_be: int
+
+
+@dataclass(frozen=True, slots=True)
 class Acts:
     """The acts, over one store."""
 
     store: Store
 
-    def retry(self, rows: Sequence[int], *, by: str) -> int:
-        """Send parked rows again; returns how many."""
-        return self.store.retry(rows, by=by)
+    def retry(self, rows: Sequence[int], *, by: str) -> Retried:
+        """Send parked rows again, those of held deals once they are released."""
+        again = self.store.retry(rows, by=by)
+        held = self._of_deals(rows, State.PENDING, HoldState.HELD)
+        return Retried(again, held=held, let_be=self._of_deals(rows, State.PARKED, HoldState.DROPPED))
 
     def drop(self, rows: Sequence[int], *, by: str, why: str) -> int:
         """Give parked rows up until something else is to be written in their place; returns how many."""
@@ -50,6 +63,13 @@ class Acts:
     def undo_drop(self, rows: Sequence[int], *, by: str) -> int:
         """Take a drop back: the deals are looked at, and what they still lack is sent. Returns how many rows."""
         return self.store.undo_drop(rows, by=by)
+
+    def undone_of_held(self, rows: Sequence[int]) -> int:
+        """How many of these rows, whose drop was taken back, are of deals that are held."""
+        return self._of_deals(rows, State.SUPERSEDED, HoldState.HELD)
+
+    def _of_deals(self, rows: Sequence[int], standing: State, state: HoldState) -> int:
+        return Counter(self.store.holds_of_rows(rows, standing=standing).values())[state]
 
     def release(self, system: SystemName, deals: Sequence[str] | None = None, *, by: str) -> int:
         """Let held deals go, these or all of the system; returns how many."""

@@ -34,8 +34,15 @@ class PageDesk:
 
     def retry(self, row: int, *, by: str) -> str:
         """Send a parked row again."""
-        if not self._acts.retry([row], by=by):
+        retried = self._acts.retry([row], by=by)
+        if retried.let_be:
+            raise _no(
+                f"row {row} is of a win that was let be; to have its handoff after all: handoff drop --undo --deal"
+            )
+        if not retried.again:
             raise _no(f"row {row} is not parked any more")
+        if retried.held:
+            return f"Row {row} goes when its deal is released, which is held because too much changed at once."
         return f"Row {row} will be sent again at the next pass."
 
     def drop(self, row: int, *, by: str, why: str) -> str:

@@ -69,6 +69,8 @@ def command(
     out = console()
     if rows:
         out.print(f"{dropped} writes {'will be decided anew' if undo else 'are given up'}.")
+    if rows and undo and dropped and (waits := acts.undone_of_held(rows)):
+        out.print(f"{waits} of them go when their deals are released, which are held: handoff release")
     if undo and deals:
         out.print(f"{taken_up} wins get their handoffs after all, with the next pass.")
     elif deals or every:

@@ -25,7 +25,9 @@ from connector.engine.parts import System as EngineSystem
 from connector.engine.reconciler import LOOK_BATCH, look_at
 from connector.errors import Problem, UserError
 from connector.handoff.plan import Plan
+from connector.store import HoldState
 
+HELD = "{held} of them are held because too much changed at once; what is written there goes when they are released."
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
@@ -68,10 +70,13 @@ def command(
             "deals": len(plans),
             "writes": sum(len(plan.actions) for plan in plans),
             "asked": len(plans) if apply else 0,
+            "held": sum(one.state is HoldState.HELD for one in runtime.shared.store.holds(each.name, ids).values()),
             "plans": [show.plan_data(plan) for plan in plans],
         }
         if not as_json:
             _print(each, plans, apply=apply)
+            if found[each.name]["held"]:
+                show.console().print(HELD.format(held=found[each.name]["held"]))
     if as_json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
     if pending and not apply:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
 from connector import bootstrap
-from connector.bootstrap.acts import Acts, who
+from connector.bootstrap.acts import Acts, Retried, who
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
 from connector.cli.screen import PlainTable
 from connector.cli.show import console
@@ -35,7 +36,7 @@ def command(
     runtime = bootstrap.open_store_only(config, mode="tool")
     parked = [row for row in runtime.store.parked() if not system or row.system == system]
     chosen = [row.id for row in parked if every or row.id in set(rows or [])]
-    released = Acts(runtime.store).retry(chosen, by=who()) if chosen else 0
+    retried = Acts(runtime.store).retry(chosen, by=who()) if chosen else Retried(0, held=0, let_be=0)
     now = runtime.store.clock.now()
     if as_json:
         data = {
@@ -51,12 +52,15 @@ def command(
                 }
                 for row in parked
             ],
-            "retried": released,
+            "retried": retried.again,
+            "held": retried.held,
+            "let_be": retried.let_be,
         }
         sys.stdout.write(json.dumps(data, indent=2) + "\n")
         return
     if chosen:
-        console().print(f"{released} parked writes will be sent again at the next pass.")
+        for sentence in _said(retried):
+            console().print(sentence)
         return
     if not parked:
         console().print("Nothing is parked.")
@@ -69,3 +73,18 @@ def command(
     console().print(table)
     console().print("Mend the cause, then: handoff retry --all, or handoff retry with the numbers.")
     console().print("What is not wanted any more: handoff drop.")
+
+
+def _said(retried: Retried) -> Iterator[str]:
+    if retried.again > retried.held or not retried.held + retried.let_be:
+        yield f"{retried.again - retried.held} parked writes will be sent again at the next pass."
+    if retried.held:
+        yield (
+            f"{retried.held} go when their deals are released, which are held because too much changed at once: "
+            "handoff release"
+        )
+    if retried.let_be:
+        yield (
+            f"{retried.let_be} stay parked, because their deals are wins that were let be. "
+            "To have those handoffs after all: handoff drop --undo --deal"
+        )

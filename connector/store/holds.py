@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, text, update
 
 from connector.handoff.model import SystemName
 from connector.handoff.plan import Phase
@@ -20,7 +20,9 @@ from connector.store.heldrows import HELD_UNTIL, HeldDeal, HoldKind, HoldState, 
 from connector.store.inbox import clear_looks, want_looks
 from connector.store.rows import Look
 from connector.store.schema import gain, handoff, hold, outbox
-from connector.store.states import State, arrive
+from connector.store.states import OPEN, State, arrive, state_in
+
+_UNFINISHED = text(state_in((*OPEN, State.PARKED), "outbox.state"))
 
 
 class Holds(Part):
@@ -69,6 +71,17 @@ class Holds(Part):
             for part in chunks(deal_ids):
                 query = of_deals(system).where(hold.c.name.in_(part))
                 found.update({row.name: held_of(row) for row in connection.execute(query)})
+        return found
+
+    def holds_of_rows(self, ids: Sequence[int], *, standing: State) -> Mapping[int, HoldState]:
+        """How the deals of those of these rows are held or were let go that stand so; rows of other deals miss."""
+        found: dict[int, HoldState] = {}
+        of_deal = and_(hold.c.system == outbox.c.system, hold.c.name == outbox.c.deal_id)
+        query = select(outbox.c.id, hold.c.state).join(hold, of_deal)
+        query = query.where(hold.c.kind == HoldKind.DEAL.value, outbox.c.state == standing.value)
+        with self._db.read() as connection:
+            for part in chunks(ids):
+                found |= {row[0]: HoldState(row[1]) for row in connection.execute(query.where(outbox.c.id.in_(part)))}
         return found
 
     def not_held(self, system: SystemName, deal_ids: Sequence[str]) -> tuple[str, ...]:
@@ -216,9 +229,12 @@ def _set_rows(
 ) -> None:
     """Let what waits for these deals be sent from a time on; without one it is taken back."""
     for part in chunks(sorted(deal_ids)):
-        where = (outbox.c.system == system, outbox.c.deal_id.in_(part), outbox.c.state == State.PENDING.value)
-        # By id, as everybody takes them: an update alone takes rows as it finds them.
-        connection.execute(select(outbox.c.id).where(*where).order_by(outbox.c.id).with_for_update()).all()
+        of_deals = (outbox.c.system == system, outbox.c.deal_id.in_(part))
+        # By id, as everybody takes them: an update alone takes rows as it finds them. Those being sent or parked too:
+        # whoever makes one wait again has then either done so before, or sees what becomes of the deal here.
+        rows = select(outbox.c.id).where(*of_deals, _UNFINISHED).order_by(outbox.c.id).with_for_update()
+        connection.execute(rows).all()
+        where = (*of_deals, outbox.c.state == State.PENDING.value)
         if free_at is None:
             gone = arrive(State.PENDING, (State.SUPERSEDED,))
             connection.execute(update(outbox).where(*where).values(state=gone, settled_at=at))

@@ -16,6 +16,7 @@ from sqlalchemy import Row, and_, delete, func, insert, select, update
 from connector.handoff.model import SystemName
 from connector.handoff.plan import Order
 from connector.store.database import Part, chunks
+from connector.store.heldrows import HELD_UNTIL
 from connector.store.outbox import RANKS, busy_elsewhere, choose, read_row, take
 from connector.store.rows import Job, OutboxRow, Turn
 from connector.store.schema import handoff, job, outbox, replica
@@ -118,6 +119,7 @@ class JobBook(Part):
             outbox.c.rank == RANKS[Order.BACKFILL],
             outbox.c.attempt == 0,
             outbox.c.available_at > now,
+            outbox.c.available_at < HELD_UNTIL,
         )
         with self._db.write() as connection:
             return connection.execute(update(outbox).where(held).values(available_at=now)).rowcount

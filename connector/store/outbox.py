@@ -18,6 +18,7 @@ from connector.handoff.plan import Order, Phase
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Database, Part, chunks
+from connector.store.heldrows import HELD_UNTIL, HoldState, states_of
 from connector.store.inbox import want_looks
 from connector.store.ledger import NO_DEAL
 from connector.store.rows import Claimed, Lane, Look, OutboxRow, Turn
@@ -116,7 +117,8 @@ class Outbox(Part):
     def retry(self, ids: Sequence[int] | None = None, *, system: SystemName | None = None, by: str = "") -> int:
         """Send parked rows again, these or all; returns how many. Their deals are looked at too. ``by`` asked for it.
 
-        A parked row whose step is on its way again already is dropped as superseded instead, and not counted.
+        A parked row whose step is on its way again already is dropped as superseded instead, and not counted. One of
+        a deal that is held waits until the deal is released; one of a win that was let be stays parked.
         """
         now = self._db.now()
         query = select(outbox).where(outbox.c.state == State.PARKED).order_by(outbox.c.id).with_for_update()
@@ -125,13 +127,17 @@ class Outbox(Part):
         if system is not None:
             query = query.where(outbox.c.system == system)
         with self._db.write() as connection:
-            rows = connection.execute(query).all()
+            parked = connection.execute(query).all()
+            held = _holds_of(connection, parked)
+            rows = [row for row in parked if held.get((row.system, row.deal_id)) is not HoldState.DROPPED]
             newest = {(row.system, row.deal_id, row.step): row for row in rows}
             taken = _steps_on_their_way(connection, rows)
             again = [row for step, row in newest.items() if step not in taken]
             chosen = {row.id for row in again}
             _move(connection, [row.id for row in rows if row.id not in chosen], to=State.SUPERSEDED, now=now)
-            _move(connection, sorted(chosen), to=State.PENDING, now=now)
+            waits = {row.id for row in again if held.get((row.system, row.deal_id)) is HoldState.HELD}
+            _move(connection, sorted(chosen - waits), to=State.PENDING, now=now)
+            _move(connection, sorted(waits), to=State.PENDING, now=now, until=HELD_UNTIL)
             for name in sorted({row.system for row in again}):
                 looks = [
                     Look(deal_id=row.deal_id, due_at=now, reason="a refused write is tried again")
@@ -327,9 +333,20 @@ def _steps_on_their_way(connection: Connection, rows: Sequence[Row[Any]]) -> set
     return found
 
 
-def _move(connection: Connection, ids: Sequence[int], *, to: State, now: datetime) -> None:
+def _holds_of(connection: Connection, rows: Sequence[Row[Any]]) -> dict[tuple[str, str], HoldState]:
+    found: dict[tuple[str, str], HoldState] = {}
+    for name in sorted({row.system for row in rows}):
+        ids = sorted({row.deal_id for row in rows if row.system == name})
+        found |= {(name, each): state for each, state in states_of(connection, SystemName(name), ids).items()}
+    return found
+
+
+def _move(
+    connection: Connection, ids: Sequence[int], *, to: State, now: datetime, until: datetime | None = None
+) -> None:
+    """Take parked rows to another state; what waits may be sent now, or not before ``until``."""
     values: dict[str, Any] = {"state": arrive(State.PARKED, (to,))}
-    values |= {"available_at": now, "settled_at": None} if to is State.PENDING else {"settled_at": now}
+    values |= {"available_at": until or now, "settled_at": None} if to is State.PENDING else {"settled_at": now}
     for part in chunks(ids):
         connection.execute(update(outbox).where(outbox.c.id.in_(part)).values(**values))
 

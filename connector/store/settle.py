@@ -7,7 +7,7 @@ exception is good news from an attempt that was given up as unknown, for nothing
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -21,6 +21,7 @@ from connector.handoff.ownership import REVERT_STEP
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
+from connector.store.heldrows import HELD_UNTIL, HoldState, states_of
 from connector.store.inbox import want_looks
 from connector.store.ledger import refusal_text
 from connector.store.outbox import lock_rows
@@ -154,6 +155,7 @@ class Settling(Part):
             return len(rows)
 
     def _book(self, connection: Connection, endings: Sequence[_Ending]) -> None:
+        endings = _kept_back(connection, endings)
         if not endings:
             return
         now = self._db.now()
@@ -260,6 +262,30 @@ def _ending(row: Row[Any], settlement: Settlement) -> _Ending | None:
     if row.state != State.SENDING:
         return None
     return _Ending(row, arrive(State.SENDING, path), result)
+
+
+def _kept_back(connection: Connection, endings: Sequence[_Ending]) -> list[_Ending]:
+    """What goes again, though not where the deal came to be held while it was sent: there it waits for a person, and
+    with a win that was let be it is over."""
+    states: dict[tuple[str, str], HoldState] = {}
+    again = [ending.row for ending in endings if ending.state is State.PENDING]
+    for name in sorted({row.system for row in again}):
+        ids = sorted({row.deal_id for row in again if row.system == name})
+        states |= {(name, each): state for each, state in states_of(connection, SystemName(name), ids).items()}
+    return [
+        _held_back(ending, states.get((ending.row.system, ending.row.deal_id)))
+        if ending.state is State.PENDING
+        else ending
+        for ending in endings
+    ]
+
+
+def _held_back(ending: _Ending, state: HoldState | None) -> _Ending:
+    if state is HoldState.HELD and isinstance(ending.result, Retry):
+        return replace(ending, result=replace(ending.result, at=HELD_UNTIL))
+    if state is HoldState.DROPPED:
+        return replace(ending, state=arrive(State.PENDING, (State.SUPERSEDED,)))
+    return ending
 
 
 def _changes(ending: _Ending, now: datetime) -> dict[str, Any]:

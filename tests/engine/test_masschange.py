@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import pytest
 from engine.harness import SYSTEM, Desk, a_desk
 from factories import WON_STAGE
 
+from connector.crm.writing import Refused, Write, WriteOutcome
 from connector.engine.brake_words import MASS_ALARM
+from connector.engine.dispatcher import dispatch
 from connector.engine.parts import Limits
+from connector.errors import Fault, FaultCode
 from connector.handoff.model import Kind
 from connector.handoff.plan import Notify
 from connector.store import Gain, HoldState, State
@@ -210,6 +213,57 @@ def test_rows_recorded_before_the_mass_do_not_go_out_while_their_deal_is_held(de
     desk.run()
     assert held(desk) == {deal_id}
     assert desk.store.counts(SYSTEM)[State.PENDING] == 0
+
+
+def swept_up(desk: Desk, deal_id: str) -> None:
+    """A handoff under way changes in the midst of a mass."""
+    now = desk.clock.now()
+    noted = [Gain(f"x{n}", "changed", "", now) for n in range(8)]
+    desk.store.note_gains(SYSTEM, noted, forget=now - timedelta(hours=1))
+    desk.crm.edit(deal_id, why_bought="Because of the mass")
+    desk.run()
+    assert held(desk) == {deal_id}
+
+
+@pytest.mark.parametrize("act", ["retry", "undo", "replay"])
+def test_nothing_a_person_asks_of_a_held_deal_goes_past_the_hold(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    step = "welcome-packet"
+    refused = Fault(FaultCode.REJECTED, "INVALID_FIELD", "no such picklist value")
+    real = desk.crm.apply
+
+    def refuse(writes: Sequence[Write]) -> tuple[WriteOutcome, ...]:
+        away = [getattr(each, "key", "").endswith(f":{step}") for each in writes]
+        done = iter(real([each for each, refuses in zip(writes, away, strict=True) if not refuses]))
+        return tuple(Refused(refused) if refuses else next(done) for refuses in away)
+
+    monkeypatch.setattr(desk.crm, "apply", refuse)
+    (deal_id,) = won(desk, 1)
+    desk.settle()
+    (row,) = desk.store.parked(SYSTEM)
+    desk.run(hours=2)
+    monkeypatch.setattr(desk.crm, "apply", real)
+    if act == "undo":
+        assert desk.store.drop_parked([row.id], by="ada", why="not wanted") == 1
+    swept_up(desk, deal_id)
+    before = dict(desk.deal(deal_id))
+    match act:
+        case "retry":
+            assert desk.store.retry([row.id], by="ada") == 1
+        case "undo":
+            assert desk.store.undo_drop([row.id], by="ada") == 1
+        case "replay":
+            assert desk.store.replay(SYSTEM, [deal_id], by="ada") == 1
+    assert dispatch(desk.shared, desk.system) == 0, "another process sends what waits before the deal is looked at"
+    desk.run()
+    desk.run()
+    assert held(desk) == {deal_id}
+    assert step not in desk.tasks(deal_id)
+    assert dict(desk.deal(deal_id)) == before
+    desk.store.release_held(SYSTEM, [deal_id], by="ada")
+    desk.settle()
+    assert (step in desk.tasks(deal_id)) is (act != "replay"), "a replay does not send what is parked"
 
 
 def test_a_lost_ledger_is_rebuilt_without_a_stop(desk: Desk, cries: list[Notify]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from plans import NOW, REFUSED, SYSTEM, a_deal_patch, a_plan, a_task
+import pytest
+from plans import BUSY, NOW, REFUSED, SILENT, SYSTEM, a_deal_patch, a_plan, a_task
 from sqlalchemy import event
 
 from connector.clock import ManualClock
@@ -19,9 +20,11 @@ from connector.store import (
     Lane,
     Look,
     Park,
+    Retry,
     Settlement,
     State,
     Store,
+    Unsure,
 )
 
 WHAT = {"generation": 1, "mover": "", "writes": [{"step": "s", "write": "create task", "fields": [], "reason": "r"}]}
@@ -75,6 +78,56 @@ def test_a_dropped_win_takes_its_rows_back(store: Store) -> None:
     assert store.counts(SYSTEM)[State.SUPERSEDED] == 1
     assert store.held(SYSTEM) == ()
     assert store.held(SYSTEM, state=HoldState.DROPPED)[0].who == "ada"
+
+
+def test_a_parked_row_of_a_held_deal_that_is_retried_goes_when_the_deal_is_released(store: Store) -> None:
+    row = parked_row(store)
+    store.hold_deals(SYSTEM, [a_held("D1")], [], stop="an import")
+    assert store.retry([row], by="ada") == 1
+    assert store.holds_of_rows([row], standing=State.PENDING) == {row: HoldState.HELD}
+    assert store.next_turn(SYSTEM) is None, "it does not go past the hold"
+    store.release_held(SYSTEM, ["D1"], by="ada")
+    claimed = store.claim(SYSTEM, owner="me", batch=lambda _lane: 10, lease_seconds=60)
+    assert claimed is not None
+    assert [each.id for each in claimed.rows] == [row]
+
+
+def test_a_parked_row_of_a_win_that_was_let_be_stays_parked(store: Store) -> None:
+    row = parked_row(store)
+    store.hold_deals(SYSTEM, [a_held("D1")], [], stop="an import")
+    store.drop_held(SYSTEM, ["D1"], by="ada", why="for the records")
+    assert store.retry([row], by="ada") == 0
+    assert [each.id for each in store.parked(SYSTEM)] == [row]
+    store.take_back_drop(SYSTEM, ["D1"], by="ada")
+    assert store.retry([row], by="ada") == 1
+    assert store.next_turn(SYSTEM) is not None
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_was_being_sent_when_its_deal_came_to_be_held_does_not_go_again_past_the_hold(
+    store: Store, clock: ManualClock, known: bool
+) -> None:
+    def send(deal_id: str) -> None:
+        recorded(store, a_task(deal_id=deal_id), deal_id=deal_id)
+        claimed = store.claim(SYSTEM, owner="me", batch=lambda _lane: 10, lease_seconds=60)
+        assert claimed is not None
+        (row,) = claimed.rows
+        store.hold_deals(SYSTEM, [a_held(deal_id)], [], stop="an import")
+        if deal_id == "D2":
+            store.drop_held(SYSTEM, ["D2"], by="ada", why="for the records")
+        if known:
+            store.settle([Settlement(row.id, row.attempt, Retry(BUSY, at=NOW))])
+        else:
+            store.settle([Settlement(row.id, row.attempt, Unsure(SILENT))])
+            store.resolve_unknown(row.id, found=None)
+
+    send("D1")
+    send("D2")
+    clock.advance(timedelta(hours=1))
+    assert store.next_turn(SYSTEM) is None
+    assert (store.counts(SYSTEM)[State.PENDING], store.counts(SYSTEM)[State.SUPERSEDED]) == (1, 1)
+    store.release_held(SYSTEM, ["D1"], by="ada")
+    assert store.next_turn(SYSTEM) is not None
 
 
 def test_only_what_the_ledger_lacks_is_a_gain(store: Store) -> None:

@@ -6,16 +6,20 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from plans import REFUSED, a_plan, a_task
 from typer.testing import CliRunner
 
+from connector.bootstrap.desk import PageDesk
 from connector.cli.app import EXIT_FOUND, build
 from connector.clock import SystemClock
+from connector.engine.parts import Shared
 from connector.errors import UserError
-from connector.handoff.model import SystemName
-from connector.store import HeldDeal, HoldState, Store, open_store
+from connector.handoff.model import HandoffKey, SystemName
+from connector.store import Decided, HeldDeal, HoldState, Park, Settlement, Store, open_store
 
 HS = SystemName("hs")
 MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
@@ -75,6 +79,44 @@ def test_release_shows_first_and_lets_go_only_what_is_named(run: Run, tmp_path: 
     store = ledger(tmp_path)
     assert len(store.due(HS, limit=9)) == 3
     store.close()
+
+
+def parked(folder: Path, deal_id: str) -> int:
+    """The number of a write of this deal that the CRM refused."""
+    store = ledger(folder)
+    task = a_task(deal_id=deal_id, key=f"{HS}:{deal_id}:1:welcome-packet")
+    plan = a_plan(deal_id, actions=(task,), key=HandoffKey(HS, deal_id))
+    store.record(HS, [Decided(plan)], act=True)
+    claimed = store.claim(HS, owner="me", batch=lambda _lane: 10, lease_seconds=60)
+    assert claimed is not None
+    (row,) = claimed.rows
+    store.settle([Settlement(row.id, row.attempt, Park(REFUSED))])
+    store.close()
+    return row.id
+
+
+def test_retry_says_what_waits_for_a_release_and_what_stays_parked(run: Run, tmp_path: Path) -> None:
+    free, held, let_be = (str(parked(tmp_path, each)) for each in ("D9", "D1", "D2"))
+    run("drop", "--deal", "D2", "--why", "for the records")
+    said = run("retry", free, held, let_be)
+    assert (said["retried"], said["held"], said["let_be"]) == (2, 1, 1)
+    store = ledger(tmp_path)
+    desk = PageDesk(cast("Shared", SimpleNamespace(store=store)), [HS])
+    with pytest.raises(UserError, match="let be"):
+        desk.retry(int(let_be), by="ada")
+    with pytest.raises(UserError, match="not parked any more"):
+        desk.retry(int(free), by="ada")
+    store.close()
+
+
+def test_the_page_says_that_a_retried_row_waits_for_the_release_of_its_deal(run: Run, tmp_path: Path) -> None:
+    row = parked(tmp_path, "D1")
+    store = ledger(tmp_path)
+    desk = PageDesk(cast("Shared", SimpleNamespace(store=store)), [HS])
+    assert "when its deal is released" in desk.retry(row, by="ada")
+    assert "at the next pass" in desk.retry(parked(tmp_path, "D9"), by="ada")
+    store.close()
+    assert len(run("release", "--only", "D1", "--yes")["held"]["hs"]) == 1
 
 
 def test_drop_lets_wins_be_and_no_changes(run: Run) -> None:
