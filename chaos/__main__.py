@@ -1,7 +1,8 @@
 """``python -m chaos [section ...] [--short] [--seed N] [--json] [--keep] [--lanes N]``: break things, tell what became.
 
 Not here: any breakage. The exit code is 1 when anything was lost or doubled, when another promise broke, or when a
-fault did not strike. What the run produced stays in its folder when it failed, and goes when it did not.
+fault did not strike. What the run produced stays in its folder when it failed or was broken off (by Ctrl-C with the
+exit code 130, by SIGTERM with 143), and goes when it did not; nothing that it started outlives it (``guard``).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,7 +22,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.machine import described
-from chaos import ROOT, results
+from chaos import ROOT, guard, results
 from chaos.sections import MODULES, Effort, play
 from chaos.table import Row, show, total
 
@@ -34,21 +36,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tell = Console(stderr=True, soft_wrap=True)
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    playing = ""
+    left = threading.Event()
 
     def say(line: str) -> None:
+        if left.is_set():  # what others say of its end is of no interest
+            return
         tell.print(f"[{time.monotonic() - began:6.1f} s] {line}", highlight=False, markup=False)
+
+    def leaving() -> str:
+        left.set()
+        return f"after {time.monotonic() - began:.0f} s{playing and f', in {playing}'}: nothing is proved"
 
     effort = Effort(short=asked.short, seed=asked.seed, folder=folder, lanes=asked.lanes, say=say)
     say(f"seed {asked.seed}, {asked.lanes} lanes, {'short' if asked.short else 'whole'}, in {folder}")
     rows: dict[str, list[Row]] = {}
     took: dict[str, float] = {}
-    for name in (each for each in MODULES if not asked.sections or each in asked.sections):
-        since = time.monotonic()
-        rows[name] = list(play(name, effort))
-        took[name] = time.monotonic() - since
-        say(f"{name}: {total(rows[name]).line} {took[name]:.0f} s")
-        if not asked.json:
-            show(name, rows[name], _out())
+    with guard.over(folder, leaving=leaving):
+        for name in (each for each in MODULES if not asked.sections or each in asked.sections):
+            playing, since = name, time.monotonic()
+            rows[name] = list(play(name, effort))
+            took[name] = time.monotonic() - since
+            say(f"{name}: {total(rows[name]).line} {took[name]:.0f} s")
+            if not asked.json:
+                show(name, rows[name], _out())
     told = total(row for found in rows.values() for row in found)
     _print(asked, rows, took, took_all=time.monotonic() - began)
     if asked.keep:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from daemons import Daemon
 
-from chaos import ground, weather_postgres
+from chaos import ground, guard, weather_postgres
 from chaos.ground import KILLED, World
 from chaos.picture import Difference, compare, judged, taken
 from chaos.points import FEEDS, SF_JOBS, SF_SERVER, SPOTS, Spot, Way
@@ -156,7 +156,7 @@ def _strike(spot: Spot, feed: str, chance: random.Random) -> Strike:
 def _played(rounds: Iterable[Sequence[Chain]], effort: Effort) -> Iterator[Ended]:
     """Play chains in as many lanes as there are; after the first round only as long as there is time."""
     began = time.monotonic()
-    with ProcessPoolExecutor(effort.lanes, mp_context=get_context("spawn")) as lanes:
+    with ProcessPoolExecutor(effort.lanes, mp_context=get_context("spawn"), initializer=guard.lane) as lanes:
         waiting: set[Future[Ended]] = set()
         for number, chains in enumerate(rounds):
             for chain in chains:

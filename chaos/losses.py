@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psycopg
 
-from chaos import ground, weather_postgres
+from chaos import ground, guard, weather_postgres
 from chaos.ground import KILLED, World
 from chaos.picture import Difference, compare, judged, taken
 from chaos.points import HS_POLLED, SF_POLLED
@@ -89,7 +89,7 @@ class Started:
 def run(effort: Effort) -> Iterator[Row]:
     """Every loss on both CRMs; in a short run both lose it in mid-handoff, and each in one more way by the seed."""
     folder = effort.place(SECTION)
-    with ProcessPoolExecutor(effort.lanes, mp_context=get_context("spawn")) as lanes:
+    with ProcessPoolExecutor(effort.lanes, mp_context=get_context("spawn"), initializer=guard.lane) as lanes:
         for row in lanes.map(play, _trials(effort, folder)):
             effort.say(f"losses: {row.what}, {row.where}: {'held' if row.held else 'BROKEN'} {row.note}")
             yield row

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from chaos import guard
 from chaos.badbodies import CLOSED, KINDS, Shot, Target
 
 PATIENCE = 15.0
@@ -53,6 +54,7 @@ def throw(
     port: int, targets: Sequence[Target], replays: Sequence[tuple[str, bytes]], *, seed: int, times: int, out: Any
 ) -> None:
     """Throw so many bad requests and put a `Thrown` into the queue ``out``."""
+    guard.lane()
     threads, results = [], [Thrown() for _ in range(THREADS)]
     for number, result in enumerate(results):
         share = times // THREADS + (number < times % THREADS)
@@ -117,6 +119,7 @@ def fire(port: int, shot: Shot, *, source: str = "127.0.0.1") -> int:
 
 def be_honest(port: int, targets: Sequence[Target], *, seed: int, there: Any, stop: Any, out: Any) -> None:
     """Deliver good things at a steady pace until told to stop, and put an `Honest` into the queue ``out``."""
+    guard.lane()
     there.set()
     found = [Honest() for _ in targets]
     threads = [
@@ -162,6 +165,7 @@ def dawdle(port: int, targets: Sequence[Target], *, lines: int, seed: int, there
 
     Puts into ``out`` how many connections that took: each that the server closes is opened anew.
     """
+    guard.lane()
     there.set()
     chance, opened = random.Random(seed), 0
     held: list[tuple[socket.socket, bytes]] = []

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
 
+from chaos import guard
 from chaos.machine.play import Asked, Came
 from chaos.machine.worlds import batch
 from chaos.sections import Effort
@@ -46,7 +47,11 @@ def run(effort: Effort) -> Iterator[Row]:
         server = postgres_server._start()
         stack.callback(server.stop)
         pool = stack.enter_context(
-            ProcessPoolExecutor(max_workers=max(1, effort.lanes), mp_context=multiprocessing.get_context("spawn"))
+            ProcessPoolExecutor(
+                max_workers=max(1, effort.lanes),
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=guard.lane,
+            )
         )
         waiting: dict[Future[Came], Asked] = {}
         for asked in _batches(effort):

@@ -67,7 +67,9 @@ WORLDS: Mapping[str, Callable[[], AbstractContextManager[Opener]]] = {
 
 def batch(asked: Asked, url: str) -> Came:
     """Play a batch in this process. ``url`` is an empty database; without one the ledger is a file of its own."""
-    with tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.is_dir() else asked.folder) as folder:
+    place = IN_MEMORY if IN_MEMORY.is_dir() else asked.folder
+    # Named for the run's own folder, so that it goes even when this process is killed.
+    with tempfile.TemporaryDirectory(dir=place, prefix=f"{asked.folder.parent.name}-") as folder:
         ledger = Path(folder) / "handoff.db"
         came = _batch(asked, url or f"sqlite:///{ledger}")
         if ledger.exists():
