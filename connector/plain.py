@@ -1,4 +1,4 @@
-"""Text from outside, without the characters that act on whatever shows or keeps it.
+"""Text from outside, without the characters that act on whatever shows or keeps it, and the numbers of rows in it.
 
 Not here: what HTML, SOQL, a chat or a spreadsheet would read into ordinary characters; each escapes where it writes.
 What goes: control characters (terminal sequences, NUL, which PostgreSQL refuses), marks that turn a line around or hide
@@ -17,6 +17,9 @@ HARMFUL = re.compile(
     "\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
 )
 """What no text of a person needs. The joiners U+200C and U+200D stay: Persian words and composed emoji need them."""
+
+MOST_ROW = 2**63 - 1
+"""The greatest number of a row that a database has; a greater one makes it fail."""
 
 _NOT_FOR_ONE_LINE = re.compile("[\t\n]|" + BREAKS.pattern + "|" + HARMFUL.pattern)
 
@@ -46,3 +49,11 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 def _shown(found: str, keep: str) -> str:
     return "".join(each if each in keep else each.encode("unicode_escape").decode("ascii") for each in found)
+
+
+def row_number(text: str) -> int | None:
+    """The number of a row that a text names, from 1 on; None when no row can have it."""
+    if not text.isascii() or not text.isdecimal() or len(text) > len(str(MOST_ROW)):
+        return None
+    number = int(text)
+    return number if 0 < number <= MOST_ROW else None

@@ -19,7 +19,7 @@ from rich.progress import Progress
 
 from connector import bootstrap
 from connector.cli.app import EXIT_CRM, EXIT_FOUND
-from connector.cli.options import DEFAULT_CONFIG, AsJson, Config
+from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, number
 from connector.cli.plan import connect_for_reading
 from connector.cli.screen import PlainTable
 from connector.cli.show import console, progress_console, ways_data, ways_text
@@ -74,7 +74,9 @@ def command(
     fields: Annotated[str, typer.Option(help=f"What to fill, with commas between: {', '.join(FIELDS)}.")] = ",".join(
         DEFAULT
     ),
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many deals are written to.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(parser=number, metavar="NUMBER", help="At most so many deals are written to.")
+    ] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Do it. Without this nothing is stored or sent.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --apply: do not ask first.")] = False,
     as_json: AsJson = False,

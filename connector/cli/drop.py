@@ -10,7 +10,7 @@ import typer
 
 from connector import bootstrap
 from connector.bootstrap.acts import Acts, pick_watched, who
-from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
+from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System, number
 from connector.cli.show import console
 from connector.errors import Problem, UserError
 from connector.store import HoldState
@@ -18,7 +18,8 @@ from connector.store import HoldState
 
 def command(
     rows: Annotated[
-        list[int] | None, typer.Argument(help="Numbers of parked writes, as handoff retry lists them.")
+        list[int] | None,
+        typer.Argument(parser=number, metavar="NUMBER", help="Numbers of parked writes, as handoff retry lists them."),
     ] = None,
     *,
     config: Config = DEFAULT_CONFIG,

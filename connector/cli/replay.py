@@ -17,7 +17,7 @@ from connector import bootstrap
 from connector.bootstrap.acts import Acts, who
 from connector.cli import show
 from connector.cli.app import EXIT_FOUND
-from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
+from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System, number
 from connector.cli.plan import connect_for_reading
 from connector.crm.batch import chunks
 from connector.engine.parts import Shared
@@ -35,7 +35,10 @@ def command(
     *,
     config: Config = DEFAULT_CONFIG,
     system: System = "",
-    event: Annotated[int | None, typer.Option("--event", help="The deal of this entry of the audit trail.")] = None,
+    event: Annotated[
+        int | None,
+        typer.Option("--event", parser=number, metavar="NUMBER", help="The deal of this entry of the audit trail."),
+    ] = None,
     deals: Annotated[list[str] | None, typer.Option("--deal", help="This deal; may be given often.")] = None,
     since: Annotated[
         datetime | None, typer.Option("--since", formats=TIMES, help="All deals that changed in the CRM since (UTC).")

@@ -11,7 +11,7 @@ import typer
 
 from connector import bootstrap
 from connector.bootstrap.acts import Acts, Retried, who
-from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
+from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System, number
 from connector.cli.screen import PlainTable
 from connector.cli.show import console
 from connector.web.status import age
@@ -19,7 +19,10 @@ from connector.web.status import age
 
 def command(
     rows: Annotated[
-        list[int] | None, typer.Argument(help="Numbers of parked writes, as listed. Without any: list them.")
+        list[int] | None,
+        typer.Argument(
+            parser=number, metavar="NUMBER", help="Numbers of parked writes, as listed. Without any: list them."
+        ),
     ] = None,
     *,
     config: Config = DEFAULT_CONFIG,

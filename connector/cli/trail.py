@@ -18,10 +18,11 @@ import typer
 
 from connector import bootstrap
 from connector.cli.app import EXIT_FOUND
-from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
+from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System, number
 from connector.cli.screen import PlainTable
 from connector.cli.show import console
 from connector.errors import Problem, UserError
+from connector.plain import row_number
 from connector.sheets import write_csv
 from connector.store import Anchor, AuditKind, Broken, Store, TrailRow, Verified, Wanted, trail_data
 
@@ -52,7 +53,9 @@ def command(
     ] = "",
     who: Annotated[str, typer.Option("--who", help="show, export: only what this person did.")] = "",
     kind: Annotated[AuditKind | None, typer.Option("--kind", help="show, export: only rows of this kind.")] = None,
-    last: Annotated[int, typer.Option("--last", min=1, help="show: at most so many, the newest.")] = 50,
+    last: Annotated[
+        int, typer.Option("--last", parser=number, metavar="NUMBER", help="show: at most so many, the newest.")
+    ] = 50,
     against: Annotated[
         list[str] | None,
         typer.Option("--against", help="verify: also against an export's file, or an end as it was logged."),
@@ -95,11 +98,11 @@ def command(
 
 def moment(text: str, *, now: datetime) -> datetime:
     """A day, a time, or a span back from now. Raises `UserError`."""
-    if text[-1:] in SPANS and text[:-1].isdigit():
-        return now - timedelta(**{SPANS[text[-1]]: int(text[:-1])})
     try:
+        if text[-1:] in SPANS and text[:-1].isdecimal():
+            return now - timedelta(**{SPANS[text[-1]]: int(text[:-1])})
         found = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         message = f"{text!r} is neither a day or time (2026-03-01, 2026-03-01T09:00) nor a span back (30m, 2h, 7d, 4w)"
         raise UserError([Problem("", "--since", message)]) from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
@@ -199,13 +202,14 @@ def anchors_in(text: str) -> Iterator[Anchor]:
     path = Path(text)
     if not path.is_file():
         parts = text.rsplit(":", 2)
-        if len(parts) != 3 or not parts[1].isdigit():
+        rows = row_number(parts[1]) if len(parts) == 3 else None
+        if rows is None:
             raise UserError([Problem("", "--against", f"{text}: no such file, and no end of a chain (sf:120:9f2c…)")])
-        yield Anchor(parts[0], int(parts[1]), parts[2])
+        yield Anchor(parts[0], rows, parts[2])
         return
     try:
         with path.open(encoding="utf-8") as lines:
-            found = [Anchor(**json.loads(line)["end"]) for line in lines if line.startswith('{"end":')]
+            found = [_anchor(json.loads(line)["end"]) for line in lines if line.startswith('{"end":')]
     except (OSError, ValueError, TypeError) as error:
         raise UserError([Problem(text, "--against", f"cannot be read as an export of the trail: {error}")]) from error
     yield from found
@@ -213,6 +217,13 @@ def anchors_in(text: str) -> Iterator[Anchor]:
         raise UserError(
             [Problem(text, "--against", "holds no end of a chain; was it written whole, and without --csv?")]
         )
+
+
+def _anchor(end: Mapping[str, Any]) -> Anchor:
+    anchor = Anchor(**end)
+    if row_number(str(anchor.seq)) is None:
+        raise ValueError(f"no chain has {anchor.seq} rows")
+    return anchor
 
 
 def _export(store: Store, wanted: Wanted, out: Path | None, *, csv: bool) -> None:

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from connector.errors import Problem, UserError
+from connector.plain import row_number
 
 LONGEST_REASON = 500
 """Characters of a reason that somebody types: a sentence or three, kept in the audit trail for good."""
-
-MOST_ROW = 2**63 - 1
-"""The greatest number of a row that a database has; a greater one makes it fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +67,10 @@ Form = Mapping[str, str]
 
 
 def _number(form: Form) -> int:
-    text = form.get("what", "")
-    if not text.isascii() or not text.isdecimal() or len(text) > len(str(MOST_ROW)) or int(text) > MOST_ROW:
+    number = row_number(form.get("what", ""))
+    if number is None:
         raise UserError([Problem("", "", "no such row")])
-    return int(text)
+    return number
 
 
 def _why(form: Form) -> str:

@@ -14,7 +14,7 @@ from plans import REFUSED, a_plan, a_task
 from typer.testing import CliRunner
 
 from connector.bootstrap.desk import PageDesk
-from connector.cli.app import EXIT_FOUND, build
+from connector.cli.app import EXIT_FOUND, EXIT_USER, build
 from connector.clock import SystemClock
 from connector.engine.parts import Shared
 from connector.errors import UserError
@@ -137,6 +137,53 @@ def test_pause_and_resume(run: Run, tmp_path: Path) -> None:
     store.close()
     assert run("resume", "hs", "--all")["ended"] == 2
     assert run("resume", "hs")["ended"] == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("retry", "{}"),
+        ("drop", "17", "{}", "--why", "x"),
+        ("drop", "{}", "--undo"),
+        ("replay", "--event", "{}"),
+        ("trail", "show", "--last", "{}"),
+        ("backfill", "--limit", "{}"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("number", [str(2**63), "9" * 5000, "0", "-1", "²", "x"])
+def test_a_number_that_no_row_can_have_is_a_mistake_in_words(
+    tmp_path: Path, words: tuple[str, ...], number: str
+) -> None:
+    # Behind "--": a number below zero is no option.
+    *before, last = [each.format(number) for each in words]
+    given = [*before[:1], "--config", str(tmp_path / "none.toml"), *before[1:]]
+    given += [last] if words[-1] != "{}" or before[-1].startswith("--") else ["--", last]
+    result = CliRunner().invoke(build((words[0],)), given, env={"COLUMNS": "200"})
+    assert result.exit_code == EXIT_USER
+    assert isinstance(result.exception, SystemExit), "a mistake, and no failure of the database"
+    assert number[:40] in result.output
+
+
+def test_the_greatest_number_of_all_is_asked_for_and_not_there(run: Run) -> None:
+    assert run("retry", str(2**63 - 1))["retried"] == 0
+    assert run("drop", str(2**63 - 1), "--why", "x")["dropped"] == 0
+    assert run("drop", str(2**63 - 1), "--undo")["undone"] == 0
+
+
+@pytest.mark.parametrize("since", ["99999999999999999999d", "9999999d", "²d"])
+def test_a_span_that_leads_before_all_time_is_a_mistake_in_words(run: Run, since: str) -> None:
+    with pytest.raises(UserError, match="--since"):
+        run("trail", "show", "--since", since)
+
+
+def test_an_end_of_a_chain_that_none_can_have_is_a_mistake_in_words(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no end of a chain"):
+        run("trail", "verify", "--against", f"hs:{2**63}:9f2c")
+    file = tmp_path / "trail.jsonl"
+    file.write_text(json.dumps({"end": {"system": "hs", "seq": 2**63, "hash": "9f2c"}}) + "\n", encoding="utf-8")
+    with pytest.raises(UserError, match="no chain has"):
+        run("trail", "verify", "--against", str(file))
 
 
 @pytest.mark.parametrize(
