@@ -28,6 +28,8 @@ from chaos.table import Row, show, total
 
 PREFIX = "handoff-chaos-"
 WIDE = 200
+PICKED = "CHAOS_WEATHER"
+"""Names conditions for whoever looks into some alone (``weather``)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parsed(arguments)
     tell = Console(stderr=True, soft_wrap=True)
     began = time.monotonic()
+    code = results.code() if asked.keep else ""  # now, as it may be another when the run is over
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     playing = ""
     left = threading.Event()
@@ -66,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         about = {
             "when": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
             "seed": asked.seed,
+            "code": code,
             "machine": dict(described())["Cores"],
         }
         results.keep(rows, took, about=about)
@@ -91,6 +95,8 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"no section is called {', '.join(unknown)}; there are {', '.join(MODULES)}")
     if asked.keep and asked.short:
         parser.error("only a whole run is kept")
+    if asked.keep and os.environ.get(PICKED):
+        parser.error(f"only a whole run is kept, and {PICKED} picks conditions")
     asked.seed = asked.seed or datetime.now(UTC).toordinal()
     return asked
 

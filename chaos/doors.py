@@ -63,6 +63,7 @@ class Seen:
     meanwhile: Honest = field(default_factory=Honest)
     besieged: Honest = field(default_factory=Honest)
     slow: int = 0
+    asked: int = 0
     strangers: Counter[int] = field(default_factory=Counter)
     grown_mb: float = 0.0
     seconds: float = 0.0
@@ -81,7 +82,7 @@ def run(effort: Effort) -> Iterator[Row]:
             until(lambda: _answers(page), "the page")
             replays = _prelude(port, targets, effort.seed)
             seen = _besiege(daemon, port, targets, replays, effort)
-            trouble = _trouble(daemon)
+            trouble = _trouble(daemon) + _short_of(seen)
             kept_hooks = _figure(page, 'handoff_letters_total{result="stored",system="hs"}')
         kept = _kept(made.database)
     yield from _rows(seen)
@@ -129,7 +130,7 @@ def _besiege(
 ) -> Seen:
     context = multiprocessing.get_context("spawn")
     bodies, quiet = (SHORT_BODIES, SHORT_QUIET_SECONDS) if effort.short else (BODIES, QUIET_SECONDS)
-    seen = Seen()
+    seen = Seen(asked=bodies)
     with _company(context, be_honest, port, targets, seed=effort.seed) as (stop, out):
         time.sleep(quiet)
         stop.set()
@@ -234,7 +235,7 @@ def _rows(seen: Seen) -> Iterator[Row]:
             other=len(wrong),
             note=". ".join([note, *wrong[:NAMED]])[:600],
         )
-    yield Row(SECTION, "slow: a byte now and then", "both doors", tried=seen.slow, broken=seen.slow)
+    yield Row(SECTION, "slow: a byte now and then", "both doors", seen.slow, seen.slow, other=int(not seen.slow))
     tried, slowed = sum(seen.strangers.values()), seen.strangers[429]
     past = sum(count for answer, count in seen.strangers.items() if answer in (200, 204, 500, HANGS))
     note = f"{slowed:,} of them no longer read (429); honest p99 meanwhile {_p99(seen.besieged) * 1000:.0f} ms"
@@ -255,7 +256,11 @@ def _honest(seen: Seen, kept: Counter[str], *, kept_hooks: float) -> Row:
         f"{len(all_taken):,} honest deliveries; p50/p99 quiet {_both(seen.quiet)}, under attack "
         f"{_both(seen.meanwhile)}. {'; '.join([*refused, *strange])[:300]}"
     )
-    other = len(strange) + len(refused) + slow
+    # Whoever delivered nothing was neither refused nor slow.
+    silent = [
+        phase for phase in (seen.quiet, seen.meanwhile, seen.besieged) if len({door for door, _ in phase.taken}) < 2
+    ]
+    other = len(strange) + len(refused) + slow + len(silent)
     return Row(SECTION, "honest deliveries meanwhile", "both doors", lost=lost, doubled=doubled, other=other, note=note)
 
 
@@ -280,6 +285,12 @@ def _trouble(daemon: Daemon) -> list[str]:
         for line in daemon.log.read_text(errors="replace").splitlines()
         if "Traceback" in line or "ASGI" in line
     ]
+
+
+def _short_of(seen: Seen) -> list[str]:
+    """What was not thrown, because a thrower fell over."""
+    thrown = sum(seen.thrown.count.values())
+    return [f"{thrown:,} of {seen.asked:,} bodies were thrown"] if thrown < seen.asked else []
 
 
 def _memory(daemon: Daemon, which: str) -> float:

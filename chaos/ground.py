@@ -48,6 +48,9 @@ KILLED = -9
 PATIENCE = 60.0
 """Seconds for anything to come to its end; on a quiet machine it takes two or three."""
 
+FALLEN = ("tick.crashed", "live.crashed")
+"""What a daemon says of a bug that it survived."""
+
 LAST_WORD = "In the end nothing was promised."
 CHANGED_MIND = "We promised a review in week {number} as well."
 
@@ -340,6 +343,13 @@ def change_everything(made: World) -> None:
     for deal in [deal for deal in made.book.deals if deal in made.book.passing]:
         made.book.says[deal] = LAST_WORD
         made.desk.do.set_fields(deal, {"commitments": LAST_WORD}, by=made.desk.user(ELENA_AE))
+
+
+def fallen(made: World) -> tuple[str, ...]:
+    """What fell over in any of its daemons and was taken up again, so that only the log tells; one log has them all."""
+    first = made.site.children[0]
+    counts = {event: len(first.named(event)) for event in FALLEN}
+    return tuple(f"{event} {count} times" for event, count in counts.items() if count)
 
 
 def wait(ready: Callable[[], bool], what: str, made: World) -> float:

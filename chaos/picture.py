@@ -17,7 +17,7 @@ from typing import Any
 from daemons import account_csm_changes, csm_changes
 
 from chaos import ROOT
-from chaos.ground import World
+from chaos.ground import World, fallen
 from connector.sandbox.views import MOMENT_FIELDS, NoteView, TaskView
 
 MARK = re.compile(r"\(mark [0-9a-f]+\)")
@@ -103,13 +103,13 @@ def compare(broken: Picture, whole: Picture) -> Difference:
 
 
 def judged(made: World, difference: Difference) -> Difference:
-    """With what the sandbox's own judge says of the broken world."""
+    """With what the sandbox's own judge says of the broken world, and what its daemons say of themselves."""
     tally = made.desk.tally()
     told = {name: tuple(f"{each['name']} {each['what']}" for each in tally[name]) for name in ("lost", "doubled")}
     return Difference(
         lost=difference.lost or told["lost"],
         doubled=difference.doubled or told["doubled"],
-        other=difference.other,
+        other=(*difference.other, *fallen(made)),
     )
 
 

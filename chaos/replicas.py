@@ -160,7 +160,7 @@ def kill_alone_after_a_call(effort: Effort, server: Server, number: int) -> Row:
         first = on.join(failpoint=_AFTER_CALL)
         on.ready()
         on.win(BEFORE)
-        first.daemon.wait_killed()
+        first.die()
         at = time.monotonic()
         trial.broken += 1
         on.join()
@@ -177,7 +177,7 @@ def kill_after_a_call(effort: Effort, server: Server, number: int) -> Row:
         on.join()
         on.ready()
         on.win(BEFORE)
-        doomed.daemon.wait_killed()
+        doomed.die()
         at = time.monotonic()
         trial.broken += 1
         on.win(AFTER)

@@ -6,6 +6,7 @@ Not here: the page's words, which people write; only what stands between the two
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from chaos.table import Row, markdown, total
 
 DATA = ROOT / "chaos" / "results.json"
 PAGE = ROOT / "docs" / "reliability.md"
+UNKNOWN = "unknown"
 NOTHING_KEPT = "\nNo whole run is kept here yet; `python -m chaos --keep` puts its tables in this place.\n"
 BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
 
@@ -26,6 +28,17 @@ def keep(rows: Mapping[str, Sequence[Row]], took: Mapping[str, float], *, about:
         kept[name] = {**about, "seconds": round(took[name]), "rows": [row.data() for row in found]}
     DATA.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     PAGE.write_text(inserted(PAGE.read_text(encoding="utf-8"), page(kept)), encoding="utf-8")
+
+
+def code() -> str:
+    """Which code this is: the commit, and whether files differ from it; without a history, that it is unknown."""
+    told = [
+        subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
+        for words in (("rev-parse", "--short=10", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+    ]
+    if any(each.returncode for each in told):
+        return UNKNOWN
+    return told[0].stdout.strip() + (" with changes" if told[1].stdout.strip() else "")
 
 
 def load() -> dict[str, Any]:
@@ -40,13 +53,28 @@ def page(kept: Mapping[str, Any]) -> str:
     named = [name for name in MODULES if name in kept]
     rows = {name: [Row.of(each) for each in kept[name]["rows"]] for name in named}
     parts = [f"\n**{total(row for name in named for row in rows[name]).line}**\n"]
+    parts += _seams(kept, named)
     for name in named:
         told = kept[name]
-        parts.append(
-            f"\n### {name}\n\n{told['when']}, seed {told['seed']}, {told['seconds']} s on {told['machine']}.\n"
-        )
+        words = f"{told['when']}, {_code(told)}, seed {told['seed']}, {told['seconds']} s on {told['machine']}."
+        parts.append(f"\n### {name}\n\n{words}\n")
         parts.append(f"\n{markdown(name, rows[name])}")
     return "".join(parts)
+
+
+def _code(told: Mapping[str, Any]) -> str:
+    return f"code {told.get('code', UNKNOWN)}"
+
+
+def _seams(kept: Mapping[str, Any], named: Sequence[str]) -> list[str]:
+    """What the sum above does not say: that it is put together of several runs, or lacks sections."""
+    runs = {(_code(kept[name]), kept[name]["seed"]) for name in named}
+    found = []
+    if len(runs) > 1:
+        found.append("\nThe sum is put together of runs of different code or seed, as told at each section.\n")
+    if missing := [name for name in MODULES if name not in kept]:
+        found.append(f"\nNot in the sum, because no run of them is kept: {', '.join(missing)}.\n")
+    return found
 
 
 def inserted(text: str, made: str) -> str:

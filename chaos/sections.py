@@ -73,9 +73,14 @@ SECTIONS: Mapping[str, Section] = {name: section(name, module) for name, module 
 
 
 def play(name: str, effort: Effort) -> Iterator[Row]:
-    """The rows of a section; one that falls over ends with a row that says so, and the others go on."""
+    """The rows of a section; one that falls over or tells nothing ends with a row that says so."""
+    told = 0
     try:
-        yield from SECTIONS[name](effort)
+        for told, row in enumerate(SECTIONS[name](effort), 1):  # noqa: B007  # how many is asked afterwards
+            yield row
     except Exception as error:  # noqa: BLE001  # whatever it was, it is told, and what it would have shown is not shown
         effort.say(traceback.format_exc())
         yield Row(name, "the section itself", other=1, note=f"it fell over: {type(error).__name__}: {error}"[:300])
+    else:
+        if not told:
+            yield Row(name, "the section itself", other=1, note="it told nothing: nothing was proved")

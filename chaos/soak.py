@@ -113,7 +113,8 @@ def run(effort: Effort) -> Iterator[Row]:
         on.remarks += [f"day {first.day}: {first.line}", f"day {last.day}: {last.line}"]
         on.remarks.append(f"memory {last.rss / first.rss:.2f} of day {first.day}'s")
         row = on.row(f"{days} days, faults always on", "salesforce and hubspot, polled, SQLite")
-        yield dataclasses.replace(row, section="soak", tried=len(on.desks) * wins)
+        played = sum(desk.world.scratch["play"].progress.done for desk in on.desks)
+        yield dataclasses.replace(row, section="soak", tried=played)
 
 
 def _seconds(effort: Effort, days: int) -> float:
@@ -202,6 +203,9 @@ def _settled(on: Pitch) -> None:
         # Stuck with nothing lost: people gave up waiting for an answer, which on a busy machine they do. What is lost
         # counts as lost all the same.
         on.must(play.progress.phase in ("done", "stuck"), f"{desk.name}: the period ended {play.progress.phase}")
+        on.must(play.progress.done, f"{desk.name}: no deal of the period was played")
+        if play.progress.done < play.progress.total:
+            on.remarks.append(f"{desk.name}: {play.progress.done} of {play.progress.total} deals were played")
         if play.progress.given_up:
             on.remarks.append(f"{desk.name}: {len(play.progress.given_up)} people gave up waiting")
     on.recovery.append(time.monotonic() - began)

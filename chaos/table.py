@@ -69,7 +69,7 @@ class Row:
         """As text, in the order of `COLUMNS`."""
         note = self.note if self.struck else f"IT DID NOT STRIKE EVERY TIME. {self.note}".rstrip()
         counts = (self.tried, self.broken, self.lost, self.doubled, self.other)
-        shown = tuple(f"{count:,}" for count in counts) if self.tried or self.other else ("", "", "", "", "")
+        shown = tuple(f"{count:,}" for count in counts) if any(counts) else ("", "", "", "", "")
         return (self.what, self.where, *shown, self.seconds, note)
 
     def data(self) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """All rows together."""
+    """All rows together; ``untried`` are those for which this machine lacks something, as their notes say."""
 
     kills: int
     faults: dict[str, int]
@@ -94,6 +94,7 @@ class Sum:
     doubled: int
     other: int
     not_struck: int
+    untried: int = 0
 
     @property
     def held(self) -> bool:
@@ -116,6 +117,8 @@ class Sum:
             parts.append(f"{self.other:,} other broken promises")
         if self.not_struck:
             parts.append(f"{self.not_struck:,} rows whose fault did not strike")
+        if self.untried:
+            parts.append(f"{self.untried:,} rows could not be tried here")
         return "; ".join(parts) + "."
 
 
@@ -135,6 +138,7 @@ def total(rows: Iterable[Row]) -> Sum:
         doubled=sum(row.doubled for row in rows),
         other=sum(row.other for row in rows),
         not_struck=sum(not row.struck for row in rows),
+        untried=sum(row.section in MUST_STRIKE - MATRIX and not row.tried for row in rows),
     )
 
 

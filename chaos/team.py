@@ -24,6 +24,7 @@ import psycopg
 from daemons import Daemon, Desk, Ran, Site, site, until
 
 from chaos import ROOT
+from chaos.ground import KILLED
 from chaos.weather_ground import counted
 from chaos.weather_postgres import Line, Server, line
 
@@ -58,9 +59,15 @@ class Member:
         return self.daemon.process.poll() is None
 
     def kill(self) -> None:
-        """Kill it with -9."""
+        """Kill it with -9. Raises AssertionError when it had ended by itself, for then nothing was broken."""
         os.kill(self.pid, signal.SIGKILL)
-        self.daemon.process.wait()
+        self.die()
+
+    def die(self) -> None:
+        """Wait for it to be killed. Raises AssertionError when it ends in another way."""
+        code = self.daemon.wait_killed()
+        if code != KILLED:
+            raise AssertionError(f"{self.name} was not killed, it ended with {code}: {self.daemon.said()[-200:]}")
 
     def applied(self) -> int:
         """Writes it has had confirmed, by its log."""
@@ -193,7 +200,8 @@ class Team:
         """End everybody in order; complaints in words."""
         found = []
         for each in self.members:
-            if each.alive and (code := each.daemon.stop()) != 0:
+            fine = (0,) if each.alive else (0, KILLED)
+            if (code := each.daemon.stop()) not in fine:  # also of one that is no more: it may have fallen over
                 found.append(f"{each.name} ended with {code}")
             found += [
                 f"{each.name}: {event} {len(told)} times"

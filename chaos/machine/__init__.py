@@ -94,7 +94,7 @@ def _row(came: Came) -> Row:
         broken=came.struck.total(),
         lost=came.lost,
         doubled=came.doubled,
-        other=came.other,
+        other=came.other or int(not came.examples),
         note="; ".join(told),
     )
 

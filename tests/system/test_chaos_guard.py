@@ -71,10 +71,14 @@ def started(*command: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda each: each.name)
-def test_a_run_that_is_ended_takes_everything_with_it(number: signal.Signals, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "lanes"),
+    [(signal.SIGINT, "2"), (signal.SIGTERM, "1"), (signal.SIGKILL, "1")],
+    ids=("int", "term", "kill"),
+)
+def test_a_run_that_is_ended_takes_everything_with_it(number: signal.Signals, lanes: str, tmp_path: Path) -> None:
     said = tmp_path / "said"
-    with started("-m", "chaos", "kills", "--short", "--seed", "1", folder=tmp_path) as run:
+    with started("-m", "chaos", "kills", "--short", "--seed", "1", "--lanes", lanes, folder=tmp_path) as run:
         folder = Path(until(lambda: re.findall(r", in (/\S+)", said.read_text()), "its folder")[0])
         until(lambda: any("connector run" in each for each in left(folder)), "a daemon")
         if number is signal.SIGINT:

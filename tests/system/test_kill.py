@@ -9,10 +9,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from daemons import Daemon
 
+from chaos.ground import fallen
 from chaos.kills import Chain, Strike, killed, play
 from chaos.picture import Difference, Picture, compare
 from chaos.points import HS_POLLED, Way
@@ -34,6 +36,16 @@ def test_a_daemon_that_was_not_killed_proves_nothing(tmp_path: Path) -> None:
     log.touch()
     with pytest.raises(AssertionError, match="was not killed at decided:1"):
         killed(Daemon(process, log, 0), "decided:1")
+
+
+def test_a_daemon_that_fell_over_and_went_on_is_told(tmp_path: Path) -> None:
+    """From the one log of all daemons of a world, also of one that was killed and started again since."""
+    log = tmp_path / "log"
+    log.write_text('{"event": "tick.crashed"}\nno json\n{"event": "daemon.started"}\n{"event": "tick.crashed"}\n')
+    daemons = [Daemon(Mock(), log, at) for at in (0, 40)]
+    assert fallen(Mock(site=Mock(children=daemons))) == ("tick.crashed 2 times",)
+    log.write_text('{"event": "daemon.started"}\n')
+    assert fallen(Mock(site=Mock(children=daemons))) == ()
 
 
 def test_what_parts_two_worlds_is_told() -> None:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from chaos import kills, results, sections
+from chaos import doors, kills, results, sections
+from chaos.__main__ import PICKED, _parsed
+from chaos.badbodies import HOOK, TRACK
 from chaos.points import FEEDS, SPOTS
 from chaos.sections import Effort, play
 from chaos.table import Row, markdown, total
+from chaos.team import Member, Team
+from chaos.throwing import Honest, Thrown
 from connector.failpoints import Failpoint
+
+if TYPE_CHECKING:
+    from daemons import Daemon, Site
+
+    from chaos.weather_postgres import Line, Server
 
 KILL = Row("kills", "recorded", "salesforce, polled", tried=2, broken=2, recovery=(1.0, 3.0))
 
@@ -65,12 +77,103 @@ def test_a_section_that_is_not_there_or_falls_over_is_told_and_fails(
     def falls(_effort: Effort) -> object:
         raise RuntimeError("over")
 
-    made = {"gone": sections.section("gone", "chaos.gone"), "falls": falls}
+    made = {"gone": sections.section("gone", "chaos.gone"), "falls": falls, "mute": lambda _effort: iter(())}
     monkeypatch.setattr(sections, "SECTIONS", made)
-    for name, words in (("gone", "no module chaos.gone"), ("falls", "RuntimeError: over")):
+    for name, words in (("gone", "no module chaos.gone"), ("falls", "RuntimeError: over"), ("mute", "it told nothing")):
         [row] = play(name, effort(tmp_path))
         assert not row.held
         assert words in row.note
+
+
+@pytest.mark.parametrize("broken", [{"lost": 3}, {"doubled": 3}, {"other": 3}])
+def test_what_was_lost_is_shown_also_where_nothing_is_tried_by_number(broken: dict[str, int]) -> None:
+    assert "3" in replace(Row("doors", "honest deliveries meanwhile"), **broken).cells()
+
+
+def test_the_sum_says_what_could_not_be_tried() -> None:
+    lacking = Row("replicas", "all of it", note="PostgreSQL's own programs are not installed here")
+    cannot_be = Row("kills", "job-asked", "hubspot, polled", note="HubSpot has no jobs")
+    assert "not be tried" not in total([KILL, cannot_be]).line
+    assert total([KILL, lacking, lacking]).line.endswith("; 2 rows could not be tried here.")
+
+
+def test_the_kept_sum_says_that_it_is_of_several_runs_and_what_it_lacks() -> None:
+    about = {"when": "now", "seed": 1, "code": "abc", "seconds": 2, "machine": "one core", "rows": [KILL.data()]}
+    alone = results.page({"kills": about})
+    assert "now, code abc, seed 1" in alone
+    assert "put together" not in alone
+    assert f"no run of them is kept: {', '.join(name for name in sections.MODULES if name != 'kills')}." in alone
+    for other in ({"seed": 2}, {"code": "abd"}, {"code": "abc with changes"}):
+        assert "put together of runs of different code" in results.page({"kills": about, "soak": {**about, **other}})
+    assert "no run of them" not in results.page(dict.fromkeys(sections.MODULES, about))
+
+
+@pytest.mark.parametrize(("given", "env"), [(["--short"], ""), ([], "locked")])
+def test_only_a_whole_run_is_kept(given: list[str], env: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PICKED, env)
+    with pytest.raises(SystemExit):
+        _parsed(["--keep", *given])
+    monkeypatch.delenv(PICKED)
+    assert _parsed(["--keep"]).keep
+
+
+@dataclass(slots=True)
+class Ended:
+    """A daemon that is no more."""
+
+    code: int
+
+    @property
+    def process(self) -> Ended:
+        return self
+
+    def poll(self) -> int:
+        return self.code
+
+    def stop(self) -> int:
+        return self.code
+
+    def wait_killed(self) -> int:
+        return self.code
+
+    def named(self, _event: str) -> list[object]:
+        return []
+
+    def said(self) -> str:
+        return "its last words"
+
+
+def member(code: int) -> Member:
+    return Member("replica-1", cast("Daemon", Ended(code)), cast("Line", None))
+
+
+@pytest.mark.parametrize(("code", "complaints"), [(0, []), (-9, []), (1, ["replica-1 ended with 1"]), (-11, ["-11"])])
+def test_a_replica_that_fell_over_by_itself_is_told(code: int, complaints: list[str]) -> None:
+    team = Team(cast("Site", None), cast("Server", None), "", ExitStack(), [member(code)])
+    found = team.stop()
+    assert len(found) == len(complaints)
+    assert all(said in told for said, told in zip(complaints, found, strict=True))
+
+
+def test_a_replica_that_was_not_killed_proves_nothing() -> None:
+    member(-9).die()
+    with pytest.raises(AssertionError, match="was not killed, it ended with 1: its last words"):
+        member(1).die()
+
+
+def test_bodies_that_were_not_thrown_are_told() -> None:
+    thrown = Thrown(Counter({("unsigned", HOOK): 9}))
+    assert not doors._short_of(doors.Seen(thrown, asked=9))
+    assert doors._short_of(doors.Seen(thrown, asked=10)) == ["9 of 10 bodies were thrown"]
+
+
+def test_honest_deliveries_that_never_came_prove_nothing() -> None:
+    came = Honest([0.1], [(HOOK, "a"), (TRACK, "b")])
+    kept = Counter({"b": 1, **{f"prelude-{number}": 1 for number in range(doors.PRELUDE)}})
+    seen = doors.Seen(quiet=came, meanwhile=came, besieged=came)
+    assert doors._honest(seen, kept, kept_hooks=3 + doors.PRELUDE).held
+    seen.besieged = Honest()
+    assert not doors._honest(seen, kept, kept_hooks=2 + doors.PRELUDE).held
 
 
 def test_what_is_kept_is_what_the_page_shows() -> None:
