@@ -3,20 +3,20 @@
 Not here: telling (``alarms``). What is usual is learned per feed, in working time by the team's calendar, so that
 nights, weekends and holidays are no silence and a fresh install has none: the longest gap between two rows, over at
 least `DAYS_KNOWN` working days on which there were some. An empty list is wrong only where it was not empty before.
+That no handoff began is wrong only where the CRM shows wins that have none, more in a row than ever before.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from connector.engine.alarms import Cry, clear_alarm, raise_alarm
 from connector.engine.parts import PEOPLE_NOTE, Shared, System
 from connector.handoff.calendar import elapsed, local_date
-from connector.handoff.plan import Phase
-from connector.store import LIVE_NOTE, LiveNote
+from connector.store import LIVE_NOTE, LiveNote, Win
 
 RHYTHM = "rhythm:"
 """With it begin the names of what was learned, beside the feeds' cursors."""
@@ -27,7 +27,7 @@ DAYS_KNOWN = 5
 DAYS_KEPT = 10
 GAPS_KEPT = 20
 TIMES_LONGER = 2.0
-"""A gap is unusual when it is this many times the longest one known."""
+"""A gap, or a run of wins without a handoff, is unusual when it is this many times the longest one known."""
 
 SAVED_EVERY = timedelta(minutes=10)
 FEWEST_WINS = 5
@@ -40,7 +40,6 @@ PEOPLE_ALARM = "no-people"
 ACCOUNTS_ALARM = "no-accounts"
 WINS_ALARM = "no-wins"
 HANDOFFS_ALARM = "no-handoffs"
-HANDED = frozenset({Phase.IN_FLIGHT, Phase.HELD, Phase.REOPENED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +194,8 @@ def accounts_gone(shared: Shared, system: System, counts: Mapping[str, int]) -> 
     return True
 
 
-def watch_wins(shared: Shared, system: System, *, listed: int, phases: Mapping[Phase, int], since: datetime) -> None:
-    """Hold what the CRM lists as won against the ledger. ``phases`` are those of listed deals that were decided on."""
+def watch_wins(shared: Shared, system: System, *, listed: int, since: datetime) -> None:
+    """Hold how many deals the CRM lists as won against the handoffs of that time."""
     if not system.act:
         return
     expected = shared.store.handed_since(system.name, since) if listed == 0 else 0
@@ -214,20 +213,30 @@ def watch_wins(shared: Shared, system: System, *, listed: int, phases: Mapping[P
         )
     else:
         clear_alarm(shared, system, WINS_ALARM)
-    handed = any(phases.get(phase) for phase in HANDED)
-    eligible = sum(count for phase, count in phases.items() if phase is not Phase.BEFORE_START)
-    if eligible >= FEWEST_WINS and not handed:
+
+
+def watch_handoffs(shared: Shared, system: System, wins: Sequence[Win], *, whole: bool) -> None:
+    """Whether handoffs still come of wins. ``wins`` are what the CRM lists and was decided on, ``whole`` all since the
+    start. Where few wins are, or most are of a type that gets no handoff, a run without is usual."""
+    if not system.act:
+        return
+    newest = max((one.at for one in wins if one.handed), default=None)
+    without = sorted(one.at for one in wins if not one.handed and (newest is None or one.at > newest))
+    usual = shared.store.longest_without(system.name) if len(without) >= FEWEST_WINS else 0
+    if len(without) >= FEWEST_WINS and len(without) > TIMES_LONGER * usual:
+        before = f"at most {usual} in a row" if usual else "never so many"
         raise_alarm(
             shared,
             system,
             HANDOFFS_ALARM,
             Cry(
-                subject=f"{eligible} wins and not one handoff",
-                text=f"The CRM lists {eligible} deals won since {since:%Y-%m-%d} that were looked at, and not one "
-                "has a handoff.",
+                subject=f"{len(without)} wins in a row and not one handoff",
+                text=f"The CRM lists {len(without)} deals won since {without[0]:%Y-%m-%d} that were looked at, and not "
+                f"one has a handoff; before, it was {before}.",
                 next="handoff explain with one of them says why; often it is the mapping of the deal type or the won "
                 "stage, or that no CSM can be assigned.",
             ),
         )
-    elif handed:
+    elif whole or newest is not None:
+        # A shorter list that shows no handoff cannot tell where the run began.
         clear_alarm(shared, system, HANDOFFS_ALARM)

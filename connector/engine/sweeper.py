@@ -8,17 +8,15 @@ deals are compared with the ledger, and all wins since the start are listed.
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 
 import structlog
 
 from connector.engine.parts import Shared, System
 from connector.engine.reconciler import look_again
-from connector.engine.silence import accounts_gone, watch_wins
+from connector.engine.silence import accounts_gone, watch_handoffs, watch_wins
 from connector.failpoints import Failpoint, passing
-from connector.handoff.plan import Phase
-from connector.store import COMPARED
+from connector.store import COMPARED, Win
 
 SWEEP_DONE = "sweep.done"
 FOLLOWED = timedelta(days=90)
@@ -47,13 +45,13 @@ def sweep(shared: Shared, system: System) -> int:
     compared_to = _compared_to(shared, system)
     whole = system.last_sweep is None or compared_to is None or server_time - compared_to >= COMPARE_EVERY
     asked = listed = 0
-    phases: Counter[Phase] = Counter()
+    wins: list[Win] = []
     since = _since(shared, system, server_time=server_time, whole=whole)
     for page in system.crm.scan_won(since):
         missed = store.not_held(system.name, store.unhandled(system.name, page, act=system.act))
         look_again(shared, system, missed, reason="found by sweep")
         asked, listed = asked + len(missed), listed + len(page)
-        phases.update(store.acted_phases(system.name, page))
+        wins += store.acted_wins(system.name, page)
     passing(Failpoint.IN_SWEEP)
     now = shared.clock.now()
     last_sweep = now - timedelta(seconds=shared.timing.sweep_every)
@@ -68,7 +66,8 @@ def sweep(shared: Shared, system: System) -> int:
     if since is not None:
         # Days of the org and days of the ledger may differ by one.
         upto = datetime.combine(since, time.min, tzinfo=UTC) + 2 * SWEEP_OVERLAP
-        watch_wins(shared, system, listed=listed, phases=phases, since=upto)
+        watch_wins(shared, system, listed=listed, since=upto)
+        watch_handoffs(shared, system, wins, whole=whole)
     if compared_to is None:
         store.set_cursor(system.name, COMPARED, server_time.isoformat())
     elif server_time - compared_to >= COMPARE_EVERY:

@@ -7,7 +7,7 @@ are its own affair, apart from ``codec`` (actions and plans as JSON).
 from connector.store.alarms import ALARM, Alarm
 from connector.store.audit import AuditKind
 from connector.store.database import Lead, LeadLost, under
-from connector.store.gains import Gain, Gained
+from connector.store.gains import Gain, Gained, Win
 from connector.store.heldrows import HeldDeal, HoldState, Pause
 from connector.store.livenote import LIVE_CURSOR, LIVE_NOTE, LiveNote
 from connector.store.outbox import RANKS
@@ -113,6 +113,7 @@ __all__ = [
     "Upgraded",
     "Verified",
     "Wanted",
+    "Win",
     "address",
     "failure",
     "in_use",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, select
+from sqlalchemy import ColumnElement, Row, case, delete, func, or_, select
 
 from connector.handoff.model import SystemName
 from connector.handoff.plan import Action, Patch, Phase
@@ -22,6 +22,9 @@ from connector.store.record import is_dropped, same_effect
 from connector.store.rows import Decided
 from connector.store.schema import effect, gain, handoff, outbox
 from connector.store.states import OPEN, State
+
+HANDED = (Phase.HELD, Phase.IN_FLIGHT, Phase.REOPENED)
+"""Phases that no win comes to without a handoff of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,14 @@ class Gain:
     sort: str
     mover: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Win:
+    """A deal that was won at a time; ``handed``: a handoff came of it, however far it got."""
+
+    at: datetime
+    handed: bool
 
 
 class Gains(Part):
@@ -121,12 +132,37 @@ class Gains(Part):
         with self._db.read() as connection:
             return connection.execute(query).scalar_one()
 
+    def longest_without(self, system: SystemName) -> int:
+        """The most wins in a row of which no handoff came, until one did again."""
+        handed = case((has_handoff(), 1), else_=0)
+        # A win with a handoff begins a stretch; what comes before the first one, and after the last, was not ended yet.
+        stretch = func.sum(handed).over(order_by=(handoff.c.won_at, handoff.c.deal_id))
+        wins = select(stretch.label("stretch"), handed.label("handed")).where(*acted_on(system)).subquery()
+        each = select(wins.c.stretch, func.count().label("wins"), func.max(wins.c.handed).label("begun"))
+        sizes = each.group_by(wins.c.stretch).subquery()
+        last = select(func.max(sizes.c.stretch)).scalar_subquery()
+        query = select(func.max(sizes.c.wins - sizes.c.begun)).where(sizes.c.stretch < last)
+        with self._db.read() as connection:
+            return connection.execute(query).scalar_one() or 0
+
     def deals_under_way(self, system: SystemName) -> tuple[str, ...]:
         """The deals whose handoffs are under way."""
         phases = [phase.value for phase in IN_FLIGHT]
         query = select(handoff.c.deal_id).where(handoff.c.system == system, handoff.c.phase.in_(phases))
         with self._db.read() as connection:
             return tuple(connection.execute(query.order_by(handoff.c.deal_id)).scalars())
+
+
+def acted_on(system: SystemName) -> tuple[ColumnElement[bool], ...]:
+    """Which rows of ``handoff`` are wins that were decided on to act, and either have a handoff or stand won without:
+    a deal whose look is still to come stands otherwise."""
+    known = or_(handoff.c.phase == Phase.WON.value, has_handoff())
+    return (handoff.c.system == system, handoff.c.mode == "act", handoff.c.won_at.is_not(None), known)
+
+
+def has_handoff() -> ColumnElement[bool]:
+    """Whether a handoff came of the win of a row of ``handoff``."""
+    return or_(handoff.c.phase.in_([phase.value for phase in HANDED]), handoff.c.released_at.is_not(None))
 
 
 def _begins(known: Row[Any] | None, generation: int) -> bool:

@@ -13,9 +13,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, text, update
 
 from connector.handoff.model import SystemName
-from connector.handoff.plan import Phase
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
+from connector.store.gains import Win, acted_on, has_handoff
 from connector.store.heldrows import HELD_UNTIL, HeldDeal, HoldKind, HoldState, held_of, of_deals, row_of, states_of
 from connector.store.inbox import clear_looks, want_looks
 from connector.store.rows import Look
@@ -90,21 +90,16 @@ class Holds(Part):
         away = {each for each, one in states.items() if one.state is not HoldState.RELEASED}
         return tuple(each for each in deal_ids if each not in away)
 
-    def acted_phases(self, system: SystemName, deal_ids: Sequence[str]) -> Mapping[Phase, int]:
-        """How many of these deals stand in which phase, of those that were decided to act on and nobody holds."""
-        found: dict[Phase, int] = {}
+    def acted_wins(self, system: SystemName, deal_ids: Sequence[str]) -> tuple[Win, ...]:
+        """The wins of these deals, of those that were decided to act on and nobody holds."""
+        found: list[Win] = []
         free = self.not_held(system, deal_ids)
+        query = select(handoff.c.won_at, has_handoff().label("handed")).where(*acted_on(system))
         with self._db.read() as connection:
             for part in chunks(free):
-                query = (
-                    select(handoff.c.phase, func.count())
-                    .where(handoff.c.system == system, handoff.c.deal_id.in_(part), handoff.c.phase.is_not(None))
-                    .where(handoff.c.mode == "act")
-                    .group_by(handoff.c.phase)
-                )
-                for phase, count in connection.execute(query):
-                    found[Phase(phase)] = found.get(Phase(phase), 0) + count
-        return found
+                rows = connection.execute(query.where(handoff.c.deal_id.in_(part)))
+                found += [Win(row.won_at, handed=bool(row.handed)) for row in rows]
+        return tuple(found)
 
     def held(
         self, system: SystemName, *, state: HoldState = HoldState.HELD, limit: int | None = None

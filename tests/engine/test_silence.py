@@ -139,6 +139,70 @@ def test_wins_and_no_handoff_are_an_alarm(desk: Desk, cries: list[Notify]) -> No
     assert "6 wins" in cries[0].subject
 
 
+def a_renewal(desk: Desk) -> None:
+    desk.win(desk.a_deal(type="renewal"))
+
+
+def test_a_company_with_a_win_a_month_hears_nothing(desk: Desk, cries: list[Notify]) -> None:
+    for _ in range(6):
+        desk.win(desk.a_deal())
+        for _ in range(10):
+            desk.run(days=3)
+    assert wins_alarms(cries) == []
+
+
+def test_a_company_without_wins_hears_nothing(desk: Desk, cries: list[Notify]) -> None:
+    for _ in range(15):
+        desk.a_deal()
+        desk.run(days=4)
+    assert wins_alarms(cries) == []
+
+
+def a_quarter(desk: Desk, renewals: int) -> None:
+    """So many renewals, one after the other, and a new customer at its end."""
+    for _ in range(renewals):
+        a_renewal(desk)
+        desk.run(hours=30)
+        desk.run(minutes=16)
+    desk.win(desk.a_deal())
+    desk.run(hours=30)
+
+
+def test_a_run_of_renewals_is_usual_where_a_new_customer_is_rare(desk: Desk, cries: list[Notify]) -> None:
+    desk.restart(policy=dataclasses.replace(desk.system.policy, deal_types=(DealType.NEW,)))
+    for renewals in (4, 7, 12):
+        a_quarter(desk, renewals)
+    assert wins_alarms(cries) == [], "none is more than twice the longest one before"
+    for _ in range(26):
+        a_renewal(desk)
+        desk.run(hours=7)
+    assert alarms(desk) == ["no-handoffs"]
+    assert len(wins_alarms(cries)) == 1, "told once, whether a sweep looks a week back or all the way"
+    assert "at most 12 in a row" in wins_alarms(cries)[0].text
+    desk.run(days=20)
+    desk.run(minutes=16)
+    assert "no-handoffs" in alarms(desk), "a quiet time does not end it"
+    desk.win(desk.a_deal())
+    desk.run(minutes=16)
+    desk.run(minutes=16)
+    assert alarms(desk) == []
+
+
+def test_a_burst_of_wins_that_nobody_looked_at_yet_is_none_without_handoffs(desk: Desk, cries: list[Notify]) -> None:
+    deals = [desk.a_deal() for _ in range(8)]
+    desk.settle()
+    desk.clock.advance(timedelta(minutes=16))
+    for each in deals:
+        desk.win(each)
+    desk.run()
+    desk.run(minutes=16)
+    assert wins_alarms(cries) == []
+
+
+def wins_alarms(cries: list[Notify]) -> list[Notify]:
+    return [each for each in cries if each.step in ("alarm-no-handoffs", "alarm-no-wins")]
+
+
 def test_a_parked_row_that_grows_old_is_told_of_once_a_day(desk: Desk, cries: list[Notify]) -> None:
     desk.crm.refuse_rows(Fault(FaultCode.REJECTED, "INVALID", "no such value"))
     deal_id = desk.a_deal()

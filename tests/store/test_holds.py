@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from plans import BUSY, NOW, REFUSED, SILENT, SYSTEM, a_deal_patch, a_plan, a_ta
 from sqlalchemy import event
 
 from connector.clock import ManualClock
+from connector.handoff.plan import Phase
 from connector.store import (
     Alarm,
     AuditKind,
@@ -139,6 +141,18 @@ def test_only_what_the_ledger_lacks_is_a_gain(store: Store) -> None:
     assert [action.step for action in gained.actions] == ["patch-deal"]
     assert not gained.begins
     assert store.gains(SYSTEM, [Decided(a_plan(actions=(a_task(),)))]) == ()
+
+
+def test_the_longest_run_of_wins_without_a_handoff_is_known_once_one_ended_it(store: Store) -> None:
+    assert store.longest_without(SYSTEM) == 0
+    deals = ["no", "no", "yes", "no", "no", "no", "yes", "yes", "no", "no", "no", "no", "no"]
+    for number, handed in enumerate(deals):
+        plan = a_plan(f"D{number}", phase=Phase.IN_FLIGHT if handed == "yes" else Phase.WON)
+        remember = replace(plan.remember, won_at=NOW + timedelta(days=number), released_at=None)
+        store.record(SYSTEM, [Decided(replace(plan, remember=remember))], act=True)
+    assert store.longest_without(SYSTEM) == 3, "the last run has not ended"
+    wins = store.acted_wins(SYSTEM, ["D6", "D7", "D8", "D99"])
+    assert sorted((win.at.day - NOW.day, win.handed) for win in wins) == [(6, True), (7, True), (8, False)]
 
 
 def test_gains_are_counted_once_and_forgotten(store: Store, clock: ManualClock) -> None:
