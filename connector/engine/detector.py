@@ -7,6 +7,7 @@ nothing but latency, because every look re-reads the deal.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
@@ -15,7 +16,7 @@ from connector.crm.port import (
     Change,
     ChangePage,
 )
-from connector.engine.parts import Shared, System
+from connector.engine.parts import FeedFault, Shared, System
 from connector.errors import Advice, CrmError, Fault
 from connector.failpoints import Failpoint, passing
 from connector.store import Look
@@ -45,13 +46,19 @@ def detect(shared: Shared, system: System, feeds: Sequence[str]) -> int:
     failed: dict[str, Fault] = {}
     unread = {feed: _cursor(shared, system, feed) for feed in feeds}
     while unread and not shared.stopping.is_set():
-        told = system.crm.poll(unread)
+        try:
+            told = system.crm.poll(unread)
+        except CrmError as error:
+            for feed in unread:
+                _failed(shared, system, feed, error.fault)
+            raise
         passing(Failpoint.PAGE_READ)
         after: dict[str, str] = {}
         for feed, page in told.items():
             if isinstance(page, Fault):
                 log.warning(FEED_FAILED, system=system.name, feed=feed, vendor_code=page.vendor_code)
                 failed[feed] = page
+                _failed(shared, system, feed, page)
                 continue
             asked += _take(shared, system, feed, page, came_from=unread[feed])
             if page.more:
@@ -63,6 +70,13 @@ def detect(shared: Shared, system: System, feeds: Sequence[str]) -> int:
         owed = frozenset(feed for feed, fault in failed.items() if fault.advice is not Advice.PARK)
         raise PollFailed(_first(failed), feeds=frozenset(failed), owed=owed)
     return asked
+
+
+def _failed(shared: Shared, system: System, feed: str, fault: Fault) -> None:
+    """Remember why a feed could not be read: when it has brought nothing for long, people are told."""
+    known = system.unread.get(feed)
+    since = known.since if known is not None and known.over is None else shared.clock.now()
+    system.unread[feed] = FeedFault(f"{fault.vendor_code or fault.code.value}: {fault.message}", since)
 
 
 def _first(failed: Mapping[str, Fault]) -> Fault:
@@ -85,7 +99,11 @@ def _take(shared: Shared, system: System, feed: str, page: ChangePage, *, came_f
     if looks or page.cursor != came_from:
         shared.store.enqueue(system.name, looks, cursor=(feed, page.cursor))
         passing(Failpoint.INBOX_COMMITTED)
+    known = system.unread.get(feed)
+    if known is not None and known.over is None:
+        system.unread[feed] = replace(known, over=shared.clock.now())
     if page.changes:
+        system.unread.pop(feed, None)
         system.heard[feed] = shared.clock.now()
         log.debug(FEED_READ, system=system.name, feed=feed, rows=len(page.changes))
     return len(looks)

@@ -93,6 +93,15 @@ class Limits:
         return bool((self.changed and changed > self.changed) or (share and changed > share))
 
 
+@dataclass(frozen=True, slots=True)
+class FeedFault:
+    """Why a feed could last not be read, and since when; ``over``: when it could be again, None while it cannot."""
+
+    words: str
+    since: datetime
+    over: datetime | None = None
+
+
 @dataclass(slots=True)
 class System:
     """One org or portal under this daemon, with what is remembered between two passes of the same process.
@@ -102,7 +111,8 @@ class System:
     Until ``piecemeal_until`` nothing is sent by jobs, because the CRM would not have one; ``job_failures`` counts those
     in a row that could not be opened or loaded. ``sent`` counts the writes of the pass that runs.
     ``denied`` says what the machine denied the last pass, so that it broke off; ``crashed`` that a bug did that.
-    ``heard`` is when each feed last brought something, ``untold`` when an alarm could last not be told.
+    ``heard`` is when each feed last brought something, ``unread`` what kept it from being read since then, ``untold``
+    when an alarm could last not be told.
     ``policy_digest`` tells the mapping files apart, empty where there are none.
     ``safety_poll`` is how many seconds lie between polls of a feed that a live line stands in for.
     ``tenure`` is the one of `Replica` in which this process last took the system over, ``opened`` whether it has read
@@ -131,6 +141,7 @@ class System:
     crashed: bool = False
     people_read: datetime | None = None
     heard: dict[str, datetime] = field(default_factory=dict)
+    unread: dict[str, FeedFault] = field(default_factory=dict)
     untold: dict[str, datetime] = field(default_factory=dict)
     people: Mapping[str, Person] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()

@@ -16,6 +16,7 @@ from datetime import date, datetime, timedelta
 from connector.engine.alarms import Cry, clear_alarm, raise_alarm
 from connector.engine.parts import PEOPLE_NOTE, Shared, System
 from connector.handoff.calendar import elapsed, local_date
+from connector.handoff.text import one_line
 from connector.store import LIVE_NOTE, LiveNote, Win
 
 RHYTHM = "rhythm:"
@@ -35,6 +36,10 @@ FEWEST_WINS = 5
 
 SILENT = "silent-"
 """With it begin the names of alarms about feeds and lines."""
+
+NO_ERROR = "No error was reported."
+WORDS = 500
+"""Characters of an error that are told."""
 
 PEOPLE_ALARM = "no-people"
 ACCOUNTS_ALARM = "no-accounts"
@@ -76,8 +81,10 @@ def watch_feeds(shared: Shared, system: System) -> None:
         system.heard[LINE] = note.last_event
     lines = (LINE,) if note is not None and not all(note.lines.values()) else ()
     if shared.limits.silent:
-        for name in (*system.crm.feeds(), *lines):
-            _watch(shared, system, name)
+        for name in system.crm.feeds():
+            _watch(shared, system, name, trouble=_unread(system, name))
+        for name in lines:
+            _watch(shared, system, name, trouble=_down(note))
     _let_go(shared, system, listens=note is not None)
 
 
@@ -89,7 +96,7 @@ def _let_go(shared: Shared, system: System, *, listens: bool) -> None:
             clear_alarm(shared, system, alarm.name)
 
 
-def _watch(shared: Shared, system: System, name: str) -> None:
+def _watch(shared: Shared, system: System, name: str, *, trouble: str) -> None:
     known = Rhythm.parse(shared.store.cursor(system.name, RHYTHM + name))
     if known is not None and known.last > shared.clock.now() + SAVED_EVERY:
         # It was learned by a clock that was ahead: nothing would be silence until then.
@@ -116,10 +123,27 @@ def _watch(shared: Shared, system: System, name: str) -> None:
         Cry(
             subject=f"{what} has said nothing for {hours} working hours",
             text=f"{what.capitalize()} brought something on {len(known.days)} working days of late, and nothing for "
-            f"{hours} working hours. No error was reported.",
+            f"{hours} working hours. {trouble or NO_ERROR}",
             next="see in the CRM whether this login still may read those records (handoff check), and whether people "
             "work there as usual; the sweep goes on looking for wins meanwhile.",
         ),
+    )
+
+
+def _unread(system: System, feed: str) -> str:
+    """What kept a feed from being read since it last brought something, as a sentence; empty when nothing did."""
+    fault = system.unread.get(feed)
+    if fault is None:
+        return ""
+    until = f" to {fault.over:%Y-%m-%d %H:%M}" if fault.over else " on,"
+    return f"It could not be read from {fault.since:%Y-%m-%d %H:%M}{until} UTC: {one_line(fault.words, limit=WORDS)}"
+
+
+def _down(note: LiveNote | None) -> str:
+    """Which lines are not live, and why."""
+    down = {line: why for line, why in note.lines.items() if why} if note is not None else {}
+    return (
+        f"Not live: {one_line('; '.join(f'{line}: {why}' for line, why in down.items()), limit=WORDS)}" if down else ""
     )
 
 

@@ -67,6 +67,47 @@ def test_a_feed_that_falls_silent_is_told_once_and_taken_back_when_it_speaks(des
     assert alarms(desk) == []
 
 
+def test_a_feed_that_fails_is_told_of_with_its_last_error(
+    desk: Desk, cries: list[Notify], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_week(desk)
+
+    def changes(feed: str, cursor: str) -> object:
+        raise CrmError(Fault(FaultCode.NOT_PERMITTED, "403", f"no right to\nread {feed}"))
+
+    began = desk.clock.now() + timedelta(hours=2)
+    with monkeypatch.context() as broken:
+        broken.setattr(desk.crm, "changes", changes)
+        for _ in range(3):
+            a_day(desk, busy=True)
+    (cry,) = [each for each in cries if each.step == "alarm-silent-deal"]
+    assert f"could not be read from {began:%Y-%m-%d %H:%M} on, UTC: 403: no right to read deal" in cry.text
+    assert "No error" not in cry.text
+
+
+def test_an_error_that_is_over_is_told_with_its_end_while_the_feed_stays_silent(
+    desk: Desk, cries: list[Notify], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_week(desk)
+
+    def poll(_cursors: object) -> object:
+        raise CrmError(Fault(FaultCode.UNAVAILABLE, "503", "away"))
+
+    began = desk.clock.now() + timedelta(hours=2)
+    with monkeypatch.context() as broken:
+        broken.setattr(desk.crm, "poll", poll)
+        a_day(desk, busy=False)
+    over = desk.clock.now() + timedelta(hours=2)
+    a_day(desk, busy=False)
+    a_day(desk, busy=False)
+    (cry,) = cries
+    assert f"from {began:%Y-%m-%d %H:%M} to {over:%Y-%m-%d %H:%M} UTC: 503: away" in cry.text
+    a_day(desk, busy=True)
+    for _ in range(9):
+        a_day(desk, busy=False)
+    assert "No error was reported" in cries[-1].text, "what was before its last word is over and done with"
+
+
 def test_an_alarm_of_silence_ends_when_nobody_wants_to_know_any_more(desk: Desk) -> None:
     a_week(desk)
     for _ in range(3):
