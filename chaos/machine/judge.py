@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 
 from chaos.machine.office import Office
 from chaos.machine.place import Deal, Hung, Place, Wrote
@@ -62,7 +63,7 @@ def _not_lost(office: Office, people_deleted: frozenset[str]) -> Iterator[str]:
             yield f"LOST {deal.id} is won and the ledger does not know it"
         elif not view.reason.strip():
             yield f"LOST {deal.id} is won, {view.phase}, and nothing says why"
-        elif view.phase is Phase.BEFORE_START:
+        elif view.phase is Phase.BEFORE_START and _dated_after(view, store.baseline(place.system)):
             yield f"LOST {deal.id} is taken for a win from before the start"
         elif view.phase in (Phase.WON, Phase.OPEN, Phase.REOPENED, Phase.LOST):
             yield f"LOST {deal.id} is won and stands as {view.phase}: {view.reason}"
@@ -70,6 +71,11 @@ def _not_lost(office: Office, people_deleted: frozenset[str]) -> Iterator[str]:
             yield f"LOST {deal.id} is held though nothing is missing: {view.reason}"
         elif view.phase is Phase.IN_FLIGHT and view.csm_id:
             yield from _whole(place, deal, view, deleted=people_deleted, parked=parked)
+
+
+def _dated_after(view: HandoffView, start: datetime | None) -> bool:
+    """Whether the vendor's own time of the win is not before the start: its clock may have gone back since."""
+    return view.won_at is None or start is None or view.won_at >= start
 
 
 def _gaps(place: Place, deal: Deal) -> list[str]:

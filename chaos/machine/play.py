@@ -74,11 +74,11 @@ def play(asked: Asked, begin: Callable[[], Office]) -> Came:
     """Play a batch. A failing story ends it."""
     tally, struck = Tally(), Counter[str]()
     offices: list[Office] = []
-
+    failed: list[Exception] = []
     began = time.monotonic()
 
     def fresh() -> Office:
-        if tally.examples and not Story.last and time.monotonic() - began > asked.seconds:
+        if tally.examples and not Story.last and not failed and time.monotonic() - began > asked.seconds:
             came.cut_short = True
             raise OutOfTime
         for old in offices:
@@ -100,6 +100,7 @@ def play(asked: Asked, begin: Callable[[], Office]) -> Came:
             pass
         except Exception as error:  # noqa: BLE001  # whatever it was, it is told with its story
             if not came.cut_short:  # Hypothesis finds a story that was never begun inconsistent with the others
+                failed.append(error)  # from now on stories are begun however late it is: this one is made shorter
                 _fail(came, *_shortened(Story, Story.last, error))
     for old in offices:
         struck.update(old.struck)
