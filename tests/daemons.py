@@ -17,6 +17,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -25,6 +26,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+
+import forkserver
 
 from connector.cli import app
 from connector.sandbox import agreed, views
@@ -49,6 +52,9 @@ WHOLE = bool(os.environ.get("HANDOFF_TEST_WHOLE"))
 
 PATIENCE = 45.0
 """Seconds until a wait is given up; on an idle machine every wait here ends within a few."""
+
+LONGEST_COMMAND = 120.0
+"""Seconds until a command that does not end is killed."""
 
 PORTS = range(20_000, 30_000)
 """Below what Linux gives to connections (32768 to 60999) and macOS (from 49152)."""
@@ -104,7 +110,7 @@ class Ran:
 class Daemon:
     """A running ``handoff run``."""
 
-    process: subprocess.Popen[bytes]
+    process: forkserver.Process
     log: Path
     began_at: int
 
@@ -148,7 +154,7 @@ class Daemon:
                 self.process.kill()
                 self.process.wait()
                 raise AssertionError(f"the daemon did not stop on SIGTERM:\n{self.said()}") from None
-        return self.process.returncode
+        return self.process.wait()
 
 
 class Desk:
@@ -369,14 +375,12 @@ class Site:
         began_at = len(log.read_text(errors="replace")) if log.exists() else 0
         extra = {**env, **({"HANDOFF_FAILPOINT": failpoint} if failpoint else {})}
         with log.open("ab") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "connector", "run", "--config", str(self.folder / "config.toml")],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
+            process = forkserver.start(
+                ["run", "--config", str(self.folder / "config.toml")],
+                out=output.fileno(),
+                err=output.fileno(),
                 cwd=self.folder,
                 env=self.environment(**extra),
-                start_new_session=True,
             )
         daemon = Daemon(process, log, began_at)
         self.children.append(daemon)
@@ -397,16 +401,22 @@ class Site:
     def run(self, *arguments: str, config: bool = True, **env: str) -> Ran:
         """Run a command to its end."""
         named = ["--config", str(self.folder / "config.toml")] if config else []
-        done = subprocess.run(
-            [sys.executable, "-m", "connector", *arguments, *named],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            cwd=self.folder,
-            env=self.environment(**env),
-            check=False,
-        )
-        return Ran(done.returncode, done.stdout, done.stderr)
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            process = forkserver.start(
+                [*arguments, *named],
+                out=out.fileno(),
+                err=err.fileno(),
+                cwd=self.folder,
+                env=self.environment(**env),
+            )
+            try:
+                code = process.wait(LONGEST_COMMAND)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+            out.seek(0)
+            err.seek(0)
+            return Ran(code, out.read(), err.read())
 
     def once(self, *arguments: str, **env: str) -> Ran:
         """One pass; the answer is JSON."""
