@@ -30,6 +30,7 @@ from connector.crm.port import (
     Examination,
     ObjectSchema,
     poll_one_by_one,
+    read_place,
 )
 from connector.crm.rounds import Rounds
 from connector.crm.writing import (
@@ -179,9 +180,7 @@ class MemoryCRM:
     def changes(self, feed: str, cursor: str) -> ChangePage:
         """Lines that have become visible since the cursor."""
         self._called(f"changes.{feed}")
-        at, _, number = cursor.partition("|")
-        place = _Entry(datetime.fromisoformat(at), int(number), "", datetime.fromisoformat(at), by_self=False)
-        start = bisect.bisect_right(self._feed, place)
+        start = bisect.bisect_right(self._feed, read_place(feed, _entry_at, cursor))
         now = self._clock.now()
         told = list(itertools.takewhile(lambda e: e.visible_at <= now, self._feed[start : start + self._page_size]))
         if told:
@@ -473,3 +472,8 @@ class MemoryCRM:
     def _is_recent(self, row: Row, since: date) -> bool:
         close, won = row.values.get("close_date"), self._won_at(row)
         return (isinstance(close, date) and close >= since) or (won is not None and won.date() >= since)
+
+
+def _entry_at(cursor: str) -> _Entry:
+    at, _, number = cursor.partition("|")
+    return _Entry(datetime.fromisoformat(at), int(number), "", datetime.fromisoformat(at), by_self=False)

@@ -6,10 +6,10 @@ Not here: any vendor's name, URL, error text or SDK. A new CRM is one folder tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from connector.crm.live import LiveFeed
 from connector.crm.writing import Bulk, Jobs, Operation, Write, WriteOutcome
@@ -67,6 +67,28 @@ class Change:
     modified_at: datetime
     by_self: bool = False
     minor: bool = False
+
+
+T = TypeVar("T")
+
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
+"""What reading a text raises that something else wrote."""
+
+
+class PlaceLost(Exception):
+    """A place that was stored is none of this feed's, or this round's; it must begin anew."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"the place that is stored for {name} cannot be read")
+
+
+def read_place(name: str, parse: Callable[[str], T], text: str) -> T:
+    """A place as its feed or round wrote it. Raises `PlaceLost`."""
+    try:
+        return parse(text)
+    except UNREADABLE as error:
+        raise PlaceLost(name) from error
 
 
 @dataclass(frozen=True, slots=True)

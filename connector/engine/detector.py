@@ -15,8 +15,10 @@ import structlog
 from connector.crm.port import (
     Change,
     ChangePage,
+    PlaceLost,
 )
 from connector.engine.parts import FeedFault, Shared, System
+from connector.engine.places import put_aside
 from connector.errors import Advice, CrmError, Fault
 from connector.failpoints import Failpoint, passing
 from connector.store import Look
@@ -44,10 +46,18 @@ def detect(shared: Shared, system: System, feeds: Sequence[str]) -> int:
     """
     asked = 0
     failed: dict[str, Fault] = {}
+    anew: set[str] = set()
     unread = {feed: _cursor(shared, system, feed) for feed in feeds}
     while unread and not shared.stopping.is_set():
         try:
             told = system.crm.poll(unread)
+        except PlaceLost as lost:
+            if lost.name in anew:
+                raise
+            anew.add(lost.name)
+            put_aside(shared, system, lost.name)
+            unread = {**unread, lost.name: _cursor(shared, system, lost.name)}
+            continue
         except CrmError as error:
             for feed in unread:
                 _failed(shared, system, feed, error.fault)

@@ -22,6 +22,7 @@ from connector.engine.detector import PollFailed, detect
 from connector.engine.dispatcher import dispatch, same_server
 from connector.engine.identity import pin
 from connector.engine.parts import Shared, System
+from connector.engine.places import moment, stored
 from connector.engine.policywatch import note_policy
 from connector.engine.reconciler import LOOK_BATCH, look_again, reconcile
 from connector.engine.replica import Replica, lead_name
@@ -236,11 +237,11 @@ def _take_over(shared: Shared, system: System) -> None:
     if shared.replica is None or system.tenure == shared.replica.tenure(system.name):
         return
     before, _, server = (shared.store.cursor(system.name, OPENED) or "").partition(" ")
-    swept = shared.store.cursor(system.name, LAST_SWEEP)
+    swept = stored(shared, system, LAST_SWEEP, moment)
     goes_on = server == shared.store.server and shared.store.was_alive(before, within=GOES_ON)
     system.tenure, system.opened = shared.replica.tenure(system.name), False
     system.last_poll = None
-    system.last_sweep = datetime.fromisoformat(swept) if swept and goes_on else None
+    system.last_sweep = swept if goes_on else None
     if before and not goes_on:
         # As at a start: the ledger may be an old copy.
         look_again(shared, system, shared.store.waiting(system.name), reason="the daemon started with writes to send")

@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from connector.crm.port import Change
+from connector.crm.port import Change, PlaceLost
 from connector.crm.rounds import Round, RoundPage, Rounds
 from connector.engine.parts import Shared, System
+from connector.engine.places import put_aside, stored
 from connector.errors import Advice, CrmError
 from connector.store import Look, RoundNote, round_cursor
 
@@ -54,9 +55,12 @@ def go_round(shared: Shared, system: System) -> int:
 
 def _go(shared: Shared, system: System, rounds: Rounds, kind: Round) -> int:
     now = shared.clock.now()
-    note = RoundNote.parse(shared.store.cursor(system.name, round_cursor(kind.name)))
+    known = shared.store.cursor(system.name, round_cursor(kind.name))
+    note = stored(shared, system, round_cursor(kind.name), RoundNote.parse)
     if note is None:
         told = system.crm.server_time()
+        if known and (begun := shared.store.baseline(system.name)) is not None:
+            told = begun  # the next one goes as far back as any could, and is due at once
         # Nothing could be passed over before the daemon first watched: the first round is due in one period.
         _keep(shared, system, kind, RoundNote(began=told, since=told, paged_at=now, ended=now))
         return 0
@@ -68,6 +72,11 @@ def _go(shared: Shared, system: System, rounds: Rounds, kind: Round) -> int:
             due = system.crm.server_time() - note.began >= kind.every and now >= note.paged_at
             return _begin(shared, system, rounds, kind, note) if due else 0
         return _on(shared, system, rounds, kind, note)
+    except PlaceLost:
+        # As after a page that the CRM refuses to give: from its beginning, which the note still knows.
+        put_aside(shared, system, round_cursor(kind.name))
+        _keep(shared, system, kind, replace(note, place=None, began=note.since, paged_at=now))
+        return 0
     except CrmError as error:
         if error.fault.advice is Advice.HALT:
             raise

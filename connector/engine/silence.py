@@ -15,6 +15,7 @@ from datetime import date, datetime, timedelta
 
 from connector.engine.alarms import Cry, clear_alarm, raise_alarm
 from connector.engine.parts import PEOPLE_NOTE, Shared, System
+from connector.engine.places import stored
 from connector.handoff.calendar import elapsed, local_date
 from connector.handoff.text import one_line
 from connector.store import LIVE_NOTE, LiveNote, Win
@@ -76,7 +77,7 @@ class Rhythm:
 
 def watch_feeds(shared: Shared, system: System) -> None:
     """Learn from what was heard, and raise an alarm for what has grown silent."""
-    note = LiveNote.parse(shared.store.cursor(system.name, LIVE_NOTE), now=shared.clock.now())
+    note = stored(shared, system, LIVE_NOTE, lambda text: LiveNote.parse(text, now=shared.clock.now()))
     if note is not None and note.last_event is not None and not all(note.lines.values()):
         system.heard[LINE] = note.last_event
     lines = (LINE,) if note is not None and not all(note.lines.values()) else ()
@@ -97,7 +98,7 @@ def _let_go(shared: Shared, system: System, *, listens: bool) -> None:
 
 
 def _watch(shared: Shared, system: System, name: str, *, trouble: str) -> None:
-    known = Rhythm.parse(shared.store.cursor(system.name, RHYTHM + name))
+    known = stored(shared, system, RHYTHM + name, Rhythm.parse)
     if known is not None and known.last > shared.clock.now() + SAVED_EVERY:
         # It was learned by a clock that was ahead: nothing would be silence until then.
         known = replace(known, last=shared.clock.now())
@@ -199,7 +200,7 @@ def cry_for_people(shared: Shared, system: System) -> None:
 def accounts_gone(shared: Shared, system: System, counts: Mapping[str, int]) -> bool:
     """Whether no CSM has an account any more though they had; then the counts are not to be taken over."""
     total = sum(counts.values())
-    known = int(shared.store.cursor(system.name, ACCOUNTS_NOTE) or 0)
+    known = stored(shared, system, ACCOUNTS_NOTE, int) or 0
     if total or not known:
         clear_alarm(shared, system, ACCOUNTS_ALARM)
         if total != known:

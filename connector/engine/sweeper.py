@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import structlog
 
 from connector.engine.parts import Shared, System
+from connector.engine.places import moment, stored
 from connector.engine.reconciler import look_again
 from connector.engine.silence import accounts_gone, watch_handoffs, watch_wins
 from connector.failpoints import Failpoint, passing
@@ -86,8 +87,9 @@ def _since(shared: Shared, system: System, *, server_time: datetime, whole: bool
 
 
 def _compared_to(shared: Shared, system: System) -> datetime | None:
-    told = shared.store.cursor(system.name, COMPARED)
-    return datetime.fromisoformat(told) if told else None
+    """Up to when the ledger was compared; all since the start where that cannot be read."""
+    known = shared.store.cursor(system.name, COMPARED)
+    return stored(shared, system, COMPARED, moment) or (shared.store.baseline(system.name) if known else None)
 
 
 def _compare(shared: Shared, system: System, *, since: datetime, upto: datetime) -> int:

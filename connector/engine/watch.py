@@ -11,6 +11,7 @@ from connector.engine.ageing import watch_parked
 from connector.engine.alarms import tell_untold
 from connector.engine.masschange import cry_for_held
 from connector.engine.parts import Shared, System
+from connector.engine.places import watch_places
 from connector.engine.silence import note_people, watch_feeds
 
 
@@ -21,4 +22,10 @@ def look_after(shared: Shared, system: System) -> None:
     tell_untold(shared, system)
 
 
-CHECKS: tuple[Callable[[Shared, System], None], ...] = (cry_for_held, watch_parked, note_people, watch_feeds)
+CHECKS: tuple[Callable[[Shared, System], None], ...] = (
+    cry_for_held,
+    watch_parked,
+    note_people,
+    watch_feeds,
+    watch_places,
+)

@@ -60,13 +60,14 @@ class Alarms(Part):
     """Alarms by system and name."""
 
     def alarms(self, system: SystemName) -> tuple[Alarm, ...]:
-        """All that stand, by name."""
+        """All that stand, by name; a note that cannot be read is none."""
         query = select(cursor.c.feed, cursor.c.value).where(
             cursor.c.system == system, cursor.c.feed.startswith(ALARM, autoescape=True)
         )
         with self._db.read() as connection:
             found = connection.execute(query.order_by(cursor.c.feed)).all()
-        return tuple(Alarm.parse(feed.removeprefix(ALARM), value) for feed, value in found)
+        alarms = (_alarm(feed.removeprefix(ALARM), value) for feed, value in found)
+        return tuple(each for each in alarms if each is not None)
 
     def forget_alarm(self, system: SystemName, name: str) -> bool:
         """Its cause is gone; False when it did not stand."""
@@ -77,3 +78,10 @@ class Alarms(Part):
         with self._db.write() as connection:
             gone = connection.execute(delete(cursor).where(cursor.c.system == system, cursor.c.feed == ALARM + name))
             return bool(gone.rowcount)
+
+
+def _alarm(name: str, text: str) -> Alarm | None:
+    try:
+        return Alarm.parse(name, text)
+    except (ValueError, TypeError):
+        return None

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, func, literal, or_, select, tuple_, update
+from sqlalchemy import Connection, case, delete, func, literal, or_, select, tuple_, update
 
 from connector.failpoints import Failpoint, passing
 from connector.handoff.model import SystemName
@@ -19,6 +19,9 @@ from connector.store.roundnote import ROUND
 from connector.store.rows import ChangeLike, Look
 from connector.store.schema import cursor, handoff, inbox, outbox
 from connector.store.states import State
+
+ASIDE = "aside:"
+"""With it begin the names of what could not be read and was put aside."""
 
 
 class Inbox(Part):
@@ -112,6 +115,17 @@ class Inbox(Part):
                 ours = _own_stamps(connection, system, sorted({change.deal_id for change in part}))
                 echoes |= {change.deal_id for change in part if (change.deal_id, change.modified_at) in ours}
         return echoes
+
+    def put_aside(self, system: SystemName, feed: str) -> str:
+        """Keep what stands under a name under another one, which is returned; nothing stands under the first then."""
+        kept_as = ASIDE + feed
+        own = (cursor.c.system == system, cursor.c.feed == feed)
+        with self._db.write() as connection:
+            value = connection.execute(select(cursor.c.value).where(*own)).scalar_one_or_none()
+            if value is not None:
+                self._put_cursor(connection, system, kept_as, value)
+                connection.execute(delete(cursor).where(*own))
+        return kept_as
 
     def _put_cursor(self, connection: Connection, system: SystemName, feed: str, value: str) -> None:
         new = {"value": value, "updated_at": self._db.now()}

@@ -15,6 +15,7 @@ from contract.worlds import ELENA_AE, LENA_WHO_LEFT, MAYA, TOMAS, World
 
 from connector.crm.port import (
     Change,
+    PlaceLost,
 )
 from connector.crm.writing import (
     Applied,
@@ -425,6 +426,21 @@ class CrmContract:
         assert not any(change.by_self for change in told)
         assert all(abs(change.modified_at - world.now()) < timedelta(minutes=2) for change in told)
         del quiet
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *("", "{", "null", "[]", "7", '"x"', "2026-03-02T08:00:00", "[[1,2,3,4],null,{}]"),
+            '[["2026-03-02T08:00:00","2026-03-02T08:00:00","2026-03-02T08:00:00",null],null,{}]',
+        ],
+    )
+    def test_a_place_that_something_else_wrote_is_told_as_lost_before_anything_is_asked(
+        self, world: World, text: str
+    ) -> None:
+        for feed in world.crm.feeds():
+            with pytest.raises(PlaceLost) as lost:
+                world.crm.poll({feed: text})
+            assert lost.value.name == feed
 
     def test_an_idle_feed_costs_one_page(self, world: World) -> None:
         world.add_deal(name="Old news")

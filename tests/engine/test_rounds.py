@@ -10,7 +10,7 @@ from engine.harness import SYSTEM, Desk, a_desk
 from structlog.testing import capture_logs
 
 from connector.crm.memory import MemoryCRM
-from connector.crm.port import Change, ChangePage, DailyCalls
+from connector.crm.port import Change, ChangePage, DailyCalls, read_place
 from connector.crm.rounds import Round, RoundPage
 from connector.engine.rounds import BUSY, PAGES_AT_ONCE
 from connector.errors import CrmError, Fault, FaultCode
@@ -49,7 +49,7 @@ class Listing:
             raise CrmError(self.fault)
         self.asked.append(place)
         rows = sorted(self.crm.rows(Kind.DEAL), key=lambda row: row.id)
-        at = int(place)
+        at = read_place(name, int, place)
         part = rows[at : at + self.size]
         last = at + self.size >= len(rows)
         return RoundPage(

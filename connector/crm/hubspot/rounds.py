@@ -18,7 +18,7 @@ from connector.crm.hubspot.fields import MODIFIED, PIPELINE
 from connector.crm.hubspot.search import Page, idle_after
 from connector.crm.hubspot.session import Session
 from connector.crm.hubspot.watched import DEAL, Watched, is_ours
-from connector.crm.port import Change
+from connector.crm.port import Change, read_place
 from connector.crm.rounds import Round, RoundPage
 from connector.errors import FaultCode
 from connector.policy.crmmap import CrmMap
@@ -52,7 +52,7 @@ class _Look:
     @staticmethod
     def parse(text: str) -> _Look:
         feed, since, until, walk = json.loads(text)
-        return _Look(feed, since, until, Walk.of(walk))
+        return _Look(int(feed), int(since), int(until), Walk.of(walk))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,8 @@ class _Count:
 
     @staticmethod
     def parse(text: str) -> _Count:
-        return _Count(*json.loads(text))
+        since, of, archived, after, idle = json.loads(text)
+        return _Count(int(since), int(of), bool(archived), str(after), int(idle))
 
 
 class Rounds:
@@ -101,7 +102,7 @@ class Rounds:
         return self._look_page(place, now=now) if name == SECOND_LOOK.name else self._list_page(place)
 
     def _look_page(self, place: str, *, now: datetime) -> RoundPage:
-        look = _Look.parse(place)
+        look = read_place(SECOND_LOOK.name, _Look.parse, place)
         feeds = tuple(self._watched.feeds.values())
         feed = feeds[look.feed]
         try:
@@ -121,7 +122,7 @@ class Rounds:
         return RoundPage(changes=changes, rows=len(got.rows), place=following.text() if following else None)
 
     def _list_page(self, place: str) -> RoundPage:
-        count = _Count.parse(place)
+        count = read_place(CENSUS.name, _Count.parse, place)
         query = {
             "limit": str(LIST_PAGE),
             "archived": "true" if count.archived else "false",

@@ -15,7 +15,7 @@ from connector.crm.hubspot.fields import PIPELINE, Fields
 from connector.crm.hubspot.reads import MERGED, merged_ids
 from connector.crm.hubspot.search import PAGE, Filter, one_of, where
 from connector.crm.hubspot.session import Session
-from connector.crm.port import Change, ChangePage
+from connector.crm.port import Change, ChangePage, read_place
 from connector.handoff.model import Kind, SystemName
 from connector.policy.crmmap import CrmMap
 
@@ -76,7 +76,9 @@ class Watched:
     def changes(self, feed: str, cursor: str, *, now: datetime) -> ChangePage:
         """One call, and one more for the deals of activities that are news and not ours."""
         watched = self.feeds[feed]
-        told = step(self._session, watched, Cursor.parse(cursor), lookback=self.lookback, now=wire.millis(now))
+        told = step(
+            self._session, watched, read_place(feed, Cursor.parse, cursor), lookback=self.lookback, now=wire.millis(now)
+        )
         return ChangePage(self.about(feed, told.rows, now=now), cursor=told.cursor.text(), more=told.more)
 
     def about(self, feed: str, rows: Sequence[wire.Obj], *, now: datetime) -> tuple[Change, ...]:

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 from connector.crm.port import (
     Change,
     ChangePage,
+    read_place,
 )
 from connector.crm.salesforce.fields import DEAL_PREFIX, Names
 from connector.crm.salesforce.session import SalesforceSession
@@ -105,20 +106,32 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str) -> Cursor:
-        """The cursor of a text that `dump` made."""
+        """The cursor of a text that `dump` made. Raises what reading another text raises."""
         (since, mark, deep_at, began, *safe), at, by_second = json.loads(text)
         covered, asked_at, told_cover = (*safe, None, None, None)[:3]
         return cls(
-            since=datetime.fromisoformat(since),
-            mark=datetime.fromisoformat(mark),
-            deep_at=datetime.fromisoformat(deep_at),
-            at=tuple(at) if at else None,
-            began=datetime.fromisoformat(began) if began else None,
+            since=_zoned_time(since),
+            mark=_zoned_time(mark),
+            deep_at=_zoned_time(deep_at),
+            at=_place_of(*at) if at else None,
+            began=_zoned_time(began) if began else None,
             seen={row_id: int(second) for second, ids in by_second.items() for row_id in ids},
-            covered=datetime.fromisoformat(covered) if covered else None,
-            asked_at=datetime.fromisoformat(asked_at) if asked_at else None,
-            told_cover=datetime.fromisoformat(told_cover) if told_cover else None,
+            covered=_zoned_time(covered) if covered else None,
+            asked_at=_zoned_time(asked_at) if asked_at else None,
+            told_cover=_zoned_time(told_cover) if told_cover else None,
         )
+
+
+def _zoned_time(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"a time without a zone: {text}")
+    return at
+
+
+def _place_of(at: str, last_id: str) -> tuple[str, str]:
+    _zoned_time(at)
+    return at, last_id
 
 
 def start(at: datetime) -> str:
@@ -141,7 +154,9 @@ def read_pages(
     failed.
     """
     now = session.server_time()
-    begun = {name: _begun(Cursor.parse(text), now=now, lookback=lookback) for name, text in cursors.items()}
+    begun = {
+        name: _begun(read_place(name, Cursor.parse, text), now=now, lookback=lookback) for name, text in cursors.items()
+    }
     statements = [_statement(names, FEEDS[name], cursor, page_size=page_size) for name, cursor in begun.items()]
     told: dict[str, ChangePage | Fault] = {}
     for (name, cursor), answer in zip(begun.items(), session.first_pages(statements), strict=True):
