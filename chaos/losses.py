@@ -34,10 +34,6 @@ FEEDS = (SF_POLLED, HS_POLLED)
 IN_THE_MIDDLE = ("before-call:2", "after-call:2")
 """Between the account's CSM and the tasks, and between the tasks and the deal's own fields."""
 
-UNTOLD = ":notify-deal_held:"
-"""A known limit: a hold whose message was not sent yet when the ledger was lost. The deal itself says that it is held
-and what is missing; whether its rep was told stands in the ledger alone, and reps are not told of old holds anew."""
-
 TURNS = re.compile("accounts: of pool")
 """Whose turn it is stands in the ledger: from an old copy, a member of the pool may have one turn too many."""
 
@@ -169,17 +165,14 @@ class Figures:
 def _row(row: Callable[..., Row], told: Difference, loss: Loss, figures: Figures) -> Row:
     ordinary, rebuilt = figures.ordinary, figures.rebuilt
     needless = 0 if loss.broke_off or loss.aged else rebuilt.writes
-    untold = [each for each in told.lost if loss.broke_off and UNTOLD in each]
     turns = [each for each in told.other if loss.aged and TURNS.match(each)]
     told = replace(
         told,
-        lost=tuple(each for each in told.lost if each not in untold),
         other=tuple(each for each in told.other if each not in turns),
     )
     words = [
         f"{figures.deals} deals known; {rebuilt.calls} calls, {rebuilt.writes} of them writes",
         f"an ordinary start: {ordinary.seconds:.1f} s, {ordinary.calls} calls",
-        f"{len(untold)} message to a rep about a hold, not sent yet, went with the ledger" if untold else "",
         f"{len(turns)} pool went on from an old turn" if turns else "",
         f"{needless} writes though nothing was missing" if needless else "",
         told.words,

@@ -11,7 +11,7 @@ import threading
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from connector.crm.hubspot.adapter import HubSpotCRM
 from connector.crm.hubspot.session import Waits
 from connector.engine.onepass import run_pass
 from connector.engine.parts import Shared, System, Timing
+from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.model import SystemName
 from connector.handoff.plan import Notify
 from connector.policy.load import Loaded, load
@@ -365,6 +366,32 @@ def test_a_ledger_that_was_lost_in_the_middle_of_a_fight_does_not_begin_it_anew(
     desk.move(deal_id, by="flow:Robot")
     desk.run()
     fought(desk, deal_id)
+
+
+def test_a_hold_whose_message_went_with_the_ledger_is_told_when_the_deal_says_that_it_is_held(desk: Desk) -> None:
+    def away(_notice: Notify) -> None:
+        raise CrmError(Fault(FaultCode.UNAVAILABLE, "503", "the chat is down"))
+
+    def lose_ledger_and_run() -> list[str]:
+        desk.told.clear()
+        desk.lose_ledger()
+        # As the note beside the database tells it.
+        desk.shared.store.set_baseline(HS, began)
+        desk.run(passes=3)
+        return [each.key for each in desk.told if each.deal_id == deal_id]
+
+    began = desk.sandbox.clock.now()
+    desk.shared = replace(desk.shared, send_notice=away)
+    deal_id = desk.deal()
+    desk.move(deal_id)
+    desk.run()
+    assert desk.stage(deal_id) == OPEN
+    assert desk.told == []
+    key = f"{HS}:{deal_id}:1:notify-deal_held:{desk.rep}"
+    assert lose_ledger_and_run() == [key], "told once, under the key it would have had"
+    assert lose_ledger_and_run() == [key], "nobody knows whether it was sent: repeated at worst"
+    desk.sandbox.clock.advance(4 * 24 * 3600)
+    assert lose_ledger_and_run() == [], "nobody is told of old holds"
 
 
 # refusals

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from factories import (
     BASELINE,
     DEAL_ID,
+    HANDOFF_FIELDS,
     LOST_STAGE,
     MAYA,
     NOW,
@@ -25,6 +27,7 @@ from tinyworld import World
 from connector.handoff.decide import decide
 from connector.handoff.model import DealType, Gate
 from connector.handoff.plan import Phase
+from connector.handoff.rulebook import GateMode
 
 BEFORE = BASELINE - timedelta(days=3)
 RELEASED: dict[str, Any] = {"generation": 1, "won_at": WON_AT, "released_at": NOW, "gate": Gate.RELEASED}
@@ -158,6 +161,35 @@ def test_a_lost_ledger_remembers_a_held_deal() -> None:
     world.lose_ledger()
     assert world.run().phase is Phase.HELD
     assert world.told == [f"{SYSTEM}:{DEAL_ID}:1:notify-deal_held:u-ae"]
+
+
+HELD_KEY = f"{SYSTEM}:{DEAL_ID}:1:notify-deal_held:u-ae"
+
+
+@pytest.mark.parametrize("mode", [GateMode.REVERT, GateMode.HOLD])
+@pytest.mark.parametrize(("hours", "told"), [(1, [HELD_KEY]), (70, [HELD_KEY]), (73, [])])
+def test_a_fresh_hold_is_told_again_under_its_key_when_the_ledger_is_lost(
+    mode: GateMode, hours: int, told: list[str]
+) -> None:
+    plain = a_policy()
+    policy = dataclasses.replace(plain, gate=dataclasses.replace(plain.gate, mode=mode))
+    world = World(a_snapshot(deal=a_gap()), policy=policy, tells_history=True)
+    world.run()
+    assert world.told == [HELD_KEY]
+    world.wait(hours=hours)
+    world.lose_ledger()
+    world.run()
+    world.run()
+    assert world.told[1:] == told
+
+
+def test_whoever_has_filled_the_gaps_meanwhile_is_not_told_of_them_again() -> None:
+    world = World(a_snapshot(deal=a_gap()), tells_history=True)
+    world.run()
+    world.edit(HANDOFF_FIELDS)
+    world.lose_ledger()
+    assert world.run().phase is Phase.HELD
+    assert world.told == [HELD_KEY]
 
 
 def test_keys_in_the_crm_tell_the_generation_when_the_ledger_is_lost() -> None:

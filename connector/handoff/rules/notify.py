@@ -2,23 +2,28 @@
 
 Not here: email and chat (``engine``) and the CRM's own notifications (its adapter). A moment is the difference between
 what the ledger remembers and what was just decided, so it comes once, and switching a moment on tells nobody of the
-past.
+past. Where the ledger is lost, whoever was held lately is told again: a message that was still to be sent stood there
+alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import Gate, Person
-from connector.handoff.plan import Finding, Noticed, Notify, Order, Verdict
+from connector.handoff.plan import Finding, Noticed, Notify, Order, Phase, Verdict
 from connector.handoff.rules.assignment import FALLBACK
 from connector.handoff.templating import render
 from connector.handoff.text import names, one_line
 
 NAME = "notify"
 OUTSIDE = ""
+
+TOLD_AGAIN = timedelta(days=3)
+"""How long after a win its hold is told again when the ledger was lost: a loss on a Friday is mended by Monday."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,17 @@ def _csm_assigned(case: Case) -> bool:
 
 
 def _deal_held(case: Case) -> bool:
+    if case.recovered and case.ledger.gate is Gate.HELD:
+        return _maybe_untold(case)
     return case.snapshot.stage.is_won and case.gate is Gate.HELD and case.ledger.gate is not Gate.HELD
+
+
+def _maybe_untold(case: Case) -> bool:
+    """Whether a hold that only the deal itself tells of is so fresh that its message may never have been sent. Where
+    the CRM does not tell when the deal was won, nobody knows, and old holds are not told anew."""
+    won_at = case.ledger.last_win_at
+    lately = won_at is not None and case.now - won_at <= TOLD_AGAIN
+    return lately and case.phase is Phase.HELD and not case.excluded and bool(case.gaps)
 
 
 def _nobody_eligible(case: Case) -> bool:
