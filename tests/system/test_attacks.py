@@ -122,7 +122,10 @@ def test_every_deal_is_decided_and_nothing_is_lost(tried: Tried) -> None:
 
 def test_no_call_was_malformed(tried: Tried) -> None:
     for desk in tried.site.desks:
-        wrong = [(call.method, call.path, call.status) for call in desk.world.journal.calls() if call.status >= 400]
+        calls = desk.world.journal.calls()
+        # Passes of one second share the second's searches; that one has to wait is no fault of what it says.
+        refused = [each for each in calls if each.status >= 400 and each.status != HTTPStatus.TOO_MANY_REQUESTS]
+        wrong = [(each.method, each.path, each.status) for each in refused]
         assert wrong == []
 
 

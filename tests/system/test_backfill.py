@@ -36,7 +36,11 @@ def ground(tmp_path: Path) -> Iterator[Site]:
 
 def old_deals(desk: Desk, count: int = DEALS) -> list[str]:
     account = desk.account("Old Ltd")
-    return [desk.win(desk.deal(without=("risks",), account=account), outcome=None) for _ in range(count)]
+    deals = [desk.win(desk.deal(without=("risks",), account=account), outcome=None) for _ in range(count)]
+    desk.world.clock.advance(
+        1
+    )  # the start is taken from the CRM's clock, to the second: what is old is older than that
+    return deals
 
 
 def filled(desk: Desk, deals: list[str]) -> int:

@@ -80,7 +80,7 @@ def test_a_run_that_is_ended_takes_everything_with_it(number: signal.Signals, la
     said = tmp_path / "said"
     with started("-m", "chaos", "kills", "--short", "--seed", "1", "--lanes", lanes, folder=tmp_path) as run:
         folder = Path(until(lambda: re.findall(r", in (/\S+)", said.read_text()), "its folder")[0])
-        until(lambda: any("connector run" in each for each in left(folder)), "a daemon")
+        until(lambda: list(folder.rglob("daemon.log")), "a daemon")
         if number is signal.SIGINT:
             os.killpg(run.pid, number)  # as a terminal does
         else:
