@@ -76,7 +76,7 @@ class World:
         """A person drags the deal to another stage, or something else moves it there."""
         stage = STAGES[stage_id]
         before = self.snapshot.stage
-        changes: dict[str, Any] = {"stage": stage}
+        changes: dict[str, Any] = {"stage": stage} | ({} if stage.id == before.id else {"stage_since": self.now})
         if self.tells_history and before.is_won and not stage.is_won and self.snapshot.won_at is not None:
             came_from = self.snapshot.stage_before_win
             ended = Passing(self.snapshot.won_at, self.now, came_from, stage_id, self._won_by, by)

@@ -122,6 +122,8 @@ class DealFacts:
     won_by: Mover = NOBODY_KNOWN
     passed: tuple[Passing, ...] = ()
     merged: tuple[str, ...] = ()
+    stage_since: datetime | None = None
+    """Since when it stands in its stage, where that costs no call of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,6 +229,7 @@ def observe(
             won_by=read.won_by,
             passed=read.passed,
             merged=read.merged,
+            stage_since=read.stage_since,
         )
         yield _with_heritage(snapshot, forebears)
 

@@ -244,7 +244,8 @@ class Snapshot:
     ``people`` is keyed by CRM id, ``roster`` too. ``won_at`` is the time of the stage's transition as the CRM's own
     history has it, never the close date; ``stage_before_win`` is where a revert goes back to, when it is known.
     ``won_by`` moved it there; ``passed`` are wins that were left again, oldest first, as far as the history tells.
-    ``merged`` are the ids of deals that became part of this one.
+    ``merged`` are the ids of deals that became part of this one. ``stage_since`` is since when it stands in its stage,
+    whichever that is; None where that is not known.
     """
 
     key: HandoffKey
@@ -265,6 +266,7 @@ class Snapshot:
     won_by: Mover = NOBODY_KNOWN
     passed: tuple[Passing, ...] = ()
     merged: tuple[str, ...] = ()
+    stage_since: datetime | None = None
 
     @property
     def lineage(self) -> str:

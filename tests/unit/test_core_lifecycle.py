@@ -158,6 +158,7 @@ def test_a_lost_ledger_does_not_pull_back_a_released_deal() -> None:
 def test_a_lost_ledger_remembers_a_held_deal() -> None:
     world = World(a_snapshot(deal=a_gap()))
     world.run()
+    world.wait(hours=24 * 30)
     world.lose_ledger()
     assert world.run().phase is Phase.HELD
     assert world.told == [f"{SYSTEM}:{DEAL_ID}:1:notify-deal_held:u-ae"]
@@ -168,12 +169,13 @@ HELD_KEY = f"{SYSTEM}:{DEAL_ID}:1:notify-deal_held:u-ae"
 
 @pytest.mark.parametrize("mode", [GateMode.REVERT, GateMode.HOLD])
 @pytest.mark.parametrize(("hours", "told"), [(1, [HELD_KEY]), (70, [HELD_KEY]), (73, [])])
+@pytest.mark.parametrize("tells_history", [True, False])
 def test_a_fresh_hold_is_told_again_under_its_key_when_the_ledger_is_lost(
-    mode: GateMode, hours: int, told: list[str]
+    mode: GateMode, hours: int, told: list[str], *, tells_history: bool
 ) -> None:
     plain = a_policy()
     policy = dataclasses.replace(plain, gate=dataclasses.replace(plain.gate, mode=mode))
-    world = World(a_snapshot(deal=a_gap()), policy=policy, tells_history=True)
+    world = World(a_snapshot(deal=a_gap()), policy=policy, tells_history=tells_history)
     world.run()
     assert world.told == [HELD_KEY]
     world.wait(hours=hours)

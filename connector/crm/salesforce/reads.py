@@ -268,6 +268,7 @@ class DealReader:
             notes=_sorted_by_id(around.notes[deal_id]),
             touches=tuple(sorted(around.touches[deal_id].values(), key=lambda each: each.at)),
             meetings=_sorted_by_id(around.meetings[deal_id]),
+            stage_since=moment_of(row.get(STAGE_CHANGED)),
         )
 
     def _in_one_currency(self, deal: Record, row: Row) -> Record:

@@ -110,10 +110,11 @@ def _deal_held(case: Case) -> bool:
 
 
 def _maybe_untold(case: Case) -> bool:
-    """Whether a hold that only the deal itself tells of is so fresh that its message may never have been sent. Where
-    the CRM does not tell when the deal was won, nobody knows, and old holds are not told anew."""
-    won_at = case.ledger.last_win_at
-    lately = won_at is not None and case.now - won_at <= TOLD_AGAIN
+    """Whether a hold that only the deal itself tells of is so fresh that its message may never have been sent. A deal
+    that went back since stands in its stage as long. Where the CRM tells neither, nobody knows, and old holds are not
+    told anew."""
+    since = case.ledger.last_win_at or case.snapshot.stage_since
+    lately = since is not None and case.now - since <= TOLD_AGAIN
     return lately and case.phase is Phase.HELD and not case.excluded and bool(case.gaps)
 
 
