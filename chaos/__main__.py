@@ -86,7 +86,9 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("sections", nargs="*", metavar="section", help=f"what to break (all): {', '.join(MODULES)}")
     parser.add_argument("--short", action="store_true", help="a rotating selection, under 4 minutes")
     parser.add_argument("--seed", type=int, default=0, help="what chance begins with (the day's number)")
-    parser.add_argument("--lanes", type=int, default=2 * max(2, os.cpu_count() or 2), help="scenarios at a time (two a core)")
+    parser.add_argument(
+        "--lanes", type=int, default=2 * max(2, os.cpu_count() or 2), help="scenarios at a time (two a core)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object last instead of tables")
     parser.add_argument("--keep", action="store_true", help="put the tables into docs/reliability.md")
     asked = parser.parse_args(arguments)
