@@ -65,7 +65,7 @@ class _Changes:
     superseded: list[int] = field(default_factory=list)
     inserts: list[dict[str, Any]] = field(default_factory=list)
     handoffs: list[dict[str, Any]] = field(default_factory=list)
-    assigned: list[str] = field(default_factory=list)
+    assigned: dict[str, str] = field(default_factory=dict)
     soon: set[str] = field(default_factory=set)
     in_job: set[str] = field(default_factory=set)
     audit: list[Entry] = field(default_factory=list)
@@ -91,7 +91,9 @@ class Recorder(Part):
                 _compare(one, before, changes, act=act, now=now)
             _write_outbox(connection, changes, now)
             self._put_handoffs(connection, changes.handoffs, act=act)
-            self._take_turns(connection, system, changes.assigned)
+            # In the order of the decisions, each of which went by the turns before it; rows are locked in another.
+            chosen = [changes.assigned.get(one.plan.key.deal_id) for one in decisions]
+            self._take_turns(connection, system, [person for person in chosen if person is not None])
             self._answer_looks(connection, system, ordered, before=before, changes=changes, now=now)
             write_audit(connection, now, changes.audit)
             if changes.inserts:
@@ -225,7 +227,7 @@ def _compare(one: Decided, before: _Before, changes: _Changes, *, act: bool, now
         _compare_actions(one, before, changes, now=now)
         chosen = plan.assignment
         if chosen is not None and chosen.new and (known is None or known.csm_id != chosen.person_id):
-            changes.assigned.append(chosen.person_id)
+            changes.assigned[plan.key.deal_id] = chosen.person_id
     row, view = _handoff_row(one, before, act=act, now=now)
     changes.handoffs.append(row)
     if known is None or known.digest != row["digest"] or known.mode != row["mode"]:

@@ -144,6 +144,12 @@ def test_each_new_assignment_counts_and_goes_to_the_end_of_the_line(store: Store
     assert store.roster(SYSTEM) == {MAYA: Load(5, 3), TOMAS: Load(10, 2)}
 
 
+def test_the_line_is_as_they_were_chosen_whatever_the_deals_are_called(store: Store) -> None:
+    earlier, later = Decided(a_plan("D9")), Decided(a_plan("D1", assignment=an_assignment(TOMAS)))
+    store.record(SYSTEM, [earlier, later], act=True)
+    assert store.roster(SYSTEM) == {MAYA: Load(1, 1), TOMAS: Load(1, 2)}
+
+
 def test_the_same_assignment_counts_once(store: Store) -> None:
     decide(store, "D1")
     decide(store, "D1")
