@@ -54,7 +54,7 @@ e2e: $(VENV)/.dev ## the browser tests alone; writes the pictures in docs/pictur
 bench: $(VENV)/.runtime ## calls, latency, memory and CPU, printed and kept in bench/results.md
 	@$(BIN)/python -m bench $(ARGS)
 
-chaos: $(VENV)/.dev ## break everything, half an hour and more: what was broken, how often, lost and doubled (ARGS=--short)
+chaos: $(VENV)/.dev ## break everything, under half an hour: what was broken, how often, lost and doubled (ARGS=--short: 4 minutes)
 	@$(BIN)/python -m chaos $(ARGS)
 
 licences: $(VENV)/.dev ## the licence of every locked package against the list in pyproject.toml
