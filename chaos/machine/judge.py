@@ -63,7 +63,7 @@ def _not_lost(office: Office, people_deleted: frozenset[str]) -> Iterator[str]:
             yield f"LOST {deal.id} is won and the ledger does not know it"
         elif not view.reason.strip():
             yield f"LOST {deal.id} is won, {view.phase}, and nothing says why"
-        elif view.phase is Phase.BEFORE_START and _dated_after(view, store.baseline(place.system)):
+        elif view.phase is Phase.BEFORE_START and _dated_after(deal, store.baseline(place.system)):
             yield f"LOST {deal.id} is taken for a win from before the start"
         elif view.phase in (Phase.WON, Phase.OPEN, Phase.REOPENED, Phase.LOST):
             yield f"LOST {deal.id} is won and stands as {view.phase}: {view.reason}"
@@ -73,9 +73,12 @@ def _not_lost(office: Office, people_deleted: frozenset[str]) -> Iterator[str]:
             yield from _whole(place, deal, view, deleted=people_deleted, parked=parked)
 
 
-def _dated_after(view: HandoffView, start: datetime | None) -> bool:
-    """Whether the vendor's own time of the win is not before the start: its clock may have gone back since."""
-    return view.won_at is None or start is None or view.won_at >= start
+def _dated_after(deal: Deal, start: datetime | None) -> bool:
+    """Whether the vendor's own time of the win is not before the start: its clock may have gone back since.
+
+    The ledger is not asked: of a win that never began it keeps no time.
+    """
+    return deal.won_at is None or start is None or deal.won_at >= start
 
 
 def _gaps(place: Place, deal: Deal) -> list[str]:

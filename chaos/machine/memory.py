@@ -298,6 +298,7 @@ class MemoryPlace:
                 row.id,
                 won=STAGES[str(row.values["stage"])].is_won,
                 closed=STAGES[str(row.values["stage"])].is_closed,
+                won_at=row.stages[-1][0] if STAGES[str(row.values["stage"])].is_won else None,
                 account_id=row.account_id if row.account_id in self.crm._rows else None,
                 values=copy.copy(row.values),
             )

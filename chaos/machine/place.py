@@ -47,11 +47,15 @@ class Hung:
 
 @dataclass(frozen=True, slots=True)
 class Deal:
-    """A live deal: its stage as the CRM classes it, and its fields by canonical name."""
+    """A live deal: its stage as the CRM classes it, and its fields by canonical name.
+
+    ``won_at`` is when the CRM itself says that a won deal came to its stage; None of one that is not won.
+    """
 
     id: str
     won: bool
     closed: bool
+    won_at: datetime | None
     account_id: str | None
     values: Mapping[str, Value]
 

@@ -301,6 +301,7 @@ class VendorPlace(ABC):
                     one.id,
                     won=one.stage.won,
                     closed=one.stage.closed,
+                    won_at=(self.view.wins(one.id) or [one.created_at])[-1] if one.stage.won else None,
                     account_id=one.account or None,
                     values={
                         **one.fields,

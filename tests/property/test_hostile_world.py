@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,12 +18,14 @@ from chaos.machine.memory import HostileCRM, MemoryPlace
 from chaos.machine.office import NeverRested, Office, open_stores, watch
 from chaos.machine.play import quiet, replayed
 from chaos.machine.story import HostileWorld, Step, Tally
+from chaos.machine.worlds import WORLDS
 from connector.clock import ManualClock
 from connector.crm.memory_rows import Row
 from connector.crm.writing import Write
 from connector.engine import dispatcher, reconciler, verifier
 from connector.engine.settling import write_of
-from connector.handoff import ownership
+from connector.handoff import lifecycle, ownership
+from connector.handoff.plan import Phase
 from connector.store import OutboxRow
 
 START = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
@@ -39,6 +41,13 @@ STORY: list[Step] = [
     ("edit_ours", {"deal": 0, "name": "summary", "value": "A person's own words"}),
     ("win_complete", {"deal": 1}),
 ]
+
+SET_BACK: list[Step] = [
+    ("a_start", {"full": True, "won": False}),
+    ("vendor_clock", {"seconds": -2}),
+    ("foul_win", {"count": 1, "deal": 4, "faults": [21, 15, 30, 7]}),
+]
+"""A vendor's clock that goes back: it dates the win to before the baseline itself."""
 
 
 @contextmanager
@@ -61,9 +70,13 @@ def _world() -> Iterator[type[HostileWorld]]:
         store.close()
 
 
-def _played() -> Exception | None:
+def _played(script: list[Step] | None = None) -> Exception | None:
     with quiet(), _world() as story:
-        return replayed(story, STORY)
+        return replayed(story, script or STORY)
+
+
+def _before_start(*_: Any, **__: Any) -> Phase:
+    return Phase.BEFORE_START
 
 
 def test_the_product_as_it_is_holds() -> None:
@@ -114,3 +127,31 @@ def test_a_field_that_may_always_be_written_is_seen(monkeypatch: pytest.MonkeyPa
     wrong = _played()
     assert isinstance(wrong, (Broken, NeverRested))
     assert "overwritten" in str(wrong)
+
+
+def test_a_win_that_the_vendor_dates_before_the_baseline_is_not_lost() -> None:
+    assert _played(SET_BACK) is None
+
+
+def test_a_win_from_after_the_baseline_that_is_taken_for_an_old_one_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "_phase", _before_start)
+    wrong = _played([step for step in SET_BACK if step[0] != "vendor_clock"])
+    assert isinstance(wrong, Broken)
+    assert wrong.lost
+    assert "is taken for a win from before the start" in str(wrong)
+
+
+@pytest.mark.parametrize("world", [name for name in WORLDS if not name.startswith("memory")])
+def test_every_place_tells_when_the_crm_says_that_a_deal_was_won(world: str) -> None:
+    clock = ManualClock(START)
+    with WORLDS[world]() as opened:
+        place = opened(clock)
+        account = place.add_account("Nordlys AS")
+        for number in range(2):
+            place.add_deal(account, {**place.full, "name": f"Rollout {number}", "owner": place.reps[0]})
+        first, second = (each.id for each in place.deals())
+        for seconds, stage in ((60, place.won), (60, place.opens[0]), (-300, place.won)):
+            place.advance(seconds)
+            place.move(first, stage)
+        won = {each.id: each.won_at for each in place.deals()}
+    assert won == {first: START - timedelta(seconds=180), second: None}
