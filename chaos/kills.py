@@ -176,7 +176,7 @@ def play(chain: Chain) -> Ended:
     left = list(chain.strikes)
     try:
         with ExitStack() as stack:
-            url = stack.enter_context(weather_postgres.running()).url() if chain.feed == SF_SERVER else ""
+            url = stack.enter_context(weather_postgres.running(chain.folder)).url() if chain.feed == SF_SERVER else ""
             broken = stack.enter_context(ground.world(chain.folder / "broken", chain.feed, store_url=url))
             whole = stack.enter_context(ground.world(chain.folder / "whole", chain.feed))
             for each in (whole, *(() if left[0].way is Way.FIRST else (broken,))):

@@ -110,7 +110,7 @@ def play(trial: Trial) -> Row:
             if LOSSES[trial.loss].postgres:
                 if not weather_postgres.installed():
                     return row(note="PostgreSQL is not installed here")
-                url = stack.enter_context(weather_postgres.running()).url()
+                url = stack.enter_context(weather_postgres.running(trial.folder)).url()
             broken = stack.enter_context(ground.world(trial.folder / "broken", trial.feed, store_url=url))
             whole = stack.enter_context(ground.world(trial.folder / "whole", trial.feed))
             return _lost(trial, broken, whole, row=row)

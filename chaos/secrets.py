@@ -2,9 +2,10 @@
 
 Not here: blotting them out (``connector.logs``). Searched are logs, outputs and databases under the run's folder as
 bytes, write-ahead logs included, packed files unpacked, and SQLite's cells as SQL tells them, since a long text is
-scattered over pages. What PostgreSQL packs within its own files is not unpacked: its ledger is the same, row by row. To
-be sure that there is something to find, a site is run here whose secrets are met by trouble; to be sure that the search
-finds, every form of every secret is planted in every kind of file and must be found first.
+scattered over pages. PostgreSQL's databases are searched row by row as they were dumped before their servers went, with
+the servers' logs; not what its files still hold of rows that are no more. To be sure that there is something to find,
+a site is played here in which every secret meets trouble (``secret_site``); to be sure that the search finds, every
+form of every secret is planted in every kind of file and must be found first.
 """
 
 from __future__ import annotations
@@ -14,22 +15,26 @@ import contextlib
 import gzip
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
-from daemons import SECRETS, site
+from daemons import SECRETS
 
+from chaos import secret_site
 from chaos.sections import Effort
 from chaos.table import Row
-from connector.sandbox.hubspot.schema import APP_CLIENT_ID, APP_CLIENT_SECRET
+from chaos.weather_postgres import DUMPED, NOT_DUMPED, installed
+from connector.sandbox.hubspot.schema import APP_CLIENT_ID
 
-WRONG = "wrong-client-secret-4711"
-"""A secret that is refused: what the connector says of a refusal is where secrets like to appear."""
-
-USED: tuple[str, ...] = (*SECRETS.values(), APP_CLIENT_ID, APP_CLIENT_SECRET, WRONG, "/sink/chat")
-"""What the runs use; the last is the part of the chat's address that only its owner knows."""
+NAMED: Mapping[str, str] = {
+    **SECRETS,
+    **secret_site.USED,
+    "app's client id": APP_CLIENT_ID,
+    "chat's address": "/sink/chat",
+}
+"""What the runs use, by name; of the chat's address the part that only its owner knows."""
 
 SHAPES: Mapping[str, re.Pattern[bytes]] = {
     "a Salesforce session": re.compile(rb"\b00D\w{12,15}![\w.]{8,}"),
@@ -70,12 +75,12 @@ def forms(secret: str) -> Mapping[str, bytes]:
     return made
 
 
-def needles(secrets: Iterable[str]) -> Mapping[bytes, str]:
+def needles(secrets: Mapping[str, str]) -> Mapping[bytes, str]:
     """What to look for, and what it would be; the name of a secret, never the secret."""
     return {
-        form: f"secret {number} {name}"
-        for number, secret in enumerate(secrets, 1)
-        for name, form in reversed(list(forms(secret).items()))
+        form: f"{secret} {name}"
+        for secret, text in secrets.items()
+        for name, form in reversed(list(forms(text).items()))
     }
 
 
@@ -93,7 +98,8 @@ def search(folder: Path, wanted: Mapping[bytes, str]) -> Iterator[Found]:
 
 def run(effort: Effort) -> Iterator[Row]:
     """Search what the run left behind, and what a site leaves that was troubled for it."""
-    wanted = needles(USED)
+    wanted = needles(NAMED)
+    others = any(effort.folder.iterdir())
     planted, missed = _control(effort.folder / "secrets-planted", wanted)
     yield Row(
         "secrets",
@@ -103,32 +109,34 @@ def run(effort: Effort) -> Iterator[Row]:
         other=len(missed),
         note="; ".join(missed[:3]),
     )
-    _troubled(effort.place("secrets-site"))
+    missing = secret_site.leave(effort.place("secrets-site"), effort)
+    yield _searched(effort, wanted, missing, others=others)
+
+
+def _searched(effort: Effort, wanted: Mapping[bytes, str], missing: list[str], *, others: bool) -> Row:
+    """What all left that were played, or this section alone."""
     searched = [each for each in effort.folder.rglob("*") if each.is_file()]
-    size = sum(each.stat().st_size for each in searched)
     found = list(search(effort.folder, wanted))
     for each in found:
         effort.say(f"{each.what} stands in {each.path}")
-    logs = sum(each.suffix == ".log" for each in searched)
-    silent = "there was no log to search; " if not logs else ""
-    yield Row(
-        "secrets",
-        f"what all sections left: {len(USED)} secrets in {len(wanted)} forms, {len(SHAPES)} looks",
-        tried=len(searched),
-        other=len(found) + (not logs),
-        note=f"{silent}{len(searched):,} files, {size / 1e6:,.1f} MB, {logs} logs"
-        + "".join(f"; {each.what} in {each.path.name}" for each in found[:3]),
+    logs, dumps, away = (
+        sum(each.name.endswith(ending) for each in searched) for ending in (".log", DUMPED, NOT_DUMPED)
     )
-
-
-def _troubled(folder: Path) -> None:
-    """Commands whose secrets are right, wrong and refused, with everything they say kept."""
-    with site(folder, systems=("sf", "hs")) as made:
-        outputs = [made.once()]
-        made.secrets |= {"SF_CLIENT_SECRET": WRONG, "HS_ACCESS_TOKEN": f"pat-{WRONG}"}
-        outputs.append(made.run("check"))
-    text = "\n".join(f"{each.out}\n{each.err}" for each in outputs)
-    (folder / "commands.log").write_text(text, errors="replace")
+    silent = [*missing, *([] if logs else ["there was no log to search"])]
+    if installed() and not dumps:
+        silent.append("no database of PostgreSQL was dumped")
+    size = sum(each.stat().st_size for each in searched) / 1e6
+    kinds = f"{len(searched):,} files, {size:,.1f} MB, {logs} logs, {dumps} dumps of PostgreSQL's databases"
+    if away:
+        kinds += f"; {away} servers were down at their end, as was meant, and told their logs alone"
+    whose = "what this section and all played before it left" if others else "what this section's own site left"
+    return Row(
+        "secrets",
+        f"{whose}: {len(NAMED)} secrets in {len(wanted)} forms, {len(SHAPES)} looks",
+        tried=len(searched),
+        other=len(found) + len(silent),
+        note="; ".join([*silent, kinds, *(f"{each.what} in {each.path.name}" for each in found[:3])]),
+    )
 
 
 def _control(folder: Path, wanted: Mapping[bytes, str]) -> tuple[int, list[str]]:

@@ -17,15 +17,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 from daemons import free_port, until
+from psycopg import sql
 
 TOOLS = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 SETTINGS = "-c fsync=off -c max_connections=60 -c max_wal_senders=4 -c wal_level=replica -c hot_standby=on"
 AS_POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
 PORTS_TRIED = 5
 STANDBY_NAME = "chaos_standby"
+PASSWORD = "the-ledger's-own-password-90210"
+"""Said at every login, and taken unasked: what is shown is where it turns up afterwards (``secrets``)."""
+
+TABLES = "select schemaname, tablename from pg_tables where schemaname not in ('pg_catalog', 'information_schema')"
+DUMPED, NOT_DUMPED = ".copy", ".not-dumped.txt"
+DUMP_MS = 5_000
+"""How long a dump waits for a table that somebody has locked."""
 
 
 def installed() -> bool:
@@ -53,7 +62,8 @@ class Server:
     def url(self, port: int = 0, **parameters: str) -> str:
         """The address of its database, perhaps by way of another port."""
         asked = "&".join(f"{name}={value}" for name, value in parameters.items())
-        return f"postgresql://postgres@127.0.0.1:{port or self.port}/postgres" + (f"?{asked}" if asked else "")
+        login = f"postgres:{quote(PASSWORD, safe='')}@127.0.0.1:{port or self.port}"
+        return f"postgresql://{login}/postgres" + (f"?{asked}" if asked else "")
 
     def create(self) -> None:
         """A new, empty cluster."""
@@ -95,6 +105,30 @@ class Server:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
+    def leave(self, keep: Path) -> None:
+        """Put what it wrote of itself into ``keep``, and every row of every database; a server that is down by then,
+        as an old primary is, leaves a file that says so."""
+        keep.mkdir(parents=True, exist_ok=True)
+        for name in ("log", "output"):
+            if (self.home / name).exists():
+                shutil.copyfile(self.home / name, keep / f"pg-{self.port}-{name}.log")
+        try:
+            for (database,) in self.ask("select datname from pg_database where not datistemplate"):
+                self._dump(database, keep / f"pg-{self.port}-{database}{DUMPED}")
+        except (psycopg.Error, OSError) as error:
+            (keep / f"pg-{self.port}{NOT_DUMPED}").write_text(f"{type(error).__name__}: {error}\n")
+
+    def _dump(self, database: str, file: Path) -> None:
+        address = self.url().removesuffix("postgres") + database
+        options = f"-c lock_timeout={DUMP_MS}"
+        with psycopg.connect(address, connect_timeout=5, options=options) as connection, file.open("wb") as out:
+            for schema, table in connection.execute(TABLES).fetchall():
+                named = sql.Identifier(schema, table)
+                out.write(f"{schema}.{table}\n".encode())
+                with connection.cursor().copy(sql.SQL("copy {} to stdout").format(named)) as rows:
+                    for row in rows:
+                        out.write(row)
+
     def _run(self, *command: str) -> None:
         # By a program of its own, not by subprocess: that would fork this process, with the sandbox's threads in it.
         whom = AS_POSTGRES if os.geteuid() == 0 else ()  # PostgreSQL refuses to run as root
@@ -112,8 +146,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def server() -> Iterator[Server]:
-    """A place for a server; ended and removed afterwards."""
+def server(keep: Path | None = None) -> Iterator[Server]:
+    """A place for a server; what it holds is dumped into ``keep`` at the end, if told so, then it is ended and
+    removed."""
     # Not under the run's own folder: the server's user must be able to walk there.
     home = Path(tempfile.mkdtemp(prefix="handoff-chaos-pg-"))
     if os.geteuid() == 0:
@@ -122,24 +157,26 @@ def server() -> Iterator[Server]:
     try:
         yield made
     finally:
+        if keep is not None:
+            made.leave(keep)
         with contextlib.suppress(RuntimeError):
             made.stop("immediate")
         shutil.rmtree(home, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Server]:
+def running(keep: Path | None = None) -> Iterator[Server]:
     """A server that is up."""
-    with server() as made:
+    with server(keep) as made:
         made.create()
         made.start_somewhere()
         yield made
 
 
 @contextlib.contextmanager
-def pair(*, synchronous: bool) -> Iterator[tuple[Server, Server, Line]]:
+def pair(keep: Path, *, synchronous: bool) -> Iterator[tuple[Server, Server, Line]]:
     """A primary, a standby that has caught up, and the line between them."""
-    with running() as primary, server() as standby, line(primary.port) as between:
+    with running(keep) as primary, server(keep) as standby, line(primary.port) as between:
         standby.copy(between.port)
         standby.start()
         until(lambda: primary.ask("select 1 from pg_stat_replication where state = 'streaming'"), "the standby")

@@ -137,7 +137,10 @@ def locked_sqlite(effort: Effort) -> Row:
 
 def locked_postgres(effort: Effort) -> Row:
     """A table of the ledger is locked by somebody's session, as by an operator's careless statement."""
-    with running() as server, pitch(effort, "pg-locked", database=server.url()) as on:
+    with (
+        running(effort.folder / "weather-pg-locked") as server,
+        pitch(effort, "pg-locked", database=server.url()) as on,
+    ):
         on.win(2)
         daemon = on.start()
         until(on.whole, "the first handoffs")
@@ -155,7 +158,10 @@ def locked_postgres(effort: Effort) -> Row:
 
 def restarted(effort: Effort) -> Row:
     """The server dies in the middle of a transaction, is away for a while, and comes back with what was committed."""
-    with running() as server, pitch(effort, "pg-restart", database=server.url()) as on:
+    with (
+        running(effort.folder / "weather-pg-restart") as server,
+        pitch(effort, "pg-restart", database=server.url()) as on,
+    ):
         daemon = _busy(on)
         with on.calm(daemon):
             held = _in_mid_transaction(on, server)
@@ -183,7 +189,7 @@ def failed_over(effort: Effort, *, synchronous: bool) -> Row:
     """
     kind = "synchronous" if synchronous else "asynchronous"
     with (
-        pair(synchronous=synchronous) as (primary, standby, between),
+        pair(effort.folder / f"weather-pg-failover-{kind}", synchronous=synchronous) as (primary, standby, between),
         line(primary.port) as address,
         pitch(effort, f"pg-failover-{kind}", database=primary.url(address.port)) as on,
     ):

@@ -94,7 +94,7 @@ def wrong_clock(effort: Effort, *, store: str) -> Row:
     """The machine's clock is ten minutes ahead, is set back to ten minutes late while writes wait, and then right."""
     if store == "SQLite":
         return _wrong_clock(effort, store, "")
-    with running() as server:
+    with running(effort.folder / f"weather-clock-{store}") as server:
         return _wrong_clock(effort, store, server.url())
 
 
