@@ -75,7 +75,8 @@ def _batches(effort: Effort) -> Iterator[Asked]:
 def _tell(effort: Effort, came: Came) -> None:
     where = f"{came.asked.world}, {came.asked.store}"
     effort.say(
-        f"machine: {where}: {came.examples} stories, {came.steps} steps, {came.passes} passes, {came.seconds:.0f} s"
+        f"machine: {where}: {came.examples} of {came.asked.examples} stories, {came.steps} steps, "
+        f"{came.passes} passes, {came.seconds:.0f} s"
     )
     if came.script:
         effort.say(came.script)
@@ -86,6 +87,7 @@ def _row(came: Came) -> Row:
     told = [came.wrong] if came.wrong else []
     told += [f"{came.steps:,} steps", f"at rest within {came.most_passes} passes", f"struck: {kinds or 'nothing'}"]
     told += [f"cut short by the clock, {came.asked.examples} were asked for"] if came.cut_short else []
+    told += [f"ended by itself, {came.asked.examples} were asked for"] if came.fell_short else []
     return Row(
         SECTION,
         "stories made up by Hypothesis",
@@ -94,7 +96,7 @@ def _row(came: Came) -> Row:
         broken=came.struck.total(),
         lost=came.lost,
         doubled=came.doubled,
-        other=came.other or int(not came.examples),
+        other=came.other or int(came.fell_short or not came.examples),
         note="; ".join(told),
     )
 

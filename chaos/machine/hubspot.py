@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import ClassVar
 
+from chaos.machine import strikes
 from chaos.machine.vendors import VendorPlace
 from connector.crm.hubspot.adapter import HubSpotCRM
 from connector.crm.hubspot.session import Waits
@@ -87,7 +88,7 @@ class HubSpotPlace(VendorPlace):
         if name not in self._picks:
             self._picks[name] = found
             catalog.keep(self.world, DEAL, dataclasses.replace(found, options=found.options[:1]), by="system")
-            self.book.struck["choice dropped"] += 1
+            self.changed.add(strikes.choice(found.name))
 
     def hide(self, name: str) -> None:
         """No property can be hidden from an app alone (facts: HubSpot §3d): scopes are by object."""

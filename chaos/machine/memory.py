@@ -75,7 +75,7 @@ class HostileCRM(MemoryCRM):
         told = list(page.changes)
         if told and self.strikes("told twice"):
             told += told
-        if told and self.strikes("told in disorder"):
+        if told != told[::-1] and self.strikes("told in disorder"):
             told.reverse()
         return replace(page, changes=tuple(told))
 
@@ -106,6 +106,12 @@ class HostileCRM(MemoryCRM):
                 self.book.struck["choice dropped"] += 1
                 return Fault(FaultCode.REJECTED, "BAD_CHOICE", f"{name}: {value!r} is not one of its values")
         return None
+
+    def _tell(self, deal_id: str, *, by: str) -> None:
+        if self._late:
+            self.book.struck["told late"] += 1
+            self.book.blind = True
+        super()._tell(deal_id, by=by)
 
     def _facts(self, row: Row) -> DealFacts:
         facts = super()._facts(row)
@@ -268,8 +274,6 @@ class MemoryPlace:
     def plant(self, fault: str, count: int) -> None:
         """The next so many times it can strike, it does."""
         if fault == "told late":
-            self.book.struck[fault] += 1
-            self.book.blind = True
             self.crm.commit_late(timedelta(seconds=60 * count))
         else:
             self.crm.planted[fault] = count

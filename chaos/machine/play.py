@@ -69,6 +69,11 @@ class Came:
     wrong: str = ""
     cut_short: bool = False
 
+    @property
+    def fell_short(self) -> bool:
+        """Whether fewer stories were played than were asked for, though neither the clock nor a failure ended them."""
+        return self.examples < self.asked.examples and not (self.cut_short or self.script)
+
 
 def play(asked: Asked, begin: Callable[[], Office]) -> Came:
     """Play a batch. A failing story ends it."""

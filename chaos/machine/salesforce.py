@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import ClassVar
 
+from chaos.machine import strikes
 from chaos.machine.vendors import VendorPlace
 from connector.crm.port import CRM
 from connector.crm.salesforce.adapter import connect_salesforce
@@ -95,12 +96,13 @@ class SalesforcePlace(VendorPlace):
         if field is not None and name not in self._picks:
             self._picks[name] = field
             catalog(self.world).put_field("Opportunity", dataclasses.replace(field, values=("Something else",)))
-            self.book.struck["choice dropped"] += 1
+            self.changed.add(strikes.choice(field.name))
 
     def hide(self, name: str) -> None:
         """An admin takes a field from the connector."""
-        catalog(self.world).hide_field("Opportunity", self._field(Kind.DEAL, name))
-        self.book.struck["field revoked"] += 1
+        field = self._field(Kind.DEAL, name)
+        catalog(self.world).hide_field("Opportunity", field)
+        self.changed.add(strikes.hidden(field))
 
     def heal(self) -> None:
         """And gives all of it back."""

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from chaos import ROOT
+from chaos.machine import strikes
 from chaos.machine.place import Book, Deal, Hung, Wrote
 from connector.clock import ManualClock
 from connector.crm.port import CRM
@@ -26,6 +27,7 @@ from connector.sandbox.faults import Fault, Faults
 from connector.sandbox.rows import Row, Table
 from connector.sandbox.server import Sandbox
 from connector.sandbox.state import Watch, World
+from connector.sandbox.wire import EAR
 
 WRITES = r"batch/(upsert|update|create)|PATCH .*composite/sobjects|POST .*composite/(sobjects|graph)(\?|$)"
 """Requests of either vendor that change records."""
@@ -53,19 +55,34 @@ LATE_MS = 90_000
 
 
 class Counting(Faults):
-    """The sandbox's faults, with a count of those that struck."""
+    """The sandbox's faults, with a count of those that struck.
+
+    A fault of a whole request strikes when the request is met. One of rows may meet a request on which it has nothing
+    to act: whether it struck is read off the answer.
+    """
 
     def __init__(self, book: Book, names: Mapping[str, str]) -> None:
         super().__init__()
         self._book = book
         self._names = names
+        self._met: Fault | None = None
 
     def take(self, system: str, method: str, path: str, **named: Any) -> Fault | None:
         """As before, and counted."""
         struck = super().take(system, method, path, **named)
-        if struck is not None:
-            self._book.struck[self._names.get(struck.kind, struck.kind)] += 1
+        self._met = struck if struck is not None and struck.kind in strikes.ON_ROWS else None
+        if struck is not None and self._met is None:
+            self._count(struck)
         return struck
+
+    def answered(self, body: bytes) -> None:
+        """The sandbox answers the request that it took a fault for last: it works on one at a time."""
+        met, self._met = self._met, None
+        if met is not None and strikes.ON_ROWS[met.kind](body):
+            self._count(met)
+
+    def _count(self, struck: Fault) -> None:
+        self._book.struck[self._names.get(struck.kind, struck.kind)] += 1
 
 
 class Ear:
@@ -116,6 +133,8 @@ class VendorPlace(ABC):
     def __init__(self, sandbox: Sandbox, world: World, *, start: datetime, clock: ManualClock) -> None:
         self.sandbox, self.world, self.machine_clock = sandbox, world, clock
         self.book = Book()
+        self.changed: set[strikes.Change] = set()
+        """What an admin changed in the setup."""
         self.faults = (*FAULTS, CHANGES_MIND)
         self._begin(start)
         loaded = load(ROOT / "mappings", {self.system: self.name})
@@ -144,7 +163,8 @@ class VendorPlace(ABC):
     def _begin(self, start: datetime) -> None:
         """An org or portal with people and nothing else."""
         names = {kind: name for name, (_, kind, _) in FAULTS.items()}
-        self.world.faults = Counting(self.book, names)
+        self.world.faults = self._faults = Counting(self.book, names)
+        self.world.parts[EAR] = self._overhear
         self.sandbox.clock.freeze(start)
         with self.world.lock:
             self.world.clear()
@@ -154,11 +174,21 @@ class VendorPlace(ABC):
     @abstractmethod
     def _furnish(self) -> None: ...
 
+    def _overhear(self, *, answer: bytes, **_: Any) -> None:
+        """The sandbox has worked on a request: which faults does its answer show?"""
+        self._faults.answered(answer)
+        for what in self.changed:
+            if strikes.shows(what, answer):
+                self.book.struck[what.name] += 1
+
     def hear(self, table: Table, row: Row, *, before: dict[str, Any], how: str) -> None:
         """A row was written: by the connector, or by somebody else."""
         kind = self.tables.get(table.name)
         if kind is None or how == "DELETE":
             return
+        if row.visible_at > self.now():
+            self.book.struck[CHANGES_MIND] += 1
+            self.book.blind = True
         made = how == "CREATE"
         names = row.values.keys() | before.keys()
         changed = {name for name in names if row.values.get(name) != before.get(name)}
@@ -260,8 +290,6 @@ class VendorPlace(ABC):
         """The next so many times it can strike, it does."""
         if fault == CHANGES_MIND:
             self.world.settings["late_commit_ms"] = LATE_MS
-            self.book.struck[fault] += 1
-            self.book.blind = True
             return
         match, kind, arg = FAULTS[fault]
         self.world.faults.add(system="*", match=match, kind=kind, count=count, arg=arg)
@@ -290,6 +318,7 @@ class VendorPlace(ABC):
         """As if nothing had been."""
         self.world.faults.clear()
         self.world.settings["late_commit_ms"] = 0
+        self.changed.clear()
 
     # what stands there
 
