@@ -7,22 +7,20 @@ leads what the broken one led; recovery until every handoff is whole.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 from daemons import until
 
 from chaos.sections import Effort
 from chaos.table import Row
-from chaos.team import Member, Team, last_release, team
+from chaos.team import Member, Team, team
+from chaos.trial import BOTH, SECTION, Run, Trial
+from chaos.upgrades import a_new_release, killed_migrating_a_file, killed_migrating_a_server, the_way_back
 from chaos.weather_postgres import Server, installed, running
 
-SECTION = "replicas"
-BOTH = "salesforce and hubspot, polled"
 TAKEOVER = 10.0
 """Seconds within which the work of one that died must go on elsewhere."""
 
@@ -38,37 +36,7 @@ BEFORE, AFTER = 6, 4
 LANES = 2
 """Breakages at a time: much of each is waiting."""
 
-Run = Callable[[Effort, Server, int], Row]
-
 _AFTER_CALL = "after-call:1"
-
-
-@dataclass(slots=True)
-class Trial:
-    """What one breakage came to."""
-
-    what: str
-    where: str = BOTH
-    broken: int = 0
-    lost: int = 0
-    doubled: int = 0
-    recovery: float = 0.0
-    remarks: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-    def must(self, kept: object, words: str) -> None:
-        """A promise: what ``kept`` says, or a complaint."""
-        if not kept:
-            self.complaints.append(words)
-
-    def row(self) -> Row:
-        """As a row."""
-        note = "; ".join([*self.complaints, *self.remarks])
-        recovery = (self.recovery,) if self.recovery else ()
-        return Row(
-            SECTION, self.what, self.where, tried=1, broken=self.broken, lost=self.lost, doubled=self.doubled,
-            other=len(self.complaints), recovery=recovery, note=note,
-        )  # fmt: skip
 
 
 def run(effort: Effort) -> Iterator[Row]:
@@ -80,7 +48,7 @@ def run(effort: Effort) -> Iterator[Row]:
     if effort.short:
         quick = [each for each in chosen if each not in LONG]
         chosen = [quick[effort.seed % len(quick)]]
-    with running() as server, ThreadPoolExecutor(min(effort.lanes, LANES)) as lanes:
+    with running(effort.place(SECTION)) as server, ThreadPoolExecutor(min(effort.lanes, LANES)) as lanes:
         going = [lanes.submit(_told, trial, effort, server, number) for number, trial in enumerate(chosen)]
         for each in going:
             yield each.result()
@@ -100,17 +68,6 @@ def _together(on: Team, count: int) -> None:
     for _ in range(count):
         on.join()
     on.ready()
-
-
-def _end(on: Team, trial: Trial, *, broken_at: float) -> None:
-    """Wait until all is whole, and judge."""
-    try:
-        on.wait_whole()
-        trial.recovery = time.monotonic() - broken_at
-    except AssertionError as error:
-        trial.complaints.append(f"{str(error)[:120]}, {on.open_rows()} rows open")
-    trial.complaints += on.stop()
-    trial.lost, trial.doubled = on.judged()
 
 
 def _taken_over(on: Team, trial: Trial, gone: Member, led: list[str], *, since: float) -> None:
@@ -139,7 +96,7 @@ def _kill(effort: Effort, server: Server, number: int, *, members: int) -> Row:
         trial.broken += 1
         on.win(AFTER)
         _taken_over(on, trial, gone, led, since=at)
-        _end(on, trial, broken_at=at)
+        trial.end(on, broken_at=at)
     return trial.row()
 
 
@@ -165,7 +122,7 @@ def kill_alone_after_a_call(effort: Effort, server: Server, number: int) -> Row:
         trial.broken += 1
         on.join()
         on.win(AFTER)
-        _end(on, trial, broken_at=at)
+        trial.end(on, broken_at=at)
     return trial.row()
 
 
@@ -184,7 +141,7 @@ def kill_after_a_call(effort: Effort, server: Server, number: int) -> Row:
         _taken_over(on, trial, doomed, list(on.deals), since=at)
         until(lambda: on.said("rows.rescued"), "its rows to be found", seconds=TAKEOVER + 5)
         trial.remarks.append(f"its rows found in {time.monotonic() - at:.1f} s")
-        _end(on, trial, broken_at=at)
+        trial.end(on, broken_at=at)
     return trial.row()
 
 
@@ -207,7 +164,7 @@ def stop_a_leader(effort: Effort, server: Server, number: int) -> Row:
         finally:
             os.kill(gone.pid, signal.SIGCONT)
         on.win(AFTER)
-        _end(on, trial, broken_at=at)
+        trial.end(on, broken_at=at)
     return trial.row()
 
 
@@ -228,46 +185,7 @@ def cut_a_leader_off(effort: Effort, server: Server, number: int) -> Row:
         until(lambda: time.monotonic() - at > SILENT, "the time", seconds=SILENT + 1)
         gone.line.thaw()
         on.win(AFTER)
-        _end(on, trial, broken_at=at)
-    return trial.row()
-
-
-def a_new_release(effort: Effort, server: Server, number: int) -> Row:
-    """The last release works, this one joins it on the migrated schema, the old goes, and what is left is run."""
-    trial = Trial("rolling upgrade from the last release, its code run beside this one's")
-    place = effort.place(f"replicas-{number}")
-    old_code = last_release(place / "last")
-    if old_code is None:
-        return Row(SECTION, trial.what, BOTH, note="the history here does not go back to the last release")
-    with team(place, server) as on:
-        # A company's mappings are its own and older than either.
-        shutil.rmtree(on.site.folder / "mappings")
-        shutil.copytree(old_code / "mappings", on.site.folder / "mappings")
-        old = on.join(code=old_code)
-        on.ready()
-        on.win(AFTER)
-        on.wait_whole()
-        done = on.migrate()
-        trial.must(done.code == 0 and "left" in done.text, f"migrate: {done.text[:200]}")
-        again = on.join(code=old_code)
-        until(lambda: again.daemon.named("daemon.started"), "the last release to start on the new schema")
-        new = on.join()
-        until(lambda: new.daemon.named("daemon.started"), "this release to start beside it")
-        on.win(BEFORE)
-        trial.broken += 1
-        refused = on.migrate("--after")
-        trial.must(refused.code == 2, f"migrate --after beside the last release: {refused.code} {refused.text[:120]}")
-        at = time.monotonic()
-        old.daemon.stop()
-        again.daemon.stop()
-        on.win(AFTER)
-        on.wait_whole()
-        ended = on.migrate("--after")
-        trial.must(ended.code == 0 and "left" not in ended.text, f"migrate --after: {ended.text[:200]}")
-        on.win(AFTER)
-        _end(on, trial, broken_at=at)
-        late = on.migrate(code=old_code)
-        trial.must(late.code == 2 and "newer version" in late.text, "the last release took a schema it does not know")
+        trial.end(on, broken_at=at)
     return trial.row()
 
 
@@ -297,6 +215,9 @@ def _idle(effort: Effort, server: Server, place: str, members: int, trial: Trial
 
 TRIALS: tuple[Run, ...] = (
     a_new_release,
+    the_way_back,
+    killed_migrating_a_server,
+    killed_migrating_a_file,
     kill_a_leader_of_two,
     kill_after_a_call,
     stop_a_leader,
@@ -306,5 +227,5 @@ TRIALS: tuple[Run, ...] = (
     idle_together,
 )
 
-LONG = frozenset({a_new_release, idle_together})
+LONG = frozenset({a_new_release, the_way_back, killed_migrating_a_server, killed_migrating_a_file, idle_together})
 """Too long for the short form."""

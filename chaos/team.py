@@ -10,6 +10,7 @@ import io
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import tarfile
@@ -76,10 +77,13 @@ class Member:
 
 @dataclass(slots=True)
 class Team:
-    """One site, one database, any number of members; ``deals`` are the wins by CRM."""
+    """One site, one database, any number of members; ``deals`` are the wins by CRM.
+
+    Without a server the ledger is a file of the site, and one member works on it at a time; its line leads nowhere.
+    """
 
     site: Site
-    server: Server
+    server: Server | None
     database: str
     stack: contextlib.ExitStack
     members: list[Member] = field(default_factory=list)
@@ -92,10 +96,22 @@ class Team:
 
     def url(self, port: int = 0) -> str:
         """The database's address, perhaps by way of a line."""
+        assert self.server is not None, "a file has no address"
         return self.server.url(port).removesuffix("postgres") + self.database
+
+    @property
+    def port(self) -> int:
+        """Where the server listens; 0 without one."""
+        return self.server.port if self.server else 0
 
     def ask(self, statement: str) -> list[Any]:
         """Rows of the ledger, or nothing where it has no tables yet."""
+        if self.server is None:
+            with contextlib.closing(sqlite3.connect(f"file:{self.site.database}?mode=ro", uri=True)) as file:
+                try:
+                    return file.execute(statement).fetchall()
+                except sqlite3.OperationalError:
+                    return []
         with psycopg.connect(self.url(), autocommit=True) as connection:
             try:
                 cursor = connection.execute(statement.encode())
@@ -106,9 +122,8 @@ class Team:
     def join(self, *, code: Path = ROOT, failpoint: str = "") -> Member:
         """One more daemon; ``code`` is the folder of the release it runs."""
         name = f"replica-{len(self.members) + 1}"
-        own = self.stack.enter_context(line(self.server.port))
+        own = self.stack.enter_context(line(self.port))
         log = self.site.folder / f"{name}.log"
-        more = {"HANDOFF_FAILPOINT": failpoint} if failpoint else {}
         with log.open("ab") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "connector", "run", "--config", self._config(code)],
@@ -116,7 +131,7 @@ class Team:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 cwd=self.site.folder,
-                env=self._environment(code, own.port, **more),
+                env=self._environment(code, own.port, **_doom(failpoint)),
                 start_new_session=True,
             )
         daemon = Daemon(process, log, 0)
@@ -129,7 +144,7 @@ class Team:
         """Wait until these run, every system is led, and wins count from now on."""
         for each in members or self.members:
             each.daemon.wait_for("daemon.started")
-        until(lambda: len(self.leaders()) == len(self.desks), "every system to be led")
+        until(lambda: not self.server or len(self.leaders()) == len(self.desks), "every system to be led")
         until(lambda: len(self.ask(BASELINES)) == len(self.desks), "the time from which wins count")
 
     def leaders(self) -> dict[str, str]:
@@ -141,15 +156,19 @@ class Team:
         """The systems a member leads."""
         return [system for system, owner in self.leaders().items() if f":{member.pid}:" in owner]
 
-    def migrate(self, *arguments: str, code: Path = ROOT) -> Ran:
+    def migrate(self, *arguments: str, code: Path = ROOT, failpoint: str = "") -> Ran:
         """``handoff migrate`` by a release's code."""
+        return self.command("migrate", *arguments, code=code, failpoint=failpoint)
+
+    def command(self, *arguments: str, code: Path = ROOT, failpoint: str = "") -> Ran:
+        """A command by a release's code, run to its end."""
         done = subprocess.run(
-            [sys.executable, "-m", "connector", "migrate", *arguments, "--config", self._config(code)],
+            [sys.executable, "-m", "connector", *arguments, "--config", self._config(code)],
             capture_output=True,
             text=True,
             timeout=60,
             cwd=self.site.folder,
-            env=self._environment(code, self.server.port),
+            env=self._environment(code, self.port, **_doom(failpoint)),
             check=False,
         )
         return Ran(done.returncode, done.stdout, done.stderr)
@@ -214,18 +233,26 @@ class Team:
         return str(self.site.folder / (CONFIG if code == ROOT else LAST_CONFIG))
 
     def _environment(self, code: Path, port: int, **more: str) -> dict[str, str]:
-        return self.site.environment(**more) | {"PYTHONPATH": str(code), STORE_ENV: self.url(port)}
+        where = {STORE_ENV: self.url(port)} if self.server else {}
+        return self.site.environment(**more) | {"PYTHONPATH": str(code), **where}
+
+
+def _doom(failpoint: str) -> dict[str, str]:
+    return {"HANDOFF_FAILPOINT": failpoint} if failpoint else {}
 
 
 @contextlib.contextmanager
-def team(folder: Path, server: Server, **changes: Any) -> Iterator[Team]:
-    """A team without members yet, on a new database; its processes are ended, its folder stays."""
+def team(folder: Path, server: Server | None, **changes: Any) -> Iterator[Team]:
+    """A team without members yet, on a new database or file; its processes are ended, its folder stays."""
     database = "team_" + "".join(each if each.isalnum() else "_" for each in folder.name.lower())
-    server.ask(f'create database "{database}"')
+    if server is not None:
+        server.ask(f'create database "{database}"')
     asked = {"verify": 2, **changes}
     with contextlib.ExitStack() as stack, site(folder / "site", **asked) as made:
-        made.secrets[STORE_ENV] = ""
-        text = (made.folder / CONFIG).read_text().replace('state = "state"', f'store_url_env = "{STORE_ENV}"')
+        text = (made.folder / CONFIG).read_text()
+        if server is not None:
+            made.secrets[STORE_ENV] = ""
+            text = text.replace('state = "state"', f'store_url_env = "{STORE_ENV}"')
         (made.folder / CONFIG).write_text(text)
         (made.folder / LAST_CONFIG).write_text(NEW_TABLES.sub("", text))
         yield Team(made, server, database, stack)
