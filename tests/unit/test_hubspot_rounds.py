@@ -19,7 +19,7 @@ from connector.crm.hubspot.fields import Fields
 from connector.crm.hubspot.rounds import CENSUS, SECOND_LOOK, Rounds
 from connector.crm.hubspot.search import Query
 from connector.crm.hubspot.watched import Watched, in_pipelines
-from connector.crm.port import Change
+from connector.crm.port import Change, PlaceLost
 from connector.crm.rounds import RoundPage
 from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.model import SystemName
@@ -225,3 +225,15 @@ def test_places_are_short_and_the_same_page_can_be_asked_again() -> None:
             assert first.place is not None
             assert len(first.place) < 200
             place = first.place
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("[99,0,0,[0,0,null,0,null,null]]", "[-1,0,0,[0,0,null,0,null,null]]", '[0,0,0,["x",0,null,0,null,null]]'),
+        *("[0,0,0,[0,0,null,[],null,null]]", "[0,0,0,[0,0,null,0,7,null]]"),
+    ],
+)
+def test_a_place_of_a_feed_or_stretch_that_is_none_is_told_as_lost(place: str) -> None:
+    with pytest.raises(PlaceLost):
+        rounds_of(Session()).page(SECOND_LOOK.name, place, now=moment(START))

@@ -138,7 +138,13 @@ class Walk:
         if len(data) != 6:
             return Walk(low=int(str(data[0])))
         low, high, after, idle, within, ceiling = data
-        return Walk(low, high, after, idle, Ids(*within) if within else None, ceiling)  # type: ignore[arg-type, misc]  # as `data` wrote it
+        tie = Ids(*within) if within else None  # type: ignore[misc]  # as `data` wrote it
+        later = None if after is None else str(after)
+        return Walk(int(str(low)), _whole(high), later, int(str(idle)), tie, _whole(ceiling))
+
+
+def _whole(told: object) -> int | None:
+    return None if told is None else int(str(told))
 
 
 def _leads_on(after: str) -> bool:

@@ -50,8 +50,10 @@ class _Look:
         return json.dumps([self.feed, self.since, self.until, self.walk.data()], separators=(",", ":"))
 
     @staticmethod
-    def parse(text: str) -> _Look:
+    def parse(text: str, *, feeds: int) -> _Look:
         feed, since, until, walk = json.loads(text)
+        if int(feed) not in range(feeds):
+            raise ValueError(f"there are {feeds} feeds, and none is number {feed}")
         return _Look(int(feed), int(since), int(until), Walk.of(walk))
 
 
@@ -102,8 +104,8 @@ class Rounds:
         return self._look_page(place, now=now) if name == SECOND_LOOK.name else self._list_page(place)
 
     def _look_page(self, place: str, *, now: datetime) -> RoundPage:
-        look = read_place(SECOND_LOOK.name, _Look.parse, place)
         feeds = tuple(self._watched.feeds.values())
+        look = read_place(SECOND_LOOK.name, lambda text: _Look.parse(text, feeds=len(feeds)), place)
         feed = feeds[look.feed]
         try:
             got = look.walk.page(self._session, feed)
