@@ -15,6 +15,7 @@ leaves must be looked for by hand.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -29,6 +30,7 @@ MARK = "CHAOS_RUN"
 
 PROC, MOUNTS = Path("/proc"), Path("/proc/self/mounts")
 IN_MEMORY = Path("/dev/shm")
+DAEMON = ["-m", "connector", "run"]
 AGAIN = 0.05
 QUIET = 2
 """Looks in a row that find nobody: a process may be between its parent's environment and its own in one."""
@@ -50,13 +52,24 @@ def available() -> bool:
 
 def marked(folder: Path) -> dict[int, str]:
     """The processes that the run of this folder started and that live, with their names; never this one."""
-    wanted, found = f"{MARK}={folder}".encode(), {}
+    found = {}
     for each in PROC.iterdir():
         if each.name.isdigit() and int(each.name) != os.getpid():
             with contextlib.suppress(OSError):  # it ended meanwhile, or is somebody else's
-                if wanted in (each / "environ").read_bytes().split(b"\0"):
+                if _is_ours(each, folder):
                     found[int(each.name)] = (each / "comm").read_text().strip()
     return found
+
+
+def _is_ours(process: Path, folder: Path) -> bool:
+    """Whether it carries the run's mark. A daemon lets nobody read its memory, and its environment with it, but for who
+    may trace any process; then it is known by its config, which lies in the run's folder."""
+    try:
+        return f"{MARK}={folder}".encode() in (process / "environ").read_bytes().split(b"\0")
+    except PermissionError:
+        words = [os.fsdecode(each) for each in (process / "cmdline").read_bytes().split(b"\0")]
+        config = dict(itertools.pairwise(words)).get("--config", "")
+        return words[1:4] == DAEMON and folder in Path(config).parents
 
 
 def sweep(folder: Path) -> int:
@@ -139,7 +152,7 @@ def _track() -> None:
 
 
 def _tell(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
 
 

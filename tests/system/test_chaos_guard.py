@@ -80,7 +80,7 @@ def test_a_run_that_is_ended_takes_everything_with_it(number: signal.Signals, la
     said = tmp_path / "said"
     with started("-m", "chaos", "kills", "--short", "--seed", "1", "--lanes", lanes, folder=tmp_path) as run:
         folder = Path(until(lambda: re.findall(r", in (/\S+)", said.read_text()), "its folder")[0])
-        until(lambda: list(folder.rglob("daemon.log")), "a daemon")
+        until(lambda: any(each.stat().st_size for each in folder.rglob("daemon.log")), "a daemon")
         if number is signal.SIGINT:
             os.killpg(run.pid, number)  # as a terminal does
         else:
@@ -111,6 +111,34 @@ def test_a_database_server_is_stopped_and_its_folder_taken_away(number: signal.S
             assert until(lambda: not left(home) and not home.exists(), "the server to be gone")
         finally:
             shutil.rmtree(home, ignore_errors=True)
+
+
+def test_a_daemon_that_lets_nobody_read_its_environment_is_known_by_its_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As each does, to whoever may not trace any process; whoever only reads what it leaves is a stranger."""
+    run, proc = tmp_path / "run", tmp_path / "proc"
+    config = str(run / "site" / "config.toml")
+    words = {
+        11: ["python", "-m", "connector", "run", "--config", config],
+        12: ["python", "-m", "connector", "run", "--config", str(tmp_path / "run-2" / "config.toml")],
+        13: ["tail", "-f", config],
+        14: ["python", "-m", "connector", "status", "--config", config],
+    }
+    for pid, said in words.items():
+        (proc / str(pid)).mkdir(parents=True)
+        (proc / str(pid) / "cmdline").write_bytes("\0".join([*said, ""]).encode())
+        (proc / str(pid) / "comm").write_text("python\n")
+    real = Path.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        if path.name == "environ":
+            raise PermissionError(path)
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    monkeypatch.setattr(guard, "PROC", proc)
+    assert guard.marked(run) == {11: "python"}
 
 
 def test_a_run_that_ends_in_order_is_not_said_to_be_gone(tmp_path: Path) -> None:
