@@ -52,7 +52,12 @@ LOADED = (
 )
 """What a daemon has imported by the time it works, so that no child has to."""
 
-BEFORE_PYTHON = frozenset({"PYTHONPATH", "PYTHONHASHSEED", "LD_PRELOAD"})
+BEFORE_PYTHON = frozenset(
+    {
+        *("PYTHONPATH", "PYTHONHASHSEED", "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONWARNINGS", "PYTHONOPTIMIZE"),
+        *("PYTHONDEVMODE", "PYTHONMALLOC", "LC_ALL", "LC_CTYPE", "LANG", "LD_PRELOAD", "LD_LIBRARY_PATH"),
+    }
+)
 """Variables that only a new interpreter heeds."""
 
 LENGTH = struct.Struct("!I")
@@ -134,8 +139,8 @@ def start(arguments: Sequence[str], *, out: int, err: int, cwd: Path, env: Mappi
 
 
 def _new_python(env: Mapping[str, str]) -> bool:
-    plain = {"PYTHONPATH": str(ROOT)}
-    return any(env.get(name) not in (os.environ.get(name), plain.get(name)) for name in BEFORE_PYTHON)
+    differs = {name for name in BEFORE_PYTHON if env.get(name) != os.environ.get(name)}
+    return bool(differs - ({"PYTHONPATH"} if env.get("PYTHONPATH") == str(ROOT) else set()))
 
 
 @dataclass(slots=True)
@@ -194,8 +199,10 @@ def serve(line: socket.socket) -> list[str]:
         if not head:
             os._exit(0)
         wanted = json.loads(_exactly(line, LENGTH.unpack(head)[0]))
+        here = os.getpid()
         if os.fork() == 0:
             line.close()
+            _die_with(here)
             return _begin(wanted, *descriptors)
         for each in descriptors:
             os.close(each)
@@ -213,20 +220,22 @@ def _exactly(line: socket.socket, size: int) -> bytes:
 
 def _begin(wanted: Mapping[str, Any], out: int, err: int, tell: int) -> list[str]:
     """Become the child; the process between it and the server waits for it and tells how it ended."""
-    _die_with_parent()
+    here = os.getpid()
     child = os.fork()
     if child:
         os.write(tell, STATUS.pack(child, 0))
         os.write(tell, STATUS.pack(child, os.waitpid(child, 0)[1]))
         os._exit(0)
-    _die_with_parent()
+    _die_with(here)
     os.setsid()
     os.close(tell)
     for stream, (number, given) in zip((sys.stdout, sys.stderr), ((1, out), (2, err)), strict=True):
         stream.flush()
         os.dup2(given, number)
         os.close(given)
-    sys.stdout, sys.stderr = (open(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))  # noqa: SIM115
+    # As Python opens them itself: what is said on standard error is there at once, whatever characters it has.
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     os.chdir(wanted["cwd"])
     os.environ.clear()
     os.environ.update(wanted["env"])
@@ -234,8 +243,10 @@ def _begin(wanted: Mapping[str, Any], out: int, err: int, tell: int) -> list[str
     return list(wanted["arguments"])
 
 
-def _die_with_parent() -> None:
+def _die_with(parent: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before it could be asked for
+        os._exit(1)
 
 
 if __name__ == "__main__":
