@@ -223,12 +223,19 @@ def _set_rows(
     connection: Connection, system: SystemName, deal_ids: Sequence[str], *, at: datetime, free_at: datetime | None
 ) -> None:
     """Let what waits for these deals be sent from a time on; without one it is taken back."""
+    # By id, as everybody takes them, and all before any is changed: an update alone takes rows as it finds them. Those
+    # being sent or parked too: whoever makes one wait again has then either done so before, or sees what becomes of the
+    # deal here.
+    unfinished: list[int] = []
+    for part in chunks(sorted(deal_ids)):
+        query = select(outbox.c.id).where(outbox.c.system == system, outbox.c.deal_id.in_(part), _UNFINISHED)
+        unfinished += connection.execute(query).scalars()
+    for ids in chunks(sorted(unfinished)):
+        connection.execute(
+            select(outbox.c.id).where(outbox.c.id.in_(ids)).order_by(outbox.c.id).with_for_update()
+        ).all()
     for part in chunks(sorted(deal_ids)):
         of_deals = (outbox.c.system == system, outbox.c.deal_id.in_(part))
-        # By id, as everybody takes them: an update alone takes rows as it finds them. Those being sent or parked too:
-        # whoever makes one wait again has then either done so before, or sees what becomes of the deal here.
-        rows = select(outbox.c.id).where(*of_deals, _UNFINISHED).order_by(outbox.c.id).with_for_update()
-        connection.execute(rows).all()
         where = (*of_deals, outbox.c.state == State.PENDING.value)
         if free_at is None:
             gone = arrive(State.PENDING, (State.SUPERSEDED,))

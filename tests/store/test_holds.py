@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
+from daemons import until
 from plans import BUSY, NOW, REFUSED, SILENT, SYSTEM, a_deal_patch, a_plan, a_task
-from sqlalchemy import event
+from sqlalchemy import create_engine, event, text
 
 from connector.clock import ManualClock
 from connector.handoff.plan import Phase
@@ -27,7 +30,9 @@ from connector.store import (
     State,
     Store,
     Unsure,
+    open_store,
 )
+from connector.store.database import chunks
 
 WHAT = {"generation": 1, "mover": "", "writes": [{"step": "s", "write": "create task", "fields": [], "reason": "r"}]}
 
@@ -130,6 +135,33 @@ def test_what_was_being_sent_when_its_deal_came_to_be_held_does_not_go_again_pas
     assert (store.counts(SYSTEM)[State.PENDING], store.counts(SYSTEM)[State.SUPERSEDED]) == (1, 1)
     store.release_held(SYSTEM, ["D1"], by="ada")
     assert store.next_turn(SYSTEM) is not None
+
+
+@pytest.mark.postgres
+def test_of_however_many_deals_rows_are_taken_by_number(
+    postgres_url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release of many deals waits for whoever has a row of the last of them, and keeps nobody waiting meanwhile."""
+    monkeypatch.setattr("connector.store.holds.chunks", partial(chunks, size=1))
+    store = open_store(postgres_url, clock=clock)
+    store.set_baseline(SYSTEM, NOW)
+    for deal_id in ("D2", "D1"):
+        recorded(store, a_task(deal_id=deal_id), deal_id=deal_id)
+    store.hold_deals(SYSTEM, [a_held("D1"), a_held("D2")], [], stop="an import")
+    ((low,), (high,)) = ([each.id for each in store.rows(SYSTEM, deal_id)] for deal_id in ("D2", "D1"))
+    lock = text("SELECT id FROM outbox WHERE id = :id FOR UPDATE NOWAIT")
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    engine = create_engine(postgres_url)
+    watcher = engine.execution_options(isolation_level="AUTOCOMMIT")
+    with ThreadPoolExecutor(1) as threads:
+        with engine.begin() as connection, watcher.connect() as watching:
+            connection.execute(lock, {"id": low})
+            released = threads.submit(store.release_held, SYSTEM, by="ada")
+            until(lambda: watching.execute(waiting).scalar_one(), "the release to wait")
+            assert connection.execute(lock, {"id": high}).scalar_one() == high
+        assert released.result(10) == 2
+    engine.dispose()
+    store.close()
 
 
 def test_only_what_the_ledger_lacks_is_a_gain(store: Store) -> None:
