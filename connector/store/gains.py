@@ -26,6 +26,9 @@ from connector.store.states import OPEN, State
 HANDED = (Phase.HELD, Phase.IN_FLIGHT, Phase.REOPENED)
 """Phases that no win comes to without a handoff of its own."""
 
+WINS = (Phase.WON, *HANDED, Phase.LOST)
+"""Where a win that was acted on can stand. Of a big ledger most deals are open, or were won before the start."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gained:
@@ -137,7 +140,9 @@ class Gains(Part):
         handed = case((has_handoff(), 1), else_=0)
         # A win with a handoff begins a stretch; what comes before the first one, and after the last, was not ended yet.
         stretch = func.sum(handed).over(order_by=(handoff.c.won_at, handoff.c.deal_id))
-        wins = select(stretch.label("stretch"), handed.label("handed")).where(*acted_on(system)).subquery()
+        # Named, though it follows, so that an index serves.
+        stands = handoff.c.phase.in_([phase.value for phase in WINS])
+        wins = select(stretch.label("stretch"), handed.label("handed")).where(*acted_on(system), stands).subquery()
         each = select(wins.c.stretch, func.count().label("wins"), func.max(wins.c.handed).label("begun"))
         sizes = each.group_by(wins.c.stretch).subquery()
         last = select(func.max(sizes.c.stretch)).scalar_subquery()

@@ -164,6 +164,32 @@ def test_of_however_many_deals_rows_are_taken_by_number(
     store.close()
 
 
+@pytest.mark.parametrize("handed", [Phase.IN_FLIGHT, Phase.LOST])
+def test_the_longest_run_is_asked_for_by_phase(sqlite_url: str, clock: ManualClock, handed: Phase) -> None:
+    store = open_store(sqlite_url, clock=clock)
+    for number, phase in enumerate((handed, Phase.WON, Phase.WON, handed, Phase.BEFORE_START, Phase.OPEN)):
+        plan = a_plan(f"D{number}", phase=phase)
+        released = NOW if phase is handed else None
+        remember = replace(plan.remember, won_at=NOW + timedelta(days=number), released_at=released)
+        store.record(SYSTEM, [Decided(replace(plan, remember=remember))], act=True)
+    asked: list[tuple[str, object]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: object, *_rest: object) -> None:
+        if "handoff" in statement:
+            asked.append((statement, parameters))
+
+    event.listen(store._db._engine, "before_cursor_execute", note)
+    assert store.longest_without(SYSTEM) == 2
+    event.remove(store._db._engine, "before_cursor_execute", note)
+    ((statement, parameters),) = asked
+    with create_engine(sqlite_url).connect() as connection:
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()  # type: ignore[arg-type]
+    plan_words = " / ".join(str(row[-1]) for row in rows)
+    assert "SCAN handoff" not in plan_words
+    assert "handoff_standing" in plan_words
+    store.close()
+
+
 def test_only_what_the_ledger_lacks_is_a_gain(store: Store) -> None:
     plan = Decided(a_plan(actions=(a_task(), a_deal_patch())))
     (gained,) = store.gains(SYSTEM, [plan])
