@@ -1,4 +1,4 @@
-"""The time, as something that can be handed in.
+"""The time, as something that can be handed in, and as it is stored.
 
 Not here: business hours (``handoff.calendar``) and the vendors' clocks (each adapter's ``server_time``).
 """
@@ -7,6 +7,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+
+def zoned(text: str) -> datetime:
+    """A stored time with its zone. Raises ValueError for one without, which no other could be compared with."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"a time without a zone: {text}")
+    return at
 
 
 class Clock(Protocol):

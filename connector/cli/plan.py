@@ -21,6 +21,7 @@ from connector.cli import policydiff, show
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
 from connector.cli.show import ways_data
 from connector.cli.stillness import pauses_said
+from connector.crm.port import PlaceLost
 from connector.engine.parts import Shared
 from connector.engine.parts import System as EngineSystem
 from connector.engine.reconciler import LOOK_BATCH, look_at
@@ -127,8 +128,12 @@ def _ids(shared: Shared, system: EngineSystem, deals: Sequence[str], since: date
     due = {look.deal_id for look in shared.store.due(system.name, limit=LOOK_BATCH)}
     start = shared.store.baseline(system.name) or system.first_run_since or system.crm.server_time()
     for feed in system.crm.feeds():
-        cursor = shared.store.cursor(system.name, feed) or system.crm.start_cursor(feed, start)
-        due |= {change.deal_id for change in system.crm.changes(feed, cursor).changes}
+        begun = system.crm.start_cursor(feed, start)
+        try:
+            told = system.crm.changes(feed, shared.store.cursor(system.name, feed) or begun)
+        except PlaceLost:  # the daemon begins it anew just so
+            told = system.crm.changes(feed, begun)
+        due |= {change.deal_id for change in told.changes}
     if due:
         yield tuple(sorted(due))
 

@@ -13,7 +13,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from connector.clock import zoned
 from connector.engine.parts import Shared, System
+from connector.engine.places import stored
 from connector.store import LAST_PASS
 
 CLOCK_MOVED = "clock.moved"
@@ -56,5 +58,5 @@ class ClockWatch:
 
     def _last_known(self) -> datetime | None:
         """When a pass last ended, by whatever clock the process before this one had."""
-        ended = (self._shared.store.cursor(system.name, LAST_PASS) for system in self._systems)
-        return max((datetime.fromisoformat(each) for each in ended if each), default=None)
+        ended = (stored(self._shared, system, LAST_PASS, zoned) for system in self._systems)
+        return max((each for each in ended if each is not None), default=None)

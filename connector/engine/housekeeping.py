@@ -7,10 +7,12 @@ everything else, and stops between two of them; what is left is for the next day
 from __future__ import annotations
 
 import threading
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
+from connector.clock import zoned
+from connector.crm.port import UNREADABLE
 from connector.engine.parts import Shared
 from connector.handoff.model import SystemName
 from connector.store import failure
@@ -64,7 +66,10 @@ def keep_house(shared: Shared) -> bool:
 
 def _due(shared: Shared) -> bool:
     last = shared.store.cursor(NOBODYS, KEPT_AT)
-    return last is None or abs(shared.clock.now() - datetime.fromisoformat(last)) >= EVERY
+    try:
+        return last is None or abs(shared.clock.now() - zoned(last)) >= EVERY
+    except UNREADABLE:  # it is written anew when the house is kept
+        return True
 
 
 def _trim(shared: Shared) -> dict[str, int]:

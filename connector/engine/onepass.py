@@ -16,13 +16,14 @@ from enum import StrEnum
 
 import structlog
 
+from connector.clock import zoned
 from connector.engine.allowance import poll_due, poll_failed, take_stock
 from connector.engine.brakes import halt, rest, resting, standing_still
 from connector.engine.detector import PollFailed, detect
 from connector.engine.dispatcher import dispatch, same_server
 from connector.engine.identity import pin
 from connector.engine.parts import Shared, System
-from connector.engine.places import moment, stored
+from connector.engine.places import stored
 from connector.engine.policywatch import note_policy
 from connector.engine.reconciler import LOOK_BATCH, look_again, reconcile
 from connector.engine.replica import Replica, lead_name
@@ -237,7 +238,7 @@ def _take_over(shared: Shared, system: System) -> None:
     if shared.replica is None or system.tenure == shared.replica.tenure(system.name):
         return
     before, _, server = (shared.store.cursor(system.name, OPENED) or "").partition(" ")
-    swept = stored(shared, system, LAST_SWEEP, moment)
+    swept = stored(shared, system, LAST_SWEEP, zoned)
     goes_on = server == shared.store.server and shared.store.was_alive(before, within=GOES_ON)
     system.tenure, system.opened = shared.replica.tenure(system.name), False
     system.last_poll = None

@@ -7,7 +7,7 @@ and looking once more at a deal writes nothing twice. A note that only says what
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 
 import structlog
@@ -64,11 +64,3 @@ def watch_places(shared: Shared, system: System) -> None:
     for alarm in shared.store.alarms(system.name):
         if alarm.name.startswith(LOST) and abs(shared.clock.now() - alarm.since) >= STANDS:
             clear_alarm(shared, system, alarm.name)
-
-
-def moment(text: str) -> datetime:
-    """A time with its zone. Raises ValueError."""
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError(f"a time without a zone: {text}")
-    return at

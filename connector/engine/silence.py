@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
+from connector.clock import zoned
 from connector.engine.alarms import Cry, clear_alarm, raise_alarm
 from connector.engine.parts import PEOPLE_NOTE, Shared, System
 from connector.engine.places import stored
@@ -66,7 +67,7 @@ class Rhythm:
         if not text:
             return None
         last, days, gaps = json.loads(text)
-        return cls(datetime.fromisoformat(last), tuple(days), tuple(gaps))
+        return cls(zoned(last), tuple(str(day) for day in days), tuple(float(gap) for gap in gaps))
 
     def limit(self, least: timedelta) -> timedelta | None:
         """How much working time may pass without a word; None while too little is known."""

@@ -12,8 +12,9 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import structlog
 
+from connector.clock import zoned
 from connector.engine.parts import Shared, System
-from connector.engine.places import moment, stored
+from connector.engine.places import stored
 from connector.engine.reconciler import look_again
 from connector.engine.silence import accounts_gone, watch_handoffs, watch_wins
 from connector.failpoints import Failpoint, passing
@@ -89,7 +90,12 @@ def _since(shared: Shared, system: System, *, server_time: datetime, whole: bool
 def _compared_to(shared: Shared, system: System) -> datetime | None:
     """Up to when the ledger was compared; all since the start where that cannot be read."""
     known = shared.store.cursor(system.name, COMPARED)
-    return stored(shared, system, COMPARED, moment) or (shared.store.baseline(system.name) if known else None)
+    at, begun = stored(shared, system, COMPARED, zoned), shared.store.baseline(system.name)
+    if at is not None or not known or begun is None:
+        return at
+    # Noted at once: after a sweep that breaks off the next one would find nothing, and begin from its own time.
+    shared.store.set_cursor(system.name, COMPARED, begun.isoformat())
+    return begun
 
 
 def _compare(shared: Shared, system: System, *, since: datetime, upto: datetime) -> int:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, select
 
+from connector.clock import zoned
 from connector.handoff.model import SystemName
 from connector.store.database import Part
 from connector.store.schema import cursor
@@ -47,12 +48,12 @@ class Alarm:
         subject, words, following, since, told, stops = json.loads(text)
         return cls(
             name=name,
-            subject=subject,
-            text=words,
-            next=following,
-            since=datetime.fromisoformat(since),
-            told_at=datetime.fromisoformat(told) if told else None,
-            stops=stops,
+            subject=str(subject),
+            text=str(words),
+            next=str(following),
+            since=zoned(since),
+            told_at=zoned(told) if told else None,
+            stops=bool(stops),
         )
 
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from connector.clock import zoned
+
 LIVE_CURSOR = "live"
 """Under this name, beside the polled feeds' cursors, stands the cursor over all live lines."""
 
@@ -43,5 +45,6 @@ class LiveNote:
             return None
         told = json.loads(text)
         last = told["last_event"]
-        note = cls(datetime.fromisoformat(told["at"]), datetime.fromisoformat(last) if last else None, told["lines"])
+        lines = {str(line): str(why) for line, why in told["lines"].items()}
+        note = cls(zoned(told["at"]), zoned(last) if last else None, lines)
         return note if now - note.at <= FRESH else None

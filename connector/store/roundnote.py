@@ -9,6 +9,8 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
+from connector.clock import zoned
+
 ROUND = "round:"
 """With it begin the names of all notes of rounds."""
 
@@ -51,13 +53,13 @@ class RoundNote:
             return None
         (began, since, paged_at, ended), (pages, rows, of, found), place = json.loads(text)
         return cls(
-            began=datetime.fromisoformat(began),
-            since=datetime.fromisoformat(since),
-            paged_at=datetime.fromisoformat(paged_at),
-            place=place,
-            ended=datetime.fromisoformat(ended) if ended else None,
-            pages=pages,
-            rows=rows,
-            of=of,
-            found=found,
+            began=zoned(began),
+            since=zoned(since),
+            paged_at=zoned(paged_at),
+            place=None if place is None else str(place),
+            ended=zoned(ended) if ended else None,
+            pages=int(pages),
+            rows=int(rows),
+            of=int(of),
+            found=int(found),
         )

@@ -11,7 +11,16 @@ from engine.harness import SYSTEM, Desk, a_desk
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from connector.engine.housekeeping import HOUSE_KEPT, LEASE, LEASE_SECONDS, TRAIL_ANCHORED, TRAIL_CHAINED, keep_house
+from connector.engine.housekeeping import (
+    HOUSE_KEPT,
+    KEPT_AT,
+    LEASE,
+    LEASE_SECONDS,
+    NOBODYS,
+    TRAIL_ANCHORED,
+    TRAIL_CHAINED,
+    keep_house,
+)
 from connector.handoff.plan import Phase
 from connector.store import Keep, State, Store
 
@@ -38,6 +47,13 @@ def test_it_is_done_once_a_day_and_by_one(desk: Desk) -> None:
     assert not keep_house(desk.shared)
     desk.clock.advance(timedelta(minutes=2))
     assert keep_house(desk.shared)
+
+
+@pytest.mark.parametrize("garbled", ["", "x", "2026-03-02T08:00:00"])
+def test_it_is_done_though_when_it_was_done_last_cannot_be_read(desk: Desk, garbled: str) -> None:
+    desk.store.set_cursor(NOBODYS, KEPT_AT, garbled)
+    assert keep_house(desk.shared)
+    assert not keep_house(desk.shared)
 
 
 def test_the_ends_of_the_chains_are_told_and_hold_later(desk: Desk) -> None:

@@ -11,8 +11,11 @@ from engine.harness import SYSTEM, Desk, a_desk
 from engine.test_rounds import Listing, note
 from structlog.testing import capture_logs
 
+from connector.cli.plan import _ids
+from connector.engine.clockwatch import ClockWatch
+from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.plan import Notify
-from connector.store import COMPARED, LIVE_NOTE, round_cursor
+from connector.store import COMPARED, LAST_PASS, LIVE_NOTE, round_cursor
 
 STEPS = {"welcome-packet", "setup-call", "prepare", "run-call"}
 GARBLED = ["", "{", "null", "[]", "7", '"x"', '{"floor": "x", "mark": 1, "seen": {}}', "2026-03-02T08:00:00", "x|y"]
@@ -82,7 +85,59 @@ def test_of_the_place_of_the_comparison_all_since_the_start_is_compared(
     assert alarms(desk) == [f"place-{COMPARED}"]
 
 
-@pytest.mark.parametrize(("name", "text"), [("rhythm:deal", "[1]"), ("usual:accounts", "many"), (LIVE_NOTE, "{}")])
+def test_a_sweep_that_breaks_off_leaves_the_comparison_owed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[datetime] = []
+    real = desk.crm.scan_changed
+
+    def scan_changed(since: datetime) -> object:
+        asked.append(since)
+        return real(since)
+
+    def account_counts() -> object:
+        raise CrmError(Fault(FaultCode.UNAVAILABLE, "503", "away"))
+
+    desk.run(days=3)
+    monkeypatch.setattr(desk.crm, "scan_changed", scan_changed)
+    desk.store.set_cursor(SYSTEM, COMPARED, "{")
+    with monkeypatch.context() as broken:
+        broken.setattr(desk.crm, "account_counts", account_counts)
+        assert desk.run(minutes=16).error
+    assert asked == []
+    desk.run(minutes=16)
+    begun = desk.store.baseline(SYSTEM)
+    assert begun is not None
+    assert [since <= begun for since in asked] == [True]
+
+
+def test_a_plan_begins_where_the_daemon_will(desk: Desk) -> None:
+    missed = desk.a_deal()
+    desk.store.set_cursor(SYSTEM, "deal", "{")
+    desk.clock.advance(timedelta(minutes=1))
+    (page,) = _ids(desk.shared, desk.system, (), None)
+    assert missed in page
+    assert desk.store.cursor(SYSTEM, "deal") == "{", "who only asks puts nothing aside"
+
+
+@pytest.mark.parametrize("garbled", ["x", "2026-03-02T08:00:00"])
+def test_the_clock_is_watched_though_when_a_pass_ended_cannot_be_read(desk: Desk, garbled: str) -> None:
+    desk.store.set_cursor(SYSTEM, LAST_PASS, garbled)
+    ClockWatch(desk.shared, [desk.system]).look()
+    assert alarms(desk) == [f"place-{LAST_PASS}"]
+
+
+UNZONED = "2026-03-02T08:00:00"
+TO_COME = "2999-01-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(("rhythm:deal", "[1]"), ("usual:accounts", "many"), (LIVE_NOTE, "{}")),
+        *(("rhythm:deal", f'["{UNZONED}", [], []]'), ("rhythm:deal", f'["{TO_COME}", [], ["x"]]')),
+        (LIVE_NOTE, f'{{"at": "{TO_COME}", "last_event": "{UNZONED}", "lines": {{"x": ""}}}}'),
+        (LIVE_NOTE, f'{{"at": "{TO_COME}", "last_event": null, "lines": ["x"]}}'),
+    ],
+)
 def test_what_is_usual_is_learned_anew(desk: Desk, name: str, text: str) -> None:
     desk.store.set_cursor(SYSTEM, name, text)
     for _ in range(3):
@@ -91,13 +146,20 @@ def test_what_is_usual_is_learned_anew(desk: Desk, name: str, text: str) -> None
     assert alarms(desk) == [f"place-{name}"]
 
 
-def test_an_alarm_that_cannot_be_read_stands_in_nobody_s_way(desk: Desk) -> None:
-    desk.store.set_cursor(SYSTEM, "alarm:no-wins", "{")
+@pytest.mark.parametrize("text", ["{", f'["a", "b", "c", "{UNZONED}", null, false]'])
+def test_an_alarm_that_cannot_be_read_stands_in_nobody_s_way(desk: Desk, text: str) -> None:
+    desk.store.set_cursor(SYSTEM, "alarm:place-deal", text)
     assert desk.run(minutes=16).error == ""
     assert alarms(desk) == []
 
 
-@pytest.mark.parametrize("garbled", ["{", "[[1, 2, 3, 4], [0, 0, 0, 0], null]"])
+@pytest.mark.parametrize(
+    "garbled",
+    [
+        *("{", "[[1, 2, 3, 4], [0, 0, 0, 0], null]"),
+        f'[["{UNZONED}", "{UNZONED}", "{UNZONED}", null], [0, 0, 0, 0], null]',
+    ],
+)
 def test_a_round_whose_note_is_lost_goes_back_to_the_start(desk: Desk, garbled: str) -> None:
     desk.crm.gone_through = listing = Listing(desk.crm)
     desk.run(hours=25)

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from connector.clock import zoned
 from connector.crm.port import (
     Change,
     ChangePage,
@@ -110,27 +111,20 @@ class Cursor:
         (since, mark, deep_at, began, *safe), at, by_second = json.loads(text)
         covered, asked_at, told_cover = (*safe, None, None, None)[:3]
         return cls(
-            since=_zoned_time(since),
-            mark=_zoned_time(mark),
-            deep_at=_zoned_time(deep_at),
+            since=zoned(since),
+            mark=zoned(mark),
+            deep_at=zoned(deep_at),
             at=_place_of(*at) if at else None,
-            began=_zoned_time(began) if began else None,
+            began=zoned(began) if began else None,
             seen={row_id: int(second) for second, ids in by_second.items() for row_id in ids},
-            covered=_zoned_time(covered) if covered else None,
-            asked_at=_zoned_time(asked_at) if asked_at else None,
-            told_cover=_zoned_time(told_cover) if told_cover else None,
+            covered=zoned(covered) if covered else None,
+            asked_at=zoned(asked_at) if asked_at else None,
+            told_cover=zoned(told_cover) if told_cover else None,
         )
 
 
-def _zoned_time(text: str) -> datetime:
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError(f"a time without a zone: {text}")
-    return at
-
-
 def _place_of(at: str, last_id: str) -> tuple[str, str]:
-    _zoned_time(at)
+    zoned(at)
     return at, last_id
 
 
