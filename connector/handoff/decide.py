@@ -47,6 +47,7 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         segment=case.segment,
         recheck_at=_next_look(findings, now),
         noticed=case.noticed,
+        rebuilt=case.recovered,
     )
 
 

@@ -216,7 +216,10 @@ class Remember:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole answer for one deal: findings, at most one write per record, what to remember, the next look."""
+    """The whole answer for one deal: findings, at most one write per record, what to remember, the next look.
+
+    ``rebuilt``: the ledger had lost what the deal itself tells of.
+    """
 
     key: HandoffKey
     phase: Phase
@@ -232,6 +235,7 @@ class Plan:
     segment: str = ""
     recheck_at: datetime | None = None
     noticed: frozenset[Noticed] = frozenset()
+    rebuilt: bool = False
 
     @property
     def coverage(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, case, delete, func, or_, select
 
 from connector.handoff.model import SystemName
-from connector.handoff.plan import Action, Patch, Phase
+from connector.handoff.plan import Action, Notify, Patch, Phase
 from connector.store.database import Part, chunks
 from connector.store.drops import dropped_of
 from connector.store.ledger import IN_FLIGHT
@@ -87,7 +87,8 @@ class Gains(Part):
             new = tuple(
                 action
                 for action in one.plan.actions
-                if not same_effect(action, one.plan.generation, waiting.get((deal_id, action.step), ()))
+                if not (one.plan.rebuilt and isinstance(action, Notify))  # told again at worst, and nothing that begins
+                and not same_effect(action, one.plan.generation, waiting.get((deal_id, action.step), ()))
                 and not _confirmed(action, done.get((deal_id, one.plan.generation, action.step)))
                 and not is_dropped(action, dropped.get((deal_id, one.plan.generation, action.step)))
             )

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from engine.harness import SYSTEM, Desk, a_desk
-from factories import WON_STAGE
+from factories import WON_STAGE, a_policy
 
 from connector.crm.writing import Refused, Write, WriteOutcome
 from connector.engine.brake_words import MASS_ALARM
@@ -17,6 +17,7 @@ from connector.engine.parts import Limits
 from connector.errors import Fault, FaultCode
 from connector.handoff.model import Kind
 from connector.handoff.plan import Notify
+from connector.handoff.rulebook import GateMode
 from connector.store import Gain, HoldState, State
 
 SMALL = Limits(new=6, imported=2, changed=6, changed_share=0.0)
@@ -276,6 +277,27 @@ def test_a_lost_ledger_is_rebuilt_without_a_stop(desk: Desk, cries: list[Notify]
     assert held(desk) == set()
     assert len(desk.crm.rows(Kind.TASK)) == tasks
     assert begun(desk, deals) == deals
+
+
+def test_a_lost_ledger_tells_again_of_many_holds_without_a_stop(cries: list[Notify]) -> None:
+    plain = a_policy()
+    holding = dataclasses.replace(plain, gate=dataclasses.replace(plain.gate, mode=GateMode.HOLD))
+    desk = braked(a_desk(policy=holding, tells_history=True), cries)
+    desk.run()
+    deals = [desk.a_deal(why_bought=None) for _ in range(8)]
+    for deal_id in deals:
+        desk.win(deal_id)
+        desk.run(minutes=20)
+    desk.settle()
+    told = {each.key for each in desk.told}
+    assert {each.deal_id for each in desk.told} == set(deals)
+    desk.told.clear()
+    desk.lose_ledger()
+    braked(desk, cries)
+    desk.settle()
+    assert {each.key for each in desk.told} == told
+    assert held(desk) == set()
+    assert cries == []
 
 
 def test_more_than_a_share_of_those_under_way_is_a_mass_of_its_own(
