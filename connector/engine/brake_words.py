@@ -12,8 +12,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from connector.clock import zoned
 from connector.engine.alarms import Cry
 from connector.engine.parts import Shared, System
+from connector.engine.places import stored
 from connector.handoff.moves import MoverKind
 from connector.handoff.plan import Action, Notify, Patch, Plan, Upsert
 from connector.store import POLICY_NOTE, HeldDeal
@@ -109,9 +111,16 @@ def _policy_cause(shared: Shared, system: System) -> str:
 
 def policy_note(shared: Shared, system: System) -> dict[str, Any]:
     """Which policy the system runs with, since when, and which was before; empty when it never ran."""
-    text = shared.store.cursor(system.name, POLICY_NOTE)
-    found = json.loads(text) if text else {}
-    return found if isinstance(found, dict) else {}
+    return stored(shared, system, POLICY_NOTE, _noted) or {}
+
+
+def _noted(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    return {
+        "digest": str(found["digest"]),
+        "before": str(found.get("before", "")),
+        "since": zoned(found["since"]).isoformat(),
+    }
 
 
 def _empty_cause(system: System, sort: Sort, plans: Sequence[Plan]) -> str:

@@ -15,7 +15,7 @@ from connector.cli.plan import _ids
 from connector.engine.clockwatch import ClockWatch
 from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.plan import Notify
-from connector.store import COMPARED, LAST_PASS, LIVE_NOTE, round_cursor
+from connector.store import COMPARED, LAST_PASS, LIVE_NOTE, POLICY_NOTE, round_cursor
 
 STEPS = {"welcome-packet", "setup-call", "prepare", "run-call"}
 GARBLED = ["", "{", "null", "[]", "7", '"x"', '{"floor": "x", "mark": 1, "seen": {}}', "2026-03-02T08:00:00", "x|y"]
@@ -123,6 +123,17 @@ def test_the_clock_is_watched_though_when_a_pass_ended_cannot_be_read(desk: Desk
     desk.store.set_cursor(SYSTEM, LAST_PASS, garbled)
     ClockWatch(desk.shared, [desk.system]).look()
     assert alarms(desk) == [f"place-{LAST_PASS}"]
+
+
+@pytest.mark.parametrize("garbled", ["{", "[]", '{"digest": "x", "before": "y", "since": "2026-03-02T08:00:00"}'])
+def test_a_policy_note_that_is_lost_is_written_anew(desk: Desk, garbled: str) -> None:
+    before = desk.store.cursor(SYSTEM, POLICY_NOTE)
+    assert before is not None
+    desk.store.set_cursor(SYSTEM, POLICY_NOTE, garbled)
+    desk.restart()
+    assert desk.run().error == ""
+    assert desk.store.cursor(SYSTEM, POLICY_NOTE) not in (None, garbled)
+    assert alarms(desk) == [f"place-{POLICY_NOTE}"]
 
 
 UNZONED = "2026-03-02T08:00:00"
