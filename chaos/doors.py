@@ -7,22 +7,26 @@ daemon fall or grow without end, and who delivers in good faith must not have to
 from __future__ import annotations
 
 import contextlib
+import json
 import multiprocessing
+import queue
 import random
 import sqlite3
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.context import SpawnContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import requests
 from daemons import SECRETS, Daemon, Site, free_port, site, until
 
-from chaos.badbodies import HOOK, TRACK, Shot, Target, request
+from chaos.badbodies import HOOK, NUMBER, TRACK, Shot, Target, number_of, request
 from chaos.sections import Effort
 from chaos.table import Row
 from chaos.throwing import HANGS, Honest, Thrown, be_honest, dawdle, fire, throw
@@ -53,6 +57,20 @@ START_SECONDS = 60.0
 NAMED = 5
 """Wrong answers told in a note."""
 
+LETTERS_KEPT = """\
+create table letter_ever (body text not null);
+create trigger letter_kept after insert on letter begin insert into letter_ever values (new.body); end;
+"""
+
+HEARD_SECONDS = 2.0
+"""After which a caller that says nothing is looked at: whether it lives."""
+
+SIEGE_SECONDS = 900.0
+"""After which one that lives and says nothing is given up: a whole run throws for some minutes."""
+
+Kept = Counter[tuple[str, str]]
+"""What is kept, by door and by the mark of who sent it, or the number that stands for it."""
+
 
 @dataclass(slots=True)
 class Seen:
@@ -80,13 +98,13 @@ def run(effort: Effort) -> Iterator[Row]:
         with made.daemon() as daemon:
             daemon.wait_for("hooks.opened")
             until(lambda: _answers(page), "the page")
+            _keep_letters(made.database)
             replays = _prelude(port, targets, effort.seed)
             seen = _besiege(daemon, port, targets, replays, effort)
             trouble = _trouble(daemon) + _short_of(seen)
-            kept_hooks = _figure(page, 'handoff_letters_total{result="stored",system="hs"}')
         kept = _kept(made.database)
     yield from _rows(seen)
-    yield _honest(seen, kept, kept_hooks=kept_hooks)
+    yield _honest(seen, kept)
     yield Row(
         SECTION,
         "the daemon itself",
@@ -131,27 +149,27 @@ def _besiege(
     context = multiprocessing.get_context("spawn")
     bodies, quiet = (SHORT_BODIES, SHORT_QUIET_SECONDS) if effort.short else (BODIES, QUIET_SECONDS)
     seen = Seen(asked=bodies)
-    with _company(context, be_honest, port, targets, seed=effort.seed) as (stop, out):
+    with _company(context, be_honest, port, targets, seed=effort.seed) as (stop, told):
         time.sleep(quiet)
         stop.set()
-        seen.quiet = out.get()
+        seen.quiet = told()
     before = _memory(daemon, "VmRSS")
     effort.say(f"doors: quiet p99 {_p99(seen.quiet) * 1000:.0f} ms; {bodies:,} bad bodies begin")
     began = time.monotonic()
     with (
-        _company(context, be_honest, port, targets, seed=effort.seed + 1) as (stop, out),
-        _company(context, dawdle, port, targets, lines=SLOW_LINES, seed=effort.seed) as (stop_slow, out_slow),
+        _company(context, be_honest, port, targets, seed=effort.seed + 1) as (stop, told),
+        _company(context, dawdle, port, targets, lines=SLOW_LINES, seed=effort.seed) as (stop_slow, slow),
     ):
         seen.thrown = _thrown(context, port, targets, replays, bodies=bodies, seed=effort.seed)
         for each in (stop, stop_slow):
             each.set()
-        seen.meanwhile, seen.slow = out.get(), out_slow.get()
+        seen.meanwhile, seen.slow = told(), slow()
     seen.seconds = time.monotonic() - began
     effort.say(f"doors: {bodies:,} bad bodies in {seen.seconds:.0f} s, p99 {_p99(seen.meanwhile) * 1000:.0f} ms")
-    with _company(context, be_honest, port, targets, seed=effort.seed + 2) as (stop, out):
+    with _company(context, be_honest, port, targets, seed=effort.seed + 2) as (stop, told):
         seen.strangers = _strangers(port, targets, effort)
         stop.set()
-        seen.besieged = out.get()
+        seen.besieged = told()
     seen.grown_mb = _memory(daemon, "VmHWM") - before
     return seen
 
@@ -159,8 +177,9 @@ def _besiege(
 @contextlib.contextmanager
 def _company(
     context: SpawnContext, who: Any, port: int, targets: Sequence[Target], **more: Any
-) -> Iterator[tuple[Any, Any]]:
-    """Somebody who is at the doors, in a process of their own, from the beginning of the block until told to stop."""
+) -> Iterator[tuple[Any, Callable[[], Any]]]:
+    """Somebody who is at the doors, in a process of their own, from the beginning of the block until told to stop; and
+    what asks them what they saw."""
     there, stop, out = context.Event(), context.Event(), context.Queue()
     tools = {"there": there, "stop": stop, "out": out}
     process = context.Process(target=who, args=(port, targets), kwargs={**more, **tools})
@@ -168,12 +187,24 @@ def _company(
     try:
         if not there.wait(START_SECONDS):
             raise AssertionError("a caller did not come to the doors")
-        yield stop, out
+        yield stop, partial(_hear, process, out)
     finally:
         stop.set()
         process.join(60)
         if process.is_alive():
             process.kill()
+
+
+def _hear(process: BaseProcess, out: Any) -> Any:
+    """What somebody at the doors puts into their queue. Raises AssertionError when they end or hang without."""
+    until_then = time.monotonic() + SIEGE_SECONDS
+    while time.monotonic() < until_then:
+        ended = not process.is_alive()  # asked first: what it said last is still there
+        with contextlib.suppress(queue.Empty):
+            return out.get(timeout=HEARD_SECONDS)
+        if ended:
+            raise AssertionError(f"somebody at the doors ended ({process.exitcode}) and did not tell what they saw")
+    raise AssertionError("somebody at the doors told nothing")
 
 
 def _thrown(
@@ -185,25 +216,29 @@ def _thrown(
     bodies: int,
     seed: int,
 ) -> Thrown:
-    out = context.Queue()
+    outs = [context.Queue() for _ in range(THROWERS)]  # one each: whoever is killed may hold the lock of theirs
     processes = [
         context.Process(
             target=throw,
             args=(port, targets, replays),
             kwargs={"seed": seed * THROWERS + number, "times": bodies // THROWERS, "out": out},
         )
-        for number in range(THROWERS)
+        for number, out in enumerate(outs)
     ]
-    for process in processes:
-        process.start()
     whole = Thrown()
-    for _ in processes:
-        part = out.get()
-        whole.count += part.count
-        whole.answers += part.answers
-        whole.wrong += part.wrong
-    for process in processes:
-        process.join()
+    try:
+        for process in processes:
+            process.start()
+        for process, out in zip(processes, outs, strict=True):
+            part = _hear(process, out)
+            whole.count += part.count
+            whole.answers += part.answers
+            whole.wrong += part.wrong
+    finally:
+        for process in processes:
+            if process.pid is not None:
+                process.join(HEARD_SECONDS)
+                process.kill()
     return whole
 
 
@@ -242,14 +277,14 @@ def _rows(seen: Seen) -> Iterator[Row]:
     yield Row(SECTION, "a flood from strangers", "both doors", tried, tried, other=past + (slowed == 0), note=note)
 
 
-def _honest(seen: Seen, kept: Counter[str], *, kept_hooks: float) -> Row:
+def _honest(seen: Seen, kept: Kept) -> Row:
     """What was delivered in good faith: there, once, and in time; and nothing beside it."""
     all_taken = [*seen.quiet.taken, *seen.meanwhile.taken, *seen.besieged.taken]
-    marks = {mark for door, mark in all_taken if door == TRACK} | {f"prelude-{each}" for each in range(PRELUDE)}
-    hooks = sum(door == HOOK for door, _ in all_taken) + PRELUDE
-    lost = sum(mark not in kept for mark in marks) + max(0, hooks - round(kept_hooks))
-    doubled = sum(count - 1 for count in kept.values()) + max(0, round(kept_hooks) - hooks)
-    strange = [mark for mark in kept if mark not in marks]
+    all_taken += [(door, f"prelude-{each}") for door in (HOOK, TRACK) for each in range(PRELUDE)]
+    marks = {(door, str(number_of(mark)) if door == HOOK else mark) for door, mark in all_taken}
+    lost = sum(mark not in kept for mark in marks)
+    doubled = sum(count - 1 for mark, count in kept.items() if mark in marks)
+    strange = [f"{door} kept {mark[:60]!r}" for door, mark in kept if (door, mark) not in marks]
     refused = [*seen.quiet.refused, *seen.meanwhile.refused, *seen.besieged.refused]
     slow = _p99(seen.meanwhile) > LONGEST_P99
     note = (
@@ -272,9 +307,26 @@ def _p99(honest: Honest) -> float:
     return statistics.quantiles(honest.seconds, n=100)[98] if len(honest.seconds) > 1 else 0.0
 
 
-def _kept(database: Path) -> Counter[str]:
+def _keep_letters(database: Path) -> None:
+    """From now on the database keeps every letter by itself: one that is read is dropped, and a mere count of them does
+    not tell one from another."""
+    with contextlib.closing(sqlite3.connect(database, timeout=START_SECONDS)) as connection:
+        connection.executescript(LETTERS_KEPT)
+
+
+def _kept(database: Path) -> Kept:
     with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        return Counter(row[0] for row in connection.execute("select message_id from product_event"))
+        letters = connection.execute("select body from letter_ever").fetchall()
+        events = connection.execute("select message_id from product_event").fetchall()
+    return Counter([*((HOOK, _mark(body)) for (body,) in letters), *((TRACK, mark) for (mark,) in events)])
+
+
+def _mark(letter: str) -> str:
+    """The number of the event in a letter; all of the letter where it has none."""
+    with contextlib.suppress(ValueError, TypeError, LookupError):
+        told = json.loads(letter)
+        return str((told[0] if isinstance(told, list) else told)[NUMBER])
+    return letter
 
 
 def _trouble(daemon: Daemon) -> list[str]:
@@ -303,8 +355,3 @@ def _answers(page: int) -> bool:
     with contextlib.suppress(requests.ConnectionError):
         return requests.get(f"http://127.0.0.1:{page}/healthz", timeout=5).ok
     return False
-
-
-def _figure(page: int, name: str) -> float:
-    lines = requests.get(f"http://127.0.0.1:{page}/metrics", timeout=30).text.splitlines()
-    return next((float(line.split()[-1]) for line in lines if line.startswith(name)), 0.0)

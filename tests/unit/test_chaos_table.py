@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,14 +9,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from chaos import doors, kills, results, sections
+from chaos import kills, results, sections
 from chaos.__main__ import PICKED, _parsed
-from chaos.badbodies import HOOK, TRACK
 from chaos.points import FEEDS, SPOTS
 from chaos.sections import Effort, play
 from chaos.table import Row, markdown, total
 from chaos.team import Member, Team
-from chaos.throwing import Honest, Thrown
 from connector.failpoints import Failpoint
 
 if TYPE_CHECKING:
@@ -159,21 +156,6 @@ def test_a_replica_that_was_not_killed_proves_nothing() -> None:
     member(-9).die()
     with pytest.raises(AssertionError, match="was not killed, it ended with 1: its last words"):
         member(1).die()
-
-
-def test_bodies_that_were_not_thrown_are_told() -> None:
-    thrown = Thrown(Counter({("unsigned", HOOK): 9}))
-    assert not doors._short_of(doors.Seen(thrown, asked=9))
-    assert doors._short_of(doors.Seen(thrown, asked=10)) == ["9 of 10 bodies were thrown"]
-
-
-def test_honest_deliveries_that_never_came_prove_nothing() -> None:
-    came = Honest([0.1], [(HOOK, "a"), (TRACK, "b")])
-    kept = Counter({"b": 1, **{f"prelude-{number}": 1 for number in range(doors.PRELUDE)}})
-    seen = doors.Seen(quiet=came, meanwhile=came, besieged=came)
-    assert doors._honest(seen, kept, kept_hooks=3 + doors.PRELUDE).held
-    seen.besieged = Honest()
-    assert not doors._honest(seen, kept, kept_hooks=2 + doors.PRELUDE).held
 
 
 def test_what_is_kept_is_what_the_page_shows() -> None:
