@@ -116,6 +116,15 @@ def open_store_only(config: Path, *, mode: StoreUse) -> OpenedStore:
     return OpenedStore(_store(settings, clock=clock, mode=mode), clock, _watched(settings))
 
 
+def open_ledger_if_any(config: Path) -> Store | None:
+    """The store a config names, to write to it; None where there is no file of it yet. Raises `UserError`."""
+    settings, _ = load_all(config)
+    url = settings.store_url.get_secret_value()
+    if url.startswith("sqlite") and not _file_of(url).exists():
+        return None
+    return _store(settings, clock=SystemClock(), mode="tool")
+
+
 def policy_digest(files: Mapping[str, str], vendor: Vendor) -> str:
     """What mapping files come to for one vendor, as a digest."""
     return digest_of(files, vendor=vendor.value, vendors=frozenset(each.value for each in Vendor))

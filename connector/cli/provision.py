@@ -15,13 +15,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 
 from connector import bootstrap
+from connector.bootstrap.acts import who
 from connector.cli import provision_show as show
 from connector.cli.app import EXIT_CRM, EXIT_FOUND
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config
-from connector.crm.installer import Choices, Ending, Installer, Mark, OccupiedError, Survey
+from connector.cli.screen import complain
+from connector.crm.installer import Choices, Do, Ending, Installer, Line, Mark, OccupiedError, Survey
 from connector.errors import CrmError, FaultCode, Problem, UserError
+from connector.handoff.model import SystemName
+from connector.store import SetUp, failure
 
 HELP = """Install what a CRM needs for the handoff: plan it, apply it, take it out again.
 
@@ -154,6 +159,7 @@ def command(
         raise UserError([Problem(installer.name, "rights", words)])
     agreed = apply and found.may_apply and not found.plan.is_empty and (yes or show.asked_to_apply(page))
     ended, left = _apply(installer, choices, quiet=as_json) if agreed else (None, None)
+    noted = ended is None or _noted(config, installer.name, ended)
     if as_json:
         show.tell_json(page, ended=ended, left=left)
     elif ended is not None:
@@ -162,7 +168,7 @@ def command(
         show.tell_next(page, applying=apply)
     if ended is not None and ended.mark is Mark.UNKNOWN:
         raise typer.Exit(EXIT_CRM)
-    if _needs_a_person(found, ended, left, fail_on_changes=fail_on_changes):
+    if not noted or _needs_a_person(found, ended, left, fail_on_changes=fail_on_changes):
         raise typer.Exit(EXIT_FOUND)
 
 
@@ -184,6 +190,37 @@ def _apply(installer: Installer, choices: Choices, *, quiet: bool) -> tuple[Endi
             "Whether nothing is left to do, a second plan tells."
         )
         return dataclasses.replace(ended, mark=Mark.UNKNOWN, words=(*ended.words, words)), None
+
+
+def _noted(config: Path, system: SystemName, ended: Ending) -> bool:
+    """Tell the audit trail of each change, where there is a ledger yet. False, and said, when it could not be told:
+    what was done stands in the CRM all the same."""
+    changes = [_set_up(line, sure=True) for line in ended.done] + [_set_up(line, sure=False) for line in ended.doubted]
+    if not changes:
+        return True
+    try:
+        store = bootstrap.open_ledger_if_any(config)
+        if store is not None:
+            store.provisioned(system, changes, by=who())
+            store.close()
+    except UserError as error:
+        words = "; ".join(str(problem) for problem in error.problems)
+    except SQLAlchemyError as error:
+        words = failure(error) or type(error).__name__
+    else:
+        return True
+    complain(f"What was done in the CRM is done, but the audit trail could not be told of it: {words}")
+    return False
+
+
+def _set_up(line: Line, *, sure: bool) -> SetUp:
+    """A line of a plan as the trail tells it: attributes where it names them, else the component as it describes it."""
+    described = {"definition": line.detail} if line.detail else {}
+    if line.do is Do.REMOVE:
+        return SetUp(line.do.value, line.type, line.name, described, None, line.why, sure=sure)
+    after = {each.attribute: each.after or None for each in line.differences} or described
+    found = {each.attribute: each.before or None for each in line.differences} if line.do is Do.CHANGE else None
+    return SetUp(line.do.value, line.type, line.name, found, after, line.why, sure=sure)
 
 
 def _look(installer: Installer, choices: Choices, *, token_env: str) -> Survey:

@@ -125,7 +125,7 @@ def _change(row: TrailRow) -> str:
     data = json.loads(row.data)
     after, before = data.get("after"), data.get("before")
     if not isinstance(after, dict):
-        return str(data.get("step", ""))
+        return str(data.get("step", data.get("record", "")))
     known = before if isinstance(before, dict) else {}
     return "\n".join(
         f"{name}: {_said(known.get(name)) + ' → ' if before else ''}{_said(after[name])}" for name in after
@@ -140,6 +140,8 @@ def _said(value: Any) -> str:
             return f"(a text of {chars} characters)"
         case {"decimal": text} | {"date": text} | {"datetime": text}:
             return str(text)
+        case {"unknown": True}:
+            return "(not known)"
     return str(value)
 
 

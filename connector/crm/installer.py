@@ -150,11 +150,16 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How carrying out a plan ended, line by line in words. ``unknown``: the CRM stopped answering on the way."""
+    """How carrying out a plan ended, line by line in words. ``unknown``: the CRM stopped answering on the way.
+
+    ``done`` are the changes that stand in the CRM now, ``doubted`` those of which nobody knows.
+    """
 
     mark: Mark
     words: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+    done: tuple[Line, ...] = ()
+    doubted: tuple[Line, ...] = ()
 
     @property
     def ok(self) -> bool:

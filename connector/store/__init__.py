@@ -11,6 +11,7 @@ from connector.store.gains import Gain, Gained, Win
 from connector.store.heldrows import HeldDeal, HoldState, Pause
 from connector.store.livenote import LIVE_CURSOR, LIVE_NOTE, LiveNote
 from connector.store.outbox import RANKS
+from connector.store.provisioned import SetUp
 from connector.store.quota import Quota
 from connector.store.replicas import News, Pulse, Standing
 from connector.store.retention import Keep
@@ -100,6 +101,7 @@ __all__ = [
     "Result",
     "Retry",
     "RoundNote",
+    "SetUp",
     "Settlement",
     "Standing",
     "State",

@@ -43,6 +43,7 @@ class AuditKind(StrEnum):
     RESTORED = "restored"
     FORGOTTEN = "forgotten"
     ERASED = "erased"
+    PROVISIONED = "provisioned"
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ from connector.store.outbox import Outbox
 from connector.store.pauses import Pauses
 from connector.store.policies import Policies
 from connector.store.productevents import ProductEvents
+from connector.store.provisioned import Provisions
 from connector.store.quota import Quotas
 from connector.store.record import Recorder
 from connector.store.replays import Replays
@@ -87,6 +88,7 @@ class Store(
     Holds,
     Pauses,
     Drops,
+    Provisions,
     Replays,
     Policies,
     Alarms,

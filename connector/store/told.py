@@ -19,6 +19,9 @@ from connector.store.states import State
 TOLD_CHARS = 200
 """Longest text that is told whole: a picklist value, a title, a name; longer ones are prose."""
 
+UNKNOWN = {"unknown": True}
+"""Stands for a value of before that nobody kept: the ledger was lost since, or never read the field."""
+
 PROSE = frozenset({"body", "text"})
 """Values that are prose however short they are."""
 
@@ -32,17 +35,17 @@ def told_write(
     action: Mapping[str, Any], *, before: Mapping[str, Any], left: frozenset[str], kept: Mapping[str, Any]
 ) -> dict[str, Any]:
     """``before`` and ``after`` of a confirmed action. ``left`` were not written, ``kept`` is what was made of a value
-    (encoded). ``before`` is what was last written, for actions that do not say what they found."""
+    (encoded). ``before`` is what was last written, for actions that do not say what they found. Each value of after has
+    one of before, if only `UNKNOWN`; a record that the write made has none, and its before is None."""
     match action["type"]:
         case "patch":
             after = {name: kept.get(name, value) for name, value in action["values"].items() if name not in left}
-            found = {name: value for name, value in action["expected"].items() if name in after}
-            return {"record": f"{action['ref']['kind']} {action['ref']['id']}", "before": told(found)} | {
+            found = _found(action["expected"], after)
+            return {"record": f"{action['ref']['kind']} {action['ref']['id']}", "before": found} | {
                 "after": told(after)
             }
         case "upsert":
-            known = {name: value for name, value in before.items() if name in action["values"]}
-            was = told(known) if action["record_id"] else None
+            was = _found(before, action["values"]) if action["record_id"] else None
             return {"record": action["kind"], "before": was, "after": told(action["values"])}
     return {
         "record": "message",
@@ -72,6 +75,11 @@ def last_written(connection: Connection, rows: Sequence[Row[Any]]) -> dict[int, 
         for row in connection.execute(query):
             found[row.system, row.deal_id, row.step] = codec.loads(row.action)["values"]
     return {row.id: found.get((row.system, row.deal_id, row.step), {}) for row in changing.values()}
+
+
+def _found(known: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """What stood in each field of ``after``, as far as it is known."""
+    return {name: _told(name, known[name]) if name in known else UNKNOWN for name in after}
 
 
 def _told(name: str, value: Any) -> Any:

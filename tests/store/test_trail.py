@@ -17,6 +17,7 @@ from connector.clock import ManualClock
 from connector.handoff.model import Gate, SystemName
 from connector.handoff.plan import Finding, LetThrough, Verdict
 from connector.store import Anchor, AuditKind, Damage, Store, TrailRow, Wanted, open_store, trail
+from connector.store import told as trail_told
 from connector.store.audit import Entry, write_audit
 from connector.store.chain import Link, link_hash, payload_digest
 
@@ -275,6 +276,16 @@ def test_a_creation_is_told_with_its_values_and_a_change_with_those_before(store
     settle(store, claimed)
     told = store.audit(SYSTEM, "D12")[-1].data
     assert (told["before"], told["after"]) == ({"subject": "welcome-packet"}, again)
+
+
+def test_what_stood_there_before_is_said_to_be_unknown_where_nobody_kept_it(store: Store) -> None:
+    """As after the ledger was lost: the record is known by its key, what was written last is not."""
+    decide(store, "D17", a_task(deal_id="D17", record_id="T7", fingerprint="welcome-packet-2"))
+    decide(store, "D18", a_deal_patch("D18", expected={"status": None}))
+    send_all(store)
+    task, deal = (store.audit(SYSTEM, each)[-1].data for each in ("D17", "D18"))
+    assert task["before"] == dict.fromkeys(task["after"], trail_told.UNKNOWN)
+    assert deal["before"] == {"percent": trail_told.UNKNOWN, "status": None}
 
 
 def test_prose_is_told_by_its_length_and_digest(store: Store) -> None:

@@ -135,9 +135,14 @@ def test_an_org_that_has_half_of_it_gets_the_other_half(org: Bare) -> None:
     plan = org.plan()
     assert "CustomField Opportunity.Handoff_Champion__c" not in _named(plan, "create")
     assert f"CustomField Opportunity.{GATE}" in _named(plan, "create")
+    assert org.site.run("pause", "sf", "--for", "2h").code == 0, "a ledger, so that the trail can be told"
     done = org.apply()
     assert done["applied"]["ok"], done["applied"]
     assert done["left"] == []
+    trail = org.site.run("trail", "show", "--kind", "provisioned", "--last", "1000", "--json").data
+    told = {row["data"]["record"] for row in trail if row["data"]["operation"] == "create"}
+    assert told >= _named(plan, "create")
+    assert len(trail) == sum(one["do"] in ("create", "change", "remove") for one in plan["items"]) + len(plan["grants"])
 
 
 def test_a_package_that_the_org_refuses_leaves_it_untouched(org: Bare) -> None:

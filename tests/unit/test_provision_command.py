@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from plans import NOW
 
 from connector import bootstrap
+from connector.bootstrap.acts import who
 from connector.cli import app
-from connector.crm.installer import Choices, Do, Ending, Exported, Line, Mark, Plan, Progress, Site, Survey
+from connector.clock import ManualClock
+from connector.crm.installer import Choices, Difference, Do, Ending, Exported, Line, Mark, Plan, Progress, Site, Survey
 from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.model import SystemName
+from connector.store import AuditKind, Store, Wanted, open_store
 
 HS = SystemName("hs")
 SPENT = CrmError(Fault(FaultCode.THROTTLED, "TEN_SECONDLY_ROLLING", "You have reached your limit."))
 DENIED = CrmError(Fault(FaultCode.NOT_PERMITTED, "MISSING_SCOPES", "Scopes to add: crm.schemas.deals.read"))
 TO_DO = Plan((Line(Do.CREATE, "Property", "deals.handoff_gate"),))
+MADE = Ending(Mark.DONE, ("Done: 1 made.",))
 
 
 @dataclass(slots=True)
@@ -26,6 +34,7 @@ class Portal:
 
     looks: list[Survey | CrmError]
     wrote: int = 0
+    ending: Ending = MADE
     name: SystemName = HS
     vendor: str = "HubSpot"
     knows: frozenset[str] = field(default_factory=frozenset)
@@ -39,7 +48,7 @@ class Portal:
 
     def carry_out(self, *, told: Callable[[Progress], None]) -> Ending:
         self.wrote += 1
-        return Ending(Mark.DONE, ("Done: 1 made.",))
+        return self.ending
 
     def export(self, folder: Path) -> Exported:
         raise AssertionError("nothing is exported here")
@@ -95,3 +104,70 @@ def test_a_login_that_may_not_is_told_what_to_do_about_it(command: Run, argument
         code, said = command(portal, "--apply", "--yes", *arguments)
         assert (code, portal.wrote) == (2, 0), said
         assert says in said
+
+
+LABEL = Difference("label", "", "Gate")
+LONGER = Difference("length", "100", "255")
+ENDING = Ending(
+    Mark.UNKNOWN,
+    ("It stopped answering.",),
+    done=(
+        Line(Do.CREATE, "Property", "deals.handoff_gate", "enumeration, 5 choices"),
+        Line(Do.CHANGE, "Property", "deals.handoff_missing", differences=(LABEL, LONGER)),
+        Line(Do.REMOVE, "PropertyGroup", "deals.handoff"),
+    ),
+    doubted=(Line(Do.CREATE, "Property", "deals.handoff_summary", "text"),),
+)
+
+
+def a_ledger(folder: Path) -> tuple[Path, Store]:
+    """A config, and the ledger that it names."""
+    config = folder / "config.toml"
+    mappings = Path(__file__).resolve().parents[2] / "mappings"
+    config.write_text(
+        f'mappings = "{mappings}"\n[[systems]]\nname = "hs"\nvendor = "hubspot"\naccess_token_env = "MINE"\n'
+    )
+    return config, open_store(f"sqlite:///{folder / 'state' / 'handoff.db'}", clock=ManualClock(NOW))
+
+
+def test_each_change_stands_in_the_trail_with_who_made_it_and_what_stood_there(command: Run, tmp_path: Path) -> None:
+    config, store = a_ledger(tmp_path)
+    portal = Portal([a_survey()], ending=ENDING)
+    command(portal, "--apply", "--yes", "--config", str(config))
+    rows = list(store.trail(Wanted(kind=AuditKind.PROVISIONED)))
+    told = [json.loads(row.data) for row in rows]
+    assert {row.by for row in rows} == {who()}
+    assert [(each["operation"], each["record"], each["before"], each["after"]) for each in told] == [
+        ("create", "Property deals.handoff_gate", None, {"definition": "enumeration, 5 choices"}),
+        (
+            "change",
+            "Property deals.handoff_missing",
+            {"label": None, "length": "100"},
+            {"label": "Gate", "length": "255"},
+        ),
+        ("remove", "PropertyGroup deals.handoff", {"unknown": True}, None),
+        ("create", "Property deals.handoff_summary", None, {"definition": "text"}),
+    ]
+    assert [each["sure"] for each in told] == [True, True, True, False]
+    assert "is not known" in rows[-1].reason
+    assert store.verify_trail(HS).broken is None
+    store.close()
+
+
+def test_without_a_ledger_none_is_made_for_the_trail(command: Run, tmp_path: Path) -> None:
+    config, store = a_ledger(tmp_path)
+    store.close()
+    shutil.rmtree(tmp_path / "state")
+    command(Portal([a_survey()], ending=ENDING), "--apply", "--yes", "--config", str(config))
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_trail_that_cannot_be_told_does_not_undo_what_was_done(command: Run, tmp_path: Path) -> None:
+    config, store = a_ledger(tmp_path)
+    store.close()
+    (tmp_path / "state" / "handoff.db").write_text("no database at all, but somebody's notes")
+    done = dataclasses.replace(ENDING, mark=Mark.DONE, doubted=())
+    empty = Survey(Site("portal", "a sandbox account", guarded=False, ids=("1",)), Plan(()))
+    code, said = command(Portal([a_survey(), empty], ending=done), "--apply", "--yes", "--config", str(config))
+    assert code == 1
+    assert "What was done in the CRM is done, but the audit trail could not be told of it" in said

@@ -81,7 +81,8 @@ class HubSpotInstaller:
         except KeyboardInterrupt as error:
             left = f"what was written so far stays; what is left to do: handoff provision {self.name}"
             raise UserError([Problem("", "interrupted", left)]) from error
-        return Ending(_mark(applied), tuple(words(applied, system=self.name)), _data(applied))
+        told_words = tuple(words(applied, system=self.name))
+        return Ending(_mark(applied), told_words, _data(applied), done=applied.done, doubted=applied.doubted)
 
     def export(self, folder: Path) -> Exported:
         """Write the bodies of the calls that install it, and the clicks."""

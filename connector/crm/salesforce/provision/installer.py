@@ -5,16 +5,17 @@ Not here: what is looked at and done (``install``) and what is printed (``cli``)
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from connector.crm.installer import Choices, Ending, Exported, Mark, Progress, Site, Survey
+from connector.crm.installer import WRITES, Choices, Do, Ending, Exported, Line, Mark, Progress, Site, Survey
 from connector.crm.salesforce.provision import apply
 from connector.crm.salesforce.provision.apply import Failure, LeftRunning, Outcome
 from connector.crm.salesforce.provision.install import Applied, Look, Wish, carry_out, look
-from connector.crm.salesforce.provision.items import Grant
+from connector.crm.salesforce.provision.items import Grant, ProvisionPlan
 from connector.crm.salesforce.provision.metadata import MetadataLine
 from connector.crm.salesforce.provision.options import Channel, Options
 from connector.crm.salesforce.provision.org import OrgState
@@ -84,12 +85,13 @@ class SalesforceInstaller:
             words = (*bereft_words(lost), left_running(left, system=self.name))
             if left.fault is None:
                 raise UserError([Problem("", "interrupted", "; ".join(words))]) from left
-            return Ending(Mark.UNKNOWN, words)
+            return Ending(Mark.UNKNOWN, words, doubted=() if left.check_only else _changes(self._last.plan))
         except CrmError as error:
             if error.fault.advice is not Advice.VERIFY and not lost:
                 raise
-            return Ending(Mark.UNKNOWN, (*bereft_words(lost), _end_of(error, system=self.name)))
-        return ending(applied)
+            said = (*bereft_words(lost), _end_of(error, system=self.name))
+            return Ending(Mark.UNKNOWN, said, doubted=_changes(self._last.plan))
+        return dataclasses.replace(ending(applied), done=_done(self._last.plan, applied))
 
     def export(self, folder: Path) -> Exported:
         """Write a Salesforce source project."""
@@ -150,6 +152,26 @@ def ending(applied: Applied) -> Ending:
             ],
         },
     )
+
+
+def _changes(plan: ProvisionPlan) -> tuple[Line, ...]:
+    """All that applying a plan writes: components, and who holds which permission set."""
+    return (*plan.of(*WRITES), *map(_grant_line, plan.grants))
+
+
+def _done(plan: ProvisionPlan, applied: Applied) -> tuple[Line, ...]:
+    """A deploy is done whole or not at all, and not begun while somebody keeps a set that is to go; of those that are
+    given, the org may refuse each."""
+    refused = {grant for grant, _ in applied.refused}
+    deployed = applied.done is not None and applied.done.ok
+    if any(grant.take for grant in refused) or not (deployed or plan.is_empty):
+        return ()
+    return (*plan.of(*WRITES), *(_grant_line(grant) for grant in plan.grants if grant not in refused))
+
+
+def _grant_line(grant: Grant) -> Line:
+    do = Do.REMOVE if grant.take else Do.CREATE
+    return Line(do, "PermissionSetAssignment", f"{grant.permission_set} {grant.user_id}", why=_given(grant))
 
 
 def left_running(left: LeftRunning, *, system: str) -> str:
