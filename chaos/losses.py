@@ -237,13 +237,18 @@ def _kept_at(made: World) -> Path:
     return made.site.folder / "backup.db"
 
 
+def _copied_to(made: World) -> Path:
+    return made.site.folder / "copied.db"
+
+
 def _copy(made: World) -> None:
-    """A backup while the daemon runs."""
+    """A backup while the daemon runs, as an operator makes it; and one that somebody made by another program."""
     if made.store_url:
         return
+    _command(made, "backup", str(_kept_at(made)))
     with (
         contextlib.closing(sqlite3.connect(made.file)) as source,
-        contextlib.closing(sqlite3.connect(_kept_at(made))) as target,
+        contextlib.closing(sqlite3.connect(_copied_to(made))) as target,
     ):
         source.backup(target)
 
@@ -255,10 +260,21 @@ def _delete(made: World) -> None:
 
 
 def _restore(made: World) -> None:
-    """Put the old copy in the place of the database."""
+    """``handoff restore``, as an operator does it."""
+    _command(made, "restore", str(_kept_at(made)), "--yes")
+
+
+def _copy_back(made: World) -> None:
+    """Put an old copy in the place of the database, past every command."""
     file = made.file
     _empty(made)
-    file.write_bytes(_kept_at(made).read_bytes())
+    file.write_bytes(_copied_to(made).read_bytes())
+
+
+def _command(made: World, *arguments: str) -> None:
+    ran = made.site.run(*arguments)
+    if ran.code:
+        raise AssertionError(f"handoff {arguments[0]} ended with {ran.code}: {ran.text[:300]}")
 
 
 def _empty(made: World) -> None:
@@ -280,8 +296,9 @@ LOSSES: Mapping[str, Loss] = {
     for each in (
         Loss("file deleted", _delete),
         Loss("file deleted in mid-handoff", _delete, broke_off=True),
-        Loss("old backup restored", _restore, aged=True),
-        Loss("old backup restored in mid-handoff", _restore, broke_off=True, aged=True),
+        Loss("handoff backup, and handoff restore later", _restore, aged=True),
+        Loss("handoff backup, and handoff restore in mid-handoff", _restore, broke_off=True, aged=True),
+        Loss("old copy of the file put back in mid-handoff", _copy_back, broke_off=True, aged=True),
         Loss("empty database", _empty),
         Loss("PostgreSQL emptied", _empty_server, postgres=True),
         Loss("PostgreSQL emptied in mid-handoff", _empty_server, broke_off=True, postgres=True),
