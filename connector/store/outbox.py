@@ -138,14 +138,16 @@ class Outbox(Part):
             waits = {row.id for row in again if held.get((row.system, row.deal_id)) is HoldState.HELD}
             _move(connection, sorted(chosen - waits), to=State.PENDING, now=now)
             _move(connection, sorted(waits), to=State.PENDING, now=now, until=HELD_UNTIL)
-            for name in sorted({row.system for row in again}):
+            systems = sorted({row.system for row in again})
+            for name in systems:
+                _forget_refusals(connection, SystemName(name), [row.deal_id for row in again if row.system == name])
+            for name in systems:
                 looks = [
                     Look(deal_id=row.deal_id, due_at=now, reason="a refused write is tried again")
                     for row in again
                     if row.system == name
                 ]
                 want_looks(self._db, connection, SystemName(name), looks)
-                _forget_refusals(connection, SystemName(name), [look.deal_id for look in looks])
             write_audit(connection, now, [_retried(row, by=by) for row in again])
             return len(again)
 

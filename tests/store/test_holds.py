@@ -99,6 +99,20 @@ def test_a_parked_row_of_a_held_deal_that_is_retried_goes_when_the_deal_is_relea
     assert [each.id for each in claimed.rows] == [row]
 
 
+def test_a_retry_takes_rows_of_tables_in_the_order_in_which_everybody_does(store: Store) -> None:
+    row = parked_row(store)
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        asked.append(" ".join(statement.split()[:3]))
+
+    event.listen(store._db._engine, "before_cursor_execute", note)
+    assert store.retry([row], by="ada") == 1
+    event.remove(store._db._engine, "before_cursor_execute", note)
+    tables = [each for each in asked if each in ("UPDATE outbox SET", "UPDATE handoff SET", "INSERT INTO inbox")]
+    assert tables == ["UPDATE outbox SET", "UPDATE handoff SET", "INSERT INTO inbox"]
+
+
 def test_a_parked_row_of_a_win_that_was_let_be_stays_parked(store: Store) -> None:
     row = parked_row(store)
     store.hold_deals(SYSTEM, [a_held("D1")], [], stop="an import")
