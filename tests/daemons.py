@@ -340,6 +340,7 @@ class Site:
             "web": 0,
             "hooks": 0,
         } | self.changes
+        values["brakes"] = _table(NO_LIMITS | values.get("brakes", {}))
         parts = [HEAD.format(**values), *(SYSTEMS[name].format(**values) for name in values["systems"]), TAIL]
         (self.folder / "config.toml").write_text(
             "\n".join(parts).replace("@web@", _web(values["web"], values["hooks"]))
@@ -496,6 +497,10 @@ def _answer(name: str) -> date | str:
     return f"A true and full answer about {name.replace('_', ' ')}."
 
 
+def _table(values: Mapping[str, int]) -> str:
+    return "\n".join(f"{name} = {value}" for name, value in values.items())
+
+
 def _web(port: int, hooks: int) -> str:
     return (f"port = {port}" if port else "enabled = false") + f"\nhooks_port = {hooks}"
 
@@ -512,13 +517,12 @@ verify_seconds = {verify}
 sweep_minutes = {sweep}
 max_attempts = {attempts}
 
-# What a world does here in a minute is no mass: a month goes by in it.
 [brakes]
-max_new = 0
-max_imported = 0
-max_changed = 0
-max_changed_percent = 0
+{brakes}
 """
+
+NO_LIMITS = {"max_new": 0, "max_imported": 0, "max_changed": 0, "max_changed_percent": 0}
+"""What a world does here in a minute is no mass: a month goes by in it."""
 
 SYSTEMS: Mapping[str, str] = {
     "sf": """\

@@ -55,6 +55,8 @@ def raise_alarm(shared: Shared, system: System, name: str, cry: Cry) -> None:
     )
     if known is None:
         log.error(ALARM_RAISED, system=system.name, alarm=name, subject=cry.subject, text=cry.text, next=cry.next)
+        # Kept before it is told: whoever goes on after a kill in between tells it again under the same key.
+        shared.store.set_cursor(system.name, ALARM + name, alarm.dump())
     stale = alarm.told_at is not None and cry.again is not None and now - alarm.told_at >= cry.again
     if alarm.told_at is None or stale:
         alarm = dataclasses.replace(alarm, told_at=now) if _told(shared, system, alarm) else alarm

@@ -86,6 +86,7 @@ def cause_of(shared: Shared, system: System, sort: Sort, found: Sequence[tuple[P
         _empty_cause(system, sort, [plan for plan, _ in found]),
         _mover_cause(system, [mover for _, mover in found]) if sort is not Sort.CHANGED else "",
         _first_run_cause(shared, system) if sort is not Sort.CHANGED else "",
+        _hidden_cause(sort, [plan for plan, _ in found]),
     ):
         if told:
             return told
@@ -143,6 +144,15 @@ def _empty_cause(system: System, sort: Sort, plans: Sequence[Plan]) -> str:
         if often:
             return f"{', '.join(often)} {words} on nearly all of them; was a field or a right taken away?"
     return ""
+
+
+def _hidden_cause(sort: Sort, plans: Sequence[Plan]) -> str:
+    """Fields that the CRM does not show: summaries lose them. It may have been so for long, so it is told last."""
+    hidden = Counter(label for plan in plans for label in plan.unreadable)
+    often = [name for name, count in hidden.most_common(FIELDS_NAMED) if count >= MOST_OF * len(plans)]
+    if sort is not Sort.CHANGED or not often:
+        return ""
+    return f"the CRM does not show {', '.join(often)} to the connector; was a right or a field taken away?"
 
 
 def _mover_cause(system: System, movers: Sequence[str]) -> str:

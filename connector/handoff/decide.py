@@ -41,6 +41,7 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         remember=lifecycle.remember(case, done_signals(steps)),
         percent=case.percent,
         missing=case.gaps,
+        unreadable=case.unreadable,
         tasks=states(case, steps),
         assignment=case.assignment,
         gate=case.gate,

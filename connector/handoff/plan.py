@@ -219,6 +219,7 @@ class Plan:
     """The whole answer for one deal: findings, at most one write per record, what to remember, the next look.
 
     ``rebuilt``: the ledger had lost what the deal itself tells of.
+    ``unreadable`` are labels of required fields that the CRM does not show to the connector.
     """
 
     key: HandoffKey
@@ -236,6 +237,7 @@ class Plan:
     recheck_at: datetime | None = None
     noticed: frozenset[Noticed] = frozenset()
     rebuilt: bool = False
+    unreadable: tuple[str, ...] = ()
 
     @property
     def coverage(self) -> str:

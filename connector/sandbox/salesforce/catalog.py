@@ -136,6 +136,14 @@ class Catalog:
         self._set(kind)
         self._save(kind.name)
 
+    def show_field(self, object_name: str, field_name: str) -> None:
+        """Undo `hide_field`. Raises KeyError."""
+        kind = self._types[object_name.lower()]
+        kept = self._keeping(kind.name)
+        kept["hidden"] = sorted({*kept["hidden"]} - {field_name.lower()})
+        self._set(kind)
+        self._save(kind.name)
+
     def drop_field(self, object_name: str, field_name: str) -> None:
         """Remove a field and what records hold in it; unknown names are no fault."""
         for name in ACTIVITIES if object_name.lower() == ACTIVITY.lower() else (object_name,):
