@@ -7,13 +7,16 @@ Each text stands in some field of some deal in each CRM; with ``HANDOFF_TEST_WHO
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import re
 import sqlite3
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +31,9 @@ ANSWERS = sorted(agreed.required(amount=20_000, deal_type="new"))
 PLACES = ("account", "name", "task", "person")
 TAGS = frozenset({"br", "p", "b", "h2", "h3", "strong", "div"})
 """What a note of ours is made of."""
+
+UNSEEN = frozenset({"Zs", "Zl", "Zp", "Cf", "Cc"})
+"""Kinds of characters that a cell shows as nothing: blanks, marks of direction, control characters."""
 
 
 @dataclass(slots=True)
@@ -174,6 +180,32 @@ def test_the_log_has_one_object_a_line_and_no_event_that_is_not_ours(tried: Trie
     assert events
     assert all(re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", each["event"]) for each in events)
     assert "forged" not in {each["event"] for each in events}
+
+
+def test_no_cell_of_an_export_begins_as_a_formula(tried: Tried, tmp_path: Path) -> None:
+    files = [tmp_path / "trail.csv"]
+    ran = tried.site.call("trail", "export", "--csv", "--out", str(files[0]))
+    assert ran.code == 0, ran.text
+    for name, deals in tried.deals.items():
+        for deal in deals:
+            folder = tmp_path / name / deal
+            ran = tried.site.call("export", "--system", name, "--deal", deal, "--csv", str(folder))
+            assert ran.code == 0, ran.text
+            files += sorted(folder.glob("*.csv"))
+    cells = [cell for file in files for row in rows_of(file) for cell in row]
+    assert any("calc" in cell.casefold() for cell in cells), "the corpus reached the exports"
+    assert [cell for cell in cells if any(begins_a_formula(line) for line in cell.splitlines() or [cell])] == []
+
+
+def rows_of(file: Path) -> list[list[str]]:
+    with file.open(newline="", encoding="utf-8") as lines:
+        return list(csv.reader(lines))
+
+
+def begins_a_formula(line: str) -> bool:
+    """Whether a spreadsheet might compute it: what it sees first is a sign that begins one, and it is no number."""
+    seen = "".join(each for each in unicodedata.normalize("NFKC", line) if unicodedata.category(each) not in UNSEEN)
+    return bool(re.match(r"[=+\-@|%\u2212]", seen)) and not re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", line)
 
 
 def test_the_ledger_is_whole(tried: Tried) -> None:

@@ -17,17 +17,21 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.metrics import MetricWrapperBase
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from connector.errors import Problem, UserError
+from connector.handoff.model import SystemName
 from connector.settings import OidcSettings, WebSettings
+from connector.telemetry import Telemetry
 from connector.web.app import Pages, create_app
 from connector.web.desk import Stop
 from connector.web.signin import ALL_TRIES, SESSION_SECONDS, TRIES
-from connector.web.status import ParkedRow, Status
+from connector.web.status import Covered, DecisionRow, ParkedRow, Status, SystemStatus
 
 TOKEN = "0123456789abcdef0123456789abcdef"
+SF = SystemName("sf")
 DEAL = "006SECRETDEAL"
 BASE = "http://127.0.0.1:8787"
 OURS = {"Origin": BASE}
@@ -67,9 +71,56 @@ class DeskBook:
         return "Resumed."
 
 
+PERSON, CUSTOMER = "ana.ruiz@seller.example", "Nordlys AS"
+
+
 def a_status() -> Status:
-    parked = ParkedRow(17, "sf", DEAL, "task:kickoff", "FIELD_INTEGRITY", "<b>no</b>", "2 min")  # type: ignore[arg-type]
-    return Status(at=datetime(2026, 11, 20, 9, 30, tzinfo=UTC), systems=(), parked=(parked,), decisions=())
+    parked = ParkedRow(17, SF, DEAL, "task:kickoff", "FIELD_INTEGRITY", "<b>no</b>", "2 min")
+    at = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+    said = f"{DEAL} of {CUSTOMER}, {PERSON}"
+    decided = DecisionRow(at, SF, DEAL, "held", "Held", (f"{PERSON} left; {CUSTOMER} waits.",))
+    return Status(at=at, systems=(a_system(said),), parked=(parked,), decisions=(decided,))
+
+
+def a_system(said: str) -> SystemStatus:
+    """A system whose every text names a deal, a customer and a person."""
+    return SystemStatus(
+        name=SF,
+        vendor="salesforce",
+        mode="act",
+        ok=False,
+        trouble=f"3 deals are held: {said}",
+        last_pass_at=None,
+        last_pass_age="never",
+        lag_seconds=60.0,
+        lag="1 min",
+        looks_due=3,
+        waiting=2,
+        unknown=1,
+        parked=1,
+        handed_over=40,
+        held=3,
+        coverage=(Covered("handed over", 40),),
+        baseline="2026-11-01 09:00 UTC",
+        calls="900 of 1000",
+        sparing=False,
+        live="polled every 5 s",
+        live_trouble=(f"deals is polled: {said}",),
+        rounds=(f"census: {said}",),
+        pauses=(f"paused by {PERSON}",),
+        alarms=(f"For example: {said}",),
+    )
+
+
+def figures() -> CollectorRegistry:
+    """A daemon's figures, each with a value under every label that it has, as its work would set them."""
+    telemetry = Telemetry()
+    for each in vars(telemetry).values():
+        if isinstance(each, MetricWrapperBase) and each._labelnames:
+            each.labels(**dict.fromkeys(each._labelnames, "sf"))
+    telemetry.show_work("sf", backlog=3, outbox={"pending": 2, "parked": 1}, lag_seconds=60.0, is_paused=True)
+    telemetry.held_deals.labels(system="sf").set(3)
+    return telemetry.registry
 
 
 def a_web(**changes: Any) -> WebSettings:
@@ -83,7 +134,7 @@ class Visitor:
     def __init__(self, web: WebSettings, *, at: tuple[str, int] = ("127.0.0.1", 999), base: str = BASE) -> None:
         self.desk = DeskBook()
         self.now = [0.0]
-        pages = Pages(a_status, CollectorRegistry(), web, desk=self.desk, monotonic=lambda: self.now[0])
+        pages = Pages(a_status, figures(), web, desk=self.desk, monotonic=lambda: self.now[0])
         self._transport = httpx.ASGITransport(create_app(pages), client=at)
         self.cookies = httpx.Cookies()
         self._base = base
@@ -151,12 +202,32 @@ def test_beyond_loopback_nothing_is_shown_to_strangers() -> None:
     assert far.get("/fragment").status_code == 401
     for path in ("/", "/fragment", "/signin", "/healthz", "/readyz", "/metrics", "/static/status.css", "/none"):
         answer = far.get(path)
-        assert DEAL not in answer.text, path
-        assert "FIELD_INTEGRITY" not in answer.text, path
+        for secret in (DEAL, PERSON, CUSTOMER, "FIELD_INTEGRITY"):
+            assert secret not in answer.text, path
     assert far.get("/healthz").status_code == 200
-    assert far.get("/readyz").json() == {"ready": True, "systems": {}}
+    assert far.get("/readyz").json() == {"ready": False, "systems": {"sf": "not ready"}}
+    shown = far.get("/metrics").text
+    assert 'handoff_held_deals{system="sf"} 3.0' in shown
+    named = {value for labels in re.findall(r"^handoff_\w+\{(.*)\} ", shown, re.MULTILINE) for value in quoted(labels)}
+    assert "sf" in named
+    assert not any(each in value for value in named for each in (DEAL, PERSON, CUSTOMER, "@"))
     far.sign_in()
-    assert DEAL in far.get("/").text
+    page = far.get("/").text
+    for shown_to_people in (DEAL, PERSON, CUSTOMER):
+        assert shown_to_people in page
+
+
+def quoted(labels: str) -> list[str]:
+    """The values of a figure's labels."""
+    return re.findall(r'="([^"]*)"', labels)
+
+
+def test_no_figure_has_a_label_for_a_record_or_a_person() -> None:
+    """What the daemon may count by; a label of another name is to be thought over here."""
+    labels = {
+        name for each in vars(Telemetry()).values() if isinstance(each, MetricWrapperBase) for name in each._labelnames
+    }
+    assert labels == {"system", "result", "phase", "event", "kind", "code", "state", "budget", "sort"}
 
 
 @pytest.mark.parametrize(
@@ -495,7 +566,7 @@ def test_a_crowd_at_the_open_paths_keeps_neither_the_probe_nor_the_page_from_ans
             return probe.status_code, page.status_code, [(await each).status_code for each in asked]
 
     with ThreadPoolExecutor(1) as alone:  # a loop of its own, whatever runs in this thread
-        assert alone.submit(asyncio.run, visit()).result() == (200, 200, [200] * crowd)
+        assert alone.submit(asyncio.run, visit()).result() == (200, 200, [200, 503] * (crowd // 2))
 
 
 def test_a_number_no_database_has_is_no_row(ana: Visitor) -> None:
