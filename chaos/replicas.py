@@ -14,12 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from daemons import until
 
+from chaos.rates import kept
 from chaos.sections import Effort
 from chaos.table import Row
 from chaos.team import Member, Team, team
 from chaos.trial import BOTH, SECTION, Run, Trial
 from chaos.upgrades import a_new_release, killed_migrating_a_file, killed_migrating_a_server, the_way_back
 from chaos.weather_postgres import Server, installed, running
+from connector.sandbox.hubspot import ratelimit
 
 TAKEOVER = 10.0
 """Seconds within which the work of one that died must go on elsewhere."""
@@ -32,6 +34,9 @@ SILENT = 9.0
 
 BEFORE, AFTER = 6, 4
 """Wins on each CRM before and after the break."""
+
+LOW_RATE, BURST = 40, 16
+"""Calls that a portal takes in ten seconds, and wins that ask for more of them than that."""
 
 LANES = 2
 """Breakages at a time: much of each is waiting."""
@@ -200,6 +205,22 @@ def idle_together(effort: Effort, server: Server, number: int) -> Row:
     return trial.row()
 
 
+def work_at_a_low_rate(effort: Effort, server: Server, number: int) -> Row:
+    """Four replicas work off a burst of wins on a portal that takes far less than they could send."""
+    trial = Trial(f"4 replicas on a portal that takes {LOW_RATE} calls in 10 s", where="hubspot, polled")
+    with team(effort.place(f"replicas-{number}"), server, systems=("hs",)) as on:
+        (desk,) = on.desks
+        desk.world.setting(ratelimit.BURST_LIMIT, LOW_RATE)
+        _together(on, 4)
+        at = time.monotonic()
+        on.win(BURST)
+        trial.broken = 1
+        trial.end(on, broken_at=at)
+        near = kept(desk).rates[0].most
+        trial.must(near >= LOW_RATE / 2, f"at most {near} calls in 10 s: the rate was not put to the test")
+    return trial.row()
+
+
 def _idle(effort: Effort, server: Server, place: str, members: int, trial: Trial) -> tuple[int, int]:
     """Calls and sweeps of so many replicas while nothing happens."""
     with team(effort.place(place), server) as on:
@@ -210,6 +231,7 @@ def _idle(effort: Effort, server: Server, place: str, members: int, trial: Trial
         until(lambda: time.monotonic() - at > IDLE, "the time", seconds=IDLE + 1)
         calls = sum((on.calls() - before).values())
         trial.complaints += on.stop()
+        trial.told_rates(on)
         return calls, on.said("sweep.done")
 
 
@@ -225,7 +247,10 @@ TRIALS: tuple[Run, ...] = (
     kill_alone_after_a_call,
     kill_a_leader_of_four,
     idle_together,
+    work_at_a_low_rate,
 )
 
-LONG = frozenset({a_new_release, the_way_back, killed_migrating_a_server, killed_migrating_a_file, idle_together})
+LONG = frozenset(
+    {work_at_a_low_rate, a_new_release, the_way_back, killed_migrating_a_server, killed_migrating_a_file, idle_together}
+)
 """Too long for the short form."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from chaos.rates import kept
 from chaos.sections import Effort
 from chaos.table import Row
 from chaos.team import Team
@@ -46,6 +47,13 @@ class Trial:
             self.complaints.append(f"{str(error)[:120]}, {on.open_rows()} rows open")
         self.complaints += on.stop()
         self.lost, self.doubled = on.judged()
+        self.told_rates(on)
+
+    def told_rates(self, on: Team) -> None:
+        """How near they came to what each CRM takes; all of them together must never be refused for it."""
+        for found in map(kept, on.desks):
+            self.must(not found.refused, f"{found.name} would have no more of {found.refused} calls")
+            self.remarks.append(str(found))
 
     def row(self) -> Row:
         """As a row."""
