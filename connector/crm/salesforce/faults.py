@@ -107,10 +107,12 @@ def of_row(errors: Sequence[Mapping[str, Any]], *, key_field: str | None) -> Fau
         code = FaultCode.REJECTED
     words = "; ".join(str(each.get("message", "")) for each in errors) or "the row failed without a reason"
     named = f" (fields: {', '.join(fields)})" if fields else ""
-    advice = hint(vendor_code, fields)
-    told = (words + named)[:MESSAGE_LIMIT]
-    told += f"{'' if told.endswith(('.', '!', '?')) else '.'} What to do: {advice}" if advice else ""
+    told = _advised((words + named)[:MESSAGE_LIMIT], hint(vendor_code, fields))
     return Fault(code=code, vendor_code=vendor_code, message=told)
+
+
+def _advised(told: str, advice: str) -> str:
+    return f"{told}{'' if told.endswith(('.', '!', '?')) else '.'} What to do: {advice}" if advice else told
 
 
 def of_token(status: int, body: Any) -> Fault:
@@ -154,6 +156,8 @@ def _of_reply(error: SalesforceError, *, write: bool, usage: Usage, now: datetim
     unproven = error.status >= 500 and vendor_code != "SERVER_UNAVAILABLE"
     if write and (unproven or vendor_code in IN_DOUBT):
         code = FaultCode.OUTCOME_UNKNOWN
+    if code is FaultCode.AUTH_REVOKED:
+        words = _advised(words, hint(vendor_code, ()))
     return Fault(code=code, vendor_code=vendor_code, message=words, retry_at=retry_at)
 
 

@@ -1,4 +1,4 @@
-"""What a person can do about a row that Salesforce refused, by the vendor's code.
+"""What a person can do about a row or a login that Salesforce refused, by the vendor's code.
 
 Not here: what the engine does (``faults``). The vendor's own words, a validation rule's message among them, always come
 first; a hint follows them where they alone would leave an admin searching.
@@ -56,6 +56,10 @@ HINTS: Mapping[str, str] = {
     ),
     "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY": f"a trigger of your org failed on this save; mend it, {RETRY}",
     "CANNOT_EXECUTE_FLOW_TRIGGER": f"a flow of your org failed on this save; mend it, {RETRY}",
+    "API_DISABLED_FOR_ORG": (
+        "give the connector's user API Enabled (ApiEnabled) by its permission set; where it has that, the edition "
+        "of the org comes without the API"
+    ),
     "LIMIT_EXCEEDED": f"a limit of your org stopped this save; the message names it, {RETRY}",
 }
 

@@ -21,6 +21,7 @@ from connector.sandbox.salesforce import (
     bulk_query,
     composite,
     describe,
+    permissions,
     query,
     replication,
     sobjects,
@@ -198,6 +199,11 @@ class _Endpoint:
         if parts[:3] == ["services", "oauth2", "userinfo"] or parts[0] == "id":
             trace_of(request).kind = "identity"
             return Reply(200, auth.identity(self._world, user, base))
+        if not permissions.has(self._world, user.id, "ApiEnabled"):
+            # The login succeeds and every call after it is refused, in words that speak of the whole org. The facts
+            # have nothing of it; the code and its words are as users report them (restforce issues 219 and 646 at
+            # GitHub), the status is unconfirmed.
+            raise ApiError("API_DISABLED_FOR_ORG", "The REST API is not enabled for this Organization.")
         ask = await self._ask(request, user, parts, base)
         settle_before(ask)
         with capture(self._world).saving(origin(ask.version, ask.headers.get("sforce-call-options", ""))):

@@ -12,6 +12,7 @@ from connector.sandbox.rows import Refused
 
 STATUS = {
     "INVALID_SESSION_ID": 401,
+    "API_DISABLED_FOR_ORG": 403,
     "REQUEST_LIMIT_EXCEEDED": 403,
     "NOT_FOUND": 404,
     "ENTITY_IS_DELETED": 404,
