@@ -23,7 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -446,6 +446,19 @@ class Site:
     def pass_here(self, *arguments: str, **env: str) -> Ran:
         """One pass within this process; the answer is JSON."""
         return self.call("once", "--json", *arguments, **env)
+
+    def rest(self) -> None:
+        """Pass until one finds nothing to look at, nothing to send, and nothing that is due within minutes."""
+        until(self._is_at_rest, "rest")
+
+    def _is_at_rest(self) -> bool:
+        ran = self.pass_here()
+        assert ran.code == 0, ran.text
+        soon = f"{datetime.now(UTC) + timedelta(minutes=5):%Y-%m-%d %H:%M:%S.%f}"
+        with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
+            (looks,) = connection.execute("select count(*) from inbox where due_at < ?", (soon,)).fetchone()
+        busy = any(each["looked"] or each["applied"] for each in ran.data.values())
+        return not (busy or looks or self.open_rows())
 
     def begin(self) -> None:
         """A first pass over an org in which nothing is won: sets the time from which wins count."""

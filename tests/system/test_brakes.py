@@ -9,7 +9,7 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from signal import SIGKILL
 
@@ -213,24 +213,11 @@ def test_wins_go_on_beside_an_import_of_which_one_is_real_and_the_rest_is_droppe
     assert [len(csm_changes(desk, each)) for each in (*honest, mass[0])] == [1, 1, 1]
 
 
-def rested(ground: Site) -> None:
-    """Pass until one finds nothing to look at, nothing to send, and nothing that is due within minutes."""
-
-    def at_rest() -> bool:
-        (found,) = passed(ground).data.values()
-        soon = f"{datetime.now(UTC) + timedelta(minutes=5):%Y-%m-%d %H:%M:%S.%f}"
-        with contextlib.closing(sqlite3.connect(ground.database)) as ledger:
-            (looks,) = ledger.execute("select count(*) from inbox where due_at < ?", (soon,)).fetchone()
-        return not (found["looked"] or found["applied"] or looks or ground.open_rows())
-
-    until(at_rest, "rest")
-
-
 def under_way(ground: Site, desk: Desk, count: int) -> list[str]:
     """Handoffs that began longer ago than the window."""
     ground.configure(brakes={})
     deals = desk.won(count)
-    rested(ground)
+    ground.rest()
     assert all_done(desk, deals)()
     ground.configure(brakes=SMALL)
     hour_later(ground)
@@ -289,6 +276,6 @@ def test_a_side_that_is_suddenly_empty_is_a_stop_until_it_is_back(ground: Site, 
     give_back()
     nudged(desk, deals, "Call them again")
     settled(ground, lambda: not held(ground))
-    rested(ground)
+    ground.rest()
     assert desk.writes(start) == 0
     handed_off_once(ground, desk, deals)
