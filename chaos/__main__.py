@@ -115,7 +115,13 @@ def _print(asked: argparse.Namespace, rows: dict[str, list[Row]], took: dict[str
             "seed": asked.seed,
             "short": asked.short,
             "seconds": round(took_all, 1),
-            "sum": {"line": told.line, "held": told.held, "lost": told.lost, "doubled": told.doubled},
+            "sum": {
+                "line": told.line,
+                "held": told.held,
+                "lost": told.lost,
+                "doubled": told.doubled,
+                "faults": told.faults,
+            },
             "sections": {
                 name: {"seconds": round(took[name], 1), "rows": [row.data() for row in found]}
                 for name, found in rows.items()
@@ -123,7 +129,9 @@ def _print(asked: argparse.Namespace, rows: dict[str, list[Row]], took: dict[str
         }
         sys.stdout.write(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
     else:
-        _out().print(f"\n{told.line} {took_all:.0f} s, seed {asked.seed}.", highlight=False)
+        for line in ("", *(f"faults by kind: {kinds}" for kinds in told.kinds)):
+            _out().print(line, highlight=False, markup=False)
+        _out().print(f"{told.line} {took_all:.0f} s, seed {asked.seed}.", highlight=False)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED as ANY
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -37,6 +37,9 @@ WHOLE_SECONDS = 420.0
 
 LINK = 11
 """Points of one chain: kills that follow each other in one world, whose ledger grows as it would."""
+
+LINKS_A_SEED = 1000
+"""A chain's number is its seed's times this and its place among that seed's chains."""
 
 MOST_WORDS = 600
 """Characters of a note; the progress lines have all of it."""
@@ -142,7 +145,7 @@ def _links(spots: dict[str, list[Spot]], *, seed: int, folder: Path) -> Iterator
             if link:
                 strikes = tuple(_strike(spot, feed, chance) for spot in link)
                 name = f"{feed.replace(', ', '-').replace(' ', '-')}-{seed}-{number}"
-                yield Chain(feed, seed * 1000 + number, strikes, folder / name)
+                yield Chain(feed, seed * LINKS_A_SEED + number, strikes, folder / name)
 
 
 def _strike(spot: Spot, feed: str, chance: random.Random) -> Strike:
@@ -281,11 +284,13 @@ def killed(victim: Daemon, at: str) -> None:
 def _rows(ended: Sequence[Ended], *, short: bool) -> Iterator[Row]:
     """One row per point and feed; a point that was never come to is told as one that did not strike."""
     tried: dict[tuple[str, str], list[Died]] = {}
+    seeds: dict[tuple[str, str], set[int]] = {}
     broke: dict[tuple[str, str], Counter[str]] = {}
     words: dict[tuple[str, str], list[str]] = {}
     for each in ended:
         for died in each.died:
             tried.setdefault((died.strike.point, each.chain.feed), []).append(died)
+            seeds.setdefault((died.strike.point, each.chain.feed), set()).add(each.chain.seed // LINKS_A_SEED)
         for kind, what in _broken(each):
             place = (_blamed(each, what).strike.point if each.died else "", each.chain.feed)
             broke.setdefault(place, Counter())[kind] += 1
@@ -296,7 +301,8 @@ def _rows(ended: Sequence[Ended], *, short: bool) -> Iterator[Row]:
             if feed in spot.never and not short:
                 yield Row(SECTION, *place, note=spot.never[feed])
             elif place in tried or not short:
-                yield _row(place, tried.get(place, []), broke.get(place, Counter()), words.get(place, []))
+                row = _row(place, tried.get(place, []), broke.get(place, Counter()), words.get(place, []))
+                yield replace(row, seeds=tuple(sorted(seeds.get(place, ()))))
 
 
 def _row(place: tuple[str, str], died: Sequence[Died], broke: Counter[str], words: Sequence[str]) -> Row:

@@ -52,7 +52,10 @@ def page(kept: Mapping[str, Any]) -> str:
         return NOTHING_KEPT
     named = [name for name in MODULES if name in kept]
     rows = {name: [Row.of(each) for each in kept[name]["rows"]] for name in named}
-    parts = [f"\n**{total(row for name in named for row in rows[name]).line}**\n"]
+    whole = total(row for name in named for row in rows[name])
+    parts = [f"\n**{whole.line}**\n"]
+    if whole.kinds:
+        parts.append("\nFaults by kind:\n\n" + "".join(f"- {line}\n" for line in whole.kinds))
     parts += _seams(kept, named)
     for name in named:
         told = kept[name]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.console import Console
@@ -22,6 +22,9 @@ MUST_STRIKE = frozenset({"kills", "losses", "weather", "replicas", "soak"})
 EVERY_TRY_STRIKES = frozenset({"kills"})
 """Sections of which every single try must strike: a daemon that was not killed at its point proves nothing."""
 
+BY_KIND = MUST_STRIKE - {"kills"} | {"machine"}
+"""Sections whose strikes are counted by kind; kills are counted apart, bad bodies are inputs."""
+
 MATRIX = frozenset({"kills"})
 """Sections shown as points by feeds in the kept page."""
 
@@ -32,7 +35,8 @@ class Row:
 
     ``where`` is CRM and feed; ``tried`` examples, bodies or seeds; ``broken`` how often the fault really struck;
     ``other`` further broken promises, told in ``note``; ``recovery`` seconds from breaking to whole, one each. A row
-    with nothing tried says in ``note`` why it cannot be.
+    with nothing tried says in ``note`` why it cannot be. ``faults`` are the strikes by kind where a row has several;
+    ``seeds`` those from which its moments were chosen, where there were several.
     """
 
     section: str
@@ -45,6 +49,13 @@ class Row:
     other: int = 0
     recovery: tuple[float, ...] = ()
     note: str = ""
+    faults: Mapping[str, int] = field(default_factory=dict)
+    seeds: tuple[int, ...] = ()
+
+    @property
+    def kinds(self) -> Mapping[str, int]:
+        """What struck and how often; a row that names no kinds is of one."""
+        return self.faults or {self.what: self.broken}
 
     @property
     def struck(self) -> bool:
@@ -79,15 +90,17 @@ class Row:
     @classmethod
     def of(cls, data: dict[str, Any]) -> Row:
         """From plain data."""
-        return cls(**{**data, "recovery": tuple(data["recovery"])})
+        return cls(**{**data, "recovery": tuple(data["recovery"]), "seeds": tuple(data.get("seeds", ()))})
 
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """All rows together; ``untried`` are those for which this machine lacks something, as their notes say."""
+    """All rows together; ``untried`` are those for which this machine lacks something, as their notes say. ``seeds``
+    is from how many the moments of the kills were chosen; ``faults`` counts the rest by section and kind."""
 
     kills: int
-    faults: dict[str, int]
+    seeds: int
+    faults: Mapping[str, Mapping[str, int]]
     bad_inputs: int
     examples: int
     lost: int
@@ -104,10 +117,10 @@ class Sum:
     @property
     def line(self) -> str:
         """One sentence."""
-        kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(self.faults.items()))
+        faults = sum(count for kinds in self.faults.values() for count in kinds.values())
         parts = [
-            f"{self.kills:,} kills",
-            f"faults by kind: {kinds or 'none'}",
+            f"{self.kills:,} kills" + (f" from {self.seeds} seed{'s' * (self.seeds != 1)}" if self.kills else ""),
+            f"{faults:,} other faults of {sum(map(len, self.faults.values()))} kinds",
             f"{self.bad_inputs:,} bad inputs",
             f"{self.examples:,} hostile-machine examples",
             f"{self.lost:,} lost",
@@ -121,17 +134,27 @@ class Sum:
             parts.append(f"{self.untried:,} rows could not be tried here")
         return "; ".join(parts) + "."
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """A line for each section whose faults are counted by kind, the most frequent first."""
+        return tuple(
+            f"{section} {sum(kinds.values()):,}: "
+            + ", ".join(f"{kind} {count:,}" for kind, count in sorted(kinds.items(), key=lambda each: (-each[1], each)))
+            for section, kinds in self.faults.items()
+        )
+
 
 def total(rows: Iterable[Row]) -> Sum:
     """Add rows up."""
     rows = list(rows)
-    faults: Counter[str] = Counter()
+    faults: dict[str, Counter[str]] = {}
     for row in rows:
-        if row.section in MUST_STRIKE - {"kills"}:
-            faults[row.section] += row.broken
+        if row.section in BY_KIND and row.broken:
+            faults.setdefault(row.section, Counter()).update(row.kinds)
     return Sum(
         kills=sum(row.broken for row in rows if row.section == "kills"),
-        faults={kind: count for kind, count in faults.items() if count},
+        seeds=len({seed for row in rows if row.section == "kills" for seed in row.seeds}),
+        faults={section: dict(+kinds) for section, kinds in faults.items()},
         bad_inputs=sum(row.tried for row in rows if row.section == "doors"),
         examples=sum(row.tried for row in rows if row.section == "machine"),
         lost=sum(row.lost for row in rows),
@@ -171,9 +194,12 @@ def _matrix(rows: Sequence[Row]) -> str:
         across = [cells[what, place] for place in places if (what, place) in cells]
         shown = [_cell(cells.get((what, place)), reasons) for place in places]
         sums = [str(sum(getattr(row, name) for row in across)) for name in ("broken", "lost", "doubled", "other")]
-        lines.append((f"`{what}`", *shown, *sums))
+        seeds = str(len({seed for row in across for seed in row.seeds}))
+        lines.append((f"`{what}`", *shown, seeds, *sums))
     told = "".join(f"\n{_letter(number)}: {reason}  " for number, reason in enumerate(reasons))
-    return _lines(("point", *places, "kills", "lost", "doubled", "other"), lines) + (f"\n{told}\n" if told else "")
+    return _lines(("point", *places, "seeds", "kills", "lost", "doubled", "other"), lines) + (
+        f"\n{told}\n" if told else ""
+    )
 
 
 def _cell(row: Row | None, reasons: Sequence[str]) -> str:

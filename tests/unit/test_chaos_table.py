@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from chaos import kills, results, sections
+from chaos import kills, results, sections, soak
 from chaos.__main__ import PICKED, _parsed
 from chaos.points import FEEDS, SPOTS
 from chaos.sections import Effort, play
 from chaos.table import Row, markdown, total
 from chaos.team import Member, Team
 from connector.failpoints import Failpoint
+from connector.sandbox.faults import Faults
 
 if TYPE_CHECKING:
     from daemons import Daemon, Site
 
     from chaos.weather_postgres import Line, Server
 
-KILL = Row("kills", "recorded", "salesforce, polled", tried=2, broken=2, recovery=(1.0, 3.0))
+KILL = Row("kills", "recorded", "salesforce, polled", tried=2, broken=2, recovery=(1.0, 3.0), seeds=(7, 8))
 
 
 def effort(folder: Path) -> Effort:
@@ -51,20 +55,55 @@ def test_a_row_holds_only_if_it_was_put_to_the_test_and_nothing_broke(row: Row, 
 def test_the_sum_counts_kills_faults_inputs_and_examples_apart() -> None:
     rows = [
         KILL,
+        Row("kills", "decided", "hubspot, polled", tried=1, broken=1, seeds=(8, 9)),
         Row("weather", "locks", tried=4, broken=3),
+        Row("weather", "a night", tried=1, broken=1),
+        Row("soak", "a month", tried=9, broken=7, faults={"503": 5, "slow": 2}),
         Row("doors", "bodies", tried=1000, broken=0),
-        Row("machine", "sqlite", tried=50, doubled=1),
+        Row("machine", "stories", "sqlite", tried=50, broken=4, doubled=1, faults={"death": 4}),
+        Row("machine", "stories", "memory", tried=9, broken=3, faults={"death": 2, "throttled": 1}),
+        Row("losses", "emptied", note="not here"),
     ]
-    assert total(rows).line == (
-        "2 kills; faults by kind: weather 3; 1,000 bad inputs; 50 hostile-machine examples; 0 lost; 1 doubled."
+    told = total(rows)
+    assert told.line == (
+        "3 kills from 3 seeds; 18 other faults of 6 kinds; 1,000 bad inputs; 59 hostile-machine examples; 0 lost; "
+        "1 doubled; 1 rows could not be tried here."
     )
+    assert told.kinds == ("weather 4: locks 3, a night 1", "soak 7: 503 5, slow 2", "machine 7: death 6, throttled 1")
+    about = {"when": "now", "seed": 1, "code": "abc", "seconds": 2, "machine": "one core"}
+    kept = {name: {**about, "rows": [row.data() for row in rows if row.section == name]} for name in sections.MODULES}
+    assert all(f"\n- {line}\n" in results.page(kept) for line in told.kinds)
+
+
+def test_a_soak_is_told_against_its_first_day_and_the_one_its_bounds_count_from() -> None:
+    days = [soak.Figures(day, rss * soak.MB, 30, 9, 4096 * day, day, 1.0) for day, rss in ((1, 80), (2, 100), (3, 110))]
+    told = soak.compared(days)
+    assert [line.partition(":")[0] for line in told] == [
+        "day 1, warming up", "day 2, from which bounds count", "day 3", "against day 1", "against day 2",
+    ]  # fmt: skip
+    assert "memory 1.38," in told[3]
+    assert "memory 1.10," in told[4]
+
+
+def test_a_soak_counts_its_faults_by_kind_and_only_those_that_met_a_request() -> None:
+    faults = Faults()
+    desk = SimpleNamespace(name="sf", world=SimpleNamespace(faults=faults))
+    trouble = soak.Trouble([cast("Any", desk)], random.Random(1))
+    trouble.plant()
+    planted = Counter(fault.kind for fault in faults.list())
+    assert (sum(planted.values()), trouble.struck) == (soak.WAITING, 0)
+    met = faults.list()[0]
+    faults._faults.remove(met)
+    assert trouble.kinds == Counter([met.kind])
+    trouble.clear()
+    assert (trouble.kinds, faults.list()) == (Counter([met.kind]), [])
 
 
 def test_kills_are_kept_as_points_by_feeds_with_the_reason_where_one_cannot_be() -> None:
     rows = [KILL, Row("kills", "recorded", "hubspot, polled", note="not | here")]
     head, _, line, *rest = markdown("kills", rows).splitlines()
-    assert head == "| point | salesforce, polled | hubspot, polled | kills | lost | doubled | other |"
-    assert line == "| `recorded` | 2 × 2.0 / 3.0 | (a) | 2 | 0 | 0 | 0 |"
+    assert head == "| point | salesforce, polled | hubspot, polled | seeds | kills | lost | doubled | other |"
+    assert line == "| `recorded` | 2 × 2.0 / 3.0 | (a) | 2 | 2 | 0 | 0 | 0 |"
     assert "(a): not | here" in "".join(rest)
 
 
@@ -165,7 +204,7 @@ def test_what_is_kept_is_what_the_page_shows() -> None:
 def test_rows_survive_being_kept() -> None:
     kept = {"kills": {"when": "now", "seed": 1, "seconds": 2, "machine": "one core", "rows": [KILL.data()]}}
     made = results.page(kept)
-    assert "**2 kills;" in made
+    assert "**2 kills from 2 seeds;" in made
     assert "### kills" in made
     assert Row.of(KILL.data()) == KILL
     with pytest.raises(ValueError, match="chaos: begin"):
