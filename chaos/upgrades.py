@@ -7,6 +7,7 @@ history; where the history does not go back so far, a row says that this could n
 from __future__ import annotations
 
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,11 +37,17 @@ Part = Callable[[Trial, Team, Path], None]
 
 def _with_the_last(effort: Effort, server: Server | None, number: int, *, trial: Trial, part: Part) -> Row:
     """Play ``part`` where the last release has worked and handed off everything."""
-    place = effort.place(f"{SECTION}-{number}")
-    old_code = last_release(place / "last")
-    if old_code is None:
-        return Row(SECTION, trial.what, trial.where, note="the history here does not go back to the last release")
-    with team(place, server) as on:
+    # Not in the run's folder: what a release brings along is nothing that the run left, and is not searched for secrets.
+    with tempfile.TemporaryDirectory(prefix="handoff-last-") as unpacked:
+        old_code = last_release(Path(unpacked))
+        if old_code is None:
+            return Row(SECTION, trial.what, trial.where, note="the history here does not go back to the last release")
+        _play(effort, server, number, trial=trial, part=part, old_code=old_code)
+    return trial.row()
+
+
+def _play(effort: Effort, server: Server | None, number: int, *, trial: Trial, part: Part, old_code: Path) -> None:
+    with team(effort.place(f"{SECTION}-{number}"), server) as on:
         # A company's mappings are its own and older than either.
         shutil.rmtree(on.site.folder / "mappings")
         shutil.copytree(old_code / "mappings", on.site.folder / "mappings")
@@ -51,7 +58,6 @@ def _with_the_last(effort: Effort, server: Server | None, number: int, *, trial:
         on.wait_whole()
         until(lambda: all(desk.held(deal) for desk, deal in held), "what lacks an answer to be held")
         part(trial, on, old_code)
-    return trial.row()
 
 
 def a_new_release(effort: Effort, server: Server, number: int) -> Row:
