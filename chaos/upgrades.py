@@ -37,7 +37,7 @@ Part = Callable[[Trial, Team, Path], None]
 
 def _with_the_last(effort: Effort, server: Server | None, number: int, *, trial: Trial, part: Part) -> Row:
     """Play ``part`` where the last release has worked and handed off everything."""
-    # Not in the run's folder: what a release brings along is nothing that the run left, and is not searched for secrets.
+    # Not in the run's folder: what a release brings along is nothing that the run left behind.
     with tempfile.TemporaryDirectory(prefix="handoff-last-") as unpacked:
         old_code = last_release(Path(unpacked))
         if old_code is None:
