@@ -62,7 +62,8 @@ def _play(effort: Effort, server: Server | None, number: int, *, trial: Trial, p
 
 def a_new_release(effort: Effort, server: Server, number: int) -> Row:
     """The last release works, this one joins it on the migrated schema, the old goes, and what is left is run."""
-    trial = Trial("rolling upgrade from the last release, its code run beside this one's")
+    # The last release knows of no budget that is shared.
+    trial = Trial("rolling upgrade from the last release, its code run beside this one's", sharing=False)
     return _with_the_last(effort, server, number, trial=trial, part=_there)
 
 
@@ -92,7 +93,9 @@ def _there(trial: Trial, on: Team, old_code: Path) -> None:
 
 def the_way_back(effort: Effort, server: Server, number: int) -> Row:
     """This release works alone on the migrated schema, goes with work in hand, and the last one goes on alone."""
-    trial = Trial("rolling upgrade taken back: this release wrote, then the last one's code goes on alone")
+    trial = Trial(
+        "rolling upgrade taken back: this release wrote, then the last one's code goes on alone", sharing=False
+    )
     return _with_the_last(effort, server, number, trial=trial, part=_back)
 
 

@@ -12,7 +12,7 @@ from plans import NOW
 
 from chaos.rates import most
 from chaos.team import Team
-from chaos.trial import Trial
+from chaos.trial import JITTER, Trial
 from connector.sandbox.journal import Call, Journal
 
 
@@ -64,7 +64,7 @@ def test_a_call_counts_from_when_it_came_in_not_from_its_answer() -> None:
     assert most([slow, quick], 10.0) == 1
 
 
-def test_a_single_refusal_breaks_the_promise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_refusals_than_jitter_makes_break_the_promise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chaos.rates.ratelimit.burst_limit", lambda _world: 190)
     world = World()
     world.called(0, 1)
@@ -72,5 +72,8 @@ def test_a_single_refusal_breaks_the_promise(monkeypatch: pytest.MonkeyPatch) ->
     trial = judged(world)
     assert not trial.complaints
     assert trial.remarks == ["hs: at most 2 calls in 10 s of 190, 2 searches in 1 s of 5, 0 refused"]
-    world.called(2, status=429)
-    assert judged(world).complaints == ["hs would have no more of 1 calls"]
+    for at in range(JITTER):
+        world.called(at, status=429)
+    assert not judged(world).complaints
+    world.called(9, status=429)
+    assert judged(world).complaints == [f"hs would have no more of {JITTER + 1} calls"]
