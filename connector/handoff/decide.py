@@ -16,7 +16,7 @@ from connector.handoff.plan import Action, Finding, Patch, Plan
 from connector.handoff.rulebook import Policy
 from connector.handoff.rules import RULES
 from connector.handoff.rules.playbook import states
-from connector.handoff.steps import done_signals, walk
+from connector.handoff.steps import done_signals, kept, marks, walk
 
 
 def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
@@ -38,7 +38,12 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         generation=case.generation,
         findings=(lifecycle.coverage(case), *findings),
         actions=merge(action for finding in findings for action in finding.actions),
-        remember=lifecycle.remember(case, done_signals(steps)),
+        remember=lifecycle.remember(
+            case,
+            done_signals(steps),
+            playbook=kept(case),
+            marks=marks(steps) | {name: at for finding in findings for name, at in finding.marks.items()},
+        ),
         percent=case.percent,
         missing=case.gaps,
         tasks=states(case, steps),

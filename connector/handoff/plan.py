@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from connector.handoff.model import Gate, HandoffKey, Kind, Ref, Value
 from connector.handoff.moves import Bounce, Refusal
+from connector.handoff.rulebook import Playbook
 
 
 class Verdict(StrEnum):
@@ -147,7 +148,7 @@ class Finding:
 
     ``recheck_at`` is when the rule wants to look again though nothing changes (a due date, an override's expiry).
     ``puts_back`` is set by the gate when it sends the deal back to its earlier stage, ``let_through`` when an override
-    is what lets the deal go on.
+    is what lets the deal go on. ``marks`` are moments to remember that leave no other trace.
     """
 
     rule: str
@@ -160,6 +161,7 @@ class Finding:
     gate: Gate | None = None
     puts_back: bool = False
     let_through: LetThrough | None = None
+    marks: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,8 @@ class Remember:
     put_back_at: datetime | None = None
     put_back_refused: Refusal | None = None
     bounces: tuple[Bounce, ...] = ()
+    playbook: Playbook | None = None
+    marks: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
