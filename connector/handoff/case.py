@@ -205,7 +205,9 @@ class Case:
         if role in (Role.AE_MANAGER, Role.CSM_MANAGER):
             boss = self.manager_of(self.ae if role is Role.AE_MANAGER else csm)
             whose = "AE" if role is Role.AE_MANAGER else "CSM"
-            return (boss, "") if boss else (self.fallback or csm, f"the {whose}'s manager is not known, so the stand-in")
+            return (
+                (boss, "") if boss else (self.fallback or csm, f"the {whose}'s manager is not known, so the stand-in")
+            )
         if role is Role.CSM:
             return csm, ""
         if role is Role.FALLBACK:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from connector.handoff import lifecycle
+from connector.handoff.case import Case
 from connector.handoff.model import Ref, Snapshot
 from connector.handoff.plan import Action, Finding, Patch, Plan
 from connector.handoff.rulebook import Policy
@@ -24,13 +25,7 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
 
     Raises ValueError only for a policy that ``policy.check`` would have refused (a calendar without working hours).
     """
-    case = lifecycle.begin(snapshot, policy, now)
-    findings: list[Finding] = []
-    for rule in RULES:
-        finding = rule(case)
-        if finding is not None:
-            findings.append(finding)
-            case = case.after(finding)
+    case, findings = weigh(snapshot, policy, now)
     steps = walk(case)
     return Plan(
         key=snapshot.key,
@@ -53,6 +48,18 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         recheck_at=_next_look(findings, now),
         noticed=case.noticed,
     )
+
+
+def weigh(snapshot: Snapshot, policy: Policy, now: datetime) -> tuple[Case, tuple[Finding, ...]]:
+    """The case after all rules have spoken, and what each found. Raises ValueError as `decide` does."""
+    case = lifecycle.begin(snapshot, policy, now)
+    findings: list[Finding] = []
+    for rule in RULES:
+        finding = rule(case)
+        if finding is not None:
+            findings.append(finding)
+            case = case.after(finding)
+    return case, tuple(findings)
 
 
 def merge(actions: Iterable[Action]) -> tuple[Action, ...]:

@@ -49,7 +49,9 @@ def read(text: str) -> Playbook:
 def restricted(book: Playbook, steps: frozenset[str]) -> Playbook:
     """The playbook with none but these steps; one whose trigger goes follows what that one followed."""
     after = {task.step: task.after for task in book.tasks}
-    return dataclasses.replace(book, tasks=tuple(_rooted(task, after, steps) for task in book.tasks if task.step in steps))
+    return dataclasses.replace(
+        book, tasks=tuple(_rooted(task, after, steps) for task in book.tasks if task.step in steps)
+    )
 
 
 def _rooted(task: PlaybookTask, after: dict[str, str], steps: frozenset[str]) -> PlaybookTask:

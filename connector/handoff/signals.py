@@ -37,9 +37,7 @@ def proven(case: Case, spec: PlaybookTask, *, since: datetime | None, by: frozen
     return min((one for one in found if one), key=lambda one: one.at, default=None)
 
 
-def _proof(
-    case: Case, spec: PlaybookTask, signal: Signal, since: datetime | None, by: frozenset[str]
-) -> Proof | None:
+def _proof(case: Case, spec: PlaybookTask, signal: Signal, since: datetime | None, by: frozenset[str]) -> Proof | None:
     match signal.kind:
         case SignalKind.TASK_CLOSED:
             return None

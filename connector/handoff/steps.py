@@ -156,9 +156,7 @@ def _step(case: Case, spec: PlaybookTask, at: Begin) -> Step:
     )
 
 
-def _done_at(
-    case: Case, spec: PlaybookTask, made: CrmTask | CrmMeeting | None, proof: Proof | None
-) -> datetime | None:
+def _done_at(case: Case, spec: PlaybookTask, made: CrmTask | CrmMeeting | None, proof: Proof | None) -> datetime | None:
     """The first time it was seen done; the CRM's own time for a closed task or a meeting that was held."""
     if spec.step in case.ledger.done_signals:
         return case.ledger.done_signals[spec.step]

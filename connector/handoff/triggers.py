@@ -102,7 +102,12 @@ def _by_time(case: Case, spec: PlaybookTask, trigger: Trigger, *, guess: datetim
     at = max(opening(calendar, on), guess)
     if at <= case.now:
         return Begin(at)
-    return Begin(at, fired=False, waits_for=f"its day comes, {case.day(at)}: {told(trigger, label=_label(case, trigger))}", foreseen=at)
+    return Begin(
+        at,
+        fired=False,
+        waits_for=f"its day comes, {case.day(at)}: {told(trigger, label=_label(case, trigger))}",
+        foreseen=at,
+    )
 
 
 def _label(case: Case, trigger: Trigger) -> str:

@@ -24,6 +24,7 @@ from factories import (
     a_step,
     when,
 )
+from late_parts import ALL, AT_ONCE, DAY, HOUR, LADDER, after_days
 from tinyworld import World
 
 from connector.handoff.calendar import days_from
@@ -37,7 +38,6 @@ from connector.handoff.rulebook import (
     Days,
     Do,
     Draft,
-    Escalation,
     Extras,
     Limit,
     Miss,
@@ -45,7 +45,6 @@ from connector.handoff.rulebook import (
     Playbook,
     Policy,
     Role,
-    Rung,
     Signal,
     SignalKind,
     Team,
@@ -54,14 +53,6 @@ from connector.handoff.rulebook import (
     TriggerKind,
     Window,
 )
-
-HOUR = Limit(Decimal(1), Clock.BUSINESS)
-DAY = Limit(Decimal(8), Clock.BUSINESS)
-AT_ONCE = Limit(Decimal(0), Clock.WALL)
-
-
-def after_days(days: int, anchor: str = "won", counted: Days = Days.CALENDAR) -> Trigger:
-    return Trigger(TriggerKind.TIME, anchor=anchor, days=days, counted=counted)
 
 
 def book(*steps: Any, **changes: Any) -> Policy:
@@ -95,7 +86,10 @@ def test_a_task_of_day_seven_is_made_on_day_seven_and_not_before() -> None:
     assert world.steps() == []
     plan = world.decide()
     assert plan.recheck_at == datetime(2026, 3, 10, 8, 0, tzinfo=UTC)
-    assert state(plan, "day-7") == ("waiting", "Its task is made when its day comes, 10 Mar 2026: 7 days after the win.")
+    assert state(plan, "day-7") == (
+        "waiting",
+        "Its task is made when its day comes, 10 Mar 2026: 7 days after the win.",
+    )
     world.now = plan.recheck_at - timedelta(seconds=1)
     assert world.run().actions == ()
     world.wait(seconds=1)
@@ -318,11 +312,17 @@ def test_a_lost_ledger_goes_on_by_the_present_playbook_and_doubles_nothing() -> 
 
 def test_a_playbook_comes_back_from_its_text() -> None:
     whole = a_playbook(
-        when=Condition((*when("segment", Op.IN, ("small", "mid")).tests, *when("amount", Op.AT_MOST, Decimal("9.5")).tests)),
+        when=Condition(
+            (*when("segment", Op.IN, ("small", "mid")).tests, *when("amount", Op.AT_MOST, Decimal("9.5")).tests)
+        ),
         tasks=(
-            a_step("a", trigger=after_days(-2, "go_live_date", Days.WORKING), missed=(Miss(Do.REASSIGN, DAY, Role.AE),)),
+            a_step(
+                "a", trigger=after_days(-2, "go_live_date", Days.WORKING), missed=(Miss(Do.REASSIGN, DAY, Role.AE),)
+            ),
             a_step("b", draft=Draft(30, HOUR, with_customer=True, invite=(Role.AE,)), extras=Extras(priority="high")),
-            a_step("c", done_when=(Signal(SignalKind.FIELD_IS, when=when("close_date", Op.AT_LEAST, date(2026, 1, 2))),)),
+            a_step(
+                "c", done_when=(Signal(SignalKind.FIELD_IS, when=when("close_date", Op.AT_LEAST, date(2026, 1, 2))),)
+            ),
         ),
     )
     assert read(text_of(whole)) == whole
@@ -337,15 +337,6 @@ def test_a_circle_that_lost_its_steps_is_no_circle() -> None:
 
 
 # --- what follows when nobody does it ---------------------------------------------------------------------------------
-
-LADDER = Escalation(
-    ladder=(
-        Rung((Role.AE,), (), AT_ONCE),
-        Rung((Role.AE_MANAGER,), (), DAY),
-        Rung((), (PEOPLE[DANA].email, "nobody@seller.example"), DAY),
-    ),
-)
-ALL = (Miss(Do.REMIND, AT_ONCE), Miss(Do.REASSIGN, DAY), Miss(Do.ESCALATE, DAY))
 
 
 def late_world(*, missed: tuple[Miss, ...] = ALL, **changes: Any) -> World:

@@ -1,7 +1,7 @@
 """Tells of tasks that nobody did in time: their owner, who gets them instead, and up the ladder.
 
-Not here: when each of these comes (``ladder``) and giving the task to somebody else (``rules.playbook``). Of a task that
-its owner closed or deleted nothing is told. Where the ledger was lost, what was due before counts as told.
+Not here: when each of these comes (``ladder``) and giving the task to somebody else (``rules.playbook``). Of a task
+that its owner closed or deleted nothing is told. Where the ledger was lost, what was due before counts as told.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def find(case: Case) -> Finding | None:
     """The messages that are due now about tasks that are late; None while none is late and none can be."""
     if not case.released or case.assignment is None:
         return None
-    late = [(step, one) for step in walk(case) if _counts(case, step) for one in coming(case, step.spec, step.deadline)]
+    late = [(step, one) for step in walk(case) if _counts(step) for one in coming(case, step.spec, step.deadline)]
     if not late:
         return None
     due = [(step, one) for step, one in late if one.at <= case.now and not one.told]
@@ -57,11 +57,11 @@ def find(case: Case) -> Finding | None:
     except ValueError as error:
         return Finding(NAME, Verdict.BLOCKED, f"A message could not be written: {error}.", recheck_at=_next(case, late))
     verdict = Verdict.ACT if said else Verdict.WAIT
-    reason = " ".join(dict.fromkeys(_told(case, step, one) for step, one in (due or _first(case, late))))
+    reason = " ".join(dict.fromkeys(_told(case, step, one) for step, one in (due or _first(late))))
     return Finding(NAME, verdict, reason, actions=tuple(said), recheck_at=_next(case, late), marks=marks)
 
 
-def _counts(case: Case, step: Step) -> bool:
+def _counts(step: Step) -> bool:
     """Whether somebody is to do this step now: one that was deleted or is not made yet is nobody's."""
     return bool(step.spec.missed) and step.done_at is None and step.begun and step.task is not None
 
@@ -70,7 +70,7 @@ def _next(case: Case, late: list[tuple[Step, Coming]]) -> datetime | None:
     return min((one.at for _, one in late if one.at > case.now), default=None)
 
 
-def _first(case: Case, late: list[tuple[Step, Coming]]) -> list[tuple[Step, Coming]]:
+def _first(late: list[tuple[Step, Coming]]) -> list[tuple[Step, Coming]]:
     """What comes next, where nothing is due."""
     ahead = sorted((pair for pair in late if not pair[1].told), key=lambda pair: pair[1].at)
     return ahead[:1] or late[-1:]

@@ -189,7 +189,9 @@ def _state(case: Case, step: Step, context: dict[str, object]) -> TaskState:
     except ValueError:
         subject = step.spec.subject
     state, why = _standing(case, step)
-    due = step.task.due if step.task else step.due if step.foreseen or not step.waiting or not step.spec.trigger else None
+    due = (
+        step.task.due if step.task else step.due if step.foreseen or not step.waiting or not step.spec.trigger else None
+    )
     if step.meeting and step.meeting.start:
         due = local_date(case.policy.calendar, step.meeting.start)
     return TaskState(step.spec.step, subject, step.owner.email if step.owner else "", due, state, why)
