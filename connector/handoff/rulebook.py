@@ -378,7 +378,8 @@ class PlaybookTask:
     ``at_release`` says whether the CRM record is made at once with its date or when the step before is done.
     ``subject`` and ``body`` are templates over the same names as the summary's. A step with a ``draft`` is a meeting,
     which then has to take place within its ``limit``; any other is a task. With a ``trigger`` the record is made when
-    that fires. ``missed`` is what follows when nobody did it in time.
+    that fires. ``missed`` is what follows when nobody did it in time. ``status`` is the Handoff Status the deal has
+    reached once the step begins; empty where the share of what is done says it.
     """
 
     step: str
@@ -394,6 +395,7 @@ class PlaybookTask:
     extras: Extras = NO_EXTRAS
     trigger: Trigger | None = None
     missed: tuple[Miss, ...] = ()
+    status: str = ""
 
     @property
     def make(self) -> Make:

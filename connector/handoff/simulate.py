@@ -113,7 +113,8 @@ def play(
         snapshot, policy = _as_won(snapshot, now), _without_gate(policy)
     game = _Play(snapshot, policy, now, habit)
     ends = now + days
-    game.done |= {step.spec.step for step in _steps(game) if step.done_at is not None}
+    if snapshot.ledger.released_at is not None:
+        game.done |= {step.spec.step for step in _steps(game) if step.done_at is not None}
     for _ in range(MOST_TURNS):
         ahead = _turn(game)
         if ahead is None or ahead > ends:

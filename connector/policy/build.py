@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -40,7 +40,7 @@ from connector.handoff.rulebook import (
 )
 from connector.policy import calendars
 from connector.policy.conditions import Scope, Vocabulary, condition
-from connector.policy.consequences import Around, escalation
+from connector.policy.consequences import Around, escalation, unmanaged
 from connector.policy.crmmap import CrmMap
 from connector.policy.known import EXTRAS, KNOWN
 from connector.policy.lists import first_match
@@ -62,8 +62,6 @@ from connector.settings.spans import KeyPath
 
 VERSION_CHARS = 12
 ESSENTIAL = "essential"
-TELLS_MANAGERS = frozenset({"salesforce"})
-"""Which CRMs tell who manages whom (facts: Salesforce, User.ManagerId); HubSpot's owners have no manager."""
 NOTES_ARE_MARKUP = frozenset({"hubspot"})
 """Whose notes are HTML (facts: HubSpot §6)."""
 MOST_NOTES = 4
@@ -115,8 +113,8 @@ class Rules:
     calendars: tuple[TeamCalendar, ...]
 
 
-def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str]) -> Rules:
-    """What process.toml describes; what is wrong with it is noted in the scope."""
+def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str], vendors: Collection[str] = ()) -> Rules:
+    """What process.toml describes, for the CRMs in use; what is wrong with it is noted in the scope."""
     calendar = calendars.calendar(spec.calendar, at=("calendar",), scope=scope)
     level = spec.notify.level
     return Rules(
@@ -130,7 +128,7 @@ def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str]) -> Rul
         ),
         targets=Targets(**spec.targets.model_dump()),
         rewin_window=timedelta(days=spec.handoff.rewin_window_days),
-        escalation=escalation(spec.escalation, scope=scope, day=calendars.hours_a_day(calendar)),
+        escalation=escalation(spec.escalation, scope=scope, day=calendars.hours_a_day(calendar), vendors=vendors),
         calendars=calendars.of_teams(spec.calendars, pools=[pool.name for pool in spec.assignment.pools], scope=scope),
     )
 
@@ -143,16 +141,15 @@ class Book:
     summary: SummaryPolicy
 
 
-def around(rules: Rules | None, vendors: Iterable[str]) -> Around:
+def around(rules: Rules | None, vendors: Collection[str]) -> Around:
     """What process.toml says around the playbooks; with mistakes in it nothing is held against them."""
     if rules is None:
         return Around()
-    named = bool(rules.escalation.managers)
     return Around(
         day=calendars.hours_a_day(rules.calendar),
         ladder=bool(rules.escalation.ladder),
         essential=rules.notify.essential,
-        unmanaged=() if named else tuple(sorted(set(vendors) - TELLS_MANAGERS)),
+        unmanaged=unmanaged(vendors, rules.escalation.managers),
     )
 
 

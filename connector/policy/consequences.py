@@ -6,7 +6,7 @@ Not here: the rest of a task (``playbooks``) and when any of it happens (``hando
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -35,6 +35,8 @@ DAY_HOURS = 24
 HIGH = "high"
 DATES = frozenset({FieldType.DATE, FieldType.DATETIME})
 MANAGERS = frozenset({Role.AE_MANAGER, Role.CSM_MANAGER})
+TELLS_MANAGERS = frozenset({"salesforce"})
+"""Which CRMs tell who manages whom (User.ManagerId); HubSpot's owners have no manager."""
 NOW = Limit(Decimal(0), Clock.WALL)
 
 
@@ -50,6 +52,11 @@ class Around:
     ladder: bool = True
     essential: bool = False
     unmanaged: tuple[str, ...] = ()
+
+
+def unmanaged(vendors: Collection[str], managers: Mapping[str, str]) -> tuple[str, ...]:
+    """The CRMs in use that do not tell who manages whom, where nobody names them either."""
+    return () if managers else tuple(sorted(set(vendors) - TELLS_MANAGERS))
 
 
 def limit(spec: WithinSpec, *, at: KeyPath, scope: Scope, day: Decimal) -> Limit:
@@ -130,13 +137,17 @@ def owner_complaints(role: Role, around: Around) -> Iterator[str]:
         )
 
 
-def escalation(spec: EscalationSpec, *, scope: Scope, day: Decimal) -> Escalation:
-    """The ladder of process.toml; what is wrong with it is noted in the scope."""
+def escalation(spec: EscalationSpec, *, scope: Scope, day: Decimal, vendors: Collection[str]) -> Escalation:
+    """The ladder of process.toml, for CRMs in use; what is wrong with it is noted in the scope."""
+    around = Around(unmanaged=unmanaged(vendors, spec.managers))
     rungs = []
     for index, one in enumerate(spec.ladder):
         at: KeyPath = ("escalation", "ladder", index)
         after = limit(one.after, at=(*at, "after"), scope=scope, day=day) if one.after else None
         roles, emails = _addressees(one.to, at=(*at, "to"), scope=scope)
+        for role in roles:
+            for complaint in owner_complaints(role, around):
+                scope.complain((*at, "to", one.to.index(role.value)), complaint)
         rungs.append(Rung(roles, emails, after or (Limit(day, Clock.BUSINESS) if index else NOW)))
     return Escalation(tuple(rungs), dict(spec.managers))
 

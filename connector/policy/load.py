@@ -92,7 +92,9 @@ def _rules(sources: Sources, words: Vocabulary, problems: list[Problem]) -> buil
         if path.is_file():  # without one the message has the connector's own words
             late = _words(sources, words, NAMES | LATE_NAMES)
             notices[name] = read_template(path, words=late, problems=problems)
-    return build.rules(file.spec, scope=Scope(file.source, words, problems), notices=notices)
+    return build.rules(
+        file.spec, scope=Scope(file.source, words, problems), notices=notices, vendors=tuple(sources.maps)
+    )
 
 
 def _working_day(rules: build.Rules | None) -> WorkingDay:

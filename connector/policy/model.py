@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from connector.handoff.model import DealType
+from connector.handoff.model import DealType, Status
 from connector.handoff.rulebook import Do, FieldOwner, FieldType, GateMode, Make, Method, Role, SignalKind, Team
 
 MAX_OVERRIDE_DAYS = 365
@@ -428,6 +428,7 @@ class TaskSpec(Spec):
     remind: bool = False
     trigger: TriggerSpec | None = None
     missed: tuple[Literal["remind", "reassign", "escalate"] | MissSpec, ...] = ()
+    status: Annotated[Status | None, EnumOf] = None
 
 
 class PlaybookSpec(Spec):

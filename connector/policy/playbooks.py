@@ -102,6 +102,7 @@ def _task(spec: TaskSpec, *, at: KeyPath, scope: Scope, ground: Ground) -> Playb
         extras=Extras(spec.queue, spec.priority, spec.type),
         trigger=trigger(spec, at=at, scope=scope, of_deal=ground.of_deal),
         missed=missed(spec, at=at, scope=scope, around=ground.around),
+        status=spec.status.value if spec.status else "",
     )
 
 
