@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -36,6 +37,7 @@ MAPPINGS = Path(__file__).parents[2] / "mappings"
 REP = "elena.marchetti@seller.example"
 VICTOR = "victor.lang@seller.example"
 RUTH = "ruth.adeyemi@seller.example"
+NEW_YORK = ZoneInfo("America/New_York")
 OPEN = {"salesforce": "Negotiation/Review", "hubspot": "contractsent"}
 WON = {"salesforce": "Closed Won", "hubspot": "closedwon"}
 FILLED = {
@@ -106,7 +108,7 @@ class Desk:
     sandbox: Sandbox
     vendor: str
     folder: Path
-    told: list[Notify] = field(default_factory=list)
+    told: list[tuple[datetime, Notify]] = field(default_factory=list)
     loaded: Loaded = field(init=False)
     system: System = field(init=False)
     shared: Shared = field(init=False)
@@ -123,7 +125,7 @@ class Desk:
             telemetry=Telemetry(),
             timing=Timing(echo_delay=0.0),
             owner="test",
-            send_notice=self.told.append,
+            send_notice=lambda notice: self.told.append((clock.now(), notice)),
             stopping=threading.Event(),
         )
         self.begin()
@@ -192,8 +194,10 @@ class Desk:
     def who(self, person_id: str) -> str:
         return next(one.email for one in self.view.users() if one.id == person_id)
 
-    def late(self) -> list[str]:
-        return [one.to_email for one in self.told if one.step.startswith("notify-late-")]
+    def late(self) -> list[tuple[datetime, str]]:
+        """Who was told of what is late, and when by the team's clock."""
+        own = ((at, one) for at, one in self.told if one.step.startswith("notify-late-"))
+        return [(at.astimezone(NEW_YORK), one.to_email) for at, one in own]
 
 
 @pytest.fixture(params=["salesforce", "hubspot"])
@@ -254,7 +258,8 @@ def test_a_task_that_nobody_does_goes_up_the_ladder_once(desk: Desk) -> None:
     while (ahead := desk.shared.store.next_due(desk.name)) is not None and ahead < ends:
         desk.until(ahead)
     fallback = "dana.kowalski@seller.example"
-    assert desk.late() == [desk.who(csm), fallback, REP, VICTOR, VICTOR, RUTH]
+    assert [email for _, email in desk.late()] == [desk.who(csm), fallback, REP, VICTOR, VICTOR, RUTH]
+    assert all(9 <= at.hour < 17 and at.weekday() < 5 for at, _ in desk.late())
     assert desk.who(desk.tasks(deal)["late"].owner) == fallback
     assert not desk.tasks(deal)["late"].done
 
@@ -270,3 +275,40 @@ def test_the_five_stages_move_handoff_status(desk: Desk) -> None:
         desk.until(began + timedelta(days=day))
         seen.append(desk.view.deal(deal).text("status"))
     assert seen == [each.value for each in Status][1:]
+
+
+SHORT_FRIDAYS = """
+[[calendars]]
+name = "Customer success"
+time_zone = "America/New_York"
+team = "cs"
+hours = [
+  { days = ["mon", "tue", "wed", "thu"], from = "09:00", to = "17:00" },
+  { days = ["fri"], from = "09:00", to = "15:00" },
+]
+"""
+
+
+def test_a_win_on_friday_after_three_is_acted_on_now_and_onboarded_on_monday(desk: Desk) -> None:
+    process = desk.folder / "process.toml"
+    name = process.read_text().replace('playbooks = ["playbooks/checked.toml"]', "", 1)
+    process.write_text(name + SHORT_FRIDAYS)
+    own = desk.folder / "playbook.toml"
+    own.write_text(own.read_text().replace("\nwithin = { working_hours = 2 }", "\nwithin = { working_hours = 1 }", 1))
+    desk.begin()
+    desk.until(datetime(2027, 2, 5, 15, 20, tzinfo=NEW_YORK))
+    deal = desk.won()
+    tasks = desk.tasks(deal)
+    assert len(tasks) == 5
+    assert [one.to_email for _, one in desk.told if one.step == "notify-csm_assigned"] == [
+        desk.who(tasks["schedule-setup-call"].owner)
+    ]
+    due = {step: one.due.date() for step, one in tasks.items() if one.due}
+    assert due["welcome-packet"] == date(2027, 2, 5)
+    desk.until(datetime(2027, 2, 5, 15, 40, tzinfo=NEW_YORK))
+    with desk.side.lock:
+        desk.view.complete_task(tasks["welcome-packet"].id, by=desk.rep)
+    desk.run()
+    called = desk.tasks(deal)["schedule-setup-call"].due
+    assert called is not None
+    assert called.date() == date(2027, 2, 8)
