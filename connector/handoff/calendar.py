@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from connector.handoff.rulebook import Calendar
+from connector.handoff.rulebook import Calendar, Quiet
 
 SEARCH_DAYS = 400
 """Longest stretch without a working hour that is searched: a year of holidays and a month more."""
@@ -105,6 +105,21 @@ def days_from(calendar: Calendar, day: date, days: int, *, working: bool) -> dat
         if idle > SEARCH_DAYS:
             raise ValueError(f"calendar {calendar.name!r} has no working day in the {SEARCH_DAYS} days around {found}")
     return found
+
+
+def quiet_until(calendar: Calendar, quiet: Quiet, moment: datetime) -> datetime | None:
+    """When the quiet hours that a moment lies in are over, in UTC; None when it lies in none."""
+    zone = ZoneInfo(calendar.tz)
+    local = moment.astimezone(zone)
+    minute = local.hour * 60 + local.minute
+    if quiet.start < quiet.end:
+        within, passes_midnight = quiet.start <= minute < quiet.end, False
+    else:
+        within, passes_midnight = minute >= quiet.start or minute < quiet.end, minute >= quiet.start
+    if not within:
+        return None
+    day = local.date() + (_DAY if passes_midnight else timedelta())
+    return _instant(zone, datetime.combine(day, time()) + timedelta(minutes=quiet.end))
 
 
 def open_spans(calendar: Calendar, start: datetime) -> Iterator[tuple[datetime, datetime]]:

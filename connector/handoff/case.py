@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connector.handoff import conditions
-from connector.handoff.calendar import local_date, local_time
+from connector.handoff.calendar import local_date, local_time, quiet_until
 from connector.handoff.model import CrmMeeting, CrmTask, Gate, LedgerFacts, Person, Ref, Snapshot, Value
 from connector.handoff.plan import Assignment, FieldCheck, Finding, Noticed, Phase
 from connector.handoff.rulebook import Calendar, Condition, Policy, Role, Team, TeamCalendar
@@ -219,6 +219,11 @@ class Case:
         if boss and boss.active:
             return boss, "the AE is not active, so the AE's manager"
         return csm, "the deal has no active owner, so the CSM"
+
+    def told_at(self) -> datetime | None:
+        """When a message that is decided now may be sent, where these are quiet hours; None: at once."""
+        quiet = self.policy.notify.quiet
+        return quiet_until(self.policy.calendar, quiet, self.now) if quiet else None
 
     def day(self, moment: datetime) -> str:
         """A moment as people in the team's time zone would write its day, e.g. ``3 May 2026``."""

@@ -77,7 +77,7 @@ class Notify:
     """Tell a person outside the CRM record. ``key`` travels along so that receivers can dedupe.
 
     ``way`` is empty for email and chat of our own; ``bell`` and ``mail`` are the CRM's, to its user ``to_id``, about
-    the deal ``deal_id``.
+    the deal ``deal_id``. It is not sent before ``not_before``.
     """
 
     step: str
@@ -92,6 +92,7 @@ class Notify:
     way: str = ""
     to_id: str = ""
     deal_id: str = ""
+    not_before: datetime | None = None
 
 
 Action = Patch | Upsert | Notify

@@ -440,12 +440,21 @@ class SummaryPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """Hours in which nobody is told anything, in minutes from local midnight; over midnight when ``end`` is less."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class NotifyPolicy:
     """Which moments are told by email or chat (``csm_assigned``, ``deal_held``, ``nobody_eligible``).
 
     ``texts`` holds one Jinja text per moment, over the same words as a task's; the subject is the core's.
     ``in_crm`` are the ways in which the CRM itself tells its users as well (``bell``, ``mail``).
     ``essential``: only tasks of high priority are reminded of. ``any_hour``: what is late is told at night as well.
+    In ``quiet`` hours, by the team's clock, every message waits for their end.
     """
 
     moments: frozenset[str]
@@ -453,6 +462,7 @@ class NotifyPolicy:
     in_crm: tuple[str, ...] = ()
     essential: bool = True
     any_hour: bool = False
+    quiet: Quiet | None = None
 
 
 @dataclass(frozen=True, slots=True)

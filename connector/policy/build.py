@@ -124,7 +124,11 @@ def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str], vendor
         assignment=_assignment(spec.assignment, scope=scope),
         calendar=calendar,
         notify=NotifyPolicy(
-            frozenset(spec.notify.moments), notices, essential=level == ESSENTIAL, any_hour=spec.notify.any_hour
+            frozenset(spec.notify.moments),
+            notices,
+            essential=level == ESSENTIAL,
+            any_hour=spec.notify.any_hour,
+            quiet=calendars.quiet(spec.notify.quiet, at=("notify", "quiet"), scope=scope),
         ),
         targets=Targets(**spec.targets.model_dump()),
         rewin_window=timedelta(days=spec.handoff.rewin_window_days),

@@ -15,9 +15,9 @@ from importlib import metadata
 import holidays
 
 from connector.handoff.meetings import GRID
-from connector.handoff.rulebook import Calendar, Team, TeamCalendar, Window
+from connector.handoff.rulebook import Calendar, Quiet, Team, TeamCalendar, Window
 from connector.policy.conditions import Scope
-from connector.policy.model import CalendarSpec, HolidaysSpec, HoursSpec, TeamCalendarSpec
+from connector.policy.model import CalendarSpec, HolidaysSpec, HoursSpec, QuietSpec, TeamCalendarSpec
 from connector.settings.mistakes import did_you_mean
 from connector.settings.spans import KeyPath
 
@@ -78,6 +78,16 @@ def _covers(wide: TeamCalendar, narrow: TeamCalendar) -> bool:
         and (not wide.pools or (bool(narrow.pools) and set(narrow.pools) <= set(wide.pools)))
         and (not wide.countries or (bool(narrow.countries) and set(narrow.countries) <= set(wide.countries)))
     )
+
+
+def quiet(spec: QuietSpec | None, *, at: KeyPath, scope: Scope) -> Quiet | None:
+    """The hours in which nobody is told anything; None where there are none."""
+    if spec is None:
+        return None
+    start, end = _minutes(spec.from_), _minutes(spec.to)
+    if start == end or (start == 0 and end == DAY):
+        scope.complain((*at, "to"), "leaves no hour in which anybody could be told; end them earlier")
+    return Quiet(start, end)
 
 
 def longest_stretch(calendar: Calendar) -> int:

@@ -306,12 +306,20 @@ class HandoffSpec(Spec):
     playbooks: tuple[Text, ...] = ()
 
 
+class QuietSpec(Spec):
+    """Hours in which no message is sent, by the clock of ``[calendar]``."""
+
+    from_: Annotated[TimeOfDay, Field(alias="from")]
+    to: TimeOfDay
+
+
 class NotifySpec(Spec):
     """Which moments are told outside the CRM, how much of what is late, and when."""
 
     moments: tuple[Moment, ...] = MOMENTS
     level: Literal["essential", "all"] = "essential"
     any_hour: bool = False
+    quiet: QuietSpec | None = None
 
 
 class TargetsSpec(Spec):

@@ -329,9 +329,14 @@ def _outbox_row(one: Decided, action: Action, now: datetime) -> dict[str, Any]:
         "reason": action.reason,
         "state": State.PENDING.value,
         "attempt": 0,
-        "available_at": one.not_before or now,
+        "available_at": max(at for at in (one.not_before, _waits_for(action), now) if at),
         "created_at": now,
     }
+
+
+def _waits_for(action: Action) -> datetime | None:
+    """Until when a message is kept back by itself."""
+    return action.not_before if isinstance(action, Notify) else None
 
 
 def _write_outbox(connection: Connection, changes: _Changes, now: datetime) -> None:

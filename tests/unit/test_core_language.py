@@ -27,10 +27,10 @@ from factories import (
 from late_parts import ALL, AT_ONCE, DAY, HOUR, LADDER, after_days
 from tinyworld import World
 
-from connector.handoff.calendar import days_from
+from connector.handoff.calendar import days_from, quiet_until
 from connector.handoff.decide import decide
 from connector.handoff.model import Outcome, Touch, TouchKind
-from connector.handoff.plan import Notify, Plan
+from connector.handoff.plan import Notify, Plan, Upsert
 from connector.handoff.playbook_text import read, restricted, text_of, version_of
 from connector.handoff.rulebook import (
     Clock,
@@ -44,6 +44,7 @@ from connector.handoff.rulebook import (
     Op,
     Playbook,
     Policy,
+    Quiet,
     Role,
     Signal,
     SignalKind,
@@ -478,6 +479,35 @@ def test_a_calendar_is_for_a_pool_or_a_country() -> None:
         world.now = datetime(2026, 3, 10, 10, 0, tzinfo=UTC)
         world.run()
         assert world.task("one").due == due
+
+
+def test_in_quiet_hours_messages_wait_and_tasks_do_not() -> None:
+    night = datetime(2026, 3, 3, 21, 30, tzinfo=UTC)
+    quiet = dataclasses.replace(a_policy().notify, quiet=Quiet(21 * 60, 7 * 60))
+    plan = decide(a_snapshot(won_at=night), a_policy(notify=quiet), night)
+    (told_csm,) = (one for one in plan.actions if isinstance(one, Notify))
+    assert told_csm.not_before == datetime(2026, 3, 4, 6, 0, tzinfo=UTC)
+    assert told_csm.reason.endswith(", when the quiet hours end at 07:00.")
+    assert sum(isinstance(one, Upsert) for one in plan.actions) == 5
+    morning = decide(a_snapshot(), a_policy(notify=quiet), NOW)
+    assert [one.not_before for one in morning.actions if isinstance(one, Notify)] == [None]
+
+
+@pytest.mark.parametrize(
+    ("hours", "at", "until"),
+    [
+        (Quiet(1260, 420), datetime(2026, 3, 3, 22, 0, tzinfo=UTC), datetime(2026, 3, 4, 6, 0, tzinfo=UTC)),
+        (Quiet(1260, 420), datetime(2026, 3, 4, 5, 59, tzinfo=UTC), datetime(2026, 3, 4, 6, 0, tzinfo=UTC)),
+        (Quiet(1260, 420), datetime(2026, 3, 4, 6, 0, tzinfo=UTC), None),
+        (Quiet(720, 780), datetime(2026, 3, 4, 11, 30, tzinfo=UTC), datetime(2026, 3, 4, 12, 0, tzinfo=UTC)),
+        (Quiet(720, 780), datetime(2026, 3, 4, 10, 59, tzinfo=UTC), None),
+        (Quiet(1260, 1440), datetime(2026, 3, 4, 22, 30, tzinfo=UTC), datetime(2026, 3, 4, 23, 0, tzinfo=UTC)),
+        (Quiet(1320, 150), datetime(2026, 3, 28, 22, 0, tzinfo=UTC), datetime(2026, 3, 29, 1, 0, tzinfo=UTC)),
+    ],
+    ids=["evening", "morning", "over", "noon", "before noon", "to midnight", "the clock changes"],
+)
+def test_when_quiet_hours_end(hours: Quiet, at: datetime, until: datetime | None) -> None:
+    assert quiet_until(a_calendar(), hours, at) == until
 
 
 def test_days_are_counted_the_same_way_back() -> None:

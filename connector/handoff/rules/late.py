@@ -143,4 +143,5 @@ def _messages(case: Case, step: Step, one: Coming) -> Iterator[Notify]:
                 way=way,
                 to_id=person.id,
                 deal_id=case.snapshot.deal.ref.id,
+                not_before=case.told_at(),
             )
