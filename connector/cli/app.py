@@ -27,6 +27,7 @@ COMMANDS = {
     "plan": "connector.cli.plan",
     "backfill": "connector.cli.backfill",
     "explain": "connector.cli.explain",
+    "playbook": "connector.cli.playbook",
     "check": "connector.cli.check",
     "provision": "connector.cli.provision",
     "webhooks": "connector.cli.webhooks",

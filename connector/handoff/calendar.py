@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from connector.handoff.rulebook import Calendar
+from connector.handoff.rulebook import Calendar, Quiet
 
 SEARCH_DAYS = 400
 """Longest stretch without a working hour that is searched: a year of holidays and a month more."""
@@ -77,6 +77,49 @@ def local_time(calendar: Calendar, moment: datetime) -> time:
 def end_of_day(calendar: Calendar, day: date) -> datetime:
     """The moment a local day is over, in UTC."""
     return _instant(ZoneInfo(calendar.tz), datetime.combine(day + _DAY, time()))
+
+
+def works_on(calendar: Calendar, day: date) -> bool:
+    """Whether the team begins to work at all on a local day."""
+    return bool(_spans_of(calendar, day))
+
+
+def opening(calendar: Calendar, day: date) -> datetime:
+    """The first working moment of a local day, or of the next that has one. Raises ValueError as `next_open` does."""
+    return next_open(calendar, _instant(ZoneInfo(calendar.tz), datetime.combine(day, time())))
+
+
+def days_from(calendar: Calendar, day: date, days: int, *, working: bool) -> date:
+    """The working day that lies so many days after another day, before it when ``days`` is negative.
+
+    Without ``working`` every day counts, and one on which nobody works gives way to the next one, counted in the same
+    direction. Raises ValueError when `SEARCH_DAYS` pass without a working day.
+    """
+    forth = _DAY if days >= 0 else -_DAY
+    found = day if working else day + days * _DAY
+    left, idle = abs(days) if working else 0, 0
+    while left or not works_on(calendar, found):
+        found, idle = found + forth, idle + 1
+        if works_on(calendar, found):
+            left, idle = max(left - 1, 0), 0
+        if idle > SEARCH_DAYS:
+            raise ValueError(f"calendar {calendar.name!r} has no working day in the {SEARCH_DAYS} days around {found}")
+    return found
+
+
+def quiet_until(calendar: Calendar, quiet: Quiet, moment: datetime) -> datetime | None:
+    """When the quiet hours that a moment lies in are over, in UTC; None when it lies in none."""
+    zone = ZoneInfo(calendar.tz)
+    local = moment.astimezone(zone)
+    minute = local.hour * 60 + local.minute
+    if quiet.start < quiet.end:
+        within, passes_midnight = quiet.start <= minute < quiet.end, False
+    else:
+        within, passes_midnight = minute >= quiet.start or minute < quiet.end, minute >= quiet.start
+    if not within:
+        return None
+    day = local.date() + (_DAY if passes_midnight else timedelta())
+    return _instant(zone, datetime.combine(day, time()) + timedelta(minutes=quiet.end))
 
 
 def open_spans(calendar: Calendar, start: datetime) -> Iterator[tuple[datetime, datetime]]:

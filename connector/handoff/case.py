@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connector.handoff import conditions
-from connector.handoff.calendar import local_date, local_time
+from connector.handoff.calendar import local_date, local_time, quiet_until
 from connector.handoff.model import CrmMeeting, CrmTask, Gate, LedgerFacts, Person, Ref, Snapshot, Value
 from connector.handoff.plan import Assignment, FieldCheck, Finding, Noticed, Phase
-from connector.handoff.rulebook import Condition, Policy, Role
+from connector.handoff.rulebook import Calendar, Condition, Policy, Role, Team, TeamCalendar
 
 PASSED = frozenset({Gate.NOT_CHECKED, Gate.RELEASED, Gate.OVERRIDDEN, Gate.WARNED})
 """Verdicts with which a handoff goes on."""
@@ -174,9 +174,40 @@ class Case:
             return None
         return next((person for person in self.snapshot.people.values() if person.user_id == user_id), None)
 
+    def manager_of(self, person: Person | None) -> Person | None:
+        """Who stands above somebody, as the policy or else the CRM says; None when neither does, or they left."""
+        if person is None:
+            return None
+        named = self.policy.escalation.managers.get(person.email.strip().lower())
+        boss = self.person_by_email(named) if named else self.snapshot.person(person.manager_id)
+        return boss if boss and boss.active else None
+
+    def calendar_for(self, role: Role) -> Calendar:
+        """By which hours somebody in a role works: the first calendar that fits their team, pool and the customer."""
+        fits = (one.calendar for one in self.policy.calendars if self._is_for(one, role))
+        return next(fits, self.policy.calendar)
+
+    def _is_for(self, one: TeamCalendar, role: Role) -> bool:
+        team = Team.SALES if role in (Role.AE, Role.AE_MANAGER) else Team.CS
+        email = self.csm.email.strip().lower() if self.csm else ""
+        pools = self.policy.assignment.pools
+        in_pool = team is Team.CS and any(email in pools[name].members for name in one.pools if name in pools)
+        country = str(self.value("account.country") or "").strip().casefold() if one.countries else ""
+        return (
+            one.team in (None, team)
+            and (not one.pools or in_pool)
+            and (not one.countries or country in {each.strip().casefold() for each in one.countries})
+        )
+
     def person_for(self, role: Role) -> tuple[Person | None, str]:
         """Who fills a role now, and a word on why when it is not the obvious person."""
         csm = self.csm
+        if role in (Role.AE_MANAGER, Role.CSM_MANAGER):
+            boss = self.manager_of(self.ae if role is Role.AE_MANAGER else csm)
+            whose = "AE" if role is Role.AE_MANAGER else "CSM"
+            return (
+                (boss, "") if boss else (self.fallback or csm, f"the {whose}'s manager is not known, so the stand-in")
+            )
         if role is Role.CSM:
             return csm, ""
         if role is Role.FALLBACK:
@@ -188,6 +219,11 @@ class Case:
         if boss and boss.active:
             return boss, "the AE is not active, so the AE's manager"
         return csm, "the deal has no active owner, so the CSM"
+
+    def told_at(self) -> datetime | None:
+        """When a message that is decided now may be sent, where these are quiet hours; None: at once."""
+        quiet = self.policy.notify.quiet
+        return quiet_until(self.policy.calendar, quiet, self.now) if quiet else None
 
     def day(self, moment: datetime) -> str:
         """A moment as people in the team's time zone would write its day, e.g. ``3 May 2026``."""

@@ -11,12 +11,13 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from connector.handoff import lifecycle
+from connector.handoff.case import Case
 from connector.handoff.model import Ref, Snapshot
 from connector.handoff.plan import Action, Finding, Patch, Plan
 from connector.handoff.rulebook import Policy
 from connector.handoff.rules import RULES
 from connector.handoff.rules.playbook import states
-from connector.handoff.steps import done_signals, walk
+from connector.handoff.steps import done_signals, kept, marks, walk
 
 
 def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
@@ -24,13 +25,7 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
 
     Raises ValueError only for a policy that ``policy.check`` would have refused (a calendar without working hours).
     """
-    case = lifecycle.begin(snapshot, policy, now)
-    findings: list[Finding] = []
-    for rule in RULES:
-        finding = rule(case)
-        if finding is not None:
-            findings.append(finding)
-            case = case.after(finding)
+    case, findings = weigh(snapshot, policy, now)
     steps = walk(case)
     return Plan(
         key=snapshot.key,
@@ -38,7 +33,12 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         generation=case.generation,
         findings=(lifecycle.coverage(case), *findings),
         actions=merge(action for finding in findings for action in finding.actions),
-        remember=lifecycle.remember(case, done_signals(steps)),
+        remember=lifecycle.remember(
+            case,
+            done_signals(steps),
+            playbook=kept(case),
+            marks=marks(steps) | {name: at for finding in findings for name, at in finding.marks.items()},
+        ),
         percent=case.percent,
         missing=case.gaps,
         unreadable=case.unreadable,
@@ -50,6 +50,18 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         noticed=case.noticed,
         rebuilt=case.recovered,
     )
+
+
+def weigh(snapshot: Snapshot, policy: Policy, now: datetime) -> tuple[Case, tuple[Finding, ...]]:
+    """The case after all rules have spoken, and what each found. Raises ValueError as `decide` does."""
+    case = lifecycle.begin(snapshot, policy, now)
+    findings: list[Finding] = []
+    for rule in RULES:
+        finding = rule(case)
+        if finding is not None:
+            findings.append(finding)
+            case = case.after(finding)
+    return case, tuple(findings)
 
 
 def merge(actions: Iterable[Action]) -> tuple[Action, ...]:

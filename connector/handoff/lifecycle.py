@@ -8,6 +8,7 @@ that a lost database begins nothing twice.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from datetime import datetime
 
 from connector.handoff import conditions, wins
@@ -15,7 +16,7 @@ from connector.handoff.case import PASSED, Case
 from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Gate, LedgerFacts, Snapshot, Value
 from connector.handoff.moves import MoverKind
 from connector.handoff.plan import FieldCheck, Finding, Noticed, Phase, Remember, Verdict
-from connector.handoff.rulebook import Policy
+from connector.handoff.rulebook import Playbook, Policy
 from connector.handoff.text import mover_words, reference_in
 
 NAME = "lifecycle"
@@ -50,7 +51,13 @@ def begin(snapshot: Snapshot, policy: Policy, now: datetime) -> Case:
     return dataclasses.replace(case, checks=_checks(case))
 
 
-def remember(case: Case, done_signals: dict[str, datetime]) -> Remember:
+def remember(
+    case: Case,
+    done_signals: dict[str, datetime],
+    *,
+    playbook: Playbook | None = None,
+    marks: Mapping[str, datetime] | None = None,
+) -> Remember:
     """What the ledger must hold after this decision."""
     ledger, snapshot = case.ledger, case.snapshot
     assigned = case.assignment
@@ -72,6 +79,8 @@ def remember(case: Case, done_signals: dict[str, datetime]) -> Remember:
         put_back_at=ledger.put_back_at or (case.now if case.puts_back else None) if held else None,
         put_back_refused=ledger.put_back_refused if held else None,
         bounces=ledger.bounces if held else (),
+        playbook=playbook or ledger.playbook,
+        marks={**ledger.marks, **(marks or {})},
     )
 
 

@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
 
 from connector.handoff.moves import NOBODY_KNOWN, Bounce, Mover, Passing, Refusal
+
+if TYPE_CHECKING:  # the policy's types are made of these
+    from connector.handoff.rulebook import Playbook
 
 SystemName = NewType("SystemName", str)
 """The name an admin gave one org or portal in config.toml, e.g. ``sf-prod``."""
@@ -214,7 +217,9 @@ class LedgerFacts:
     a person's edit can be told from ours; ``kept`` what the CRM made of those that it changed by itself.
     ``baseline`` is when acting began: deals won before it are only observed. ``last_win_at`` is the latest win it knows
     of. ``put_back_at`` is set from when that win is put back until another comes, ``put_back_refused`` holds the CRM's
-    words when it would not have it, ``bounces`` the returns that count.
+    words when it would not have it, ``bounces`` the returns that count. ``playbook`` is the one the handoff began with;
+    of one begun before that was kept, ``steps`` are those it had (None: not known). ``marks`` are moments that leave no
+    other trace: a trigger that fired, a late task that somebody was told of.
     """
 
     baseline: datetime
@@ -235,6 +240,9 @@ class LedgerFacts:
     put_back_at: datetime | None = None
     put_back_refused: Refusal | None = None
     bounces: tuple[Bounce, ...] = ()
+    playbook: Playbook | None = None
+    steps: frozenset[str] | None = None
+    marks: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from connector.handoff.model import Gate, HandoffKey, Kind, Ref, Value
 from connector.handoff.moves import Bounce, Refusal
+from connector.handoff.rulebook import Playbook
 
 
 class Verdict(StrEnum):
@@ -76,7 +77,7 @@ class Notify:
     """Tell a person outside the CRM record. ``key`` travels along so that receivers can dedupe.
 
     ``way`` is empty for email and chat of our own; ``bell`` and ``mail`` are the CRM's, to its user ``to_id``, about
-    the deal ``deal_id``.
+    the deal ``deal_id``. It is not sent before ``not_before``.
     """
 
     step: str
@@ -91,6 +92,7 @@ class Notify:
     way: str = ""
     to_id: str = ""
     deal_id: str = ""
+    not_before: datetime | None = None
 
 
 Action = Patch | Upsert | Notify
@@ -147,7 +149,7 @@ class Finding:
 
     ``recheck_at`` is when the rule wants to look again though nothing changes (a due date, an override's expiry).
     ``puts_back`` is set by the gate when it sends the deal back to its earlier stage, ``let_through`` when an override
-    is what lets the deal go on.
+    is what lets the deal go on. ``marks`` are moments to remember that leave no other trace.
     """
 
     rule: str
@@ -160,6 +162,7 @@ class Finding:
     gate: Gate | None = None
     puts_back: bool = False
     let_through: LetThrough | None = None
+    marks: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +215,8 @@ class Remember:
     put_back_at: datetime | None = None
     put_back_refused: Refusal | None = None
     bounces: tuple[Bounce, ...] = ()
+    playbook: Playbook | None = None
+    marks: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,12 +198,31 @@ class Calendar:
     version: str = ""
 
 
+class Team(StrEnum):
+    """Whose hours a calendar tells."""
+
+    SALES = "sales"
+    CS = "cs"
+
+
+@dataclass(frozen=True, slots=True)
+class TeamCalendar:
+    """A calendar for some: a team, the CSMs of some pools, customers of some countries. What is empty fits all."""
+
+    calendar: Calendar
+    team: Team | None = None
+    pools: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+
+
 class Role(StrEnum):
     """Who a task can belong to."""
 
     AE = "ae"
     CSM = "csm"
     FALLBACK = "fallback"
+    AE_MANAGER = "ae_manager"
+    CSM_MANAGER = "csm_manager"
 
 
 class SignalKind(StrEnum):
@@ -211,14 +230,23 @@ class SignalKind(StrEnum):
 
     TASK_CLOSED = "task_closed"
     FIELD_FILLED = "field_filled"
+    FIELD_IS = "field_is"
+    MEETING_HELD = "meeting_held"
+    EMAIL_LOGGED = "email_logged"
+    CALL_LOGGED = "call_logged"
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """A completion signal; ``field`` is set for `FIELD_FILLED` only. A closed CRM task always completes its step."""
+    """A completion signal. A closed CRM task always completes its step.
+
+    ``field`` is set for `FIELD_FILLED` only, ``when`` for `FIELD_IS`. What is held or logged counts when the task's
+    owner or the CSM did it after the step began.
+    """
 
     kind: SignalKind
     field: str = ""
+    when: Condition = dataclasses.field(default_factory=Condition)
 
 
 class Clock(StrEnum):
@@ -234,6 +262,80 @@ class Limit:
 
     hours: Decimal
     clock: Clock
+
+
+class TriggerKind(StrEnum):
+    """What a step's clock starts by, where it is neither the release nor another step."""
+
+    STAGE = "stage"
+    WHEN = "when"
+    TIME = "time"
+
+
+class Days(StrEnum):
+    """Which days are counted from an anchor."""
+
+    CALENDAR = "days"
+    WORKING = "working_days"
+
+
+WON = "won"
+RELEASED = "released"
+ANCHORS = (WON, RELEASED)
+"""The anchors that are no field: when the deal was won, and when its handoff began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What makes a step begin: the deal enters ``stage``, ``when`` comes true, or so many ``days`` have passed since
+    the ``anchor`` (before it, when negative): it then begins in the morning of that day."""
+
+    kind: TriggerKind
+    stage: str = ""
+    when: Condition = dataclasses.field(default_factory=Condition)
+    anchor: str = ""
+    days: int = 0
+    counted: Days = Days.CALENDAR
+
+
+class Do(StrEnum):
+    """What follows when a task is not done in time."""
+
+    REMIND = "remind"
+    REASSIGN = "reassign"
+    ESCALATE = "escalate"
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """One consequence of a missed limit: ``after`` the one before it, the first after the limit itself.
+
+    ``to`` is who gets the task, for `REASSIGN` only.
+    """
+
+    do: Do
+    after: Limit
+    to: Role = Role.FALLBACK
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """Who is told next of a task that is late, by role or email, and how long ``after`` those before them."""
+
+    roles: tuple[Role, ...]
+    emails: tuple[str, ...]
+    after: Limit
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """The ladder, declared once; ``managers`` says whose manager is who (by email) where the CRM does not."""
+
+    ladder: tuple[Rung, ...] = ()
+    managers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+NO_ESCALATION = Escalation()
 
 
 class Make(StrEnum):
@@ -275,7 +377,9 @@ class PlaybookTask:
 
     ``at_release`` says whether the CRM record is made at once with its date or when the step before is done.
     ``subject`` and ``body`` are templates over the same names as the summary's. A step with a ``draft`` is a meeting,
-    which then has to take place within its ``limit``; any other is a task.
+    which then has to take place within its ``limit``; any other is a task. With a ``trigger`` the record is made when
+    that fires. ``missed`` is what follows when nobody did it in time. ``status`` is the Handoff Status the deal has
+    reached once the step begins; empty where the share of what is done says it.
     """
 
     step: str
@@ -289,6 +393,9 @@ class PlaybookTask:
     remind: bool = False
     draft: Draft | None = None
     extras: Extras = NO_EXTRAS
+    trigger: Trigger | None = None
+    missed: tuple[Miss, ...] = ()
+    status: str = ""
 
     @property
     def make(self) -> Make:
@@ -303,6 +410,10 @@ class Playbook:
     name: str
     when: Condition
     tasks: tuple[PlaybookTask, ...]
+
+
+NO_PLAYBOOK = Playbook("", Condition(), ())
+"""What is remembered of a handoff for which no playbook was meant when it began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,16 +440,29 @@ class SummaryPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """Hours in which nobody is told anything, in minutes from local midnight; over midnight when ``end`` is less."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class NotifyPolicy:
     """Which moments are told by email or chat (``csm_assigned``, ``deal_held``, ``nobody_eligible``).
 
     ``texts`` holds one Jinja text per moment, over the same words as a task's; the subject is the core's.
     ``in_crm`` are the ways in which the CRM itself tells its users as well (``bell``, ``mail``).
+    ``essential``: only tasks of high priority are reminded of. ``any_hour``: what is late is told at night as well.
+    In ``quiet`` hours, by the team's clock, every message waits for their end.
     """
 
     moments: frozenset[str]
     texts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     in_crm: tuple[str, ...] = ()
+    essential: bool = True
+    any_hour: bool = False
+    quiet: Quiet | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,3 +535,5 @@ class Policy:
     teams: Teams = NO_TEAMS
     meetings: MeetingPolicy = NO_MEETINGS
     extras: frozenset[str] = frozenset()
+    escalation: Escalation = NO_ESCALATION
+    calendars: tuple[TeamCalendar, ...] = ()

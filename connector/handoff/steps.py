@@ -1,7 +1,8 @@
 """The steps of a handoff's playbook: owner, due date, whether done, and how it stands in the CRM.
 
-Not here: the tasks and meetings to be written (``rules.playbook``, ``rules.drafts``). A step's plan is drawn up from
-the release; once the step before it is done, its own clock starts at that moment instead.
+Not here: the tasks and meetings to be written (``rules.playbook``, ``rules.drafts``), what makes a step begin
+(``triggers``) and what shows that it is done (``signals``). A step's plan is drawn up from the release; once the step
+before it is done, its own clock starts at that moment instead.
 """
 
 from __future__ import annotations
@@ -9,22 +10,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from connector.handoff.calendar import add_hours, local_date
+from connector.handoff.calendar import local_date
 from connector.handoff.case import Case
-from connector.handoff.conditions import filled
+from connector.handoff.ladder import end_of, reassigned_to
 from connector.handoff.meetings import Room, Slot, held_at, place
 from connector.handoff.model import CrmMeeting, CrmTask, Person
-from connector.handoff.rulebook import Clock, Draft, Limit, Playbook, PlaybookTask, Role, SignalKind
-
-_HOUR = 3600
+from connector.handoff.playbook_text import restricted
+from connector.handoff.rulebook import NO_PLAYBOOK, Playbook, PlaybookTask, Role
+from connector.handoff.signals import Proof, proven
+from connector.handoff.triggers import Begin, begin, mark_of
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step as it stands: ``deadline`` by its clock, ``done_at`` None while open, ``task`` or ``meeting`` the CRM's.
 
-    ``waiting`` steps are made only when the step before is done. ``owner_why`` is empty for the obvious owner. ``slot``
-    is when a meeting is to be; such a step is over when the meeting is.
+    ``waiting`` steps are made only when their trigger fires, which is ``foreseen`` where that is known; ``waits_for``
+    says for what. ``begun`` steps have theirs behind them, and ``seen`` is when, if that has to be remembered.
+    ``owner_why`` is empty for the obvious owner. ``slot`` is when a meeting is to be; such a step is over when the
+    meeting is. ``proof`` says by what it was seen done, ``by_field`` whether by anything but its own record.
     """
 
     spec: PlaybookTask
@@ -39,11 +43,37 @@ class Step:
     task: CrmTask | None
     meeting: CrmMeeting | None = None
     slot: Slot | None = None
+    begun: bool = True
+    waits_for: str = ""
+    foreseen: datetime | None = None
+    seen: datetime | None = None
+    proof: str = ""
 
 
 def chosen(case: Case) -> Playbook | None:
-    """The first playbook that fits the deal."""
-    return next((book for book in case.policy.playbooks if case.holds(book.when)), None)
+    """The playbook the handoff began with; before it began, the first that fits the deal.
+
+    Of a handoff that began before its playbook was kept, the steps are known that it had: none comes to them.
+    """
+    if case.ledger.released_at is not None and case.ledger.playbook is not None:
+        return case.ledger.playbook if case.ledger.playbook.tasks else None
+    fits = next((book for book in case.policy.playbooks if case.holds(book.when)), None)
+    if fits is None or case.ledger.released_at is None or case.ledger.steps is None:
+        return fits
+    known = restricted(fits, case.ledger.steps)
+    return known if known.tasks else None
+
+
+def kept(case: Case) -> Playbook | None:
+    """The playbook to remember with the handoff; None while it has not begun."""
+    if not case.released:
+        return case.ledger.playbook
+    return chosen(case) or NO_PLAYBOOK
+
+
+def marks(steps: tuple[Step, ...]) -> dict[str, datetime]:
+    """Triggers that fired and leave no other trace, for the ledger."""
+    return {mark_of(step.spec.step): step.seen for step in steps if step.seen is not None}
 
 
 def walk(case: Case) -> tuple[Step, ...]:
@@ -59,8 +89,11 @@ def walk(case: Case) -> tuple[Step, ...]:
     found: dict[str, Step] = {}
     for spec in _in_order(book):
         start = planned.get(spec.after, case.released_at)
-        planned[spec.step] = _over(case, spec, start)[1]
-        step = _step(case, spec, begins=done.get(spec.after, start), before_done=not spec.after or spec.after in done)
+        at = begin(case, spec, guess=done.get(spec.after, start))
+        if spec.after and spec.after not in done:
+            at = Begin(at.at, fired=False, waits_for=f"step {spec.after} is done")
+        planned[spec.step] = _over(case, spec, at.at if spec.trigger else start)[1]
+        step = _step(case, spec, at)
         found[spec.step] = step
         if step.done_at is not None:
             done[spec.step] = step.done_at
@@ -95,43 +128,53 @@ def _in_order(book: Playbook) -> list[PlaybookTask]:
     return ordered
 
 
-def _step(case: Case, spec: PlaybookTask, *, begins: datetime, before_done: bool) -> Step:
+def _step(case: Case, spec: PlaybookTask, at: Begin) -> Step:
     task, meeting = case.task(spec.step), case.meeting(spec.step)
-    by_field = any(
-        signal.kind is SignalKind.FIELD_FILLED and filled(case.value(signal.field)) for signal in spec.done_when
-    )
-    slot, deadline = _over(case, spec, begins)
-    owner, why = _owner(case, spec, task or meeting)
+    slot, deadline = _over(case, spec, at.at)
+    owner, why = _owner(case, spec, task or meeting, deadline=deadline if at.fired else None)
+    people = frozenset(person.id for person in (owner, case.csm) if person)
+    proof = proven(case, spec, since=at.at if at.fired else None, by=people)
+    made_later = spec.trigger is not None or not spec.at_release
     return Step(
         spec=spec,
-        begins=begins,
+        begins=at.at,
         deadline=deadline,
-        due=local_date(case.policy.calendar, slot.start if slot else deadline),
+        due=local_date(case.calendar_for(spec.owner), slot.start if slot else deadline),
         owner=owner,
         owner_why=why,
-        done_at=_done_at(case, spec, task or meeting, by_field=by_field),
-        by_field=by_field,
-        waiting=not spec.at_release and not before_done,
+        done_at=_done_at(case, spec, task or meeting, proof),
+        by_field=proof is not None,
+        waiting=made_later and not at.fired and task is None and meeting is None,
         task=task,
         meeting=meeting,
         slot=slot,
+        begun=at.fired,
+        waits_for=at.waits_for,
+        foreseen=at.foreseen,
+        seen=at.seen,
+        proof=proof.what if proof else "",
     )
 
 
-def _done_at(case: Case, spec: PlaybookTask, made: CrmTask | CrmMeeting | None, *, by_field: bool) -> datetime | None:
-    """The first time it was seen done; the CRM's own time for a closed task or a meeting that was held, else now."""
+def _done_at(case: Case, spec: PlaybookTask, made: CrmTask | CrmMeeting | None, proof: Proof | None) -> datetime | None:
+    """The first time it was seen done; the CRM's own time for a closed task or a meeting that was held."""
     if spec.step in case.ledger.done_signals:
         return case.ledger.done_signals[spec.step]
     if isinstance(made, CrmTask) and made.done:
         return made.done_at or case.now
     if isinstance(made, CrmMeeting) and (held := held_at(case, made)):
         return held
-    return case.now if by_field else None
+    return proof.at if proof else None
 
 
-def _owner(case: Case, spec: PlaybookTask, made: CrmTask | CrmMeeting | None) -> tuple[Person | None, str]:
+def _owner(
+    case: Case, spec: PlaybookTask, made: CrmTask | CrmMeeting | None, *, deadline: datetime | None
+) -> tuple[Person | None, str]:
     """Who should own it. What is the AE's stays with its owner: the deal may get another owner after the sale."""
     present = case.snapshot.person(made.owner_id) if made else None
+    if (heir := reassigned_to(case, spec, deadline=deadline)) is not None:
+        person, why = case.person_for(heir)
+        return person, why or "it was not done in time, so it went to somebody else"
     if spec.owner is Role.AE and present and present.active:
         return present, ""
     return case.person_for(spec.owner)
@@ -139,19 +182,10 @@ def _owner(case: Case, spec: PlaybookTask, made: CrmTask | CrmMeeting | None) ->
 
 def _over(case: Case, spec: PlaybookTask, start: datetime) -> tuple[Slot | None, datetime]:
     """When a step whose clock starts then is to be over; for a meeting also when it is to be."""
-    deadline = _deadline(case, start, spec.limit)
+    calendar = case.calendar_for(spec.owner)
+    deadline = end_of(calendar, start, spec.limit)
     if spec.draft is None:
         return None, deadline
-    slot = _slot(case, spec.draft, opens=_deadline(case, start, spec.draft.earliest), closes=deadline, step=spec.step)
+    room = Room(end_of(calendar, start, spec.draft.earliest), deadline, timedelta(minutes=spec.draft.minutes))
+    slot = place(calendar, room, key=case.key(spec.step))
     return slot, slot.end
-
-
-def _slot(case: Case, draft: Draft, *, opens: datetime, closes: datetime, step: str) -> Slot:
-    room = Room(opens, closes, timedelta(minutes=draft.minutes))
-    return place(case.policy.calendar, room, key=case.key(step))
-
-
-def _deadline(case: Case, start: datetime, limit: Limit) -> datetime:
-    if limit.clock is Clock.BUSINESS:
-        return add_hours(case.policy.calendar, start, limit.hours)
-    return start + timedelta(seconds=int(limit.hours * _HOUR))

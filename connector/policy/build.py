@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from connector.handoff.rulebook import (
     AssignmentRule,
     Calendar,
     Condition,
+    Escalation,
     FieldRule,
     FieldType,
     GateModeRule,
@@ -35,22 +36,32 @@ from connector.handoff.rulebook import (
     SummaryPolicy,
     SummarySection,
     Targets,
+    TeamCalendar,
 )
 from connector.policy import calendars
 from connector.policy.conditions import Scope, Vocabulary, condition
+from connector.policy.consequences import Around, escalation, unmanaged
 from connector.policy.crmmap import CrmMap
 from connector.policy.known import EXTRAS, KNOWN
 from connector.policy.lists import first_match
 from connector.policy.maps import VendorMap
-from connector.policy.model import AssignmentSpec, GateSpec, PlaybookFileSpec, ProcessSpec, SummarySpec, When
-from connector.policy.playbooks import WorkingDay, playbooks
-from connector.policy.reach import taken_by
+from connector.policy.model import (
+    AssignmentSpec,
+    GateSpec,
+    PlaybookFileSpec,
+    PlaybooksFileSpec,
+    ProcessSpec,
+    SummarySpec,
+    When,
+)
+from connector.policy.playbooks import Ground, playbooks
+from connector.policy.reach import covers, taken_by
 from connector.policy.sources import Sources, segment_names
-from connector.policy.templates import Words
 from connector.settings.mistakes import did_you_mean
 from connector.settings.spans import KeyPath
 
 VERSION_CHARS = 12
+ESSENTIAL = "essential"
 NOTES_ARE_MARKUP = frozenset({"hubspot"})
 """Whose notes are HTML (facts: HubSpot §6)."""
 MOST_NOTES = 4
@@ -98,19 +109,31 @@ class Rules:
     notify: NotifyPolicy
     targets: Targets
     rewin_window: timedelta
+    escalation: Escalation
+    calendars: tuple[TeamCalendar, ...]
 
 
-def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str]) -> Rules:
-    """What process.toml describes; what is wrong with it is noted in the scope."""
+def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str], vendors: Collection[str] = ()) -> Rules:
+    """What process.toml describes, for the CRMs in use; what is wrong with it is noted in the scope."""
+    calendar = calendars.calendar(spec.calendar, at=("calendar",), scope=scope)
+    level = spec.notify.level
     return Rules(
         segments=_segments(spec, scope=scope),
         gate=_gate(spec.gate, scope=scope),
         override=OverridePolicy(spec.override.approvers, spec.override.min_reason_chars, spec.override.max_days),
         assignment=_assignment(spec.assignment, scope=scope),
-        calendar=calendars.calendar(spec.calendar, at=("calendar",), scope=scope),
-        notify=NotifyPolicy(frozenset(spec.notify.moments), notices),
+        calendar=calendar,
+        notify=NotifyPolicy(
+            frozenset(spec.notify.moments),
+            notices,
+            essential=level == ESSENTIAL,
+            any_hour=spec.notify.any_hour,
+            quiet=calendars.quiet(spec.notify.quiet, at=("notify", "quiet"), scope=scope),
+        ),
         targets=Targets(**spec.targets.model_dump()),
         rewin_window=timedelta(days=spec.handoff.rewin_window_days),
+        escalation=escalation(spec.escalation, scope=scope, day=calendars.hours_a_day(calendar), vendors=vendors),
+        calendars=calendars.of_teams(spec.calendars, pools=[pool.name for pool in spec.assignment.pools], scope=scope),
     )
 
 
@@ -122,10 +145,42 @@ class Book:
     summary: SummaryPolicy
 
 
-def book(spec: PlaybookFileSpec, *, scope: Scope, day: WorkingDay, words: Words, template: str) -> Book:
-    """What playbook.toml describes. Problems go to the scope."""
+def around(rules: Rules | None, vendors: Collection[str]) -> Around:
+    """What process.toml says around the playbooks; with mistakes in it nothing is held against them."""
+    if rules is None:
+        return Around()
+    return Around(
+        day=calendars.hours_a_day(rules.calendar),
+        ladder=bool(rules.escalation.ladder),
+        essential=rules.notify.essential,
+        unmanaged=unmanaged(vendors, rules.escalation.managers),
+    )
+
+
+def more_playbooks(files: Iterable[tuple[PlaybooksFileSpec, Scope]], ground: Ground) -> tuple[Playbook, ...]:
+    """The playbooks of further files, in the order in which process.toml names them; no name comes twice."""
+    found: list[Playbook] = []
+    for spec, scope in files:
+        for index, one in enumerate(playbooks(spec.playbooks, scope=scope, ground=ground)):
+            if any(one.name == other.name for other in found):
+                scope.complain(("playbooks", index, "name"), f"{one.name!r} stands in another file too; rename one")
+            elif (wide := next((other for other in found if covers(other.when, one.when)), None)) is not None:
+                message = f"can never be reached: {wide.name!r} of a file named before takes every deal it names"
+                scope.complain(("playbooks", index), message)
+            found.append(one)
+    return tuple(found)
+
+
+def book(
+    spec: PlaybookFileSpec, *, scope: Scope, ground: Ground, template: str, before: tuple[Playbook, ...] = ()
+) -> Book:
+    """What playbook.toml describes, behind the playbooks ``before`` it. Problems go to the scope."""
+    own = playbooks(spec.playbooks, scope=scope, ground=ground)
+    for index, one in enumerate(own):
+        if any(one.name == other.name for other in before):
+            scope.complain(("playbooks", index, "name"), f"{one.name!r} stands in another file too; rename one")
     return Book(
-        playbooks=playbooks(spec.playbooks, scope=scope, day=day, words=words),
+        playbooks=(*before, *own),
         summary=_summary(spec.summary, template=template, scope=scope),
     )
 
@@ -153,6 +208,8 @@ def policy(rules: Rules, book: Book, vendor: VendorMap) -> Policy:
         extras=frozenset(path for path in EXTRAS if path in vendor.map.fields),
         targets=rules.targets,
         rewin_window=rules.rewin_window,
+        escalation=rules.escalation,
+        calendars=rules.calendars,
     )
     return dataclasses.replace(made, version=digest(made))
 

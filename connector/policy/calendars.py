@@ -15,13 +15,14 @@ from importlib import metadata
 import holidays
 
 from connector.handoff.meetings import GRID
-from connector.handoff.rulebook import Calendar, Window
+from connector.handoff.rulebook import Calendar, Quiet, Team, TeamCalendar, Window
 from connector.policy.conditions import Scope
-from connector.policy.model import CalendarSpec, HolidaysSpec, HoursSpec
+from connector.policy.model import CalendarSpec, HolidaysSpec, HoursSpec, QuietSpec, TeamCalendarSpec
 from connector.settings.mistakes import did_you_mean
 from connector.settings.spans import KeyPath
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+COUNTRY = "account.country"
 DAY = 1440
 HOLIDAY_YEARS = range(2015, 2046)
 """Fixed, not counted from today: the same files give the same policy version on every day of the year."""
@@ -45,6 +46,48 @@ def calendar(spec: CalendarSpec, *, at: KeyPath, scope: Scope) -> Calendar:
         holidays=_holidays(spec.holidays, at=(*at, "holidays"), scope=scope),
         version=f"holidays {metadata.version('holidays')}",
     )
+
+
+def of_teams(specs: Sequence[TeamCalendarSpec], *, pools: Sequence[str], scope: Scope) -> tuple[TeamCalendar, ...]:
+    """The calendars of some: the first that fits is used, so none may stand behind one that fits the same."""
+    found: list[TeamCalendar] = []
+    for index, spec in enumerate(specs):
+        at: KeyPath = ("calendars", index)
+        one = TeamCalendar(calendar(spec, at=at, scope=scope), spec.team, spec.pools, spec.countries)
+        for n, pool in enumerate(spec.pools):
+            if pool not in pools:
+                scope.complain((*at, "pools", n), f"no pool is called {pool!r}; {did_you_mean(pool, pools)}")
+        if spec.pools and spec.team is Team.SALES:
+            scope.complain((*at, "pools"), 'pools are of CSMs; take them out, or set team = "cs"', of_key=True)
+        if spec.countries and (wrong := scope.words.complaint(COUNTRY)):
+            scope.complain((*at, "countries"), wrong, of_key=True)
+        if not (spec.team or spec.pools or spec.countries):
+            message = "must say for whom it is: team, pools or countries; what is for everybody stands under [calendar]"
+            scope.complain(at, message)
+            continue
+        if any(_covers(before, one) for before in found):
+            scope.complain(at, "can never be used: a calendar above it fits whomever it is for; move it up")
+        found.append(one)
+    return tuple(found)
+
+
+def _covers(wide: TeamCalendar, narrow: TeamCalendar) -> bool:
+    team = narrow.team or (Team.CS if narrow.pools else None)
+    return (
+        wide.team in (None, team)
+        and (not wide.pools or (bool(narrow.pools) and set(narrow.pools) <= set(wide.pools)))
+        and (not wide.countries or (bool(narrow.countries) and set(narrow.countries) <= set(wide.countries)))
+    )
+
+
+def quiet(spec: QuietSpec | None, *, at: KeyPath, scope: Scope) -> Quiet | None:
+    """The hours in which nobody is told anything; None where there are none."""
+    if spec is None:
+        return None
+    start, end = _minutes(spec.from_), _minutes(spec.to)
+    if start == end or (start == 0 and end == DAY):
+        scope.complain((*at, "to"), "leaves no hour in which anybody could be told; end them earlier")
+    return Quiet(start, end)
 
 
 def longest_stretch(calendar: Calendar) -> int:

@@ -243,6 +243,12 @@ def _all_conditions(policy: Policy) -> Iterator[tuple[str, Condition]]:
         yield f"assignment.rules[{rule.name}].when", rule.when
     for playbook in policy.playbooks:
         yield f"playbooks[{playbook.name}].when", playbook.when
+        for task in playbook.tasks:
+            key = f"playbooks[{playbook.name}].tasks[{task.step}]"
+            if task.trigger is not None:
+                yield f"{key}.trigger.when", task.trigger.when
+            for signal in task.done_when:
+                yield f"{key}.done_when", signal.when
 
 
 def judge_stages(policy: Policy, crm_map: CrmMap, stages: Sequence[Stage]) -> Iterator[Problem]:
@@ -267,11 +273,25 @@ def judge_stages(policy: Policy, crm_map: CrmMap, stages: Sequence[Stage]) -> It
             yield Problem(where, key, f"there is no stage {stage_id!r}; {_use(stage_id, open_stages)}")
         elif target.is_closed:
             yield Problem(where, key, f"{stage_id!r} is a closed stage; {_use(stage_id, open_stages)}")
+    yield from _stages_entered(policy, crm_map, stages)
     for pipeline, members in by_pipeline.items():
         watched = not crm_map.pipelines or pipeline in crm_map.pipelines
         if watched and not any(stage.is_won for stage in members):
             named = f"pipeline {pipeline!r}" if pipeline else "the CRM"
             yield Problem(where, "stages", f"no stage of {named} is marked as won; mark one, or do not watch it")
+
+
+def _stages_entered(policy: Policy, crm_map: CrmMap, stages: Sequence[Stage]) -> Iterator[Problem]:
+    """Stages that trigger a task and that no handoff can stand in: it rests while its deal is not won."""
+    won = [one for one in stages if one.is_won and (not crm_map.pipelines or one.pipeline in crm_map.pipelines)]
+    known = {word.strip().casefold() for one in won for word in (one.id, one.label)}
+    for playbook in policy.playbooks:
+        for task in playbook.tasks:
+            wanted = task.trigger.stage if task.trigger else ""
+            if wanted and wanted.strip().casefold() not in known:
+                key = f"playbooks[{playbook.name}].tasks[{task.step}].trigger.stage"
+                message = f"no won stage is called {wanted!r}, so no handoff enters it; "
+                yield Problem("playbook.toml", key, message + _use(wanted, [one.label for one in won]))
 
 
 def _people(policy: Policy, people: Collection[Person]) -> Iterator[Problem]:
@@ -295,6 +315,9 @@ def _named_people(policy: Policy) -> Iterator[tuple[str, str]]:
     for pool in policy.assignment.pools.values():
         yield from ((f"assignment.pools[{pool.name}].members", email) for email in pool.members)
     yield "assignment.fallback", policy.assignment.fallback
+    for number, rung in enumerate(policy.escalation.ladder, 1):
+        yield from ((f"escalation.ladder[{number}].to", email) for email in rung.emails)
+    yield from (("escalation.managers", email) for email in dict.fromkeys(policy.escalation.managers.values()))
 
 
 def _use(word: str, known: Collection[str], *, most: int = 12) -> str:

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-TEXTS = ("*.toml", "templates/*.j2")
+TEXTS = ("*.toml", "playbooks/*.toml", "templates/*.j2")
 DIGEST_CHARS = 32
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
 from connector.handoff.rulebook import Policy
+from connector.handoff.rules.late import LATE_NAMES, MOMENT
 from connector.handoff.summary import SUMMARY_NAMES
 from connector.handoff.text import NAMES
 from connector.policy import build, calendars
 from connector.policy.conditions import Scope, Vocabulary
 from connector.policy.crmmap import CrmMap
-from connector.policy.playbooks import WorkingDay
+from connector.policy.playbooks import Ground, WorkingDay
 from connector.policy.sources import Sources, read_sources
 from connector.policy.templates import Words, read_template
 from connector.settings import Settings, read_settings
@@ -64,7 +65,9 @@ def _load(folder: Path, systems: Mapping[SystemName, str]) -> tuple[Loaded | Non
     sources = read_sources(folder, sorted(set(systems.values())), problems)
     words = build.vocabulary(sources, problems)
     rules = _rules(sources, words, problems)
-    book = _book(sources, words, problems, day=_working_day(rules))
+    around = build.around(rules, sources.maps)
+    ground = Ground(_working_day(rules), _words(sources, words, NAMES), around)
+    book = _book(sources, words, problems, ground=ground)
     if book is not None:
         problems += [problem for vendor in sources.maps.values() for problem in build.missing_for(book, vendor)]
     if problems or rules is None or book is None:
@@ -84,24 +87,35 @@ def _rules(sources: Sources, words: Vocabulary, problems: list[Problem]) -> buil
         )
         for moment in file.spec.notify.moments
     }
-    return build.rules(file.spec, scope=Scope(file.source, words, problems), notices=notices)
+    for name in MOMENT.values():
+        path = sources.folder / NOTICE_FILE.format(moment=name)
+        if path.is_file():  # without one the message has the connector's own words
+            late = _words(sources, words, NAMES | LATE_NAMES)
+            notices[name] = read_template(path, words=late, problems=problems)
+    return build.rules(
+        file.spec, scope=Scope(file.source, words, problems), notices=notices, vendors=tuple(sources.maps)
+    )
 
 
 def _working_day(rules: build.Rules | None) -> WorkingDay:
     if rules is None:
         return USUAL_DAY
-    return WorkingDay(calendars.hours_a_day(rules.calendar), calendars.longest_stretch(rules.calendar))
+    everybody = (rules.calendar, *(one.calendar for one in rules.calendars))
+    stretch = min(calendars.longest_stretch(one) for one in everybody)
+    return WorkingDay(calendars.hours_a_day(rules.calendar), stretch)
 
 
-def _book(sources: Sources, words: Vocabulary, problems: list[Problem], *, day: WorkingDay) -> build.Book | None:
+def _book(sources: Sources, words: Vocabulary, problems: list[Problem], *, ground: Ground) -> build.Book | None:
     file = sources.playbook
     if file.source is None or file.spec is None:
         return None
     template = read_template(
         sources.folder / file.spec.summary.template, words=_words(sources, words, SUMMARY_NAMES), problems=problems
     )
+    further = [(one.spec, Scope(one.source, words, problems)) for one in sources.more if one.spec and one.source]
+    before = build.more_playbooks(further, ground)
     scope = Scope(file.source, words, problems)
-    return build.book(file.spec, scope=scope, day=day, words=_words(sources, words, NAMES), template=template)
+    return build.book(file.spec, scope=scope, ground=ground, template=template, before=before)
 
 
 def _words(sources: Sources, words: Vocabulary, names: frozenset[str]) -> Words:

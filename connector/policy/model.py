@@ -13,13 +13,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from connector.handoff.model import DealType
-from connector.handoff.rulebook import FieldOwner, FieldType, GateMode, Make, Method, Role, SignalKind
+from connector.handoff.model import DealType, Status
+from connector.handoff.rulebook import Do, FieldOwner, FieldType, GateMode, Make, Method, Role, SignalKind, Team
 
 MAX_OVERRIDE_DAYS = 365
 MAX_FIGHT_LIMIT = 10
 MAX_FIGHT_HOURS = 720
 MAX_MEETING_MINUTES = 480
+MAX_ANCHOR_DAYS = 400
 NAME = r"^[a-z][a-z0-9_]*$"
 STEP = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
@@ -290,16 +291,35 @@ class CalendarSpec(Spec):
     holidays: HolidaysSpec = Field(default_factory=HolidaysSpec)
 
 
+class TeamCalendarSpec(CalendarSpec):
+    """When some work: a team, the CSMs of some pools, whoever looks after customers of some countries."""
+
+    team: Annotated[Team | None, EnumOf] = None
+    pools: tuple[Text, ...] = ()
+    countries: tuple[Text, ...] = ()
+
+
 class HandoffSpec(Spec):
-    """What holds for every handoff."""
+    """What holds for every handoff. ``playbooks`` are further files with playbooks, tried before playbook.toml."""
 
     rewin_window_days: Annotated[int, Field(ge=0, le=3650)] = 30
+    playbooks: tuple[Text, ...] = ()
+
+
+class QuietSpec(Spec):
+    """Hours in which no message is sent, by the clock of ``[calendar]``."""
+
+    from_: Annotated[TimeOfDay, Field(alias="from")]
+    to: TimeOfDay
 
 
 class NotifySpec(Spec):
-    """Which moments are told outside the CRM."""
+    """Which moments are told outside the CRM, how much of what is late, and when."""
 
     moments: tuple[Moment, ...] = MOMENTS
+    level: Literal["essential", "all"] = "essential"
+    any_hour: bool = False
+    quiet: QuietSpec | None = None
 
 
 class TargetsSpec(Spec):
@@ -326,6 +346,28 @@ class TargetsSpec(Spec):
     hypercare_week4_percent: Percent = Decimal(70)
 
 
+class WithinSpec(Spec):
+    """A time limit: exactly one of the three."""
+
+    hours: Positive | None = None
+    working_hours: Positive | None = None
+    working_days: Positive | None = None
+
+
+class RungSpec(Spec):
+    """Who is told of what is late, and how long after those before them."""
+
+    to: Annotated[tuple[Text, ...], Field(min_length=1)]
+    after: WithinSpec | None = None
+
+
+class EscalationSpec(Spec):
+    """The ladder, and who manages whom where the CRM does not say."""
+
+    ladder: tuple[RungSpec, ...] = ()
+    managers: dict[Email, Email] = Field(default_factory=dict)
+
+
 class ProcessSpec(Spec):
     """process.toml."""
 
@@ -335,6 +377,8 @@ class ProcessSpec(Spec):
     override: OverrideSpec
     assignment: AssignmentSpec
     calendar: CalendarSpec
+    calendars: tuple[TeamCalendarSpec, ...] = ()
+    escalation: EscalationSpec = Field(default_factory=EscalationSpec)
     notify: NotifySpec = Field(default_factory=NotifySpec)
     targets: TargetsSpec = Field(default_factory=TargetsSpec)
 
@@ -342,19 +386,32 @@ class ProcessSpec(Spec):
 # --- playbook.toml ---------------------------------------------------------------------------------------------------
 
 
-class WithinSpec(Spec):
-    """A time limit: exactly one of the three."""
-
-    hours: Positive | None = None
-    working_hours: Positive | None = None
-    working_days: Positive | None = None
-
-
 class SignalSpec(Spec):
     """How the machine sees that a task is done."""
 
     signal: Annotated[SignalKind, EnumOf]
     field: str = ""
+    when: When | None = None
+
+
+class TriggerSpec(Spec):
+    """What makes a step begin: one of step, stage, when, or an anchor with days counted from it."""
+
+    step: Text | None = None
+    stage: Text | None = None
+    when: When | None = None
+    anchor: Text | None = None
+    days: Annotated[int, Field(ge=0, le=MAX_ANCHOR_DAYS)] | None = None
+    working_days: Annotated[int, Field(ge=0, le=MAX_ANCHOR_DAYS)] | None = None
+    before: bool = False
+
+
+class MissSpec(Spec):
+    """What follows when nobody did a task in time, and how long after what came before it."""
+
+    do: Annotated[Do, EnumOf]
+    after: WithinSpec | None = None
+    to: Annotated[Role | None, EnumOf] = None
 
 
 class TaskSpec(Spec):
@@ -377,6 +434,9 @@ class TaskSpec(Spec):
     after: str = ""
     at_release: bool = True
     remind: bool = False
+    trigger: TriggerSpec | None = None
+    missed: tuple[Literal["remind", "reassign", "escalate"] | MissSpec, ...] = ()
+    status: Annotated[Status | None, EnumOf] = None
 
 
 class PlaybookSpec(Spec):
@@ -399,6 +459,12 @@ class SummarySpec(Spec):
 
     template: Text = "templates/summary.txt.j2"
     sections: Annotated[tuple[SectionSpec, ...], Field(min_length=1)]
+
+
+class PlaybooksFileSpec(Spec):
+    """A file with playbooks and nothing else, named in process.toml."""
+
+    playbooks: Annotated[tuple[PlaybookSpec, ...], Field(min_length=1)]
 
 
 class PlaybookFileSpec(Spec):

@@ -5,12 +5,14 @@ Not here: when a task is due and who gets it (``handoff``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from connector.handoff.rulebook import (
     Clock,
+    Condition,
     Draft,
     Extras,
     Limit,
@@ -20,22 +22,25 @@ from connector.handoff.rulebook import (
     Signal,
     SignalKind,
 )
-from connector.policy.conditions import Scope
+from connector.policy.conditions import Scope, condition
+from connector.policy.consequences import Around, follows, limit, missed, owner_complaints, trigger
 from connector.policy.known import RESERVED_STARTS, RESERVED_STEPS
 from connector.policy.lists import first_match
-from connector.policy.model import PlaybookSpec, SignalSpec, TaskSpec, WithinSpec
+from connector.policy.model import PlaybookSpec, SignalSpec, TaskSpec
+from connector.policy.reach import impossible
 from connector.policy.templates import Words, complaints
 from connector.settings.mistakes import did_you_mean
 from connector.settings.spans import KeyPath
 
 MAX_SUBJECT_CHARS = 255
 """A task's subject, the smaller of the two CRMs (facts: Salesforce, Task.Subject)."""
-SIGNALS = {SignalKind.TASK_CLOSED, SignalKind.FIELD_FILLED}
+FROM_THE_START = frozenset({"gate", "csm", "status", "percent", "started_at", "summary", "account.csm"})
+"""What the connector itself fills when a handoff begins: it proves nothing."""
 NOTICE = Limit(Decimal(1), Clock.BUSINESS)
 """A meeting begins no sooner after its trigger than this, unless the step says so: people need time to read of it."""
 
 OF_MEETINGS = ("minutes", "earliest", "customer", "invite")
-OF_TASKS = ("remind", "queue", "priority", "type")
+OF_TASKS = ("remind", "queue", "priority", "type", "missed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +51,40 @@ class WorkingDay:
     stretch: int
 
 
-def playbooks(specs: Sequence[PlaybookSpec], *, scope: Scope, day: WorkingDay, words: Words) -> tuple[Playbook, ...]:
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a task is held against: the working day, the words of its texts, what process.toml says around it, and for
+    which deals its playbook is."""
+
+    day: WorkingDay
+    words: Words
+    around: Around
+    of_deal: Condition = dataclasses.field(default_factory=Condition)
+
+
+def playbooks(specs: Sequence[PlaybookSpec], *, scope: Scope, ground: Ground) -> tuple[Playbook, ...]:
     """All playbooks. What is wrong is noted in the scope."""
     conditions = first_match(specs, at=("playbooks",), scope=scope)
     found = []
     for index, (spec, when) in enumerate(zip(specs, conditions, strict=True)):
         at: KeyPath = ("playbooks", index, "tasks")
         _judge_steps(spec.tasks, at=at, scope=scope)
-        tasks = tuple(_task(task, at=(*at, n), scope=scope, day=day, words=words) for n, task in enumerate(spec.tasks))
+        here = dataclasses.replace(ground, of_deal=when)
+        tasks = tuple(_task(task, at=(*at, n), scope=scope, ground=here) for n, task in enumerate(spec.tasks))
         found.append(Playbook(spec.name, when, tasks))
     return tuple(found)
 
 
-def _task(spec: TaskSpec, *, at: KeyPath, scope: Scope, day: WorkingDay, words: Words) -> PlaybookTask:
+def _task(spec: TaskSpec, *, at: KeyPath, scope: Scope, ground: Ground) -> PlaybookTask:
+    day = ground.day
     for key, text in (("subject", spec.subject), ("body", spec.body)):
-        for complaint in complaints(text, words=words):
+        for complaint in complaints(text, words=ground.words):
             scope.complain((*at, key), complaint.message)
     if "\n" in spec.subject or len(spec.subject) > MAX_SUBJECT_CHARS:
         scope.complain((*at, "subject"), f"must be one line of at most {MAX_SUBJECT_CHARS} characters")
-    if not spec.at_release and not spec.after:
+    for message in owner_complaints(spec.owner, ground.around):
+        scope.complain((*at, "owner"), message)
+    if not spec.at_release and not follows(spec) and spec.trigger is None:
         scope.complain(
             (*at, "at_release"), "a task that is not made at release must name the step it comes after; add after = …"
         )
@@ -73,13 +93,16 @@ def _task(spec: TaskSpec, *, at: KeyPath, scope: Scope, day: WorkingDay, words: 
         subject=spec.subject,
         body=spec.body,
         owner=spec.owner,
-        limit=_limit(spec.within, at=(*at, "within"), scope=scope, day=day.hours),
-        done_when=_signals(spec.done_when, at=(*at, "done_when"), scope=scope),
-        after=spec.after,
+        limit=limit(spec.within, at=(*at, "within"), scope=scope, day=day.hours),
+        done_when=_signals(spec.done_when, at=(*at, "done_when"), scope=scope, of_deal=ground.of_deal),
+        after=follows(spec),
         at_release=spec.at_release,
         remind=spec.remind,
         draft=_draft(spec, at=at, scope=scope, day=day),
         extras=Extras(spec.queue, spec.priority, spec.type),
+        trigger=trigger(spec, at=at, scope=scope, of_deal=ground.of_deal),
+        missed=missed(spec, at=at, scope=scope, around=ground.around),
+        status=spec.status.value if spec.status else "",
     )
 
 
@@ -87,7 +110,7 @@ def _draft(spec: TaskSpec, *, at: KeyPath, scope: Scope, day: WorkingDay) -> Dra
     """What a meeting step asks of its event; what does not belong to the kind of step is noted."""
     strange, wanted = (OF_MEETINGS, "a meeting") if spec.make is Make.TASK else (OF_TASKS, "a task")
     for name in strange:
-        if getattr(spec, name) not in (None, "", False):
+        if getattr(spec, name) not in (None, "", False, ()):
             message = f'belongs to {wanted}; take it out, or set make = "{wanted.removeprefix("a ")}"'
             scope.complain((*at, name), message, of_key=True)
     if spec.make is Make.TASK:
@@ -99,11 +122,11 @@ def _draft(spec: TaskSpec, *, at: KeyPath, scope: Scope, day: WorkingDay) -> Dra
             f"the team works at most {day.stretch} minutes without a break from a quarter hour on; make it shorter"
         )
         scope.complain((*at, "minutes"), message)
-    limit = _limit(spec.within, at=(*at, "within"), scope=scope, day=day.hours)
+    within = limit(spec.within, at=(*at, "within"), scope=scope, day=day.hours)
     earliest = NOTICE
     if spec.earliest is not None:
-        earliest = _limit(spec.earliest, at=(*at, "earliest"), scope=scope, day=day.hours)
-        if earliest.clock is limit.clock and earliest.hours >= limit.hours:
+        earliest = limit(spec.earliest, at=(*at, "earliest"), scope=scope, day=day.hours)
+        if earliest.clock is within.clock and earliest.hours >= within.hours:
             scope.complain((*at, "earliest"), "must be less than within, or there is no time for the meeting")
     return Draft(
         minutes=spec.minutes or 0,
@@ -113,44 +136,72 @@ def _draft(spec: TaskSpec, *, at: KeyPath, scope: Scope, day: WorkingDay) -> Dra
     )
 
 
-def _limit(spec: WithinSpec, *, at: KeyPath, scope: Scope, day: Decimal) -> Limit:
-    given = {name: value for name, value in spec.model_dump().items() if value is not None}
-    if len(given) != 1:
-        scope.complain(at, "must hold exactly one of hours, working_hours, working_days", of_key=True)
-        return Limit(day, Clock.BUSINESS)
-    name, value = next(iter(given.items()))
-    if name == "working_days":
-        return Limit(value * day, Clock.BUSINESS)
-    return Limit(value, Clock.BUSINESS if name == "working_hours" else Clock.WALL)
-
-
-def _signals(specs: Sequence[SignalSpec], *, at: KeyPath, scope: Scope) -> tuple[Signal, ...]:
+def _signals(specs: Sequence[SignalSpec], *, at: KeyPath, scope: Scope, of_deal: Condition) -> tuple[Signal, ...]:
     found = [Signal(SignalKind.TASK_CLOSED)]
     for index, spec in enumerate(specs):
+        here: KeyPath = (*at, index)
+        if spec.signal is not SignalKind.FIELD_FILLED and spec.field:
+            scope.complain((*here, "field"), "belongs to field_filled only; take it out", of_key=True)
+        if spec.signal is not SignalKind.FIELD_IS and spec.when is not None:
+            scope.complain((*here, "when"), "belongs to field_is only; take it out", of_key=True)
         if spec.signal is SignalKind.FIELD_FILLED:
             wrong = scope.words.complaint(spec.field) if spec.field else "is required with field_filled; name the field"
-            if wrong:
-                scope.complain((*at, index, "field"), wrong)
+            if wrong := wrong or _produced(spec.field):
+                scope.complain((*here, "field"), wrong)
             found.append(Signal(spec.signal, spec.field))
-        elif spec.field:
-            scope.complain((*at, index, "field"), "belongs to field_filled only; take it out", of_key=True)
+        elif spec.signal is SignalKind.FIELD_IS:
+            found.extend(_field_is(spec, at=here, scope=scope, of_deal=of_deal))
+        elif spec.signal is not SignalKind.TASK_CLOSED:
+            found.append(Signal(spec.signal))
     return tuple(found)
+
+
+def _field_is(spec: SignalSpec, *, at: KeyPath, scope: Scope, of_deal: Condition) -> Iterator[Signal]:
+    if not spec.when:
+        scope.complain((*at, "when"), "is required with field_is; write for example { amount = { at_least = 3 } }")
+        return
+    when = condition(spec.when, at=(*at, "when"), scope=scope)
+    for field in spec.when:
+        if wrong := _produced(field):
+            scope.complain((*at, "when", field), wrong, of_key=True)
+    if when is None:
+        return
+    if clash := impossible(Condition((*of_deal.tests, *when.tests))):
+        message = (
+            "can never come true for the deals of this playbook, whose when says otherwise: nobody gives this signal"
+        )
+        scope.complain((*at, "when", clash[1].field), message, of_key=True)
+    yield Signal(spec.signal, when=when)
+
+
+def _produced(field: str) -> str | None:
+    """Why a field can prove nothing; None when somebody's work shows in it."""
+    filled = "is filled by the connector when the handoff begins: nobody's work gives this signal; name another field"
+    return filled if field in FROM_THE_START else None
 
 
 def _judge_steps(tasks: Sequence[TaskSpec], *, at: KeyPath, scope: Scope) -> None:
     steps = [task.step for task in tasks]
+    before = {task.step: follows(task) for task in tasks}
     for index, task in enumerate(tasks):
         if task.step in steps[:index]:
             scope.complain((*at, index, "step"), f"{task.step!r} stands here twice; rename one")
         if task.step in RESERVED_STEPS or task.step.startswith(RESERVED_STARTS):
             scope.complain((*at, index, "step"), f"{task.step!r} is a name the connector uses itself; choose another")
-        if task.after and task.after not in steps:
-            advice = did_you_mean(task.after, steps)
-            scope.complain((*at, index, "after"), f"no step of this playbook is called {task.after!r}; {advice}")
-    for circle in _circles({task.step: task.after for task in tasks}):
+        if (name := follows(task)) and name not in steps:
+            message = f"no step of this playbook is called {name!r}; {did_you_mean(name, steps)}"
+            scope.complain((*at, index, *_said_in(task)), message)
+    for circle in _circles(before):
         index = steps.index(circle[0])
         way = " → ".join([*circle, circle[0]])
-        scope.complain((*at, index, "after"), f"the steps wait for each other: {way}; let one of them start at release")
+        scope.complain(
+            (*at, index, *_said_in(tasks[index])),
+            f"the steps wait for each other: {way}; let one of them start at release",
+        )
+
+
+def _said_in(task: TaskSpec) -> KeyPath:
+    return ("after",) if task.after else ("trigger", "step")
 
 
 def _circles(after: Mapping[str, str]) -> list[tuple[str, ...]]:

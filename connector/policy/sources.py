@@ -5,15 +5,15 @@ Not here: what their content means (``maps``, ``build``) and config.toml (``sett
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic
 
 from connector.errors import Problem, UserError
 from connector.policy.maps import VendorMap, mapping
-from connector.policy.model import CrmSpec, PlaybookFileSpec, ProcessSpec
-from connector.settings.mistakes import Model, validated
+from connector.policy.model import CrmSpec, PlaybookFileSpec, PlaybooksFileSpec, ProcessSpec
+from connector.settings.mistakes import Model, did_you_mean, validated
 from connector.settings.spans import Source, read
 
 
@@ -32,6 +32,7 @@ class Sources:
     folder: Path
     process: File[ProcessSpec]
     playbook: File[PlaybookFileSpec]
+    more: tuple[File[PlaybooksFileSpec], ...] = ()
     maps: Mapping[str, VendorMap] = field(default_factory=dict)
     doubtful: frozenset[str] = frozenset()
     unreadable: bool = False
@@ -50,10 +51,12 @@ def read_sources(folder: Path, vendors: Sequence[str], problems: list[Problem]) 
             doubtful |= _named(file.source)
         else:
             maps[vendor] = mapping(file.spec, vendor=vendor, source=file.source, problems=problems)
+    process = _file(ProcessSpec, folder / "process.toml", problems)
     return Sources(
         folder=folder,
-        process=_file(ProcessSpec, folder / "process.toml", problems),
+        process=process,
         playbook=_file(PlaybookFileSpec, folder / "playbook.toml", problems),
+        more=tuple(_more(process, folder, problems)),
         maps=maps,
         doubtful=frozenset(doubtful),
         unreadable=unreadable,
@@ -65,6 +68,30 @@ def segment_names(sources: Sources) -> tuple[str, ...]:
     given = sources.process.source.data.get("segments") if sources.process.source else None
     items = given if isinstance(given, list) else []
     return tuple(str(item["name"]) for item in items if isinstance(item, Mapping) and "name" in item)
+
+
+def _more(process: File[ProcessSpec], folder: Path, problems: list[Problem]) -> Iterator[File[PlaybooksFileSpec]]:
+    """The files with further playbooks that process.toml names."""
+    if process.source is None or process.spec is None:
+        return
+    names = process.spec.handoff.playbooks
+    for index, name in enumerate(names):
+        path, at = folder / name, ("handoff", "playbooks", index)
+        if name in names[:index]:
+            problems.append(process.source.problem(at, f"{name!r} stands here twice; take one out"))
+        elif not path.resolve().is_relative_to(folder.resolve()) or path.suffix != ".toml":
+            problems.append(
+                process.source.problem(
+                    at, 'must be a .toml file in the folder of this one, such as "playbooks/thirty-days.toml"'
+                )
+            )
+        elif not path.is_file():
+            present = sorted(each.relative_to(folder).as_posix() for each in folder.glob("playbooks/*.toml"))
+            problems.append(
+                process.source.problem(at, f"there is no file {name!r} here; {did_you_mean(name, present)}")
+            )
+        else:
+            yield _file(PlaybooksFileSpec, path, problems)
 
 
 def _file(model: type[Model], path: Path, problems: list[Problem]) -> File[Model]:

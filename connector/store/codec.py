@@ -102,7 +102,8 @@ def action_to_json(action: Action) -> Json:
                 "record_id": action.record_id,
             }
         case Notify():
-            texts = {item.name: getattr(action, item.name) for item in fields(Notify)}
+            # When it may go stands in its row: an older version that reads the action knows no such field.
+            texts = {item.name: getattr(action, item.name) for item in fields(Notify) if item.name != "not_before"}
             return {"type": "notify", **texts, "order": action.order.value}
 
 

@@ -21,6 +21,7 @@ from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
 from connector.store.inbox import want_looks
+from connector.store.playbooks import playbooks_of, steps_before
 from connector.store.rows import ChangeLike, Look
 from connector.store.schema import KEPT, effect, handoff, hold, outbox, roster, written
 from connector.store.schema import system as system_table
@@ -290,6 +291,7 @@ def _facts(
     effects = effects_of(connection, system, rows)
     values = _written(connection, system, [Ref(Kind.DEAL, row.deal_id) for row in rows])
     values |= _written(connection, system, [Ref(Kind.ACCOUNT, row.account_id) for row in rows if row.account_id])
+    books = playbooks_of(connection, rows)
     found: dict[str, LedgerFacts] = {}
     for row in rows:
         refs = [Ref(Kind.DEAL, row.deal_id)]
@@ -314,6 +316,9 @@ def _facts(
             put_back_at=row.put_back_at,
             put_back_refused=read_refusal(row.put_back_refused),
             bounces=read_bounces(row.bounces),
+            playbook=books.get(row.playbook or ""),
+            steps=steps_before(row, effects.get(row.deal_id, {})),
+            marks=read_signals(row.marks or "{}"),
         )
     return found
 

@@ -92,7 +92,7 @@ _SILENT: Mapping[str, tuple[str, ...]] = {
     "cursor": ("system", "feed"),
     "inbox": ("system", "deal_id"),
     "handoff": (
-        *("system", "deal_id", "gate", "stage_before_win", "done_signals"),
+        *("system", "deal_id", "gate", "stage_before_win", "done_signals", "playbook", "marks"),
         *("phase", "mode", "verdict", "segment", "digest"),
     ),
     "effect": ("system", "deal_id", "step", "fingerprint"),
@@ -112,6 +112,7 @@ _SILENT: Mapping[str, tuple[str, ...]] = {
     "hold": ("system", "kind", "name", "state", "cause"),
     "gain": ("system", "deal_id", "sort"),
     "policy": ("digest",),
+    "playbook": ("version", "content"),
     "product_event": ("source", "message_id", "event"),
 }
 

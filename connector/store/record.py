@@ -20,6 +20,7 @@ from connector.failpoints import Failpoint, passing
 from connector.handoff.model import Gate, Kind, SystemName
 from connector.handoff.ownership import REVERT_STEP
 from connector.handoff.plan import Action, Notify, Patch, Upsert, Verdict
+from connector.handoff.playbook_text import version_of
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
@@ -27,6 +28,7 @@ from connector.store.drops import dropped_of
 from connector.store.inbox import want_looks
 from connector.store.ledger import bounces_text, refusal_text, signals_text
 from connector.store.outbox import NOTIFY_KIND, RANKS, lock_rows
+from connector.store.playbooks import keep_playbooks
 from connector.store.rows import FORESEEN, Decided, Look
 from connector.store.schema import effect, handoff, inbox, outbox, roster
 from connector.store.states import OPEN, State, arrive, state_in
@@ -43,6 +45,7 @@ _SET_ONCE = ("system", "deal_id", "created_at")
 _CLAIMS_OF_WRITES = (
     *("gate", "csm_id", "released_at", "assigned_at"),
     *("put_back_at", "put_back_refused", "bounces"),
+    *("playbook", "marks"),
 )
 """Columns that say something was written; in observe mode they stay as they were."""
 
@@ -90,6 +93,9 @@ class Recorder(Part):
             for one in ordered:
                 _compare(one, before, changes, act=act, now=now)
             _write_outbox(connection, changes, now)
+            if act:
+                books = (one.plan.remember.playbook for one in ordered)
+                keep_playbooks(self._db, connection, (book for book in books if book is not None), now)
             self._put_handoffs(connection, changes.handoffs, act=act)
             # In the order of the decisions, each of which went by the turns before it; rows are locked in another.
             chosen = [changes.assigned.get(one.plan.key.deal_id) for one in decisions]
@@ -325,9 +331,14 @@ def _outbox_row(one: Decided, action: Action, now: datetime) -> dict[str, Any]:
         "reason": action.reason,
         "state": State.PENDING.value,
         "attempt": 0,
-        "available_at": one.not_before or now,
+        "available_at": max(at for at in (one.not_before, _waits_for(action), now) if at),
         "created_at": now,
     }
+
+
+def _waits_for(action: Action) -> datetime | None:
+    """Until when a message is kept back by itself."""
+    return action.not_before if isinstance(action, Notify) else None
 
 
 def _write_outbox(connection: Connection, changes: _Changes, now: datetime) -> None:
@@ -363,6 +374,8 @@ def _handoff_row(one: Decided, before: _Before, *, act: bool, now: datetime) -> 
         "put_back_at": remember.put_back_at if act else None,
         "put_back_refused": refusal_text(remember.put_back_refused) if act else None,
         "bounces": bounces_text(remember.bounces) if act else None,
+        "playbook": version_of(remember.playbook) if act and remember.playbook else None,
+        "marks": signals_text(remember.marks) if act else None,
         "account_id": next((ref.id for ref in refs if ref.kind is Kind.ACCOUNT), one.account_id),
         "phase": plan.phase.value,
         "mode": "act" if act else "observe",

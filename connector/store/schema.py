@@ -117,6 +117,9 @@ handoff = Table(
     # The stage the CRM would not have the deal put back to, and its words.
     Column("put_back_refused", Text),
     Column("bounces", Text),
+    # The version of the playbook it began with.
+    Column("playbook", String),
+    Column("marks", Text),
     Column("account_id", String),
     Column("last_write_at", Utc),
     # The latest decision, for people to read.
@@ -353,6 +356,14 @@ policy = Table(
     Column("digest", String, primary_key=True),
     # The mapping files by name, as JSON.
     Column("files", Text, nullable=False),
+    Column("at", Utc, nullable=False),
+)
+
+playbook = Table(
+    "playbook",
+    metadata,
+    Column("version", String, primary_key=True),
+    Column("content", Text, nullable=False),
     Column("at", Utc, nullable=False),
 )
 

@@ -335,4 +335,4 @@ def _plain(name: str, value: Any) -> Any:
     return value
 
 
-JSON_COLUMNS = frozenset({"plan", "action", "data", "value", "what", "properties", "done_signals", "bounces"})
+JSON_COLUMNS = frozenset({"plan", "action", "data", "value", "what", "properties", "done_signals", "bounces", "marks"})

@@ -23,7 +23,8 @@ from plans import (
 from connector.clock import ManualClock
 from connector.handoff.model import Effect, Gate, Kind, LedgerFacts, Load, Ref
 from connector.handoff.moves import Bounce, Mover, MoverKind, Refusal
-from connector.handoff.plan import Action, Phase
+from connector.handoff.plan import Action, Phase, TaskState
+from connector.handoff.rulebook import Condition, Playbook
 from connector.store import Applied, AuditKind, Decided, RoundNote, Settlement, Store, round_cursor
 
 
@@ -42,6 +43,9 @@ def test_an_unknown_deal_has_only_the_baseline(store: Store) -> None:
     assert store.facts(SYSTEM, ["D1"]) == {"D1": LedgerFacts(baseline=NOW)}
 
 
+BOOK = Playbook("standard", Condition(), ())
+
+
 def test_a_decision_is_remembered_whole(store: Store) -> None:
     remember = a_remember(
         generation=2,
@@ -52,6 +56,8 @@ def test_a_decision_is_remembered_whole(store: Store) -> None:
         put_back_at=NOW + timedelta(minutes=2),
         put_back_refused=Refusal("Negotiation", "no"),
         bounces=(Bounce(NOW, Mover(MoverKind.AUTOMATION, "Röbot")), Bounce(NOW)),
+        playbook=BOOK,
+        marks={"began:day-7": NOW + timedelta(days=7)},
     )
     decide(store, "D1", remember=remember, generation=2)
     facts = store.facts(SYSTEM, ["D1"])["D1"]
@@ -71,6 +77,8 @@ def test_a_decision_is_remembered_whole(store: Store) -> None:
         put_back_at=NOW + timedelta(minutes=2),
         put_back_refused=Refusal("Negotiation", "no"),
         bounces=(Bounce(NOW, Mover(MoverKind.AUTOMATION, "Röbot")), Bounce(NOW)),
+        playbook=BOOK,
+        marks={"began:day-7": NOW + timedelta(days=7)},
     )
 
 
@@ -228,3 +236,17 @@ def test_the_notes_of_rounds_are_told_by_their_names(store: Store) -> None:
     store.set_cursor(SYSTEM, "deal", "a feed's own")
     assert {name: RoundNote.parse(text) for name, text in store.rounds(SYSTEM).items()} == {"census": note}
     assert store.rounds(OTHER_SYSTEM) == {}
+
+
+def test_the_steps_of_a_handoff_that_began_before_playbooks_were_kept_are_those_it_had(store: Store) -> None:
+    plan = a_plan("D1", remember=a_remember(), tasks=(TaskState("welcome", "Welcome", "", None, "open", ""),))
+    store.record(SYSTEM, [Decided(plan)], act=True)
+    facts = store.facts(SYSTEM, ["D1"])["D1"]
+    assert (facts.playbook, facts.steps) == (None, frozenset({"welcome"}))
+
+
+def test_a_playbook_is_kept_only_where_it_is_acted_upon(store: Store) -> None:
+    remember = a_remember(playbook=BOOK, marks={"late:x:remind-0": NOW})
+    store.record(SYSTEM, [Decided(a_plan("D1", remember=remember))], act=False)
+    facts = store.facts(SYSTEM, ["D1"])["D1"]
+    assert (facts.playbook, facts.marks) == (None, {})

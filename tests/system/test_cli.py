@@ -143,3 +143,43 @@ def test_status_needs_a_person_when_no_pass_ended(ground: Site) -> None:
         ground.configure(systems=("sf", "hs"))
     assert ran.code == EXIT_FOUND
     assert ran.data["systems"][0]["trouble"] == "no pass has ended yet"
+
+
+# playbooks
+
+
+def test_playbooks_are_shown_as_table_picture_and_data_without_a_crm(ground: Site) -> None:
+    shown = ground.run("playbook", "show").text
+    for words in ("five tasks (version ", "welcome-packet", "when welcome-packet is done", "2 working hours"):
+        assert words in shown
+    picture = ground.run("playbook", "show", "--mermaid", "--name", "five tasks").out
+    assert picture.startswith("flowchart TD\n")
+    assert picture.count("<b>") == 5
+    data = ground.run("playbook", "show", "--json").data
+    assert [book["name"] for book in data["playbooks"]] == ["five tasks", "light"]
+    ran = ground.run("playbook", "show", "--name", "six tasks")
+    assert ran.code == EXIT_USER
+    assert "there is no playbook 'six tasks'; there are: five tasks, light" in ran.text
+
+
+def test_a_deal_s_own_calendar_and_its_play(ground: Site) -> None:
+    for desk in ground.desks:
+        before = desk.writes()
+        running = next(each for each in desk.crm.deals() if each.text("csm"))
+        shown = ground.run("playbook", "show", "--deal", running.id, "--system", desk.name, "--json").data
+        assert [step["state"] for step in shown["steps"]] == ["open"] * 5
+        assert all(step["begins"] and step["deadline"] and step["due"] for step in shown["steps"])
+        played = ground.run(
+            "playbook", "simulate", "--deal", running.id, "--people", "prompt", "--system", desk.name, "--json"
+        ).data
+        assert not played["pretended"]
+        done = [event["step"] for event in played["events"] if event["what"] == "done"]
+        assert done == [step["step"] for step in shown["steps"]]
+        idle = ground.run("playbook", "simulate", "--deal", desk.deal(), "--system", desk.name)
+        assert idle.code == 0, idle.text
+        assert "as if the deal were won now" in idle.text
+        assert "missed" in idle.text
+        assert desk.writes() == before
+    ran = ground.run("playbook", "simulate")
+    assert ran.code == EXIT_USER
+    assert "--deal: is needed here" in ran.text

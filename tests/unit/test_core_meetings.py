@@ -242,11 +242,23 @@ def test_a_meeting_is_never_put_into_the_past() -> None:
     assert meetings(world.run()) == {}
 
 
-def test_a_meeting_made_late_says_when_it_is_and_not_when_it_should_have_been() -> None:
-    world = World(policy=a_policy())
+def nobody_yet() -> World:
+    """A handoff that waits for a CSM with its playbook, in which everything comes late."""
+    world = World(a_snapshot(people={}), policy=a_book(KICKOFF))
     world.run()
-    world.policy = a_book(KICKOFF)
+    return world
+
+
+def found(world: World) -> None:
+    """Somebody is CSM, and was from the start."""
+    ledger = dataclasses.replace(world.snapshot.ledger, csm_id=TOMAS, assigned_at=NOW)
+    world.snapshot = dataclasses.replace(world.snapshot, people=a_snapshot().people, ledger=ledger)
+
+
+def test_a_meeting_made_late_says_when_it_is_and_not_when_it_should_have_been() -> None:
+    world = nobody_yet()
     world.wait(days=20)
+    found(world)
     plan = world.run()
     start = meetings(plan)["kickoff"].values["start"]
     assert isinstance(start, datetime)
@@ -254,11 +266,10 @@ def test_a_meeting_made_late_says_when_it_is_and_not_when_it_should_have_been() 
     assert meetings(world.run()) == {}
 
 
-def test_a_meeting_that_is_new_in_the_playbook_is_not_for_customers_of_long_ago() -> None:
-    world = World(policy=a_policy())
-    world.run()
-    world.policy = a_book(KICKOFF)
+def test_a_meeting_that_nobody_made_in_time_is_not_for_customers_of_long_ago() -> None:
+    world = nobody_yet()
     world.wait(days=45)
+    found(world)
     plan = world.run()
     assert meetings(plan) == {}
     kind, why = state(plan, "kickoff")

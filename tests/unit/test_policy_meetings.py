@@ -90,7 +90,7 @@ def test_the_two_meetings_that_the_file_shows_can_be_switched_on(mappings: Path)
             "earliest: must be less than within, or there is no time for the meeting",
         ),
         ('step = "kickoff"', 'step = "summary-2"', "is a name the connector uses itself"),
-        ('owner = "csm"', 'owner = "csm"\ninvite = ["ceo"]', "use one of: ae, csm, fallback"),
+        ('owner = "csm"', 'owner = "csm"\ninvite = ["ceo"]', "use one of: ae, ae_manager, csm, csm_manager, fallback"),
     ],
 )
 def test_what_does_not_make_a_meeting_is_told(mappings: Path, old: str, new: str, told: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from connector.handoff.case import Case
 from connector.handoff.plan import Finding
-from connector.handoff.rules import assignment, gate, metrics, notify, playbook, summarise, teams
+from connector.handoff.rules import assignment, gate, late, metrics, notify, playbook, summarise, teams
 
 Rule = Callable[[Case], Finding | None]
 
@@ -22,4 +22,5 @@ RULES: tuple[Rule, ...] = (
     summarise.find,
     metrics.find,
     notify.find,
+    late.find,
 )

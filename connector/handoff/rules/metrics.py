@@ -34,7 +34,8 @@ def find(case: Case) -> Finding | None:
     status = _status(case, steps, touched=touch is not None)
     wanted: dict[str, Value] = {"status": status.value, "started_at": _started_at(case)}
     wanted |= _completion(case) | _times(case, touch)
-    reason = f"Status {status.value}: {_STATUS_WORDS[status]}."
+    words = _BY_PLAYBOOK if case.assignment and _staged(steps) else _STATUS_WORDS[status]
+    reason = f"Status {status.value}: {words}."
     change = change_deal(case, wanted, reason=reason)
     verdict = Verdict.ACT if change.patch else Verdict.IN_SYNC
     planned = min((at for at in touches if at > case.now), default=None)
@@ -48,17 +49,28 @@ _STATUS_WORDS = {
     Status.IMPLEMENTATION: "half of the steps are done",
     Status.REVIEW: "all steps are done",
 }
+_BY_PLAYBOOK = "the furthest stage of the playbook that has begun"
 
 
 def _status(case: Case, steps: tuple[Step, ...], *, touched: bool) -> Status:
     done = sum(step.done_at is not None for step in steps)
     if case.assignment is None:
         return Status.PREPARATION
+    if staged := _staged(steps):
+        return max(staged)
     if steps and done == len(steps):
         return Status.REVIEW
     if done and done * 2 >= len(steps):
         return Status.IMPLEMENTATION
     return Status.ALIGNMENT if done or touched else Status.WELCOME
+
+
+def _staged(steps: tuple[Step, ...]) -> tuple[Status, ...]:
+    """The stages that have begun, where the playbook says which step belongs to which; they sort by their number."""
+    if not any(step.spec.status for step in steps):
+        return ()
+    begun = (step.spec.status for step in steps if step.spec.status and (step.begun or step.done_at is not None))
+    return (Status.WELCOME, *(Status(each) for each in begun))
 
 
 def _started_at(case: Case) -> datetime | None:

@@ -87,11 +87,17 @@ def _message(case: Case, moment: Moment, *, way: str) -> Notify | None:
         subject=one_line(render(moment.subject, context)),
         text=render(case.policy.notify.texts.get(moment.name, moment.text), context).strip(),
         fingerprint=said,
-        reason=f"{one_line(person.name)} is told {moment.news}.",
+        reason=f"{one_line(person.name)} is told {moment.news}{_when(case)}.",
         way=way,
         to_id=person.id,
         deal_id=case.snapshot.deal.ref.id,
+        not_before=case.told_at(),
     )
+
+
+def _when(case: Case) -> str:
+    at = case.told_at()
+    return f", when the quiet hours end at {case.clock(at)}" if at else ""
 
 
 def _csm_assigned(case: Case) -> bool:

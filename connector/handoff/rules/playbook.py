@@ -12,11 +12,13 @@ from connector.handoff.calendar import local_date
 from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import CrmTask, Kind, Value
 from connector.handoff.plan import Finding, Order, TaskState, Upsert, Verdict
-from connector.handoff.rulebook import Make
+from connector.handoff.playbook_text import version_of
+from connector.handoff.rulebook import ANCHORS, Make, Playbook
 from connector.handoff.rules import drafts
 from connector.handoff.steps import Step, chosen, walk
 from connector.handoff.templating import render
 from connector.handoff.text import clean, names, one_line
+from connector.handoff.triggers import told
 
 NAME = "playbook"
 REMIND_BEFORE = timedelta(hours=1)
@@ -43,14 +45,23 @@ def find(case: Case) -> Finding | None:
     except ValueError as error:
         return Finding(NAME, Verdict.BLOCKED, f"The tasks of playbook {book.name} could not be written: {error}.")
     left = [step for step in steps if step.done_at is None]
-    ahead = [at for step in left if (at := _looked_at_again(step)) > case.now]
-    state = f"Playbook {book.name}: {len(steps) - len(left)} of {len(steps)} steps done"
+    ahead = [at for step in left if (at := _looked_at_again(step)) and at > case.now]
+    state = f"Playbook {book.name}{_older(case, book)}: {len(steps) - len(left)} of {len(steps)} steps done"
     verdict = Verdict.ACT if actions else Verdict.WAIT if left else Verdict.IN_SYNC
     return Finding(NAME, verdict, f"{state}{_to_write(actions)}.", actions=actions, recheck_at=min(ahead, default=None))
 
 
-def _looked_at_again(step: Step) -> datetime:
-    """A meeting that a person moved is over when it says so, whatever the plan was."""
+def _older(case: Case, book: Playbook) -> str:
+    """A word on the version, where the handoff goes on by another than a new one would get."""
+    present = next((one for one in case.policy.playbooks if one.name == book.name), None)
+    return "" if present == book else f" as it was when the handoff began (version {version_of(book)})"
+
+
+def _looked_at_again(step: Step) -> datetime | None:
+    """A meeting that a person moved is over when it says so, whatever the plan was. What waits for a day is looked at
+    then, what waits for people when they did something."""
+    if step.waiting and step.spec.trigger:
+        return step.foreseen
     return step.meeting.end if step.meeting and step.meeting.end else step.deadline
 
 
@@ -75,7 +86,7 @@ def _action(case: Case, step: Step, context: dict[str, object]) -> Upsert | None
         return drafts.move(case, step, step.meeting, context, reason=_why(case, step))
     if step.task is not None:
         return _move(case, step, step.task, context)
-    if step.waiting or effect is not None:
+    if step.waiting or effect is not None or (step.spec.trigger and drafts.too_late(case, step)):
         return None
     if step.spec.make is Make.MEETING:
         return None if drafts.too_late(case, step) else drafts.create(case, step, context, reason=_why(case, step))
@@ -124,7 +135,7 @@ def _move(case: Case, step: Step, task: CrmTask, context: dict[str, object]) -> 
 
 
 def _close(case: Case, step: Step) -> Upsert:
-    reason = f"Step {step.spec.step} is done: the field that proves it is filled."
+    reason = f"Step {step.spec.step} is done: {step.proof}."
     return _upsert(case, step, {"status": "done"}, said=_DONE, reason=reason)
 
 
@@ -155,12 +166,20 @@ def _present(task: CrmTask) -> str:
 
 
 def _why(case: Case, step: Step) -> str:
-    trigger = f"follows step {step.spec.after}" if step.spec.after else "begins with the handoff"
+    trigger = _begins(case, step)
     owner = step.owner.name if step.owner else "nobody"
     because = f" ({step.owner_why})" if step.owner_why else ""
     slot = drafts.proposed(case, step)
     until = f"on {drafts.when(case, slot.start)}" if slot else f"due {case.day(step.deadline)}"
     return f"Step {step.spec.step} {trigger}; for {owner}{because}, {until}."
+
+
+def _begins(case: Case, step: Step) -> str:
+    trigger = step.spec.trigger
+    if trigger is None:
+        return f"follows step {step.spec.after}" if step.spec.after else "begins with the handoff"
+    label = case.label(trigger.anchor) if trigger.anchor and trigger.anchor not in ANCHORS else ""
+    return f"begins {told(trigger, label=label)}"
 
 
 def _state(case: Case, step: Step, context: dict[str, object]) -> TaskState:
@@ -170,7 +189,9 @@ def _state(case: Case, step: Step, context: dict[str, object]) -> TaskState:
     except ValueError:
         subject = step.spec.subject
     state, why = _standing(case, step)
-    due = step.task.due if step.task else step.due
+    due = (
+        step.task.due if step.task else step.due if step.foreseen or not step.waiting or not step.spec.trigger else None
+    )
     if step.meeting and step.meeting.start:
         due = local_date(case.policy.calendar, step.meeting.start)
     return TaskState(step.spec.step, subject, step.owner.email if step.owner else "", due, state, why)
@@ -179,7 +200,7 @@ def _state(case: Case, step: Step, context: dict[str, object]) -> TaskState:
 def _standing(case: Case, step: Step) -> tuple[str, str]:
     effect = case.ledger.effects.get(step.spec.step)
     if step.done_at is not None:
-        how = "its field is filled" if step.by_field else _CLOSED[step.spec.make]
+        how = step.proof or _CLOSED[step.spec.make]
         return "done", f"Seen done on {case.day(step.done_at)}: {how}."
     if case.assignment is None:
         return "blocked", f"No {step.spec.make} is made while there is no CSM."
@@ -189,8 +210,8 @@ def _standing(case: Case, step: Step) -> tuple[str, str]:
         return "removed", f"The {step.spec.make} was deleted in the CRM and is not made again."
     if step.task is None:
         if step.waiting:
-            return "waiting", f"Its {step.spec.make} is made when step {step.spec.after} is done."
-        if step.spec.make is Make.MEETING and drafts.too_late(case, step):
+            return "waiting", f"Its {step.spec.make} is made when {step.waits_for}."
+        if (step.spec.trigger or step.spec.make is Make.MEETING) and drafts.too_late(case, step):
             return "late", f"It should have been over by {case.day(step.deadline)}, so none is made any more."
         return "planned", _why(case, step)
     if effect and effect.fingerprint != _present(step.task):

@@ -1,0 +1,147 @@
+"""Tells of tasks that nobody did in time: their owner, who gets them instead, and up the ladder.
+
+Not here: when each of these comes (``ladder``) and giving the task to somebody else (``rules.playbook``). Of a task
+that its owner closed or deleted nothing is told. Where the ledger was lost, what was due before counts as told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from connector.handoff.case import Case, fingerprint
+from connector.handoff.ladder import Coming, coming
+from connector.handoff.model import Person
+from connector.handoff.plan import Finding, Notify, Order, Verdict
+from connector.handoff.rulebook import Do
+from connector.handoff.steps import Step, walk
+from connector.handoff.templating import render
+from connector.handoff.text import names, one_line
+
+NAME = "late"
+HIGH = "high"
+
+MOMENT = {Do.REMIND: "task_late", Do.REASSIGN: "task_reassigned", Do.ESCALATE: "task_escalated"}
+"""The name of each message's template, beside those of the moments."""
+
+LATE_NAMES = frozenset({"task", "owner", "due_on"})
+"""What the templates of these messages may name besides what all may."""
+
+SUBJECTS = {
+    Do.REMIND: "Late: {{ task }}",
+    Do.REASSIGN: "Yours now: {{ task }}",
+    Do.ESCALATE: "Still open: {{ task }}",
+}
+TEXTS = {
+    Do.REMIND: "Your task “{{ task }}” for {{ account }} was due on {{ due_on }} and is open. "
+    "Please do it, or close it on the deal ({{ deal }}) if it is done.",
+    Do.REASSIGN: "“{{ task }}” for {{ account }} was due on {{ due_on }} and nobody did it, so it is yours now. "
+    "You find it on the deal ({{ deal }}). AE: {{ ae }}. CSM: {{ csm }}.",
+    Do.ESCALATE: "“{{ task }}” for {{ account }} ({{ deal }}, {{ amount }}) was due on {{ due_on }} and is still open. "
+    "It is with {{ owner }}. AE: {{ ae }}. CSM: {{ csm }}.",
+}
+_NEWS = {Do.REMIND: "is reminded of", Do.REASSIGN: "gets", Do.ESCALATE: "is told that nobody did"}
+
+
+def find(case: Case) -> Finding | None:
+    """The messages that are due now about tasks that are late; None while none is late and none can be."""
+    if not case.released or case.assignment is None:
+        return None
+    late = [(step, one) for step in walk(case) if _counts(step) for one in coming(case, step.spec, step.deadline)]
+    if not late:
+        return None
+    due = [(step, one) for step, one in late if one.at <= case.now and not one.told]
+    marks = {one.what.mark(step.spec.step): case.now for step, one in due}
+    try:
+        said = [message for step, one in due if not case.recovered for message in _messages(case, step, one)]
+    except ValueError as error:
+        return Finding(NAME, Verdict.BLOCKED, f"A message could not be written: {error}.", recheck_at=_next(case, late))
+    verdict = Verdict.ACT if said else Verdict.WAIT
+    reason = " ".join(dict.fromkeys(_told(case, step, one) for step, one in (due or _first(late))))
+    return Finding(NAME, verdict, reason, actions=tuple(said), recheck_at=_next(case, late), marks=marks)
+
+
+def _counts(step: Step) -> bool:
+    """Whether somebody is to do this step now: one that was deleted or is not made yet is nobody's."""
+    return bool(step.spec.missed) and step.done_at is None and step.begun and step.task is not None
+
+
+def _next(case: Case, late: list[tuple[Step, Coming]]) -> datetime | None:
+    return min((one.at for _, one in late if one.at > case.now), default=None)
+
+
+def _first(late: list[tuple[Step, Coming]]) -> list[tuple[Step, Coming]]:
+    """What comes next, where nothing is due."""
+    ahead = sorted((pair for pair in late if not pair[1].told), key=lambda pair: pair[1].at)
+    return ahead[:1] or late[-1:]
+
+
+def _told(case: Case, step: Step, one: Coming) -> str:
+    name, day = step.spec.step, f"{case.day(one.at)}, {case.clock(one.at)}"
+    if one.told:
+        return f"Step {name} is late; all that follows from that was done by {day}."
+    if one.at > case.now:
+        return f"If step {name} is not done, {_doing(case, step, one)} on {day}."
+    if case.recovered:
+        return f"Step {name} is late; what was remembered of it is lost, so nobody is told again."
+    return f"Step {name} is late since {case.day(step.deadline)}: {_doing(case, step, one)}."
+
+
+def _doing(case: Case, step: Step, one: Coming) -> str:
+    if _spared(case, step, one):
+        return "nobody is reminded ([notify] level is essential, and it is no task of high priority)"
+    people = [person.name for person in _people(case, step, one)]
+    return f"{' and '.join(people) or 'nobody who is known'} {_NEWS[one.what.do]} it"
+
+
+def _spared(case: Case, step: Step, one: Coming) -> bool:
+    return one.what.do is Do.REMIND and case.policy.notify.essential and step.spec.extras.priority != HIGH
+
+
+def _people(case: Case, step: Step, one: Coming) -> tuple[Person, ...]:
+    """Who is told, each once."""
+    if one.what.do is Do.REMIND:
+        found: list[Person | None] = [_owner(case, step)]
+    else:
+        found = [case.person_for(role)[0] for role in one.what.roles]
+        found += [case.person_by_email(email) for email in one.what.emails]
+    return tuple({person.id: person for person in found if person and person.active and person.email}.values())
+
+
+def _owner(case: Case, step: Step) -> Person | None:
+    """Whose task it is in the CRM: a person may have given it to somebody else."""
+    present = case.snapshot.person(step.task.owner_id) if step.task else None
+    return present if present and present.active else step.owner
+
+
+def _messages(case: Case, step: Step, one: Coming) -> Iterator[Notify]:
+    if _spared(case, step, one):
+        return
+    task = step.task
+    context = names(case) | {
+        "task": one_line(task.subject) if task else step.spec.subject,
+        "owner": one_line(owner.name) if (owner := _owner(case, step)) else "nobody",
+        "due_on": case.day(step.deadline),
+    }
+    do = one.what.do
+    subject = one_line(render(SUBJECTS[do], context))
+    text = render(case.policy.notify.texts.get(MOMENT[do], TEXTS[do]), context).strip()
+    for person in _people(case, step, one):
+        for way in ("", *case.policy.notify.in_crm):
+            # By person and not by place: people come and go on a ladder.
+            name = f"notify-late-{step.spec.step}-{one.what.name}-{person.id}" + (f"-{way}" if way else "")
+            yield Notify(
+                step=name,
+                order=Order.NOTIFY,
+                key=":".join((case.key(f"late-{step.spec.step}"), one.what.name, person.id)),
+                to_email=person.email,
+                to_name=one_line(person.name),
+                subject=subject,
+                text=text,
+                fingerprint=fingerprint(person.id, one.what.name),
+                reason=f"{one_line(person.name)} {_NEWS[do]} step {step.spec.step}.",
+                way=way,
+                to_id=person.id,
+                deal_id=case.snapshot.deal.ref.id,
+                not_before=case.told_at(),
+            )

@@ -1,0 +1,71 @@
+"""Completion signals: what of the deal and of what people logged shows that a step is done.
+
+Not here: the step's own task or meeting (``steps``). What was held or logged counts only from when the step began on:
+yesterday's call is no proof of today's task.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from connector.handoff.case import Case
+from connector.handoff.conditions import filled
+from connector.handoff.meetings import held_at
+from connector.handoff.model import TouchKind
+from connector.handoff.rulebook import PlaybookTask, Signal, SignalKind
+
+LOGGED = {
+    SignalKind.MEETING_HELD: TouchKind.MEETING,
+    SignalKind.EMAIL_LOGGED: TouchKind.EMAIL,
+    SignalKind.CALL_LOGGED: TouchKind.CALL,
+}
+"""Which kind of contact proves what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """When a step was seen done, and by what, as part of a sentence."""
+
+    at: datetime
+    what: str
+
+
+def proven(case: Case, spec: PlaybookTask, *, since: datetime | None, by: frozenset[str]) -> Proof | None:
+    """The earliest proof that a step is done; ``since`` is None while it has not begun, ``by`` whose contacts count."""
+    found = (_proof(case, spec, signal, since, by) for signal in spec.done_when)
+    return min((one for one in found if one), key=lambda one: one.at, default=None)
+
+
+def _proof(case: Case, spec: PlaybookTask, signal: Signal, since: datetime | None, by: frozenset[str]) -> Proof | None:
+    match signal.kind:
+        case SignalKind.TASK_CLOSED:
+            return None
+        case SignalKind.FIELD_FILLED:
+            return Proof(case.now, "its field is filled") if filled(case.value(signal.field)) else None
+        case SignalKind.FIELD_IS:
+            return Proof(case.now, "its field says so") if case.holds(signal.when) else None
+    at = _contact(case, LOGGED[signal.kind], since, by) if since else None
+    if at is None and signal.kind is SignalKind.MEETING_HELD and since:
+        at = _own_meeting(case, spec, since)
+    return Proof(at, f"a {LOGGED[signal.kind]} was logged") if at else None
+
+
+def _contact(case: Case, kind: TouchKind, since: datetime, by: frozenset[str]) -> datetime | None:
+    # The CRM keeps whole seconds of what was logged.
+    begun = since.replace(microsecond=0)
+    found = (one.at for one in case.snapshot.touches if one.kind is kind and one.by in by and begun <= one.at)
+    return min((at for at in found if at <= case.now), default=None)
+
+
+def _own_meeting(case: Case, spec: PlaybookTask, since: datetime) -> datetime | None:
+    """A meeting of this playbook with the customer that was held; those are no contacts that somebody logged."""
+    with_customer = {
+        case.key(task.step)
+        for book in (case.ledger.playbook, *case.policy.playbooks)
+        if book
+        for task in book.tasks
+        if task.draft and task.draft.with_customer and task.step != spec.step
+    }
+    found = (held_at(case, one) for one in case.snapshot.meetings if one.key in with_customer)
+    return min((at for at in found if at and since <= at <= case.now), default=None)

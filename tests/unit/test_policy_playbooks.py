@@ -1,0 +1,205 @@
+"""Playbooks out of files: the shipped choices, what the language becomes, and what only the CRM can tell is wrong."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from factories import NOW, a_snapshot
+
+from connector.errors import Problem, UserError
+from connector.handoff.model import DealType, Stage, Status, SystemName
+from connector.handoff.picture import mermaid
+from connector.handoff.rulebook import (
+    Clock,
+    Days,
+    Do,
+    Limit,
+    Miss,
+    Playbook,
+    Policy,
+    Role,
+    SignalKind,
+    Team,
+    TriggerKind,
+)
+from connector.handoff.simulate import Habit, What, play
+from connector.policy.check import check, judge_stages
+from connector.policy.crmmap import CrmMap
+from connector.policy.load import Loaded, load
+
+ROOT = Path(__file__).resolve().parents[2]
+SF, HS = SystemName("sf"), SystemName("hs")
+BOTH = {SF: "salesforce", HS: "hubspot"}
+SHIPPED = sorted(path.name for path in (ROOT / "mappings" / "playbooks").glob("*.toml"))
+WON = (Stage("Closed Won", "Closed Won", is_won=True, is_closed=True, pipeline=""),)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "mappings", tmp_path / "mappings")
+    return tmp_path / "mappings"
+
+
+def naming(folder: Path, *files: str, also: str = "") -> Loaded:
+    """The shipped mappings with these files named, and some text behind process.toml."""
+    process = folder / "process.toml"
+    listed = ", ".join(f'"playbooks/{file}"' for file in files)
+    text = process.read_text().replace("rewin_window_days = 30", f"rewin_window_days = 30\nplaybooks = [{listed}]", 1)
+    process.write_text(text + also)
+    return load(folder, BOTH)
+
+
+def with_tasks(folder: Path, tasks: str, also: str = "") -> Playbook:
+    (folder / "playbooks" / "own.toml").write_text(f'[[playbooks]]\nname = "own"\n{tasks}')
+    return naming(folder, "own.toml", also=also).policies[SF].playbooks[0]
+
+
+def task(step: str, *lines: str) -> str:
+    head = f'[[playbooks.tasks]]\nstep = "{step}"\nsubject = "{step}"\nowner = "csm"\nwithin = {{ working_days = 1 }}\n'
+    return head + "\n".join(lines) + "\n"
+
+
+def _checked(policy: Policy, crm_map: CrmMap) -> tuple[Problem, ...]:
+    return check(policy, crm_map, schemas={}, stages=WON, people=[*a_snapshot().people.values()])
+
+
+def test_what_ships() -> None:
+    assert SHIPPED == ["five-stages.toml", "hypercare.toml", "renewal-upsell.toml", "thirty-days.toml", "tiers.toml"]
+
+
+@pytest.mark.parametrize("file", SHIPPED)
+def test_each_shipped_file_passes_the_checks_on_both_crms(file: str, folder: Path) -> None:
+    loaded = naming(folder, file)
+    names = {book.name for book in loaded.policies[SF].playbooks}
+    assert {"five tasks", "light"} < names
+    for name, policy in loaded.policies.items():
+        told = [one for one in _checked(policy, loaded.maps[name]) if one.where == "playbook.toml"]
+        assert told == []
+    assert loaded.policies[SF].playbooks == loaded.policies[HS].playbooks
+
+
+def test_all_of_them_may_stand_side_by_side_where_they_are_for_other_deals(folder: Path) -> None:
+    loaded = naming(folder, "hypercare.toml", "tiers.toml", "renewal-upsell.toml")
+    assert [book.name for book in loaded.policies[SF].playbooks] == [
+        *("hypercare", "high-touch", "hybrid", "low-touch", "renewal", "upsell"),
+        *("five tasks", "light"),
+    ]
+
+
+def test_a_file_whose_deals_another_takes_is_told(folder: Path) -> None:
+    with pytest.raises(UserError, match="can never be reached: 'thirty days' of a file named before"):
+        naming(folder, "thirty-days.toml", "tiers.toml")
+
+
+def _played(policy: Policy, book: Playbook, habit: Habit) -> list[tuple[str, What]]:
+    kind = DealType.RENEWAL if book.name == "renewal" else DealType.UPSELL if book.name == "upsell" else DealType.NEW
+    amount = {"high-touch": 90_000, "hypercare": 90_000, "hybrid": 20_000}.get(book.name, 9_000)
+    values = {"amount": Decimal(amount), "risks": "Two teams are against it."}
+    snapshot = a_snapshot(deal={**values, "go_live_date": (NOW + timedelta(days=20)).date()}, deal_type=kind)
+    played = play(snapshot, policy, NOW, habit=habit)
+    assert played.playbook == book.name
+    return [(event.step, event.what) for event in played.events]
+
+
+@pytest.mark.parametrize("file", SHIPPED)
+def test_each_shipped_playbook_makes_each_task_once_and_nothing_is_left_lying(file: str, folder: Path) -> None:
+    policy = naming(folder, file).policies[SF]
+    others = {"five tasks", "light"}
+    for book in (each for each in policy.playbooks if each.name not in others):
+        prompt = _played(policy, book, Habit.PROMPT)
+        for step in book.tasks:
+            whats = [what for name, what in prompt if name == step.step]
+            assert whats.count(What.MADE) + (What.DONE in whats and What.MADE not in whats) == 1, (book.name, step.step)
+            assert What.DONE in whats
+        idle = _played(policy, book, Habit.IDLE)
+        for step in book.tasks:
+            whats = [what for name, what in idle if name == step.step]
+            assert What.MISSED in whats or What.WAITING in whats or What.DONE in whats or What.DUE not in whats
+            if What.MISSED in whats and any(miss.do is Do.ESCALATE for miss in step.missed):
+                assert whats.count(What.ESCALATED) == len(policy.escalation.ladder)
+        assert mermaid(book, policy, day=Decimal(8)).count("<b>") == len(book.tasks)
+
+
+def test_the_five_stages_move_handoff_status(folder: Path) -> None:
+    (book, *_) = naming(folder, "five-stages.toml").policies[SF].playbooks
+    assert [*dict.fromkeys(task.status for task in book.tasks)] == [each.value for each in Status][1:]
+
+
+def test_what_the_words_of_a_file_become(folder: Path) -> None:
+    book = with_tasks(
+        folder,
+        task("one", 'trigger = { anchor = "go_live_date", working_days = 3, before = true }')
+        + task("two", "trigger = { when = { amount = { at_least = 5 } } }", 'done_when = [{ signal = "call_logged" }]')
+        + task("three", 'trigger = { step = "two" }', "at_release = false")
+        + task("four", 'trigger = { stage = "Live" }', 'missed = ["reassign", "escalate"]')
+        + task(
+            "five", 'missed = [{ do = "reassign", after = { hours = 30 }, to = "ae_manager" }]', 'status = "5 Review"'
+        ),
+    )
+    one, two, three, four, five = book.tasks
+    assert one.trigger is not None
+    assert (one.trigger.kind, one.trigger.days, one.trigger.counted) == (TriggerKind.TIME, -3, Days.WORKING)
+    assert two.trigger is not None
+    assert two.trigger.when.tests[0].operand == Decimal(5)
+    assert [signal.kind for signal in two.done_when] == [SignalKind.TASK_CLOSED, SignalKind.CALL_LOGGED]
+    assert (three.after, three.trigger, three.at_release) == ("two", None, False)
+    assert four.missed == (
+        Miss(Do.REASSIGN, Limit(Decimal(0), Clock.WALL)),
+        Miss(Do.ESCALATE, Limit(Decimal(8), Clock.BUSINESS)),
+    )
+    assert five.missed == (Miss(Do.REASSIGN, Limit(Decimal(30), Clock.WALL), Role.AE_MANAGER),)
+    assert five.status == "5 Review"
+
+
+def test_calendars_ladder_and_managers_of_process_toml(folder: Path) -> None:
+    calendars = """
+[[calendars]]
+name = "Sales"
+time_zone = "Europe/Berlin"
+team = "sales"
+hours = [{ days = ["mon"], from = "08:00", to = "19:00" }]
+holidays = { country = "DE" }
+"""
+    policy = naming(folder, "thirty-days.toml", also=calendars).policies[HS]
+    (sales,) = policy.calendars
+    assert (sales.team, sales.pools, sales.calendar.tz) == (Team.SALES, (), "Europe/Berlin")
+    assert sales.calendar.holidays
+    assert [(rung.roles, rung.emails) for rung in policy.escalation.ladder] == [
+        ((Role.AE,), ()),
+        ((Role.AE_MANAGER,), ()),
+        ((), ("victor.lang@seller.example", "ruth.adeyemi@seller.example")),
+    ]
+    assert policy.escalation.managers == {"elena.marchetti@seller.example": "victor.lang@seller.example"}
+    assert (policy.notify.essential, policy.notify.any_hour) == (True, False)
+
+
+def test_a_ladder_of_managers_needs_to_know_them_on_hubspot(folder: Path) -> None:
+    process = folder / "process.toml"
+    process.write_text(
+        process.read_text().replace('"elena.marchetti@seller.example" = "victor.lang@seller.example"', "")
+    )
+    with pytest.raises(UserError, match=r"escalation.ladder\[2\].to\[1\]: hubspot does not tell who manages whom"):
+        load(folder, BOTH)
+    assert load(folder, {SF: "salesforce"})
+
+
+def test_own_words_for_what_is_late(folder: Path) -> None:
+    (folder / "templates" / "task_late.txt.j2").write_text("{{ task }} is late since {{ due_on }}, {{ owner }}.")
+    assert load(folder, BOTH).policies[SF].notify.texts["task_late"].startswith("{{ task }} is late")
+    (folder / "templates" / "task_escalated.txt.j2").write_text("{{ tusk }}")
+    with pytest.raises(UserError, match=r"task_escalated.txt.j2:1:4: 'tusk' is not known; did you mean 'task'"):
+        load(folder, BOTH)
+
+
+def test_a_stage_no_handoff_stands_in_is_told(folder: Path) -> None:
+    with_tasks(folder, task("four", 'trigger = { stage = "Closed Lost" }'))
+    loaded = load(folder, BOTH)
+    (problem,) = (
+        one for one in judge_stages(loaded.policies[SF], loaded.maps[SF], WON) if one.where == "playbook.toml"
+    )
+    assert problem.key == "playbooks[own].tasks[four].trigger.stage"
+    assert problem.message.startswith("no won stage is called 'Closed Lost', so no handoff enters it")
