@@ -516,6 +516,7 @@ max_attempts = {attempts}
 [brakes]
 max_new = 0
 max_imported = 0
+max_open = 0
 max_changed = 0
 max_changed_percent = 0
 """

@@ -7,15 +7,18 @@ becomes one write; the same world decided twice gives no second action.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from connector.handoff import lifecycle
+from connector.handoff.case import Case
 from connector.handoff.model import Ref, Snapshot
 from connector.handoff.plan import Action, Finding, Patch, Plan
+from connector.handoff.quality import fingerprints
 from connector.handoff.rulebook import Policy
 from connector.handoff.rules import RULES
 from connector.handoff.rules.playbook import states
+from connector.handoff.rules.readiness import answer
 from connector.handoff.steps import done_signals, walk
 
 
@@ -47,7 +50,18 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         segment=case.segment,
         recheck_at=_next_look(findings, now),
         noticed=case.noticed,
+        answers=tuple(answer(case, judged) for judged in case.judged),
+        quality=case.score,
+        fingerprints=_own_words(case),
     )
+
+
+def _own_words(case: Case) -> Mapping[str, str]:
+    """Digests of the answers on a deal that is near its close or won, by which a copy on another one is known."""
+    quality = case.policy.quality
+    if not quality.copies.days or not (case.near_close or case.released or case.gate is not None):
+        return {}
+    return fingerprints(quality, lifecycle.answers(case))
 
 
 def merge(actions: Iterable[Action]) -> tuple[Action, ...]:

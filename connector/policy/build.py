@@ -16,6 +16,7 @@ from typing import Any
 from connector.errors import Problem
 from connector.handoff.model import Kind
 from connector.handoff.rulebook import (
+    NO_QUALITY,
     AssignmentPolicy,
     AssignmentRule,
     Calendar,
@@ -30,6 +31,7 @@ from connector.handoff.rulebook import (
     Playbook,
     Policy,
     Pool,
+    QualityPolicy,
     Requirement,
     Segment,
     SummaryPolicy,
@@ -130,7 +132,7 @@ def book(spec: PlaybookFileSpec, *, scope: Scope, day: WorkingDay, words: Words,
     )
 
 
-def policy(rules: Rules, book: Book, vendor: VendorMap) -> Policy:
+def policy(rules: Rules, book: Book, vendor: VendorMap, quality: QualityPolicy = NO_QUALITY) -> Policy:
     """One system's policy: the common rules with that CRM's fields, fallback stages and limits."""
     fields = {
         path: FieldRule(path, field.label, field.type, field.owner)
@@ -153,6 +155,8 @@ def policy(rules: Rules, book: Book, vendor: VendorMap) -> Policy:
         extras=frozenset(path for path in EXTRAS if path in vendor.map.fields),
         targets=rules.targets,
         rewin_window=rules.rewin_window,
+        quality=quality,
+        before_close=vendor.before_close,
     )
     return dataclasses.replace(made, version=digest(made))
 

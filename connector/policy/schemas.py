@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from connector.policy.model import CrmSpec, PlaybookFileSpec, ProcessSpec
+from connector.policy.model import CrmSpec, PlaybookFileSpec, ProcessSpec, QualitySpec
 from connector.settings.file import ConfigSpec
 
 MODELS: Mapping[str, type[BaseModel]] = {
@@ -20,6 +20,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "crm": CrmSpec,
     "process": ProcessSpec,
     "playbook": PlaybookFileSpec,
+    "quality": QualitySpec,
 }
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
