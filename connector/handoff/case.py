@@ -75,9 +75,8 @@ class Case:
     @property
     def near_close(self) -> bool:
         """Whether the deal is open and in a stage in which it says how ready it is."""
-        stage, named = self.snapshot.stage, self.policy.before_close
-        here = stage.id in named.get(stage.pipeline, ()) or stage.id in named.get("", ())
-        return here and self.phase is Phase.OPEN and not self.excluded
+        stage = self.snapshot.stage
+        return self.policy.shows_readiness(stage.pipeline, stage.id) and self.phase is Phase.OPEN and not self.excluded
 
     @property
     def outcome(self) -> Phase:

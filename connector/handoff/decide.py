@@ -7,14 +7,14 @@ becomes one write; the same world decided twice gives no second action.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
 from connector.handoff import lifecycle
 from connector.handoff.case import Case
 from connector.handoff.model import Ref, Snapshot
-from connector.handoff.plan import Action, Finding, Patch, Plan
-from connector.handoff.quality import fingerprints
+from connector.handoff.plan import Action, Finding, Patch, Plan, Prints
+from connector.handoff.quality import fingerprints, texts
 from connector.handoff.rulebook import Policy
 from connector.handoff.rules import RULES
 from connector.handoff.rules.playbook import states
@@ -52,16 +52,17 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         noticed=case.noticed,
         answers=tuple(answer(case, judged) for judged in case.judged),
         quality=case.score,
-        fingerprints=_own_words(case),
+        prints=_prints(case),
     )
 
 
-def _own_words(case: Case) -> Mapping[str, str]:
-    """Digests of the answers on a deal that is near its close or won, by which a copy on another one is known."""
-    quality = case.policy.quality
+def _prints(case: Case) -> Prints | None:
+    """What a copy of this deal's answers on another one is known by, from where the deal is near its close."""
+    quality, snapshot = case.policy.quality, case.snapshot
     if not quality.copies.days or not (case.near_close or case.released or case.gate is not None):
-        return {}
-    return fingerprints(quality, lifecycle.answers(case))
+        return None
+    account = snapshot.account.ref.id if snapshot.account else ""
+    return Prints(snapshot.deal.text("owner"), account, fingerprints(quality, texts(quality, case.value)))
 
 
 def merge(actions: Iterable[Action]) -> tuple[Action, ...]:

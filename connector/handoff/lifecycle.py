@@ -15,7 +15,7 @@ from connector.handoff.case import PASSED, Case
 from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Gate, LedgerFacts, Snapshot, Value
 from connector.handoff.moves import MoverKind
 from connector.handoff.plan import FieldCheck, Finding, Noticed, Phase, Remember, Verdict
-from connector.handoff.quality import Judged, judge
+from connector.handoff.quality import Judged, judge, texts
 from connector.handoff.rulebook import Policy
 from connector.handoff.text import flaw_sentence, mover_words, reference_in
 
@@ -228,19 +228,13 @@ def _segment(snapshot: Snapshot, policy: Policy) -> str:
     return next((segment.name for segment in policy.segments if conditions.holds(segment.when, value)), "")
 
 
-def answers(case: Case) -> dict[str, str]:
-    """What stands in the fields that are judged, as text; blank ones are left out."""
-    values = {field.path: case.value(field.path) for field in case.policy.quality.fields}
-    return {path: value for path, value in values.items() if isinstance(value, str) and value.strip()}
-
-
 def _judged(case: Case) -> tuple[Judged, ...]:
     """The deal's answers, judged beside what the rep is asked there."""
     policy = case.policy.quality
     if not policy.fields or case.phase is Phase.LOST:
         return ()
     asked = {need.field: (need.why, need.advice) for need in case.policy.gate.requirements if case.holds(need.when)}
-    return judge(policy, answers(case), asked=asked, elsewhere=case.snapshot.copied)
+    return judge(policy, texts(policy, case.value), asked=asked, elsewhere=case.snapshot.copied)
 
 
 def _checks(case: Case) -> tuple[FieldCheck, ...]:
@@ -248,7 +242,7 @@ def _checks(case: Case) -> tuple[FieldCheck, ...]:
 
     A field that cannot be read is nobody's gap: no rep could fill it, so only the rule that needs it rests.
     """
-    flawed = {each.field: flaw_sentence(flaw) for each in case.judged for flaw in each.flaws[:1] if flaw.counts}
+    flawed = {each.field: flaw_sentence(case, flaw) for each in case.judged for flaw in each.flaws[:1] if flaw.counts}
     return tuple(
         FieldCheck(
             field=need.field,

@@ -132,6 +132,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Prints:
+    """Digests, by field, of answers that ought to be one deal's own, with whose deal it is and of which account."""
+
+    owner: str
+    account: str
+    of: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """One CSM who was considered: what they carry and, when not chosen, why not."""
 
@@ -257,8 +266,8 @@ class Plan:
     noticed: frozenset[Noticed] = frozenset()
     answers: tuple[Answer, ...] = ()
     quality: int | None = None
-    fingerprints: Mapping[str, str] = field(default_factory=dict)
-    """Digests of the answers that ought to be this deal's own, by field."""
+    prints: Prints | None = None
+    """None where nothing is to be remembered of this deal's answers."""
 
     @property
     def coverage(self) -> str:

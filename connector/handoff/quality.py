@@ -12,9 +12,10 @@ import functools
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from connector.handoff.model import Value
 from connector.handoff.rulebook import AnswerField, AnswerKind, Consequence, Flaw, QualityPolicy, Specific, Words
 
 MOST_CHARS = 4_000
@@ -40,7 +41,8 @@ _SIGNS = re.compile(r"[%€$£¥]")
 class AnswerFlaw:
     """One thing wrong with an answer: its words, what is said of them, what a good answer has instead.
 
-    ``counts``: the gate takes the field for missing.
+    ``counts``: the gate takes the field for missing. ``where`` a copy stands too: a field's path or another deal's id;
+    empty for the question itself.
     """
 
     flaw: Flaw
@@ -48,6 +50,7 @@ class AnswerFlaw:
     says: str
     good: str
     counts: bool
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,12 @@ def score(judged: Sequence[Judged], *, unanswered: int) -> int:
     return sum(each.score for each in judged) // total if total else FULL
 
 
+def texts(policy: QualityPolicy, lookup: Callable[[str], Value]) -> dict[str, str]:
+    """What stands in the fields that are judged, by path; ``lookup`` gives a field's value. Blank ones are left out."""
+    values = {field.path: lookup(field.path) for field in policy.fields}
+    return {path: value for path, value in values.items() if isinstance(value, str) and value.strip()}
+
+
 def fingerprints(policy: QualityPolicy, answers: Mapping[str, str]) -> Mapping[str, str]:
     """A digest of each answer that ought to be this deal's own, by field: equal for answers that say the same."""
     found: dict[str, str] = {}
@@ -121,16 +130,21 @@ class _Look:
         """What is wrong, the gravest first; what counts at the gate before what is only said."""
         if self._honest():
             return ()
+        where = self._copied(before, elsewhere)
         if self._empty():
             found = [(Flaw.EMPTY, self.text)]
         else:
             candidates = (
-                (Flaw.COPY, self._copied(before, elsewhere)),
+                (Flaw.COPY, "" if where is None else self.text),
                 (Flaw.SHORT, self.text if len(_WORD.findall(self.text)) < self.field.kind.min_words else ""),
                 (Flaw.VAGUE, self._vague()),
             )
             found = [(flaw, quote) for flaw, quote in candidates if quote]
-        made = [self._made(flaw, quote) for flaw, quote in found if self._leads_to(flaw) is not Consequence.OFF]
+        made = [
+            self._made(flaw, quote, where=(where or "") if flaw is Flaw.COPY else "")
+            for flaw, quote in found
+            if self._leads_to(flaw) is not Consequence.OFF
+        ]
         return tuple(sorted(made, key=lambda each: not each.counts))
 
     @property
@@ -148,10 +162,11 @@ class _Look:
         rule = self.policy.rules.get(flaw)
         return rule.leads_to if rule else Consequence.OFF
 
-    def _made(self, flaw: Flaw, quote: str) -> AnswerFlaw:
+    def _made(self, flaw: Flaw, quote: str, *, where: str) -> AnswerFlaw:
         good = self.field.good or (self.questions[-1] if self.questions else "") or self.field.kind.good
         says = self.policy.rules[flaw].says
-        return AnswerFlaw(flaw, _cut(quote), says, good, counts=self._leads_to(flaw) is Consequence.REQUIRE)
+        counts = self._leads_to(flaw) is Consequence.REQUIRE
+        return AnswerFlaw(flaw, _cut(quote), says, good, counts=counts, where=where)
 
     def _honest(self) -> bool:
         said = plain(self.text)
@@ -167,13 +182,14 @@ class _Look:
         own = words.elsewhere.sub(" ", rest)
         return own != rest and len(words.telling(own)) < POINTER_LEAVES
 
-    def _copied(self, before: Sequence[tuple[str, frozenset[str]]], elsewhere: str) -> str:
-        """The answer, when it is another field's, another deal's or the question itself."""
+    def _copied(self, before: Sequence[tuple[str, frozenset[str]]], elsewhere: str) -> str | None:
+        """Where the answer stands too: in another field, on another deal, or (empty) in the question; else None."""
         if self.field.kind.repeats or not self.bag:
-            return ""
-        questions = [frozenset(plain(each).split()) for each in self.questions]
-        others = [bag for _, bag in before] + questions
-        return self.text if elsewhere or any(self._alike(each) for each in others) else ""
+            return None
+        of_field = next((path for path, bag in before if self._alike(bag)), "")
+        if of_field or elsewhere:
+            return of_field or elsewhere
+        return "" if any(self._alike(frozenset(plain(each).split())) for each in self.questions) else None
 
     def _alike(self, other: frozenset[str]) -> bool:
         most = max(len(self.bag), len(other))

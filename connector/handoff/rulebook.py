@@ -521,3 +521,7 @@ class Policy:
     quality: QualityPolicy = NO_QUALITY
     before_close: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     """The stages in which an open deal says how ready it is, by pipeline; under "" those of every pipeline."""
+
+    def shows_readiness(self, pipeline: str, stage_id: str) -> bool:
+        """Whether an open deal in this stage says how ready it is."""
+        return any(stage_id in self.before_close.get(each, ()) for each in (pipeline, ""))

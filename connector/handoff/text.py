@@ -165,12 +165,16 @@ def gap_lines(case: Case) -> tuple[str, ...]:
 
 def advice_lines(case: Case) -> tuple[str, ...]:
     """One line per answer that could be better: its label, its own words, what is wrong with them, what is asked."""
-    return tuple(f"{case.label(each.field)}: {flaw_sentence(each.flaws[0])}" for each in case.judged if each.flaws)
+    return tuple(
+        f"{case.label(each.field)}: {flaw_sentence(case, each.flaws[0])}" for each in case.judged if each.flaws
+    )
 
 
-def flaw_sentence(flaw: AnswerFlaw) -> str:
+def flaw_sentence(case: Case, flaw: AnswerFlaw) -> str:
     """What is wrong with an answer and what a good one has, as a rep reads it. The quoted words are anyone's."""
-    wrong = f'"{one_line(flaw.quote)}" {flaw.says.strip().rstrip(".")}.'
+    here = flaw.where in case.policy.fields
+    where = f" ({case.label(flaw.where) if here else f'deal {flaw.where}'})" if flaw.where else ""
+    wrong = f'"{one_line(flaw.quote)}" {flaw.says.strip().rstrip(".")}{where}.'
     return f"{wrong} {flaw.good}".strip()
 
 

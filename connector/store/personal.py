@@ -81,6 +81,8 @@ _SPOKEN: Mapping[str, Holds] = {
     "hold.why": _customers("why a deal is held", Way.REMOVED),
     "hold.what": _customers("what would be written to a held deal", Way.REMOVED),
     "gain.mover": _US,
+    "answer.owner_id": _US,
+    "answer.account_id": _customers("the CRM's id of the account", Way.REMOVED),
     "policy.files": Holds("your mapping files, with the mails of CSMs and approvers", Whose.OURS),
     "product_event.user_id": _customers("who used the product", Way.REMOVED),
     "product_event.group_id": _customers("for which account", Way.REMOVED),
@@ -111,6 +113,7 @@ _SILENT: Mapping[str, tuple[str, ...]] = {
     "letter": ("system",),
     "hold": ("system", "kind", "name", "state", "cause"),
     "gain": ("system", "deal_id", "sort"),
+    "answer": ("system", "deal_id", "field", "print"),
     "policy": ("digest",),
     "product_event": ("source", "message_id", "event"),
 }

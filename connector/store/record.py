@@ -21,6 +21,7 @@ from connector.handoff.model import Gate, Kind, SystemName
 from connector.handoff.ownership import REVERT_STEP
 from connector.handoff.plan import Action, Notify, Patch, Upsert, Verdict
 from connector.store import codec
+from connector.store.answers import write_answers
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
 from connector.store.drops import dropped_of
@@ -91,6 +92,9 @@ class Recorder(Part):
                 _compare(one, before, changes, act=act, now=now)
             _write_outbox(connection, changes, now)
             self._put_handoffs(connection, changes.handoffs, act=act)
+            prints = {one.plan.key.deal_id: one.plan.prints for one in ordered if one.plan.prints is not None}
+            if prints:
+                write_answers(self._db, connection, system, prints, now)
             self._take_turns(connection, system, changes.assigned)
             self._answer_looks(connection, system, ordered, before=before, changes=changes, now=now)
             write_audit(connection, now, changes.audit)

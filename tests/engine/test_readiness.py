@@ -13,7 +13,7 @@ from unit.test_core_readiness import FIELDS, a_quality
 from connector.engine.parts import Limits
 from connector.handoff.model import Stage
 from connector.handoff.plan import Notify
-from connector.handoff.rulebook import CopyPolicy, Policy
+from connector.handoff.rulebook import AnswerField, AnswerKind, CopyPolicy, Policy
 
 EARLY = Stage("Discovery", "Discovery", is_won=False, is_closed=False, pipeline="default")
 SMALL = Limits(new=6, imported=0, open=6, changed=0, changed_share=0.0)
@@ -114,6 +114,60 @@ def test_readiness_takes_nothing_off_the_limit_for_wins(desk: Desk) -> None:
     assert [desk.deal(each)["gate"] for each in wins] == ["Released"] * 5
 
 
-def with_copies(policy: Policy, days: int) -> Policy:
-    quality = dataclasses.replace(policy.quality, copies=CopyPolicy(min_words=5, days=days))
-    return dataclasses.replace(policy, quality=quality)
+TEXT = "Every late turn cost them a slot and the board asked for a plan."
+
+
+def copied_from(desk: Desk, deal_id: str) -> str:
+    """The deal that a deal's advice names as the origin of one of its answers; empty when it names none."""
+    return str(desk.deal(deal_id).get("advice") or "").partition("(deal ")[2].partition(")")[0]
+
+
+def judged_for_copies(desk: Desk) -> None:
+    """Judge ``use_case`` for copies within ninety days, from now on."""
+    quality = desk.system.policy.quality
+    field = AnswerField("use_case", AnswerKind("work", "Who does what."))
+    quality = dataclasses.replace(quality, fields=(*quality.fields, field), copies=CopyPolicy(min_words=6, days=90))
+    desk.restart(policy=dataclasses.replace(desk.system.policy, quality=quality))
+
+
+def test_the_words_of_another_account_s_deal_of_the_same_ae_are_known_for_a_copy(desk: Desk) -> None:
+    judged_for_copies(desk)
+    first = desk.a_deal(use_case=TEXT)
+    desk.settle()
+    same_customer = desk.a_deal(use_case=TEXT, account=desk.crm.row(first).account_id)
+    other_ae = desk.a_deal(use_case=TEXT, owner="u-manager")
+    desk.settle()
+    second = desk.a_deal(use_case=TEXT.upper())
+    desk.settle()
+    found = [copied_from(desk, each) for each in (first, same_customer, other_ae, second)]
+    assert found == ["", "", "", first]
+    desk.crm.edit(second, use_case="Dispatchers tick off fuel, catering and bags for each stand.")
+    desk.settle()
+    assert copied_from(desk, second) == ""
+    desk.crm.edit(first, risks="A strike.")
+    desk.settle()
+    assert copied_from(desk, first) == "", "who said it first does not become the copy"
+
+
+def test_of_two_that_came_at_once_one_is_the_copy_and_stays_it(desk: Desk) -> None:
+    judged_for_copies(desk)
+    both = sorted(desk.a_deal(use_case=TEXT) for _ in range(2))
+    desk.settle()
+    assert [copied_from(desk, each) for each in both] == ["", both[0]]
+    for each in both:
+        desk.crm.edit(each, risks="A strike.")
+    desk.settle()
+    assert [copied_from(desk, each) for each in both] == ["", both[0]]
+
+
+def test_what_was_said_long_ago_is_no_copy(desk: Desk) -> None:
+    judged_for_copies(desk)
+    first = desk.a_deal(use_case=TEXT)
+    desk.settle()
+    desk.run(days=91)
+    second = desk.a_deal(use_case=TEXT)
+    desk.settle()
+    assert copied_from(desk, second) == ""
+    desk.crm.edit(first, risks="A strike.")
+    desk.settle()
+    assert copied_from(desk, first) == "", "and the older one does not become the copy of the newer"

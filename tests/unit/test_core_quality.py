@@ -248,5 +248,5 @@ def test_an_empty_and_a_weak_answer_are_counted_apart() -> None:
 
 def test_without_quality_nothing_is_judged_and_nothing_more_is_written() -> None:
     plan = decide(a_snapshot(deal={"champion": "n/a"}), a_policy(), a_snapshot().observed_at)
-    assert (plan.answers, plan.quality, plan.fingerprints) == ((), None, {})
+    assert (plan.answers, plan.quality, plan.prints) == ((), None, None)
     assert not {"advice", "quality"} & {name for action in plan.actions for name in getattr(action, "values", {})}

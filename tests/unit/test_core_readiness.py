@@ -103,7 +103,7 @@ def test_every_other_open_deal_is_let_be(world: World) -> None:
     plan = world.run()
     assert plan.actions == ()
     assert "readiness" not in {finding.rule for finding in plan.findings}
-    assert plan.fingerprints == {}
+    assert plan.prints is None
 
 
 def test_a_list_without_pipelines_holds_for_all() -> None:
@@ -151,6 +151,18 @@ def test_readiness_ends_with_the_win_and_the_gate_goes_on_with_the_same_fields()
     world.edit({"champion": "Ingrid Holm"})
     world.run()
     assert "n/a" in world.text("advice"), "and is no matter of a handoff under way"
+
+
+def test_what_is_said_of_the_answers_is_written_though_the_release_was_recorded_and_never_sent() -> None:
+    world = a_world(champion="n/a")
+    world.win()
+    world.run()
+    lost = {"gate": None, "advice": None, "quality": None}
+    world.snapshot = dataclasses.replace(world.snapshot, ledger=dataclasses.replace(world.snapshot.ledger, written={}))
+    world.edit(lost)
+    assert {"gate", "advice", "quality"} <= wrote(world.run())
+    assert "n/a" in world.text("advice")
+    assert world.run().actions == ()
 
 
 def test_readiness_is_no_mark_of_a_handoff_when_the_ledger_is_lost() -> None:

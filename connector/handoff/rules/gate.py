@@ -164,8 +164,10 @@ def _fields(case: Case, ruling: _Ruling, override: Override | None, *, open_: bo
     }
     if ruling.gate is Gate.HELD:
         wanted["status"] = Status.PREPARATION.value
-    # What is said of the answers stays as it was when the handoff began: that is what the CSM was given.
-    return wanted if case.phase is Phase.IN_FLIGHT else wanted | quality_fields(case)
+    # What is said of the answers stays as it was when the handoff began: that is what the CSM was given. It travels
+    # with the verdict, so a deal that does not show the verdict yet has not got it either.
+    begun = case.phase is Phase.IN_FLIGHT and case.snapshot.deal.text("gate") == ruling.gate.value
+    return wanted if begun else wanted | quality_fields(case)
 
 
 def quality_fields(case: Case) -> dict[str, Value]:

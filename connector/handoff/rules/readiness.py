@@ -36,7 +36,7 @@ def find(case: Case) -> Finding | None:
 
 def answer(case: Case, judged: Judged) -> Answer:
     """One judged answer as it is shown to whoever asks why."""
-    said = tuple(flaw_sentence(flaw) for flaw in judged.flaws)
+    said = tuple(flaw_sentence(case, flaw) for flaw in judged.flaws)
     flaws = tuple(flaw.flaw.value for flaw in judged.flaws)
     return Answer(judged.field, case.label(judged.field), judged.score, flaws, said)
 
