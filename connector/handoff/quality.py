@@ -28,7 +28,6 @@ PRINT_CHARS = 16
 
 _WORD = re.compile(r"\w+(?:['’\-]\w+)*")
 _BULLET = re.compile(r"(?m)^[ \t]*(?:[-*•–]|\(?\d{1,2}[.)](?=\s))[ \t]*")
-_ITEMS = re.compile(r"[\n;]+")
 _STARTS = re.compile(r"[.!?\n\"“”;•]")
 _MAIL = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}\.\w{2}")
 _DAY = re.compile(
@@ -198,7 +197,7 @@ class _Look:
     def _vague(self) -> str:
         """The first words with which it stays general; empty when it does not."""
         kind, text = self.field.kind, _BULLET.sub("", self.text)
-        items = [each for each in _ITEMS.split(text) if each.strip()] if kind.each else [text]
+        items = [each for each in text.splitlines() if each.strip()] if kind.each else [text]
         vague = (self._vague_words(each, kind) for each in items if not each.rstrip().endswith(":"))
         return next((each for each in vague if each), "")
 

@@ -152,7 +152,9 @@ def test_a_finding_says_what_a_good_answer_has_in_the_admin_s_words() -> None:
 
     assert good("risks") == KINDS["risks"].good
     assert good("risks", asked={"risks": ("Why.", "What could stop the roll-out.")}) == "What could stop the roll-out."
-    assert good("champion_stake", asked={"champion_stake": ("Why.", "Other words.")}).startswith("What a success")
+    own = dataclasses.replace(QUALITY, fields=(AnswerField("risks", KINDS["risks"], good="Our own words."),))
+    (judged,) = judge(own, {"risks": "n/a"}, asked={"risks": ("Why.", "What could stop the roll-out.")})
+    assert judged.flaws[0].good == "Our own words."
 
 
 def test_scores_and_consequences() -> None:

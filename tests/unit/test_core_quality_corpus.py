@@ -10,6 +10,7 @@ import dataclasses
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from connector.handoff.model import SystemName
 from connector.handoff.quality import fingerprints, judge
 from connector.handoff.rulebook import AnswerField, AnswerKind, Flaw, QualityPolicy, Specific
 from connector.policy.load import load
+from connector.sandbox.book import build
 
 ROOT = Path(__file__).parents[2]
 CORPUS = tomllib.loads((ROOT / "tests" / "data" / "answers.toml").read_text(encoding="utf-8"))["deals"]
@@ -28,8 +30,8 @@ DAY = AnswerKind("day", "The date the customer expects.", needs=(Specific.DATE,)
 """Go-live is a date in the shipped mappings, which is there or not; some admins keep it in a text."""
 
 FLOORS: dict[str, dict[str, tuple[float, float]]] = {
-    "tuned": {"empty": (85, 95), "copy": (100, 100), "short": (95, 90), "vague": (84, 88), ANY: (95, 95)},
-    "held": {"empty": (95, 60), "copy": (100, 100), "short": (95, 75), "vague": (68, 85), ANY: (86, 86)},
+    "tuned": {"empty": (85, 95), "copy": (100, 100), "short": (95, 90), "vague": (84, 86), ANY: (95, 95)},
+    "held": {"empty": (95, 60), "copy": (100, 100), "short": (95, 75), "vague": (70, 85), ANY: (90, 86)},
 }
 """Precision and recall in percent, per part: a little under what was measured when the lists were last changed."""
 
@@ -83,6 +85,20 @@ def test_the_judgement_is_right_as_often_as_it_was(policy: QualityPolicy, part: 
         least = FLOORS[part][name]
         assert precision >= least[0]
         assert recall >= least[1]
+
+
+def test_answers_written_for_another_purpose_are_let_be(policy: QualityPolicy) -> None:
+    """What the sandbox fills its deals with is meant to be good, and was written before anything was judged."""
+    judged = [
+        each
+        for seed in (1, 7, 42)
+        for deal in build(seed=seed, today=date(2026, 11, 22), deals=200).deals
+        for each in judge(policy, {name: text for name, text in deal.fields.items() if isinstance(text, str)})
+    ]
+    wrong = [each for each in judged if each.flaws]
+    print(f"\nthe sandbox's own: {len(judged)} answers, all meant to be good, {len(wrong)} found fault with")
+    assert len(judged) > 1_500
+    assert len(wrong) * 100 < len(judged)
 
 
 def test_the_corpus_is_large_and_covers_every_field_and_flaw() -> None:
