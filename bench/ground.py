@@ -73,6 +73,7 @@ verify_seconds = 5
 [brakes]
 max_new = 0
 max_imported = 0
+max_open = 0
 max_changed = 0
 max_changed_percent = 0
 max_writes_per_pass = 0

@@ -384,6 +384,7 @@ def _limits(settings: Settings) -> Limits:
         window=timedelta(minutes=brakes.window_minutes),
         new=brakes.max_new,
         imported=brakes.max_imported,
+        open=brakes.max_open,
         changed=brakes.max_changed,
         changed_share=brakes.max_changed_percent / 100,
         writes=brakes.max_writes_per_pass,

@@ -250,6 +250,7 @@ first_run = "observe_old"
 [brakes]
 max_new = 0
 max_imported = 0
+max_open = 0
 max_changed = 0
 max_changed_percent = 0
 

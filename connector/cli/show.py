@@ -66,7 +66,13 @@ def finding_data(finding: Finding) -> dict[str, Any]:
     data: dict[str, Any] = {"rule": finding.rule, "verdict": finding.verdict.value, "reason": finding.reason}
     if finding.checks:
         data["fields"] = [
-            {"field": check.field, "label": check.label, "present": check.present, "why": check.why}
+            {
+                "field": check.field,
+                "label": check.label,
+                "present": check.present,
+                "why": check.why,
+                "flaw": check.flaw,
+            }
             for check in finding.checks
         ]
     if finding.assignment is not None:
@@ -92,6 +98,11 @@ def plan_data(plan: Plan) -> dict[str, Any]:
         "gate": plan.gate.value if plan.gate else None,
         "percent": plan.percent,
         "missing": [check.label for check in plan.missing],
+        "quality": plan.quality,
+        "answers": [
+            {"field": each.field, "label": each.label, "score": each.score, "flaws": each.flaws, "said": each.said}
+            for each in plan.answers
+        ],
         "findings": [finding_data(finding) for finding in plan.findings],
         "writes": [action_data(action) for action in plan.actions],
         "tasks": [
@@ -158,6 +169,8 @@ def explain(plan: Plan, *, deal_name: str) -> Group:
             parts.append(_gate_table(finding))
         if finding.assignment is not None and finding.assignment.candidates:
             parts.append(_candidates_table(finding))
+    if plan.answers:
+        parts.append(_answers_table(plan))
     if plan.tasks:
         parts.append(_tasks_table(plan))
     next_look = plan.recheck_at.isoformat() if plan.recheck_at else "when something changes, and at each sweep"
@@ -208,7 +221,16 @@ def _findings_table(plan: Plan) -> PlainTable:
 def _gate_table(finding: Finding) -> PlainTable:
     table = PlainTable("Field", "Filled", "Why it is asked", title="The gate, field by field", title_justify="left")
     for check in finding.checks:
-        table.add_row(check.label, "yes" if check.present else Text("no", style="red"), check.why)
+        filled = "yes" if check.holds else Text("too little" if check.present else "no", style="red")
+        table.add_row(check.label, filled, check.why)
+    return table
+
+
+def _answers_table(plan: Plan) -> PlainTable:
+    title = f"How good the answers are: {plan.quality} of 100"
+    table = PlainTable("Field", "Score", "Found", "What is said of it", title=title, title_justify="left")
+    for each in plan.answers:
+        table.add_row(each.label, str(each.score), ", ".join(each.flaws) or "-", each.said[0] if each.said else "")
     return table
 
 

@@ -18,7 +18,7 @@ from connector.engine.parts import Shared, System
 from connector.engine.places import stored
 from connector.handoff.moves import MoverKind
 from connector.handoff.plan import Action, Notify, Patch, Plan, Upsert
-from connector.store import POLICY_NOTE, HeldDeal
+from connector.store import EARLY, POLICY_NOTE, HeldDeal
 
 EXAMPLES = 5
 FIELDS_NAMED = 4
@@ -29,17 +29,23 @@ MASS_ALARM = "mass-change"
 
 
 class Sort(StrEnum):
-    """What deals are counted as, each with a limit of its own; ``SHARE``: the changed ones of all under way."""
+    """What deals are counted as, each with a limit of its own; ``OPEN``: those that are not won yet; ``SHARE``: the
+    changed ones of all under way."""
 
     NEW = "new"
     IMPORTED = "imported"
+    OPEN = EARLY
     CHANGED = "changed"
     SHARE = "share"
 
 
+WINS = frozenset({Sort.NEW, Sort.IMPORTED})
+"""Sorts whose deals somebody won, so that a mass of them may have one mover."""
+
 SORT_WORDS: Mapping[str, str] = {
     Sort.NEW: "handoffs would begin",
     Sort.IMPORTED: "handoffs would begin for imported wins",
+    Sort.OPEN: "open deals would be told how ready they are",
     Sort.CHANGED: "handoffs under way would change",
 }
 
@@ -84,8 +90,8 @@ def cause_of(shared: Shared, system: System, sort: Sort, found: Sequence[tuple[P
     for told in (
         _policy_cause(shared, system),
         _empty_cause(system, sort, [plan for plan, _ in found]),
-        _mover_cause(system, [mover for _, mover in found]) if sort is not Sort.CHANGED else "",
-        _first_run_cause(shared, system) if sort is not Sort.CHANGED else "",
+        _mover_cause(system, [mover for _, mover in found]) if sort in WINS else "",
+        _first_run_cause(shared, system) if sort in WINS else "",
         _hidden_cause(sort, [plan for plan, _ in found]),
     ):
         if told:
@@ -190,7 +196,9 @@ def cry_of(shared: Shared, system: System, counts: Mapping[str, int]) -> Cry:
         f"handoff release --system {system.name} shows it all and, after you agree, lets it go; if it is not wanted, "
         "mend the cause first (wins that are none: handoff drop)."
     )
-    return Cry(f"{sum(counts.values())} deals are held", "\n".join(lines), following, stops=True)
+    return Cry(
+        f"{sum(counts.values())} deals are held", "\n".join(lines), following, stops=set(counts) != {Sort.OPEN.value}
+    )
 
 
 def example_of(held: HeldDeal) -> str:

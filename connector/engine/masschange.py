@@ -15,14 +15,13 @@ from dataclasses import dataclass, field
 import structlog
 
 from connector.engine.alarms import clear_alarm, raise_alarm
-from connector.engine.brake_words import MASS_ALARM, Sort, cause_of, cry_of, what_of
+from connector.engine.brake_words import MASS_ALARM, WINS, Sort, cause_of, cry_of, what_of
 from connector.engine.parts import Shared, System
 from connector.handoff.moves import MoverKind
-from connector.handoff.plan import Plan
+from connector.handoff.plan import Phase, Plan
 from connector.store import FORESEEN, Decided, Gain, Gained, HeldDeal, HoldState, Look
 
 MASS_STOPPED = "mass.stopped"
-BEGINNINGS = frozenset({Sort.NEW, Sort.IMPORTED})
 FORESEEN_SORT = "foreseen"
 """How a change is noted that an earlier decision had named the time for."""
 
@@ -96,7 +95,7 @@ class Brake:
             if deal_id not in gains:
                 continue
             mover = movers.get(deal_id, "")
-            sort = _sort(gains[deal_id], mover)
+            sort = _sort(one.plan, gains[deal_id], mover)
             weighed = Weighed(one, looks[deal_id], gains[deal_id], mover, sort, held.get(deal_id))
             match held[deal_id].state if deal_id in held else None:
                 case HoldState.RELEASED:
@@ -158,7 +157,10 @@ class Brake:
             each for each, one in held.items() if one.state is HoldState.DROPPED and not _same_win(one, plans[each])
         ]
         store.no_longer_held(self.system.name, anew, state=HoldState.DROPPED)
-        return {each: one for each, one in held.items() if each not in anew}
+        # What kept an open deal's advice back must not keep its win back: from there on it is judged as any other.
+        won = [each for each, one in held.items() if _was_open(one) and plans[each].phase is not Phase.OPEN]
+        store.no_longer_held(self.system.name, won)
+        return {each: one for each, one in held.items() if each not in anew and each not in won}
 
     def _use_up(self, deal_ids: Sequence[str]) -> None:
         """What was released is decided now, and exempt for a window from here, even where nothing was left to do: the
@@ -172,6 +174,8 @@ class Brake:
                 return limits.new
             case Sort.IMPORTED:
                 return limits.imported
+            case Sort.OPEN:
+                return limits.open
             case Sort.CHANGED:
                 return limits.changed
             case Sort.SHARE:
@@ -190,7 +194,7 @@ class Brake:
         """A deal that began its handoff within the window is counted as that, whatever else it gains; one that changed
         and now begins another handoff is counted anew, or a mass that is reopened and won again would be none."""
         noted = self.known.get(one.deal_id)
-        return noted is None or (one.sort in BEGINNINGS and noted.sort not in BEGINNINGS)
+        return noted is None or (one.sort in WINS and noted.sort not in WINS)
 
     def _known(self, sort: Sort) -> list[Gain]:
         if sort is Sort.SHARE:
@@ -210,7 +214,7 @@ class Brake:
 
     def _in_mass(self, one: Weighed) -> bool:
         noted = self.known.get(one.deal_id)
-        if noted is not None and noted.sort in BEGINNINGS and one.sort not in BEGINNINGS:
+        if noted is not None and noted.sort in WINS and one.sort not in WINS:
             return False
         for sort, honest in self.tripped.items():
             same = one.sort is (Sort.CHANGED if sort is Sort.SHARE else sort)
@@ -290,7 +294,13 @@ def _noted(one: Weighed) -> str:
     return FORESEEN_SORT if one.sort is Sort.CHANGED and one.foreseen else one.sort.value
 
 
-def _sort(gained: Gained, mover: str) -> Sort:
+def _was_open(held: HeldDeal) -> bool:
+    return held.state is HoldState.HELD and held.cause == Sort.OPEN.value
+
+
+def _sort(plan: Plan, gained: Gained, mover: str) -> Sort:
+    if plan.phase is Phase.OPEN:
+        return Sort.OPEN
     if not gained.begins:
         return Sort.CHANGED
     return Sort.IMPORTED if mover.startswith(f"{MoverKind.IMPORT.value}:") else Sort.NEW

@@ -69,7 +69,8 @@ SHARE_FROM = 40
 class Limits:
     """From when on a person is asked. Numbers of deals within ``window``; 0 switches a limit off.
 
-    ``new``: handoffs that begin; ``imported``: of those, wins by one import; ``changed``: handoffs under way that gain
+    ``new``: handoffs that begin; ``imported``: of those, wins by one import; ``open``: deals that are written to before
+    they are won; ``changed``: handoffs under way that gain
     effects, and ``changed_share`` (0 to 1) of all of them. ``writes`` are those of one pass. ``parked`` is how old a
     parked row may grow, ``silent`` how much working time may pass without what usually comes; zero switches it off.
     """
@@ -77,6 +78,7 @@ class Limits:
     window: timedelta = timedelta(hours=1)
     new: int = 200
     imported: int = 25
+    open: int = 200
     changed: int = 500
     changed_share: float = 0.5
     writes: int = 20_000

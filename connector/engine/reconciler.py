@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -23,10 +24,11 @@ from connector.engine.silence import cry_for_people
 from connector.errors import CrmError, RowUnread
 from connector.failpoints import Failpoint, passing
 from connector.handoff.decide import decide
-from connector.handoff.model import HandoffKey, Kind, LedgerFacts, Load, Record, Snapshot
+from connector.handoff.model import HandoffKey, Kind, LedgerFacts, Load, Record, Snapshot, Value
 from connector.handoff.moves import MoverKind
 from connector.handoff.pausing import withhold
-from connector.handoff.plan import Noticed, Patch, Plan
+from connector.handoff.plan import Noticed, Patch, Plan, Prints
+from connector.handoff.quality import fingerprints, texts
 from connector.store import Decided, Look
 
 LOOK_BATCH = 2000
@@ -209,6 +211,7 @@ def observe(
     ledger = _remembered(shared, system, facts)
     if pretend is not None:
         ledger = {deal_id: pretend(remembered) for deal_id, remembered in ledger.items()}
+    copied = _copied(shared, system, facts)
     forebears = shared.store.facts(system.name, [each for read in facts.values() for each in read.merged])
     for deal_id, read in _oldest_win_first(facts, ledger):
         snapshot = Snapshot(
@@ -230,8 +233,34 @@ def observe(
             passed=read.passed,
             merged=read.merged,
             stage_since=read.stage_since,
+            copied=copied.get(deal_id, {}),
         )
         yield _with_heritage(snapshot, forebears)
+
+
+def _copied(shared: Shared, system: System, read: Mapping[str, DealFacts]) -> Mapping[str, Mapping[str, str]]:
+    """By deal and field, another deal on which the same answer stood; asked of the ledger alone, once for a batch."""
+    quality = system.policy.quality
+    if not quality.copies.days:
+        return {}
+    asked: dict[str, Prints] = {}
+    for deal_id, facts in read.items():
+        stage = facts.stage
+        if not (stage.is_won or system.policy.shows_readiness(stage.pipeline, stage.id)):
+            continue
+        account = facts.account.ref.id if facts.account else ""
+        said = texts(quality, partial(_value, facts))
+        if prints := fingerprints(quality, said):
+            asked[deal_id] = Prints(facts.deal.text("owner"), account, prints)
+    since = shared.clock.now() - timedelta(days=quality.copies.days)
+    return shared.store.same_answers(system.name, asked, since=since) if asked else {}
+
+
+def _value(facts: DealFacts, path: str) -> Value:
+    prefix, _, name = path.rpartition(".")
+    if not prefix:
+        return facts.deal.get(name)
+    return facts.account.get(name) if facts.account else None
 
 
 def _with_heritage(snapshot: Snapshot, forebears: Mapping[str, LedgerFacts]) -> Snapshot:

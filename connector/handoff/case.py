@@ -16,6 +16,7 @@ from connector.handoff import conditions
 from connector.handoff.calendar import local_date, local_time, quiet_until
 from connector.handoff.model import CrmMeeting, CrmTask, Gate, LedgerFacts, Person, Ref, Snapshot, Value
 from connector.handoff.plan import Assignment, FieldCheck, Finding, Noticed, Phase
+from connector.handoff.quality import Judged, score
 from connector.handoff.rulebook import Calendar, Condition, Policy, Role, Team, TeamCalendar
 
 PASSED = frozenset({Gate.NOT_CHECKED, Gate.RELEASED, Gate.OVERRIDDEN, Gate.WARNED})
@@ -31,7 +32,7 @@ class Case:
     ``snapshot.ledger`` is already that of this ``generation``; ``recovered`` says that it had to be rebuilt from the
     CRM. ``won_at`` is this generation's win (None: unknown). ``excluded`` deals are of a type that gets no handoff.
     ``noticed`` is what no decision knew before; ``puts_back``: the gate sends the deal back now.
-    ``checks`` are the requirements that apply to this deal, in the policy's order.
+    ``checks`` are the requirements that apply to this deal, in the policy's order; ``judged`` are its answers.
     """
 
     snapshot: Snapshot
@@ -49,6 +50,7 @@ class Case:
     assignment: Assignment | None = None
     noticed: frozenset[Noticed] = frozenset()
     puts_back: bool = False
+    judged: tuple[Judged, ...] = ()
 
     @property
     def ledger(self) -> LedgerFacts:
@@ -71,6 +73,12 @@ class Case:
         return len(self.ledger.bounces) >= self.policy.gate.fight_limit
 
     @property
+    def near_close(self) -> bool:
+        """Whether the deal is open and in a stage in which it says how ready it is."""
+        stage = self.snapshot.stage
+        return self.policy.shows_readiness(stage.pipeline, stage.id) and self.phase is Phase.OPEN and not self.excluded
+
+    @property
     def outcome(self) -> Phase:
         """The phase the deal is in once this decision is carried out."""
         if self.released:
@@ -81,8 +89,8 @@ class Case:
 
     @property
     def gaps(self) -> tuple[FieldCheck, ...]:
-        """Required fields that are empty."""
-        return tuple(check for check in self.checks if not check.present)
+        """Required fields that are empty, or whose answer counts as none."""
+        return tuple(check for check in self.checks if not check.holds)
 
     @property
     def unreadable(self) -> tuple[str, ...]:
@@ -92,9 +100,26 @@ class Case:
 
     @property
     def gap_count(self) -> str:
-        """How many required fields are empty, as part of a sentence."""
-        empty, total = len(self.gaps), len(self.checks)
-        return f"{empty} of {total} required fields {'is' if empty == 1 else 'are'} empty"
+        """How many required fields are empty, or say too little, as part of a sentence."""
+        gaps, total = self.gaps, len(self.checks)
+        empty = sum(not gap.present for gap in gaps)
+        weak = len(gaps) - empty
+        if not weak:
+            return f"{empty} of {total} required fields {'is' if empty == 1 else 'are'} empty"
+        too_little = f"{weak} {'says' if weak == 1 else 'say'} too little"
+        if not empty:
+            return f"{weak} of {total} required fields {too_little.partition(' ')[2]}"
+        return f"{empty} of {total} required fields {'is' if empty == 1 else 'are'} empty and {too_little}"
+
+    @property
+    def score(self) -> int | None:
+        """How good the answers are, from 0 to 100; None where they are not judged."""
+        if not self.policy.quality.fields:
+            return None
+        judged = {each.field for each in self.judged}
+        asked = {field.path for field in self.policy.quality.fields}
+        missing = sum(not check.present for check in self.checks if check.field in asked - judged)
+        return score(self.judged, unanswered=missing)
 
     @property
     def percent(self) -> int:

@@ -13,10 +13,12 @@ from datetime import datetime
 from connector.handoff import lifecycle
 from connector.handoff.case import Case
 from connector.handoff.model import Ref, Snapshot
-from connector.handoff.plan import Action, Finding, Patch, Plan
+from connector.handoff.plan import Action, Finding, Patch, Plan, Prints
+from connector.handoff.quality import fingerprints, texts
 from connector.handoff.rulebook import Policy
 from connector.handoff.rules import RULES
 from connector.handoff.rules.playbook import states
+from connector.handoff.rules.readiness import answer
 from connector.handoff.steps import done_signals, kept, marks, walk
 
 
@@ -49,6 +51,9 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         recheck_at=_next_look(findings, now),
         noticed=case.noticed,
         rebuilt=case.recovered,
+        answers=tuple(answer(case, judged) for judged in case.judged),
+        quality=case.score,
+        prints=_prints(case),
     )
 
 
@@ -62,6 +67,15 @@ def weigh(snapshot: Snapshot, policy: Policy, now: datetime) -> tuple[Case, tupl
             findings.append(finding)
             case = case.after(finding)
     return case, tuple(findings)
+
+
+def _prints(case: Case) -> Prints | None:
+    """What a copy of this deal's answers on another one is known by, from where the deal is near its close."""
+    quality, snapshot = case.policy.quality, case.snapshot
+    if not quality.copies.days or not (case.near_close or case.released or case.gate is not None):
+        return None
+    account = snapshot.account.ref.id if snapshot.account else ""
+    return Prints(snapshot.deal.text("owner"), account, fingerprints(quality, texts(quality, case.value)))
 
 
 def merge(actions: Iterable[Action]) -> tuple[Action, ...]:

@@ -16,8 +16,9 @@ from connector.handoff.case import PASSED, Case
 from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Gate, LedgerFacts, Snapshot, Value
 from connector.handoff.moves import MoverKind
 from connector.handoff.plan import FieldCheck, Finding, Noticed, Phase, Remember, Verdict
+from connector.handoff.quality import Judged, judge, texts
 from connector.handoff.rulebook import Playbook, Policy
-from connector.handoff.text import mover_words, reference_in
+from connector.handoff.text import flaw_sentence, mover_words, reference_in
 
 NAME = "lifecycle"
 
@@ -48,6 +49,7 @@ def begin(snapshot: Snapshot, policy: Policy, now: datetime) -> Case:
         released_at=ledger.released_at,
         noticed=past.noticed | _bounced(snapshot.ledger, ledger, limit=policy.gate.fight_limit),
     )
+    case = dataclasses.replace(case, judged=_judged(case))
     return dataclasses.replace(case, checks=_checks(case))
 
 
@@ -235,11 +237,21 @@ def _segment(snapshot: Snapshot, policy: Policy) -> str:
     return next((segment.name for segment in policy.segments if conditions.holds(segment.when, value)), "")
 
 
+def _judged(case: Case) -> tuple[Judged, ...]:
+    """The deal's answers, judged beside what the rep is asked there."""
+    policy = case.policy.quality
+    if not policy.fields or case.phase is Phase.LOST:
+        return ()
+    asked = {need.field: (need.why, need.advice) for need in case.policy.gate.requirements if case.holds(need.when)}
+    return judge(policy, texts(policy, case.value), asked=asked, elsewhere=case.snapshot.copied)
+
+
 def _checks(case: Case) -> tuple[FieldCheck, ...]:
     """Every requirement that applies to this deal, and whether its field is filled.
 
     A field that cannot be read is nobody's gap: no rep could fill it, so only the rule that needs it rests.
     """
+    flawed = {each.field: flaw_sentence(case, flaw) for each in case.judged for flaw in each.flaws[:1] if flaw.counts}
     return tuple(
         FieldCheck(
             field=need.field,
@@ -247,6 +259,7 @@ def _checks(case: Case) -> tuple[FieldCheck, ...]:
             present=conditions.filled(case.value(need.field)),
             why=need.why,
             advice=need.advice,
+            flaw=flawed.get(need.field, ""),
         )
         for need in case.policy.gate.requirements
         if case.holds(need.when) and case.snapshot.knows(need.field)

@@ -252,6 +252,7 @@ class Snapshot:
     ``people`` is keyed by CRM id, ``roster`` too. ``won_at`` is the time of the stage's transition as the CRM's own
     history has it, never the close date; ``stage_before_win`` is where a revert goes back to, when it is known.
     ``won_by`` moved it there; ``passed`` are wins that were left again, oldest first, as far as the history tells.
+    ``copied`` names, by field, another deal of the same AE on which the same answer stood before.
     ``merged`` are the ids of deals that became part of this one. ``stage_since`` is since when it stands in its stage,
     whichever that is; None where that is not known.
     """
@@ -275,6 +276,7 @@ class Snapshot:
     passed: tuple[Passing, ...] = ()
     merged: tuple[str, ...] = ()
     stage_since: datetime | None = None
+    copied: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def lineage(self) -> str:

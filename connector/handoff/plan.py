@@ -101,13 +101,45 @@ Action = Patch | Upsert | Notify
 
 @dataclass(frozen=True, slots=True)
 class FieldCheck:
-    """The gate on one field: its canonical name, the admin's label, whether it holds, and why it is asked."""
+    """The gate on one field: its canonical name, the admin's label, whether it is filled, and why it is asked.
+
+    ``flaw`` says what is wrong with an answer that counts as missing all the same; empty where nothing is.
+    """
 
     field: str
     label: str
     present: bool
     why: str
     advice: str = ""
+    flaw: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the gate lets the field pass."""
+        return self.present and not self.flaw
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer as it was judged: its field, the admin's label, its score, and what is wrong with it, in sentences.
+
+    ``flaws`` are the rules that found something (``empty``, ``copy``, ``short``, ``vague``).
+    """
+
+    field: str
+    label: str
+    score: int
+    flaws: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prints:
+    """Digests, by field, of answers that ought to be one deal's own, with whose deal it is and of which account."""
+
+    owner: str
+    account: str
+    of: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +275,10 @@ class Plan:
     noticed: frozenset[Noticed] = frozenset()
     rebuilt: bool = False
     unreadable: tuple[str, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    quality: int | None = None
+    prints: Prints | None = None
+    """None where nothing is to be remembered of this deal's answers."""
 
     @property
     def coverage(self) -> str:

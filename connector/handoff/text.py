@@ -19,6 +19,7 @@ from connector.handoff.case import Case
 from connector.handoff.model import Value
 from connector.handoff.moves import Mover, MoverKind
 from connector.handoff.plan import FieldCheck
+from connector.handoff.quality import AnswerFlaw
 from connector.handoff.rulebook import FieldType
 from connector.handoff.templating import ENVIRONMENT
 from connector.plain import scrubbed
@@ -158,12 +159,28 @@ _NAMED = frozenset({MoverKind.AUTOMATION, MoverKind.INTEGRATION})
 
 
 def gap_lines(case: Case) -> tuple[str, ...]:
-    """One line per required field that is empty: its label, why it is asked, how to fill it well."""
+    """One line per required field that is empty or says too little: its label, why it is asked, how to fill it well."""
     return tuple(_gap_line(gap) for gap in case.gaps)
 
 
+def advice_lines(case: Case) -> tuple[str, ...]:
+    """One line per answer that could be better: its label, its own words, what is wrong with them, what is asked."""
+    return tuple(
+        f"{case.label(each.field)}: {flaw_sentence(case, each.flaws[0])}" for each in case.judged if each.flaws
+    )
+
+
+def flaw_sentence(case: Case, flaw: AnswerFlaw) -> str:
+    """What is wrong with an answer and what a good one has, as a rep reads it. The quoted words are anyone's."""
+    here = flaw.where in case.policy.fields
+    where = f" ({case.label(flaw.where) if here else f'deal {flaw.where}'})" if flaw.where else ""
+    wrong = f'"{one_line(flaw.quote)}" {flaw.says.strip().rstrip(".")}{where}.'
+    return f"{wrong} {flaw.good}".strip()
+
+
 def _gap_line(gap: FieldCheck) -> str:
-    sentences = (part.strip().rstrip(".") + "." for part in (gap.why, gap.advice) if part.strip())
+    parts = (gap.why, gap.flaw) if gap.flaw else (gap.why, gap.advice)
+    sentences = (part.strip().rstrip(".") + "." for part in parts if part.strip())
     return f"{gap.label}: {' '.join(sentences)}".rstrip(": ")
 
 

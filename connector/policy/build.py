@@ -16,6 +16,7 @@ from typing import Any
 from connector.errors import Problem
 from connector.handoff.model import Kind
 from connector.handoff.rulebook import (
+    NO_QUALITY,
     AssignmentPolicy,
     AssignmentRule,
     Calendar,
@@ -31,6 +32,7 @@ from connector.handoff.rulebook import (
     Playbook,
     Policy,
     Pool,
+    QualityPolicy,
     Requirement,
     Segment,
     SummaryPolicy,
@@ -185,7 +187,7 @@ def book(
     )
 
 
-def policy(rules: Rules, book: Book, vendor: VendorMap) -> Policy:
+def policy(rules: Rules, book: Book, vendor: VendorMap, quality: QualityPolicy = NO_QUALITY) -> Policy:
     """One system's policy: the common rules with that CRM's fields, fallback stages and limits."""
     fields = {
         path: FieldRule(path, field.label, field.type, field.owner)
@@ -210,6 +212,8 @@ def policy(rules: Rules, book: Book, vendor: VendorMap) -> Policy:
         rewin_window=rules.rewin_window,
         escalation=rules.escalation,
         calendars=rules.calendars,
+        quality=quality,
+        before_close=vendor.before_close,
     )
     return dataclasses.replace(made, version=digest(made))
 

@@ -274,6 +274,7 @@ def judge_stages(policy: Policy, crm_map: CrmMap, stages: Sequence[Stage]) -> It
         elif target.is_closed:
             yield Problem(where, key, f"{stage_id!r} is a closed stage; {_use(stage_id, open_stages)}")
     yield from _stages_entered(policy, crm_map, stages)
+    yield from _before_close(policy, by_pipeline, where)
     for pipeline, members in by_pipeline.items():
         watched = not crm_map.pipelines or pipeline in crm_map.pipelines
         if watched and not any(stage.is_won for stage in members):
@@ -292,6 +293,23 @@ def _stages_entered(policy: Policy, crm_map: CrmMap, stages: Sequence[Stage]) ->
                 key = f"playbooks[{playbook.name}].tasks[{task.step}].trigger.stage"
                 message = f"no won stage is called {wanted!r}, so no handoff enters it; "
                 yield Problem("playbook.toml", key, message + _use(wanted, [one.label for one in won]))
+
+
+def _before_close(policy: Policy, by_pipeline: Mapping[str, list[Stage]], where: str) -> Iterator[Problem]:
+    every = [stage for members in by_pipeline.values() for stage in members]
+    for pipeline, wanted in policy.before_close.items():
+        key = f"stages.before_close.{pipeline}" if pipeline else "stages.before_close"
+        if pipeline and pipeline not in by_pipeline:
+            yield Problem(where, key, f"there is no pipeline {pipeline!r}; {_use(pipeline, by_pipeline)}")
+            continue
+        among = by_pipeline[pipeline] if pipeline else every
+        open_stages = [one.id for one in among if not one.is_closed]
+        for stage_id in wanted:
+            if stage_id in open_stages:
+                continue
+            known = any(one.id == stage_id for one in among)
+            message = f"{stage_id!r} is a closed stage" if known else f"there is no stage {stage_id!r}"
+            yield Problem(where, key, f"{message}; {_use(stage_id, open_stages)}")
 
 
 def _people(policy: Policy, people: Collection[Person]) -> Iterator[Problem]:

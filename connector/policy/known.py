@@ -51,6 +51,8 @@ KNOWN: Mapping[Kind, Mapping[str, KnownField]] = {
         "gate": _written(T.CHOICE, required=True),
         "percent": _written(T.NUMBER),
         "missing": _written(T.LONG_TEXT, required=True),
+        "advice": _written(T.LONG_TEXT),
+        "quality": _written(T.NUMBER),
         "csm": _written(T.PERSON, required=True),
         "started_at": _written(T.DATETIME, required=True),
         "first_touch_at": _written(T.DATETIME),

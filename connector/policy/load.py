@@ -12,7 +12,7 @@ from pathlib import Path
 
 from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
-from connector.handoff.rulebook import Policy
+from connector.handoff.rulebook import NO_QUALITY, Policy, QualityPolicy
 from connector.handoff.rules.late import LATE_NAMES, MOMENT
 from connector.handoff.summary import SUMMARY_NAMES
 from connector.handoff.text import NAMES
@@ -20,6 +20,7 @@ from connector.policy import build, calendars
 from connector.policy.conditions import Scope, Vocabulary
 from connector.policy.crmmap import CrmMap
 from connector.policy.playbooks import Ground, WorkingDay
+from connector.policy.quality import quality
 from connector.policy.sources import Sources, read_sources
 from connector.policy.templates import Words, read_template
 from connector.settings import Settings, read_settings
@@ -70,9 +71,10 @@ def _load(folder: Path, systems: Mapping[SystemName, str]) -> tuple[Loaded | Non
     book = _book(sources, words, problems, ground=ground)
     if book is not None:
         problems += [problem for vendor in sources.maps.values() for problem in build.missing_for(book, vendor)]
+    judged = _quality(sources, words, problems)
     if problems or rules is None or book is None:
         return None, _once(problems)
-    policies = {vendor: build.policy(rules, book, one) for vendor, one in sources.maps.items()}
+    policies = {vendor: build.policy(rules, book, one, judged) for vendor, one in sources.maps.items()}
     maps = {name: sources.maps[vendor].map for name, vendor in systems.items()}
     return Loaded({name: policies[vendor] for name, vendor in systems.items()}, maps), []
 
@@ -95,6 +97,14 @@ def _rules(sources: Sources, words: Vocabulary, problems: list[Problem]) -> buil
     return build.rules(
         file.spec, scope=Scope(file.source, words, problems), notices=notices, vendors=tuple(sources.maps)
     )
+
+
+def _quality(sources: Sources, words: Vocabulary, problems: list[Problem]) -> QualityPolicy:
+    """How answers are judged; without a quality.toml, as in mappings from before there was one, they are not."""
+    file = sources.quality
+    if file.source is None or file.spec is None:
+        return NO_QUALITY
+    return quality(file.spec, scope=Scope(file.source, words, problems))
 
 
 def _working_day(rules: build.Rules | None) -> WorkingDay:

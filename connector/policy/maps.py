@@ -5,6 +5,7 @@ Not here: whether the CRM has these fields (``check``); this knows the file alon
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,12 +27,13 @@ HAVE_TEAMS_AND_BELLS = frozenset({"salesforce"})
 
 @dataclass(frozen=True, slots=True)
 class VendorMap:
-    """One vendor's map, its file, and the stages a revert falls back to, by pipeline."""
+    """One vendor's map, its file, and by pipeline the stages a revert falls back to and those before the close."""
 
     file: str
     map: CrmMap
     revert_to: Mapping[str, str]
     source: Source
+    before_close: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     def problem(self, path: str, message: str) -> Problem:
         """A problem at a mapped field, by its canonical path."""
@@ -49,7 +51,7 @@ def mapping(spec: CrmSpec, *, vendor: str, source: Source, problems: list[Proble
         for name, field in given.items():
             _judge(field, kind=kind, name=name, source=source, problems=problems)
             fields[path_of(kind, name)] = _mapped(field, kind=kind, name=name)
-    revert_to = spec.stages.revert_to
+    revert_to, before_close = spec.stages.revert_to, spec.stages.before_close
     return VendorMap(
         file=source.file,
         map=CrmMap(
@@ -64,6 +66,7 @@ def mapping(spec: CrmSpec, *, vendor: str, source: Source, problems: list[Proble
         ),
         revert_to={"": revert_to} if isinstance(revert_to, str) else revert_to,
         source=source,
+        before_close={"": before_close} if isinstance(before_close, tuple) else before_close,
     )
 
 

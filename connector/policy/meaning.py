@@ -26,6 +26,8 @@ MEANING: Mapping[str, str] = {
     "gate": "What the check before Closed Won said.",
     "percent": "How many percent of the required fields are filled.",
     "missing": "What is still missing, why it is asked, and what to do.",
+    "advice": "Which answers read as empty, copied, short or vague, and what a good one has.",
+    "quality": "How good the answers are, from 0 to 100: an empty one counts as 0.",
     "csm": "Who takes the customer over. The connector assigns; change it here and it stays as you set it.",
     "account.csm": "Who looks after this customer. Renewals and upsells keep this person.",
     "started_at": "When the handoff began.",

@@ -14,13 +14,26 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from connector.handoff.model import DealType, Status
-from connector.handoff.rulebook import Do, FieldOwner, FieldType, GateMode, Make, Method, Role, SignalKind, Team
+from connector.handoff.rulebook import (
+    Consequence,
+    Do,
+    FieldOwner,
+    FieldType,
+    GateMode,
+    Make,
+    Method,
+    Role,
+    SignalKind,
+    Specific,
+    Team,
+)
 
 MAX_OVERRIDE_DAYS = 365
 MAX_FIGHT_LIMIT = 10
 MAX_FIGHT_HOURS = 720
 MAX_MEETING_MINUTES = 480
 MAX_ANCHOR_DAYS = 400
+MAX_COPY_DAYS = 365
 NAME = r"^[a-z][a-z0-9_]*$"
 STEP = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
@@ -123,10 +136,12 @@ class DealTypesSpec(Spec):
 
 
 class StagesSpec(Spec):
-    """Which pipelines are watched, and where a reverted deal goes when its earlier stage is unknown."""
+    """Which pipelines are watched, where a reverted deal goes when its earlier stage is unknown, and in which stages an
+    open deal says how ready it is."""
 
     pipelines: tuple[Text, ...] = ()
     revert_to: Text | dict[str, Text]
+    before_close: tuple[Text, ...] | dict[str, tuple[Text, ...]] = ()
 
 
 class FieldsSpec(Spec):
@@ -472,3 +487,77 @@ class PlaybookFileSpec(Spec):
 
     playbooks: Annotated[tuple[PlaybookSpec, ...], Field(min_length=1)]
     summary: SummarySpec
+
+
+# --- quality.toml ----------------------------------------------------------------------------------------------------
+
+
+class FlawSpec(Spec):
+    """What one flaw of an answer leads to, what it costs of 100 points, and what is said after the quoted words."""
+
+    leads_to: Annotated[Consequence, EnumOf] = Consequence.ADVISE
+    cost: Annotated[int, Field(ge=0, le=100)]
+    says: Text
+
+
+class FlawsSpec(Spec):
+    """The flaws that are looked for."""
+
+    empty: FlawSpec
+    copy_: Annotated[FlawSpec, Field(alias="copy")]
+    short: FlawSpec
+    vague: FlawSpec
+
+
+class CopiesSpec(Spec):
+    """When two answers are one."""
+
+    min_words: Annotated[int, Field(ge=2)] = 6
+    alike: Annotated[int, Field(ge=50, le=100)] = 90
+    days: Annotated[int, Field(ge=0, le=MAX_COPY_DAYS)] = 0
+
+
+class KindSpec(Spec):
+    """What the answers of a kind of field must hold to be of use."""
+
+    good: Text
+    min_words: Annotated[int, Field(ge=0)] = 0
+    needs: tuple[Annotated[Specific, EnumOf], ...] = ()
+    telling: Annotated[int, Field(ge=0)] = 0
+    each: bool = False
+    opens_with_name: bool = False
+    repeats: bool = False
+
+
+class AnswerSpec(Spec):
+    """One judged field."""
+
+    kind: Text
+    good: str = ""
+    honest: tuple[Text, ...] = ()
+
+
+class WordsSpec(Spec):
+    """The words of one language."""
+
+    empty: tuple[Text, ...] = ()
+    elsewhere: tuple[Text, ...] = ()
+    phrases: tuple[Text, ...] = ()
+    generic: tuple[Text, ...] = ()
+    filler: tuple[Text, ...] = ()
+    numbers: tuple[Text, ...] = ()
+    dates: tuple[Text, ...] = ()
+    spans: tuple[Text, ...] = ()
+    units: tuple[Text, ...] = ()
+    roles: tuple[Text, ...] = ()
+    nouns_have_capitals: bool = False
+
+
+class QualitySpec(Spec):
+    """quality.toml."""
+
+    rules: FlawsSpec
+    copies: CopiesSpec = Field(default_factory=CopiesSpec)
+    kinds: Annotated[dict[FieldName, KindSpec], Field(min_length=1)]
+    fields: Annotated[dict[str, AnswerSpec], Field(min_length=1)]
+    words: Annotated[dict[str, WordsSpec], Field(min_length=1)]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from connector.policy.model import CrmSpec, PlaybookFileSpec, PlaybooksFileSpec, ProcessSpec
+from connector.policy.model import CrmSpec, PlaybookFileSpec, PlaybooksFileSpec, ProcessSpec, QualitySpec
 from connector.settings.file import ConfigSpec
 
 MODELS: Mapping[str, type[BaseModel]] = {
@@ -21,6 +21,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "process": ProcessSpec,
     "playbook": PlaybookFileSpec,
     "playbooks": PlaybooksFileSpec,
+    "quality": QualitySpec,
 }
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

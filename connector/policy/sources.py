@@ -12,7 +12,7 @@ from typing import Generic
 
 from connector.errors import Problem, UserError
 from connector.policy.maps import VendorMap, mapping
-from connector.policy.model import CrmSpec, PlaybookFileSpec, PlaybooksFileSpec, ProcessSpec
+from connector.policy.model import CrmSpec, PlaybookFileSpec, PlaybooksFileSpec, ProcessSpec, QualitySpec
 from connector.settings.mistakes import Model, did_you_mean, validated
 from connector.settings.spans import Source, read
 
@@ -32,6 +32,7 @@ class Sources:
     folder: Path
     process: File[ProcessSpec]
     playbook: File[PlaybookFileSpec]
+    quality: File[QualitySpec]
     more: tuple[File[PlaybooksFileSpec], ...] = ()
     maps: Mapping[str, VendorMap] = field(default_factory=dict)
     doubtful: frozenset[str] = frozenset()
@@ -57,6 +58,7 @@ def read_sources(folder: Path, vendors: Sequence[str], problems: list[Problem]) 
         process=process,
         playbook=_file(PlaybookFileSpec, folder / "playbook.toml", problems),
         more=tuple(_more(process, folder, problems)),
+        quality=_optional(QualitySpec, folder / "quality.toml", problems),
         maps=maps,
         doubtful=frozenset(doubtful),
         unreadable=unreadable,
@@ -101,6 +103,11 @@ def _file(model: type[Model], path: Path, problems: list[Problem]) -> File[Model
         problems.extend(error.problems)
         return File(None, None)
     return File(source, validated(model, source, problems))
+
+
+def _optional(model: type[Model], path: Path, problems: list[Problem]) -> File[Model]:
+    """A file that need not be there; nothing is wrong with one that is not."""
+    return _file(model, path, problems) if path.is_file() else File(None, None)
 
 
 def _named(source: Source) -> set[str]:

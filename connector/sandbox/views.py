@@ -29,7 +29,7 @@ DATE_FIELDS = frozenset({"close_date", "go_live_date", "override_expires"})
 MOMENT_FIELDS = frozenset({"started_at", "first_touch_at"})
 FLAG_FIELDS = frozenset({"override_requested"})
 NUMBER_FIELDS = frozenset(
-    {"amount", "percent", "metric_completion", "metric_assign_minutes", "metric_ttft_hours", "employees"}
+    {"amount", "percent", "quality", "metric_completion", "metric_assign_minutes", "metric_ttft_hours", "employees"}
 )
 
 
@@ -217,7 +217,8 @@ CUSTOM_STEMS: dict[str, str] = {
         "product", "why_bought", "use_case", "commitments", "success_criteria", "risks", "competition",
         "champion_stake",
         "stakeholders", "special_terms", "champion", "economic_buyer", "go_live_date", "override_reason",
-        "override_approver", "override_expires", "status", "gate", "percent", "missing", "csm", "started_at",
+        "override_approver", "override_expires", "status", "gate", "percent", "missing", "advice", "quality", "csm",
+        "started_at",
         "first_touch_at", "summary",
     )
 } | {

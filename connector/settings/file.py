@@ -262,6 +262,7 @@ class BrakesSpec(FileSpec):
     window_minutes: Minutes = 60.0
     max_new: Most = 200
     max_imported: Most = 25
+    max_open: Most = 200
     max_changed: Most = 500
     max_changed_percent: Annotated[int, Field(ge=0, le=100)] = 50
     max_writes_per_pass: Most = 20_000

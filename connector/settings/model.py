@@ -222,6 +222,7 @@ class BrakeSettings(Frozen):
     window_minutes: float = 60.0
     max_new: int = 200
     max_imported: int = 25
+    max_open: int = 200
     max_changed: int = 500
     max_changed_percent: int = 50
     max_writes_per_pass: int = 20_000

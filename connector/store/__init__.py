@@ -8,7 +8,7 @@ from connector.store.alarms import ALARM, Alarm
 from connector.store.audit import AuditKind
 from connector.store.database import Lead, LeadLost, under
 from connector.store.gains import Gain, Gained, Win
-from connector.store.heldrows import HeldDeal, HoldState, Pause
+from connector.store.heldrows import EARLY, HeldDeal, HoldState, Pause
 from connector.store.livenote import LIVE_CURSOR, LIVE_NOTE, LiveNote
 from connector.store.outbox import RANKS
 from connector.store.provisioned import SetUp
@@ -54,6 +54,7 @@ __all__ = [
     "ALARM",
     "CALLS",
     "COMPARED",
+    "EARLY",
     "FORESEEN",
     "HOME",
     "LAST_PASS",

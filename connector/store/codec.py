@@ -17,6 +17,7 @@ from typing import Any
 from connector.handoff.model import Kind, Ref, Value
 from connector.handoff.plan import (
     Action,
+    Answer,
     Assignment,
     Candidate,
     FieldCheck,
@@ -173,6 +174,8 @@ def plan_to_json(plan: Plan) -> Json:
         "coverage": plan.coverage,
         "recheck_at": _moment(plan.recheck_at),
         "missing": [_check(check) for check in plan.missing],
+        "quality": plan.quality,
+        "answers": [_as_is(each) for each in plan.answers],
         "assignment": _assignment(plan.assignment),
         "findings": [_finding(finding) for finding in plan.findings],
         "tasks": [
@@ -192,7 +195,10 @@ def plan_to_json(plan: Plan) -> Json:
 
 def decision_digest(view: Json) -> str:
     """Equal for two plan views that tell a reader the same; loads and next looks drift without meaning anything."""
-    told = {name: value for name, value in view.items() if name not in ("recheck_at", "assignment", "findings")}
+    drifting = ("recheck_at", "assignment", "findings", "answers", "quality")
+    told = {name: value for name, value in view.items() if name not in drifting}
+    if view.get("answers"):
+        told["answers"] = [(each["field"], each["score"], each["flaws"]) for each in view["answers"]]
     told["findings"] = [(item["rule"], item["verdict"], item["reason"]) for item in view["findings"]]
     assignment = view["assignment"]
     told["csm"] = (assignment["person_id"], assignment["rule"]) if assignment else None
@@ -243,7 +249,7 @@ def _assignment(assignment: Assignment | None) -> Json | None:
     }
 
 
-def _as_is(item: FieldCheck | Candidate) -> Json:
+def _as_is(item: FieldCheck | Candidate | Answer) -> Json:
     return {one.name: getattr(item, one.name) for one in fields(item)}
 
 

@@ -35,6 +35,9 @@ class HoldState(StrEnum):
     DROPPED = "dropped"
 
 
+EARLY = "open"
+"""The cause of a stop that kept back what would have been written to deals before they are won."""
+
 HELD_UNTIL = datetime(9999, 1, 1, tzinfo=UTC)
 """When rows of a held deal may be sent, until a person says otherwise."""
 

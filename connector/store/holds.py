@@ -16,7 +16,17 @@ from connector.handoff.model import SystemName
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
 from connector.store.gains import Win, acted_on, has_handoff
-from connector.store.heldrows import HELD_UNTIL, HeldDeal, HoldKind, HoldState, held_of, of_deals, row_of, states_of
+from connector.store.heldrows import (
+    EARLY,
+    HELD_UNTIL,
+    HeldDeal,
+    HoldKind,
+    HoldState,
+    held_of,
+    of_deals,
+    row_of,
+    states_of,
+)
 from connector.store.inbox import clear_looks, want_looks
 from connector.store.rows import Look
 from connector.store.schema import gain, handoff, hold, outbox
@@ -85,9 +95,10 @@ class Holds(Part):
         return found
 
     def not_held(self, system: SystemName, deal_ids: Sequence[str]) -> tuple[str, ...]:
-        """Those of these deals that neither wait for a person nor were let be by one."""
+        """Those of these deals that neither wait for a person nor were let be by one; what was kept back of a deal
+        before its win does not count."""
         states = self.holds(system, deal_ids)
-        away = {each for each, one in states.items() if one.state is not HoldState.RELEASED}
+        away = {each for each, one in states.items() if one.state is not HoldState.RELEASED and one.cause != EARLY}
         return tuple(each for each in deal_ids if each not in away)
 
     def acted_wins(self, system: SystemName, deal_ids: Sequence[str]) -> tuple[Win, ...]:

@@ -22,6 +22,7 @@ from connector.handoff.ownership import REVERT_STEP
 from connector.handoff.plan import Action, Notify, Patch, Upsert, Verdict
 from connector.handoff.playbook_text import version_of
 from connector.store import codec
+from connector.store.answers import write_answers
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
 from connector.store.drops import dropped_of
@@ -97,6 +98,9 @@ class Recorder(Part):
                 books = (one.plan.remember.playbook for one in ordered)
                 keep_playbooks(self._db, connection, (book for book in books if book is not None), now)
             self._put_handoffs(connection, changes.handoffs, act=act)
+            prints = {one.plan.key.deal_id: one.plan.prints for one in ordered if one.plan.prints is not None}
+            if prints:
+                write_answers(self._db, connection, system, prints, now)
             # In the order of the decisions, each of which went by the turns before it; rows are locked in another.
             chosen = [changes.assigned.get(one.plan.key.deal_id) for one in decisions]
             self._take_turns(connection, system, [person for person in chosen if person is not None])

@@ -19,7 +19,7 @@ from connector.handoff.plan import Phase
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part
 from connector.store.ledger import NO_DEAL
-from connector.store.schema import audit, cursor, effect, handoff, inbox, letter, outbox, product_event, written
+from connector.store.schema import answer, audit, cursor, effect, handoff, inbox, letter, outbox, product_event, written
 from connector.store.states import State
 from connector.store.trail import erase_payloads
 
@@ -104,6 +104,7 @@ def _gone(connection: Connection, before: datetime, _now: datetime) -> int:
     keys = [(row.system, row.deal_id) for row in rows]
     connection.execute(delete(handoff).where(tuple_(handoff.c.system, handoff.c.deal_id).in_(keys)))
     connection.execute(delete(effect).where(tuple_(effect.c.system, effect.c.deal_id).in_(keys)))
+    connection.execute(delete(answer).where(tuple_(answer.c.system, answer.c.deal_id).in_(keys)))
     _unwrite(connection, Kind.DEAL, set(keys))
     accounts = {(row.system, row.account_id) for row in rows if row.account_id}
     still = select(handoff.c.system, handoff.c.account_id).where(

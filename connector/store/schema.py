@@ -350,6 +350,21 @@ gain = Table(
 )
 Index("gain_at", gain.c.system, gain.c.at)
 
+answer = Table(
+    "answer",
+    metadata,
+    Column("system", String, primary_key=True),
+    Column("deal_id", String, primary_key=True),
+    Column("field", String, primary_key=True),
+    # A digest of what stands there, and since when: by it a copy on another deal is known.
+    Column("print", String, nullable=False),
+    Column("owner_id", String, nullable=False),
+    Column("account_id", String, nullable=False),
+    Column("at", Utc, nullable=False),
+)
+Index("answer_print", answer.c.system, answer.c.print)
+Index("answer_at", answer.c.system, answer.c.at)
+
 policy = Table(
     "policy",
     metadata,

@@ -25,6 +25,7 @@ from connector.handoff.model import SystemName
 from connector.store import upgrade
 from connector.store.age import Age
 from connector.store.alarms import Alarms
+from connector.store.answers import Answers
 from connector.store.database import PRIVATE, Database, journal_mode
 from connector.store.drops import Drops
 from connector.store.filelock import FileLock, second_process
@@ -73,6 +74,7 @@ class Mode(StrEnum):
 class Store(
     ProductEvents,
     Age,
+    Answers,
     Inbox,
     Ledger,
     Recorder,

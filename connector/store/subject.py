@@ -29,6 +29,7 @@ from connector.store.ledger import IN_FLIGHT
 from connector.store.personal import Whose, told_of
 from connector.store.rows import LAST_TROUBLE, Look
 from connector.store.schema import (
+    answer,
     audit,
     cursor,
     effect,
@@ -52,7 +53,7 @@ UNDER_WAY = (State.SENDING, State.UNKNOWN)
 """Writes that somebody must still hear about; they cannot be forgotten before."""
 
 BY_DEAL: Mapping[str, str] = {
-    **dict.fromkeys(("handoff", "effect", "outbox", "audit", "inbox", "gain"), "deal_id"),
+    **dict.fromkeys(("handoff", "effect", "outbox", "audit", "inbox", "gain", "answer"), "deal_id"),
     "hold": "name",
 }
 """Tables whose rows are a deal's, and the column that says which."""
@@ -258,7 +259,7 @@ def _erase(connection: Connection, subject: Subject, stored: Stored) -> tuple[di
     counts["written"] = _remove(connection, written, rows)
     counts["hold"], held = _drop_holds(connection, rows.get("hold", ()))
     counts["inbox"] = _blank_looks(connection, rows.get("inbox", ()))
-    for table in (letter, product_event):
+    for table in (letter, product_event, answer):
         counts[table.name] = _remove(connection, table, rows)
     deals |= held
     if any(row["feed"] == LAST_TROUBLE for row in rows.get("cursor", ())):

@@ -134,12 +134,13 @@ def test_what_people_own_need_not_be_writable() -> None:
 
 
 def test_the_stage_a_revert_falls_back_to_must_be_open_and_there() -> None:
-    (gone,) = _check(stages=STAGES[1:])
-    assert gone.key == "stages.revert_to"
-    assert "there is no stage 'Negotiation/Review'" in gone.message
+    told = _check(stages=STAGES[1:])
+    assert [problem.key for problem in told] == ["stages.revert_to", "stages.before_close"]
+    assert all("there is no stage 'Negotiation/Review'" in problem.message for problem in told)
     closed = dataclasses.replace(STAGES[0], is_closed=True)
-    (shut,) = _check(stages=(closed, *STAGES[1:]))
-    assert "is a closed stage" in shut.message
+    shut = _check(stages=(closed, *STAGES[1:]))
+    assert len(shut) == 2
+    assert all("is a closed stage" in problem.message for problem in shut)
 
 
 def test_a_pipeline_without_a_won_stage_is_told() -> None:

@@ -10,12 +10,23 @@ from collections.abc import Callable
 
 from connector.handoff.case import Case
 from connector.handoff.plan import Finding
-from connector.handoff.rules import assignment, gate, late, metrics, notify, playbook, summarise, teams
+from connector.handoff.rules import (
+    assignment,
+    gate,
+    late,
+    metrics,
+    notify,
+    playbook,
+    readiness,
+    summarise,
+    teams,
+)
 
 Rule = Callable[[Case], Finding | None]
 
 RULES: tuple[Rule, ...] = (
     gate.find,
+    readiness.find,
     assignment.find,
     teams.find,
     playbook.find,

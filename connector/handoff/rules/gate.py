@@ -17,7 +17,7 @@ from connector.handoff.override import Override, objection_text, requested
 from connector.handoff.ownership import change_deal, put_back
 from connector.handoff.plan import Finding, LetThrough, Phase, Verdict
 from connector.handoff.rulebook import GateMode
-from connector.handoff.text import bounced_by, gap_lines, how_often, mover_words, one_line
+from connector.handoff.text import advice_lines, bounced_by, gap_lines, how_often, mover_words, one_line
 
 NAME = "gate"
 MAX_REFUSAL_CHARS = 300
@@ -164,7 +164,17 @@ def _fields(case: Case, ruling: _Ruling, override: Override | None, *, open_: bo
     }
     if ruling.gate is Gate.HELD:
         wanted["status"] = Status.PREPARATION.value
-    return wanted
+    # What is said of the answers stays as it was when the handoff began: that is what the CSM was given. It travels
+    # with the verdict, so a deal that does not show the verdict yet has not got it either.
+    begun = case.phase is Phase.IN_FLIGHT and case.snapshot.deal.text("gate") == ruling.gate.value
+    return wanted if begun else wanted | quality_fields(case)
+
+
+def quality_fields(case: Case) -> dict[str, Value]:
+    """How good the answers are, and how to mend them; nothing where answers are not judged."""
+    if case.score is None:
+        return {}
+    return {"quality": Decimal(case.score), "advice": "\n".join(advice_lines(case)) or None}
 
 
 def _missing_lines(case: Case, ruling: _Ruling, override: Override | None, *, open_: bool) -> tuple[str, ...]:

@@ -50,6 +50,7 @@ _HANDOFF_TEXTS = (
     ("stakeholders", "Stakeholders"),
     ("special_terms", "Special terms"),
     ("missing", "Missing for handoff"),
+    ("advice", "How to make it better"),
     ("summary", "Handoff summary"),
 )
 _HANDOFF_LINES = (
@@ -70,6 +71,7 @@ _HANDOFF_OTHERS = (
     ),
     choice("handoff_gate", "Handoff gate", options("Held", "Released", "Overridden", "Warned", "Not checked")),
     number("handoff_percent", "Handoff completeness"),
+    number("handoff_quality", "Quality of the answers"),
     owner("handoff_csm", "Customer Success Manager"),
     moment("handoff_started_at", "Handoff started"),
     moment("handoff_first_touch_at", "First touch"),

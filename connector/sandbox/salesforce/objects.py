@@ -51,6 +51,8 @@ HANDOFF_FIELDS = (
     Field("Handoff_Gate__c", "picklist", 255, "Handoff gate", values=GATES),
     number("Handoff_Percent__c", "Handoff percent", 3, 0),
     long_text("Handoff_Missing__c", "Handoff: what is missing"),
+    long_text("Handoff_Advice__c", "Handoff: how to make it better"),
+    number("Handoff_Quality__c", "Quality of the answers", 3, 0),
     to_user("Handoff_CSM__c", "CSM"),
     Field("Handoff_Started_At__c", "datetime", label="Handoff started"),
     Field("Handoff_First_Touch_At__c", "datetime", label="First touch"),

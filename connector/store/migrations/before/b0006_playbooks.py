@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "b0005"
-down_revision = "b0004"
+revision = "b0006"
+down_revision = "b0005"
 branch_labels = None
 depends_on = None
 needs = "0005"
