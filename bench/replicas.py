@@ -28,6 +28,9 @@ SPREAD_WITHIN = 60.0
 SPEED_UP = 0.8
 """Two replicas need at most this part of the time that one needs."""
 
+UNEVEN = 2.0
+"""The busiest of several writes at most so many times what an even part would be."""
+
 NOTE = f"""\
 Each CRM takes {LATENCY_MS} ms for every call. All daemons, the database and both sandboxes share this machine's cores,
 so more replicas gain only what they would have waited. A replica's part is the rows it had confirmed; the one that
@@ -63,6 +66,8 @@ def run(*, quick: bool) -> Point:
         Target("calls, the dearest against those of 1", dearest, 1.5),
         Target("calls refused as too many, most", max(each.refused / each.calls for each in found) * 100, 5, "%"),
     )
+    busiest = max(max(each.shares) * each.members for each in found)
+    targets += (Target("the busiest replica's part, against an even one", busiest, UNEVEN),)
     columns = ("Replicas", "Wins", "Seconds", "Wins a second", "Calls a win", "of them 429", "Parts", "Lost", "Doubled")
     return Point(
         name="replicas",
