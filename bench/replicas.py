@@ -60,14 +60,14 @@ def run(*, quick: bool) -> Point:
     alone = found[0]
     two = next(each for each in found if each.members == 2)
     dearest = max(each.calls / alone.calls for each in found)
+    busiest = max(max(each.shares) * each.members for each in found)
     targets = (
         Target("lost or doubled", sum(each.lost + each.doubled for each in found), 0),
         Target("time that 2 replicas need, as part of that of 1", two.seconds / alone.seconds, SPEED_UP),
         Target("calls, the dearest against those of 1", dearest, 1.5),
         Target("calls refused as too many, most", max(each.refused / each.calls for each in found) * 100, 5, "%"),
+        Target("the busiest replica's part, against an even one", busiest, UNEVEN),
     )
-    busiest = max(max(each.shares) * each.members for each in found)
-    targets += (Target("the busiest replica's part, against an even one", busiest, UNEVEN),)
     columns = ("Replicas", "Wins", "Seconds", "Wins a second", "Calls a win", "of them 429", "Parts", "Lost", "Doubled")
     return Point(
         name="replicas",
