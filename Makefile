@@ -31,7 +31,7 @@ demo: $(VENV)/.runtime ## the main job on this machine: sandbox CRMs, daemon, st
 
 test: $(VENV)/.dev ## every test: unit, contract, property, store on SQLite and PostgreSQL, system, browser
 	@tests/prepare.sh
-	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: lint types contracts unit ## the fast gate: ruff, format, mypy --strict, import contracts, unit tests
 

@@ -64,6 +64,9 @@ LENGTH = struct.Struct("!I")
 STATUS = struct.Struct("!ii")
 """The child's pid, and later how it ended (0 until then)."""
 
+BORN_WITHIN = 60.0
+"""Seconds in which the server forks a child; it takes thousandths, and a stuck test should say where it is stuck."""
+
 PR_SET_PDEATHSIG = 1
 """prctl(2): the signal that comes when the parent dies."""
 
@@ -74,6 +77,7 @@ class Forked:
     def __init__(self, told: int) -> None:
         self._told = told
         self.returncode: int | None = None
+        assert select.select([told], [], [], BORN_WITHIN)[0], f"no child was born within {BORN_WITHIN:.0f} s"
         born = self._read()
         assert born, "the server of children is gone; what it said stands in the output"
         self.pid = STATUS.unpack(born)[0]

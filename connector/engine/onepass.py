@@ -82,46 +82,54 @@ class PassResult:
 def run_pass(shared: Shared, system: System, *, occasion: Occasion = Occasion.TICK) -> PassResult:
     """Run one pass; never raises for a CRM's failure, which is told in the result, the log and the page."""
     with system.lock:
-        if shared.store.paused(system.name) is not None:
-            return PassResult(idle=True)
-        if standing_still(shared, system):
-            return PassResult(idle=True)
-        system.sent = 0
-        if resting(shared, system):
-            return PassResult(idle=True)
-        if not hold(shared, system):
-            return PassResult(idle=True) if shared.replica is None else _help(shared, system, shared.replica)
-        began = time.monotonic()
         try:
-            with _kept(shared, system):
-                result = _steps(shared, system, occasion)
-        except LeadLost:
-            log.warning(LEFT_OFF, system=system.name, next="another process goes on with it")
-            return PassResult(idle=True)
-        except CrmError as error:
-            if error.fault.advice is Advice.HALT:
-                halt(shared, system, error.fault)
-            rest(shared, system, error.fault)
-            _tell_trouble(shared, system, str(error))
-            shared.telemetry.passes.labels(system=system.name, result="failed").inc()
-            shared.telemetry.last_fault(system.name, error.fault.code.value)
-            log.warning(
-                FAILED,
-                system=system.name,
-                code=error.fault.code.value,
-                vendor_code=error.fault.vendor_code,
-                message=error.fault.message,
-            )
-            return PassResult(error=str(error))
-        _tell_trouble(shared, system, "")
-        system.last_pass = shared.clock.now()
-        shared.store.set_cursor(system.name, LAST_PASS, system.last_pass.isoformat())
-        shared.store.note_age()
-        shared.telemetry.passes.labels(system=system.name, result="done").inc()
-        shared.telemetry.pass_seconds.labels(system=system.name).observe(time.monotonic() - began)
-        shared.telemetry.looks.labels(system=system.name).inc(result.looked)
-        shared.telemetry.last_pass.labels(system=system.name).set(system.last_pass.timestamp())
-        return result
+            return _run(shared, system, occasion)
+        finally:
+            if shared.replica is not None:
+                shared.replica.pass_over(system.name)
+
+
+def _run(shared: Shared, system: System, occasion: Occasion) -> PassResult:
+    if shared.store.paused(system.name) is not None:
+        return PassResult(idle=True)
+    if standing_still(shared, system):
+        return PassResult(idle=True)
+    system.sent = 0
+    if resting(shared, system):
+        return PassResult(idle=True)
+    if not hold(shared, system):
+        return PassResult(idle=True) if shared.replica is None else _help(shared, system, shared.replica)
+    began = time.monotonic()
+    try:
+        with _kept(shared, system):
+            result = _steps(shared, system, occasion)
+    except LeadLost:
+        log.warning(LEFT_OFF, system=system.name, next="another process goes on with it")
+        return PassResult(idle=True)
+    except CrmError as error:
+        if error.fault.advice is Advice.HALT:
+            halt(shared, system, error.fault)
+        rest(shared, system, error.fault)
+        _tell_trouble(shared, system, str(error))
+        shared.telemetry.passes.labels(system=system.name, result="failed").inc()
+        shared.telemetry.last_fault(system.name, error.fault.code.value)
+        log.warning(
+            FAILED,
+            system=system.name,
+            code=error.fault.code.value,
+            vendor_code=error.fault.vendor_code,
+            message=error.fault.message,
+        )
+        return PassResult(error=str(error))
+    _tell_trouble(shared, system, "")
+    system.last_pass = shared.clock.now()
+    shared.store.set_cursor(system.name, LAST_PASS, system.last_pass.isoformat())
+    shared.store.note_age()
+    shared.telemetry.passes.labels(system=system.name, result="done").inc()
+    shared.telemetry.pass_seconds.labels(system=system.name).observe(time.monotonic() - began)
+    shared.telemetry.looks.labels(system=system.name).inc(result.looked)
+    shared.telemetry.last_pass.labels(system=system.name).set(system.last_pass.timestamp())
+    return result
 
 
 def _tell_trouble(shared: Shared, system: System, trouble: str) -> None:

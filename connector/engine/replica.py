@@ -98,6 +98,7 @@ class Replica:
         self._alive: frozenset[str] = frozenset()
         self._free_since: dict[str, float] = {}
         self._stay_until: dict[str, float] = {}
+        self._leaving: set[str] = set()
         self._silent = False
         self._thread = threading.Thread(target=self._run, name="replica", daemon=True)
 
@@ -125,6 +126,14 @@ class Replica:
     def lead(self, system: str) -> Lead:
         """What must still be so when something decided under it is written."""
         return Lead(lead_name(system), self._owner, self.tenure(system))
+
+    def pass_over(self, system: str) -> None:
+        """Hear that a pass over a system ended; to be called with its lock still held.
+
+        Passes may follow one another so closely that the heartbeat never finds the lock free.
+        """
+        if system in self._leaving:
+            self._led_until.pop(system, None)
 
     def start(self) -> None:
         """Say once that this process lives, then go on in the background. Raises what the database raises."""
@@ -193,6 +202,8 @@ class Replica:
                 self._free_since.setdefault(system, now)
             else:
                 self._free_since.pop(system, None)
+            if system in self._leaving and system not in self._led_until:
+                continue  # let go of while this beat was on its way
             if name in standing.renewed:
                 before_that = self._epochs.get(system)
                 self._epochs[system] = standing.renewed[name]
@@ -223,20 +234,30 @@ class Replica:
 
     def _share_out(self) -> None:
         """Give one system up where this process leads more than its share, between two passes over it."""
+        for system in sorted(self._leaving - set(self._led_until)):
+            self._give(system)
         now = self._clock()
         if len(self._led_until) <= self._share():
+            self._leaving.clear()
             return
         for system in self._mine():
-            if now < self._stay_until.get(system, 0.0) or not self._locks[system].acquire(blocking=False):
+            if now < self._stay_until.get(system, 0.0):
                 continue
-            try:
-                self._led_until.pop(system, None)
-                self._free_since.pop(system, None)
-                self._pulse.give(lead_name(system))
-                log.info(LEAD_GIVEN, system=system, alive=self.members)
-            finally:
-                self._locks[system].release()
-            return
+            if self._locks[system].acquire(blocking=False):
+                try:
+                    self._led_until.pop(system, None)
+                    self._give(system)
+                finally:
+                    self._locks[system].release()
+                return
+            if not self._leaving:
+                self._leaving.add(system)
+
+    def _give(self, system: str) -> None:
+        self._free_since.pop(system, None)
+        self._pulse.give(lead_name(system))
+        self._leaving.clear()
+        log.info(LEAD_GIVEN, system=system, alive=self.members)
 
     def _fall_silent(self, error: Exception) -> None:
         if not self._silent:

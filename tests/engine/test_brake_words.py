@@ -10,18 +10,12 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from engine.harness import SYSTEM, Desk, a_desk
-from engine.test_masschange import braked, held, in_flight
+from engine.masses import braked, held, in_flight
 
 from connector.engine.brake_words import Sort, cause_of
 from connector.engine.reconciler import look_at
 from connector.handoff.model import Kind, Ref, Value
 from connector.handoff.plan import Notify, Order, Patch, Plan
-
-
-@pytest.fixture
-def cries() -> list[Notify]:
-    """What the people who run it were told."""
-    return []
 
 
 @pytest.fixture

@@ -437,7 +437,7 @@ def test_a_deal_from_a_stage_that_is_gone_goes_back_to_the_one_before(desk: Desk
 
 
 def override(desk: Desk, **changes: Any) -> dict[str, Any]:
-    today = desk.sandbox.clock.now().date()
+    today = desk.shared.clock.now().date()
     plain = {
         "override_requested": True,
         "override_approver": desk.view.user_named(MANAGER).id,
@@ -470,10 +470,11 @@ def test_an_override_by_user_id_is_told_as_a_mistake(desk: Desk) -> None:
 
 
 def test_an_override_that_expired_or_whose_approver_left_does_not_count(desk: Desk) -> None:
-    yesterday = desk.sandbox.clock.now().date() - timedelta(days=1)
-    expired = desk.deal(**override(desk, override_expires=yesterday))
+    # Two days: while a day has begun in UTC, the one before may still be today in the team's time zone.
+    over = desk.shared.clock.now().date() - timedelta(days=2)
+    expired = desk.deal(**override(desk, override_expires=over))
     left = desk.deal(**override(desk, override_approver=desk.view.user_named("lena.frost@seller.example").id))
-    for deal_id, words in ((expired, f"it expired on {yesterday.isoformat()}"), (left, "is no longer active")):
+    for deal_id, words in ((expired, f"it expired on {over.isoformat()}"), (left, "is no longer active")):
         desk.move(deal_id)
         desk.run()
         assert desk.stage(deal_id) == OPEN

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import pytest
 from engine.harness import SYSTEM, Desk, a_desk
-from engine.test_masschange import SMALL, begun, braked, held, in_flight, won
+from engine.masses import SMALL, begun, braked, held, in_flight, won
 
 from connector.handoff.model import Value
 from connector.store import Gain, HeldDeal, HoldState, State

@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 from engine.harness import SYSTEM, Desk, a_desk
-from factories import WON_STAGE, a_policy
+from engine.masses import begun, braked, held, in_flight, won
+from factories import a_policy
 
 from connector.crm.writing import Refused, Write, WriteOutcome
 from connector.engine.brake_words import MASS_ALARM
@@ -20,15 +21,6 @@ from connector.handoff.plan import Notify
 from connector.handoff.rulebook import GateMode
 from connector.store import Gain, HoldState, State
 
-SMALL = Limits(new=6, imported=2, changed=6, changed_share=0.0)
-"""Limits of a company with a handful of wins an hour."""
-
-
-@pytest.fixture
-def cries() -> list[Notify]:
-    """What the people who run it were told."""
-    return []
-
 
 @pytest.fixture
 def desk(cries: list[Notify]) -> Iterator[Desk]:
@@ -37,27 +29,6 @@ def desk(cries: list[Notify]) -> Iterator[Desk]:
     made.run()
     yield made
     made.store.close()
-
-
-def braked(desk: Desk, cries: list[Notify], limits: Limits = SMALL) -> Desk:
-    desk.shared = dataclasses.replace(desk.shared, limits=limits, alert=cries.append)
-    return desk
-
-
-def won(desk: Desk, count: int, by: str = "person") -> list[str]:
-    deals = [desk.a_deal() for _ in range(count)]
-    for deal_id in deals:
-        desk.crm.edit(deal_id, by=by, stage=WON_STAGE.id)
-    return deals
-
-
-def begun(desk: Desk, deals: list[str]) -> list[str]:
-    """Those on which anything of ours stands."""
-    return [each for each in deals if desk.tasks(each) or desk.deal(each).get("status")]
-
-
-def held(desk: Desk) -> set[str]:
-    return {each.deal_id for each in desk.store.held(SYSTEM)}
 
 
 def test_a_bulk_of_wins_is_held_before_any_of_it_is_sent(desk: Desk, cries: list[Notify]) -> None:
@@ -160,18 +131,6 @@ def test_wins_after_the_window_go_though_the_mass_still_waits(desk: Desk) -> Non
     desk.run()
     assert begun(desk, late) == late
     assert held(desk) == set(mass)
-
-
-def in_flight(desk: Desk, count: int) -> list[str]:
-    """Handoffs under way, for longer than the window."""
-    deals: list[str] = []
-    while len(deals) < count:
-        deals += won(desk, 1)
-        desk.run(minutes=15)
-    desk.run(hours=2)
-    desk.settle()
-    assert begun(desk, deals) == deals
-    return deals
 
 
 def test_a_changed_policy_is_held_and_gone_when_it_is_put_back(desk: Desk, cries: list[Notify]) -> None:

@@ -45,6 +45,9 @@ class Seat:
     def leader(self, _system: str) -> str:
         return self.table.leader
 
+    def pass_over(self, _system: str) -> None:
+        """Nothing is shared out here."""
+
     def lead(self, _system: str) -> Lead:
         return Lead("pass:mem", self.owner, self.table.tenure)
 

@@ -149,6 +149,42 @@ def test_a_system_in_the_middle_of_a_pass_is_not_given_away() -> None:
     assert len(one.led()) == 1
 
 
+def test_passes_that_follow_one_another_closely_still_let_go_of_a_system() -> None:
+    """The heartbeat never finds a lock free; so the end of a pass gives way, before the next one begins."""
+    town = Town()
+    one, two = Process(town, "one"), Process(town, "two")
+    one.beat()
+    two.beat()
+    with one.locks["sf"], one.locks["hs"]:
+        one.beat()
+        assert len(one.led()) == 2
+        for system in one.led():
+            one.replica.pass_over(system)
+        assert len(one.led()) == 1
+        one.beat()
+        two.beat()
+        assert (len(one.led()), len(two.led())) == (1, 1)
+        for system in one.led():
+            one.replica.pass_over(system)
+    for each in (one, two, one, two):
+        each.beat()
+    assert sorted(one.led() + two.led()) == ["hs", "sf"]
+
+
+def test_who_was_to_share_keeps_all_when_the_other_is_gone_before_the_pass_is_over() -> None:
+    town = Town()
+    one, two = Process(town, "one"), Process(town, "two")
+    one.beat()
+    two.beat()
+    with one.locks["sf"], one.locks["hs"]:
+        one.beat()
+        town.alive.discard("two")
+        one.beat()
+        for system in one.led():
+            one.replica.pass_over(system)
+        assert len(one.led()) == 2
+
+
 def test_who_falls_silent_is_taken_over_from_and_knows_it() -> None:
     town = Town()
     one, two = Process(town, "one"), Process(town, "two")
