@@ -14,7 +14,8 @@ from datetime import datetime
 
 from connector.handoff import conditions
 from connector.handoff.calendar import local_date, local_time
-from connector.handoff.model import CrmMeeting, CrmTask, Gate, LedgerFacts, Person, Ref, Snapshot, Value
+from connector.handoff.model import CrmMeeting, CrmTask, Gate, LedgerFacts, Person, Ref, Snapshot, Value, Waiting
+from connector.handoff.people import by_email
 from connector.handoff.plan import Assignment, FieldCheck, Finding, Noticed, Phase
 from connector.handoff.rulebook import Condition, Policy, Role
 
@@ -49,6 +50,7 @@ class Case:
     assignment: Assignment | None = None
     noticed: frozenset[Noticed] = frozenset()
     puts_back: bool = False
+    waiting: Waiting | None = None
 
     @property
     def ledger(self) -> LedgerFacts:
@@ -120,6 +122,11 @@ class Case:
         return self.snapshot.person(self.assignment.person_id) if self.assignment else None
 
     @property
+    def second(self) -> Person | None:
+        """The second CSM of this decision, where there is one."""
+        return self.snapshot.person(self.assignment.second_id) if self.assignment else None
+
+    @property
     def fallback(self) -> Person | None:
         """The person who steps in, when known and active."""
         person = self.person_by_email(self.policy.assignment.fallback)
@@ -164,9 +171,7 @@ class Case:
 
     def person_by_email(self, email: str) -> Person | None:
         """A person by email; the active one when two share it, as former and present users may."""
-        wanted = email.strip().lower()
-        found = [person for person in self.snapshot.people.values() if person.email.strip().lower() == wanted]
-        return min(found, key=lambda person: (not person.active, person.id), default=None)
+        return by_email(self.snapshot.people, email)
 
     def person_by_user_id(self, user_id: str) -> Person | None:
         """The person whom the CRM also knows by this other id."""
@@ -209,6 +214,8 @@ class Case:
             changes["assignment"] = finding.assignment
         if finding.puts_back:
             changes["puts_back"] = True
+        if finding.waiting is not None:
+            changes["waiting"] = finding.waiting
         return dataclasses.replace(self, **changes) if changes else self  # type: ignore[arg-type]
 
 

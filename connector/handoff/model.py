@@ -94,6 +94,8 @@ class Person:
     """A CRM user. ``email`` (lower case) is how policies name people; ``id`` is what the CRM wants as owner.
 
     ``user_id`` is another id by which the CRM knows the same person, where it has one: never to be used as owner.
+    ``away_from`` and ``away_until`` (its last day) are what the CRM says of an absence, ``paused`` that somebody is to
+    get no new accounts.
     """
 
     id: str
@@ -102,6 +104,9 @@ class Person:
     active: bool = True
     manager_id: str | None = None
     user_id: str = ""
+    away_from: date | None = None
+    away_until: date | None = None
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +196,28 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one CSM carries. ``turn`` grows with each assignment, so the lowest turn is next in a round robin."""
+    """What one CSM carries. ``turn`` grows with each assignment, so the lowest turn is next in a round robin.
+
+    ``revenue`` is the sum of the amounts of the deals handed to them, as far as the ledger knows.
+    """
 
     accounts: int = 0
     turn: int = 0
+    revenue: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A deal's place among those that wait for a CSM: since when, and for which pool."""
+
+    deal_id: str
+    pool: str
+    since: datetime
+
+    @property
+    def order(self) -> tuple[datetime, str]:
+        """What those who wait are sorted by, the oldest first."""
+        return self.since, self.deal_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +237,8 @@ class LedgerFacts:
     a person's edit can be told from ours; ``kept`` what the CRM made of those that it changed by itself.
     ``baseline`` is when acting began: deals won before it are only observed. ``last_win_at`` is the latest win it knows
     of. ``put_back_at`` is set from when that win is put back until another comes, ``put_back_refused`` holds the CRM's
-    words when it would not have it, ``bounces`` the returns that count.
+    words when it would not have it, ``bounces`` the returns that count. ``waiting_since`` is set while the deal waits
+    for a CSM of ``waiting_pool``; ``second_id`` is the second CSM.
     """
 
     baseline: datetime
@@ -235,6 +259,10 @@ class LedgerFacts:
     put_back_at: datetime | None = None
     put_back_refused: Refusal | None = None
     bounces: tuple[Bounce, ...] = ()
+    waiting_since: datetime | None = None
+    waiting_pool: str = ""
+    second_id: str | None = None
+    amount: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +273,7 @@ class Snapshot:
     history has it, never the close date; ``stage_before_win`` is where a revert goes back to, when it is known.
     ``won_by`` moved it there; ``passed`` are wins that were left again, oldest first, as far as the history tells.
     ``merged`` are the ids of deals that became part of this one. ``stage_since`` is since when it stands in its stage,
-    whichever that is; None where that is not known.
+    whichever that is; None where that is not known. ``waiting`` are all deals that wait for a CSM, this one included.
     """
 
     key: HandoffKey
@@ -267,6 +295,7 @@ class Snapshot:
     passed: tuple[Passing, ...] = ()
     merged: tuple[str, ...] = ()
     stage_since: datetime | None = None
+    waiting: tuple[Waiting, ...] = ()
 
     @property
     def lineage(self) -> str:

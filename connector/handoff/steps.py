@@ -9,14 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from connector.handoff.calendar import add_hours, local_date
+from connector.handoff.calendar import limit_end, local_date
 from connector.handoff.case import Case
 from connector.handoff.conditions import filled
 from connector.handoff.meetings import Room, Slot, held_at, place
 from connector.handoff.model import CrmMeeting, CrmTask, Person
-from connector.handoff.rulebook import Clock, Draft, Limit, Playbook, PlaybookTask, Role, SignalKind
-
-_HOUR = 3600
+from connector.handoff.rulebook import Draft, Limit, Playbook, PlaybookTask, Role, SignalKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +150,4 @@ def _slot(case: Case, draft: Draft, *, opens: datetime, closes: datetime, step: 
 
 
 def _deadline(case: Case, start: datetime, limit: Limit) -> datetime:
-    if limit.clock is Clock.BUSINESS:
-        return add_hours(case.policy.calendar, start, limit.hours)
-    return start + timedelta(seconds=int(limit.hours * _HOUR))
+    return limit_end(case.policy.calendar, start, limit)

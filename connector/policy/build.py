@@ -17,7 +17,6 @@ from connector.errors import Problem
 from connector.handoff.model import Kind
 from connector.handoff.rulebook import (
     AssignmentPolicy,
-    AssignmentRule,
     Calendar,
     Condition,
     FieldRule,
@@ -29,7 +28,6 @@ from connector.handoff.rulebook import (
     OverridePolicy,
     Playbook,
     Policy,
-    Pool,
     Requirement,
     Segment,
     SummaryPolicy,
@@ -42,12 +40,12 @@ from connector.policy.crmmap import CrmMap
 from connector.policy.known import EXTRAS, KNOWN
 from connector.policy.lists import first_match
 from connector.policy.maps import VendorMap
-from connector.policy.model import AssignmentSpec, GateSpec, PlaybookFileSpec, ProcessSpec, SummarySpec, When
+from connector.policy.model import GateSpec, PlaybookFileSpec, ProcessSpec, SummarySpec, When
 from connector.policy.playbooks import WorkingDay, playbooks
+from connector.policy.pools import assignment
 from connector.policy.reach import taken_by
 from connector.policy.sources import Sources, segment_names
 from connector.policy.templates import Words
-from connector.settings.mistakes import did_you_mean
 from connector.settings.spans import KeyPath
 
 VERSION_CHARS = 12
@@ -102,12 +100,13 @@ class Rules:
 
 def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str]) -> Rules:
     """What process.toml describes; what is wrong with it is noted in the scope."""
+    calendar = calendars.calendar(spec.calendar, at=("calendar",), scope=scope)
     return Rules(
         segments=_segments(spec, scope=scope),
         gate=_gate(spec.gate, scope=scope),
         override=OverridePolicy(spec.override.approvers, spec.override.min_reason_chars, spec.override.max_days),
-        assignment=_assignment(spec.assignment, scope=scope),
-        calendar=calendars.calendar(spec.calendar, at=("calendar",), scope=scope),
+        assignment=assignment(spec.assignment, scope=scope, day=calendars.hours_a_day(calendar)),
+        calendar=calendar,
         notify=NotifyPolicy(frozenset(spec.notify.moments), notices),
         targets=Targets(**spec.targets.model_dump()),
         rewin_window=timedelta(days=spec.handoff.rewin_window_days),
@@ -246,30 +245,6 @@ def _not_for_reps(path: str) -> str | None:
     if known and known.written:
         return "is written by the connector, so no rep can fill it; require another field"
     return None
-
-
-def _assignment(spec: AssignmentSpec, *, scope: Scope) -> AssignmentPolicy:
-    at: KeyPath = ("assignment",)
-    pools: dict[str, Pool] = {}
-    for index, pool in enumerate(spec.pools):
-        if pool.name in pools:
-            scope.complain((*at, "pools", index, "name"), f"there are two pools {pool.name!r}; rename one")
-        for n, member in enumerate(pool.members):
-            if member in pool.members[:n]:
-                scope.complain((*at, "pools", index, "members", n), f"{member} stands here twice; take one out")
-        pools[pool.name] = Pool(pool.name, tuple(pool.members), pool.cap, pool.method)
-    conditions = first_match(spec.rules, at=(*at, "rules"), scope=scope)
-    for index, rule in enumerate(spec.rules):
-        if rule.pool not in pools:
-            scope.complain(
-                (*at, "rules", index, "pool"), f"no pool is called {rule.pool!r}; {did_you_mean(rule.pool, pools)}"
-            )
-    used = {rule.pool for rule in spec.rules}
-    for index, pool in enumerate(spec.pools):
-        if pool.name not in used:
-            scope.complain((*at, "pools", index), f"no rule names the pool {pool.name!r}; add a rule or take it out")
-    found = tuple(AssignmentRule(one.name, when, one.pool) for one, when in zip(spec.rules, conditions, strict=True))
-    return AssignmentPolicy(rules=found, pools=pools, fallback=spec.fallback, keep_current=spec.keep_current)
 
 
 def _summary(spec: SummarySpec, *, template: str, scope: Scope) -> SummaryPolicy:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from connector.handoff.model import DealType
-from connector.handoff.rulebook import FieldOwner, FieldType, GateMode, Make, Method, Role, SignalKind
+from connector.handoff.rulebook import FieldOwner, FieldType, GateMode, Make, Method, Role, SignalKind, WhenFull
 
 MAX_OVERRIDE_DAYS = 365
 MAX_FIGHT_LIMIT = 10
@@ -58,6 +58,13 @@ Positive = Annotated[
 ]
 
 
+Weight = Annotated[
+    Decimal,
+    BeforeValidator(_number),
+    Field(gt=0, le=1),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
+]
+"""A part-time CSM's share of a full-time one's work."""
 Percent = Annotated[
     Decimal,
     BeforeValidator(_number),
@@ -143,6 +150,8 @@ class TeamsSpec(Spec):
 
     deal: Text | None = None
     account: Text | None = None
+    deal_second: Text | None = None
+    account_second: Text | None = None
     deal_access: Literal["Read", "Edit"] = "Edit"
     account_access: Literal["Read", "Edit"] = "Edit"
 
@@ -160,6 +169,14 @@ class MeetingsSpec(Spec):
     held_when_over: bool = False
 
 
+class PeopleSpec(Spec):
+    """The CRM's own fields on its users that say who is away or gets no new accounts; Salesforce has such fields."""
+
+    away_from: Text | None = None
+    away_until: Text | None = None
+    paused: Text | None = None
+
+
 class CrmSpec(Spec):
     """salesforce.toml, hubspot.toml."""
 
@@ -169,6 +186,7 @@ class CrmSpec(Spec):
     fields: FieldsSpec
     teams: TeamsSpec | None = None
     tell: TellSpec | None = None
+    people: PeopleSpec | None = None
     meetings: MeetingsSpec = Field(default_factory=MeetingsSpec)
 
 
@@ -234,6 +252,14 @@ class OverrideSpec(Spec):
     max_days: Annotated[int, Field(ge=1, le=MAX_OVERRIDE_DAYS)]
 
 
+class WithinSpec(Spec):
+    """A time limit: exactly one of the three."""
+
+    hours: Positive | None = None
+    working_hours: Positive | None = None
+    working_days: Positive | None = None
+
+
 class PoolSpec(Spec):
     """CSMs who share a kind of customer."""
 
@@ -241,6 +267,19 @@ class PoolSpec(Spec):
     members: Annotated[tuple[Email, ...], Field(min_length=1)]
     cap: Annotated[int, Field(ge=1)] | None = None
     method: Annotated[Method, EnumOf]
+    weights: dict[Email, Weight] = Field(default_factory=dict)
+    when_full: Annotated[WhenFull, EnumOf] = WhenFull.FALLBACK
+    next_pool: Text | None = None
+    wait_at_most: WithinSpec | None = None
+    second_from: Text | None = None
+
+
+class AwaySpec(Spec):
+    """Days, both included, on which somebody gets no new accounts."""
+
+    who: Email
+    from_: Annotated[date, Field(alias="from")]
+    to: date
 
 
 class RuleSpec(Spec):
@@ -256,6 +295,8 @@ class AssignmentSpec(Spec):
 
     keep_current: bool = True
     fallback: Email
+    away: tuple[AwaySpec, ...] = ()
+    paused: tuple[Email, ...] = ()
     pools: Annotated[tuple[PoolSpec, ...], Field(min_length=1)]
     rules: Annotated[tuple[RuleSpec, ...], Field(min_length=1)]
 
@@ -340,14 +381,6 @@ class ProcessSpec(Spec):
 
 
 # --- playbook.toml ---------------------------------------------------------------------------------------------------
-
-
-class WithinSpec(Spec):
-    """A time limit: exactly one of the three."""
-
-    hours: Positive | None = None
-    working_hours: Positive | None = None
-    working_days: Positive | None = None
 
 
 class SignalSpec(Spec):

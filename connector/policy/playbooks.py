@@ -73,7 +73,7 @@ def _task(spec: TaskSpec, *, at: KeyPath, scope: Scope, day: WorkingDay, words: 
         subject=spec.subject,
         body=spec.body,
         owner=spec.owner,
-        limit=_limit(spec.within, at=(*at, "within"), scope=scope, day=day.hours),
+        limit=limit_of(spec.within, at=(*at, "within"), scope=scope, day=day.hours),
         done_when=_signals(spec.done_when, at=(*at, "done_when"), scope=scope),
         after=spec.after,
         at_release=spec.at_release,
@@ -99,10 +99,10 @@ def _draft(spec: TaskSpec, *, at: KeyPath, scope: Scope, day: WorkingDay) -> Dra
             f"the team works at most {day.stretch} minutes without a break from a quarter hour on; make it shorter"
         )
         scope.complain((*at, "minutes"), message)
-    limit = _limit(spec.within, at=(*at, "within"), scope=scope, day=day.hours)
+    limit = limit_of(spec.within, at=(*at, "within"), scope=scope, day=day.hours)
     earliest = NOTICE
     if spec.earliest is not None:
-        earliest = _limit(spec.earliest, at=(*at, "earliest"), scope=scope, day=day.hours)
+        earliest = limit_of(spec.earliest, at=(*at, "earliest"), scope=scope, day=day.hours)
         if earliest.clock is limit.clock and earliest.hours >= limit.hours:
             scope.complain((*at, "earliest"), "must be less than within, or there is no time for the meeting")
     return Draft(
@@ -113,7 +113,8 @@ def _draft(spec: TaskSpec, *, at: KeyPath, scope: Scope, day: WorkingDay) -> Dra
     )
 
 
-def _limit(spec: WithinSpec, *, at: KeyPath, scope: Scope, day: Decimal) -> Limit:
+def limit_of(spec: WithinSpec, *, at: KeyPath, scope: Scope, day: Decimal) -> Limit:
+    """A time limit; ``day`` is how many hours a working day has."""
     given = {name: value for name, value in spec.model_dump().items() if value is not None}
     if len(given) != 1:
         scope.complain(at, "must hold exactly one of hours, working_hours, working_days", of_key=True)
