@@ -8,14 +8,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from connector.handoff import conditions
 from connector.handoff.calendar import local_date, local_time
 from connector.handoff.model import CrmMeeting, CrmTask, Gate, LedgerFacts, Person, Ref, Snapshot, Value, Waiting
-from connector.handoff.people import by_email
+from connector.handoff.owners import by_phase, first_available
+from connector.handoff.people import absence, by_email
 from connector.handoff.plan import Assignment, FieldCheck, Finding, Noticed, Phase
 from connector.handoff.rulebook import Condition, Policy, Role
 
@@ -182,6 +183,10 @@ class Case:
     def person_for(self, role: Role) -> tuple[Person | None, str]:
         """Who fills a role now, and a word on why when it is not the obvious person."""
         csm = self.csm
+        if role is Role.PHASE:
+            role = self.phase_owner(self.now)
+        if role is Role.FIRST_AVAILABLE:
+            return self.first_available({})
         if role is Role.CSM:
             return csm, ""
         if role is Role.FALLBACK:
@@ -193,6 +198,20 @@ class Case:
         if boss and boss.active:
             return boss, "the AE is not active, so the AE's manager"
         return csm, "the deal has no active owner, so the CSM"
+
+    def phase_owner(self, begins: datetime) -> Role:
+        """Whose phase it is when something begins."""
+        since = self.released_at or self.now
+        return by_phase(released_at=since, begins=begins, sales_for=self.policy.sales_for)
+
+    def first_available(self, open_tasks: Mapping[str, int]) -> tuple[Person | None, str]:
+        """Whoever of AE and CSM can take something first, and why; ``open_tasks`` counts by person id."""
+        today = local_date(self.policy.calendar, self.now)
+        ae, why = self.person_for(Role.AE)
+        found, because = first_available(
+            ae, self.csm, absence=lambda each: absence(each, self.policy.assignment, today), open_tasks=open_tasks
+        )
+        return found, f"{because}; {why}" if why and found is ae else because
 
     def day(self, moment: datetime) -> str:
         """A moment as people in the team's time zone would write its day, e.g. ``3 May 2026``."""

@@ -247,6 +247,10 @@ class Role(StrEnum):
     AE = "ae"
     CSM = "csm"
     FALLBACK = "fallback"
+    PHASE = "phase"
+    """The AE while the handoff is young, the CSM from then on."""
+    FIRST_AVAILABLE = "first_available"
+    """Whoever of AE and CSM is at work and has fewer open tasks."""
 
 
 class SignalKind(StrEnum):
@@ -439,7 +443,8 @@ class Targets:
 @dataclass(frozen=True, slots=True)
 class Policy:
     """All of it, for one system. ``fields`` is keyed by canonical path; ``extras`` are the paths of what only some CRMs
-    keep of tasks and meetings (``task.queue``, ``meeting.attendees``) and this one does."""
+    keep of tasks and meetings (``task.queue``, ``meeting.attendees``) and this one does. For ``sales_for`` after its
+    release a handoff is in the phase of Sales."""
 
     version: str
     fields: Mapping[str, FieldRule]
@@ -457,3 +462,4 @@ class Policy:
     teams: Teams = NO_TEAMS
     meetings: MeetingPolicy = NO_MEETINGS
     extras: frozenset[str] = frozenset()
+    sales_for: timedelta = timedelta(hours=24)

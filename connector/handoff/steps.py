@@ -6,6 +6,8 @@ the release; once the step before it is done, its own clock starts at that momen
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -55,11 +57,15 @@ def walk(case: Case) -> tuple[Step, ...]:
     planned: dict[str, datetime] = {}
     done: dict[str, datetime] = {}
     found: dict[str, Step] = {}
+    busy = _open_tasks(case, book)
     for spec in _in_order(book):
         start = planned.get(spec.after, case.released_at)
         planned[spec.step] = _over(case, spec, start)[1]
-        step = _step(case, spec, begins=done.get(spec.after, start), before_done=not spec.after or spec.after in done)
+        before_done = not spec.after or spec.after in done
+        step = _step(case, spec, begins=done.get(spec.after, start), before_done=before_done, busy=busy)
         found[spec.step] = step
+        if step.done_at is None and step.owner is not None:
+            busy[step.owner.id] += 1
         if step.done_at is not None:
             done[spec.step] = step.done_at
     return tuple(found[spec.step] for spec in book.tasks)
@@ -93,13 +99,20 @@ def _in_order(book: Playbook) -> list[PlaybookTask]:
     return ordered
 
 
-def _step(case: Case, spec: PlaybookTask, *, begins: datetime, before_done: bool) -> Step:
+def _open_tasks(case: Case, book: Playbook) -> Counter[str]:
+    """By person, the open tasks on the deal that are not this playbook's: its own are counted on the walk."""
+    own = {case.key(spec.step) for spec in book.tasks}
+    others = (task for task in case.snapshot.tasks if task.key not in own and not task.done)
+    return Counter(task.owner_id for task in others if task.owner_id)
+
+
+def _step(case: Case, spec: PlaybookTask, *, begins: datetime, before_done: bool, busy: Mapping[str, int]) -> Step:
     task, meeting = case.task(spec.step), case.meeting(spec.step)
     by_field = any(
         signal.kind is SignalKind.FIELD_FILLED and filled(case.value(signal.field)) for signal in spec.done_when
     )
     slot, deadline = _over(case, spec, begins)
-    owner, why = _owner(case, spec, task or meeting)
+    owner, why = _owner(case, spec, task or meeting, begins=begins, busy=busy)
     return Step(
         spec=spec,
         begins=begins,
@@ -127,12 +140,22 @@ def _done_at(case: Case, spec: PlaybookTask, made: CrmTask | CrmMeeting | None, 
     return case.now if by_field else None
 
 
-def _owner(case: Case, spec: PlaybookTask, made: CrmTask | CrmMeeting | None) -> tuple[Person | None, str]:
-    """Who should own it. What is the AE's stays with its owner: the deal may get another owner after the sale."""
+def _owner(
+    case: Case,
+    spec: PlaybookTask,
+    made: CrmTask | CrmMeeting | None,
+    *,
+    begins: datetime,
+    busy: Mapping[str, int],
+) -> tuple[Person | None, str]:
+    """Who should own it. What is the AE's stays with its owner: the deal may get another owner after the sale. So does
+    what somebody got because they could take it first."""
     present = case.snapshot.person(made.owner_id) if made else None
-    if spec.owner is Role.AE and present and present.active:
+    role = case.phase_owner(begins) if spec.owner is Role.PHASE else spec.owner
+    from_cs = spec.owner is Role.PHASE and present == case.csm
+    if role in (Role.AE, Role.FIRST_AVAILABLE) and present and present.active and not from_cs:
         return present, ""
-    return case.person_for(spec.owner)
+    return case.first_available(busy) if role is Role.FIRST_AVAILABLE else case.person_for(role)
 
 
 def _over(case: Case, spec: PlaybookTask, start: datetime) -> tuple[Slot | None, datetime]:

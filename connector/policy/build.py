@@ -96,6 +96,7 @@ class Rules:
     notify: NotifyPolicy
     targets: Targets
     rewin_window: timedelta
+    sales_for: timedelta
 
 
 def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str]) -> Rules:
@@ -110,6 +111,7 @@ def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str]) -> Rul
         notify=NotifyPolicy(frozenset(spec.notify.moments), notices),
         targets=Targets(**spec.targets.model_dump()),
         rewin_window=timedelta(days=spec.handoff.rewin_window_days),
+        sales_for=timedelta(seconds=int(spec.handoff.sales_hours * 3600)),
     )
 
 
@@ -152,6 +154,7 @@ def policy(rules: Rules, book: Book, vendor: VendorMap) -> Policy:
         extras=frozenset(path for path in EXTRAS if path in vendor.map.fields),
         targets=rules.targets,
         rewin_window=rules.rewin_window,
+        sales_for=rules.sales_for,
     )
     return dataclasses.replace(made, version=digest(made))
 

@@ -295,6 +295,7 @@ def _named_people(policy: Policy) -> Iterator[tuple[str, str]]:
     for pool in policy.assignment.pools.values():
         yield from ((f"assignment.pools[{pool.name}].members", email) for email in pool.members)
     yield "assignment.fallback", policy.assignment.fallback
+    yield from (("assignment.away", each.who) for each in policy.assignment.away)
 
 
 def _use(word: str, known: Collection[str], *, most: int = 12) -> str:

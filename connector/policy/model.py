@@ -335,6 +335,7 @@ class HandoffSpec(Spec):
     """What holds for every handoff."""
 
     rewin_window_days: Annotated[int, Field(ge=0, le=3650)] = 30
+    sales_hours: Positive = Decimal(24)
 
 
 class NotifySpec(Spec):

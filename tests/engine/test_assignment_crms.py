@@ -418,6 +418,48 @@ def test_a_second_csm_stands_beside_the_lead(policy: Policy, open_desk: Open, ve
             assert (deal_id, second, "Success Engineer") in places
 
 
+PHASES = """
+[[playbooks]]
+name = "phases"
+
+[[playbooks.tasks]]
+step = "at-once"
+subject = "At once"
+owner = "phase"
+within = { hours = 30 }
+
+[[playbooks.tasks]]
+step = "next-week"
+subject = "Next week"
+owner = "phase"
+within = { hours = 30 }
+after = "at-once"
+
+[[playbooks.tasks]]
+step = "either"
+subject = "Either"
+owner = "first_available"
+within = { hours = 30 }
+"""
+
+
+def test_tasks_go_by_phase_and_to_whoever_is_there(policy: Policy, open_desk: Open, tmp_path: Path) -> None:
+    shipped = (MAPPINGS / "playbook.toml").read_text()
+    begin, end = shipped.index("[[playbooks]]"), shipped.index("\n[summary]")
+    (tmp_path / "mappings" / "playbook.toml").write_text(shipped[:begin] + PHASES + shipped[end:])
+    desk = open_desk(policy(pool((MAYA,)) + ONE_POOL))
+    won = desk.win("Deal")
+    desk.run()
+    assert desk.tasks(won) == {"At once": REP, "Next week": MAYA, "Either": REP}
+    today = desk.sandbox.clock.now().date()
+    away = f'away = [{{ who = "{REP}", from = {today}, to = {today + timedelta(days=3)} }}]\n'
+    desk.restart(policy(away + pool((MAYA,)) + ONE_POOL))
+    later = desk.win("Later")
+    desk.run()
+    assert desk.tasks(later) == {"At once": REP, "Next week": MAYA, "Either": MAYA}
+    assert desk.tasks(won)["Either"] == REP, "what somebody has stays with them"
+
+
 @pytest.mark.parametrize("vendor", ["sf"], indirect=True)
 def test_a_field_of_the_users_says_who_is_away(policy: Policy, open_desk: Open) -> None:
     people = '[people]\naway_until = "Out_Until__c"\npaused = "Handoff_Paused__c"\n'
