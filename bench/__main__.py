@@ -20,6 +20,7 @@ from bench import (
     calls,
     cpu,
     events,
+    fairness,
     feeds,
     hooks,
     hubspot_million,
@@ -51,6 +52,7 @@ POINTS: Mapping[str, Callable[..., Point]] = {
     "neighbour": neighbour.run,
     "hooks": hooks.run,
     "replicas": replicas.run,
+    "fairness": fairness.run,
 }
 """In the order of ``all``."""
 

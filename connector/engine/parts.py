@@ -117,6 +117,7 @@ class System:
     when an alarm could last not be told.
     ``policy_digest`` tells the mapping files apart, empty where there are none.
     ``safety_poll`` is how many seconds lie between polls of a feed that a live line stands in for.
+    ``called_up`` is when each deal that waits for a CSM was last asked to be looked at because somebody could take it.
     ``tenure`` is the one of `Replica` in which this process last took the system over, ``opened`` whether it has read
     again since what the ledger says is to be sent. ``server`` is the store's as that was read.
     """
@@ -149,6 +150,7 @@ class System:
     stages: tuple[Stage, ...] = ()
     live: LiveState = field(default_factory=LiveState)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    called_up: dict[str, datetime] = field(default_factory=dict)
     tenure: int = 0
     opened: bool = False
     server: str = ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -21,10 +21,12 @@ from connector.crm.port import (
 from connector.engine.masschange import Brake
 from connector.engine.parts import NO_PEOPLE, Shared, System, fresh_people
 from connector.engine.silence import cry_for_people
+from connector.engine.waitlist import call_up, queued
 from connector.errors import CrmError, RowUnread
 from connector.failpoints import Failpoint, passing
+from connector.handoff.choice import carry
 from connector.handoff.decide import decide
-from connector.handoff.model import HandoffKey, Kind, LedgerFacts, Load, Record, Snapshot, Value
+from connector.handoff.model import HandoffKey, Kind, LedgerFacts, Load, Record, Snapshot, Value, Waiting
 from connector.handoff.moves import MoverKind
 from connector.handoff.pausing import withhold
 from connector.handoff.plan import Noticed, Patch, Plan, Prints
@@ -52,16 +54,23 @@ log = structlog.get_logger()
 
 def reconcile(shared: Shared, system: System) -> int:
     """Look at the deals that are due, one batch. Returns how many were looked at; raises `CrmError`."""
-    due = shared.store.due(system.name, limit=LOOK_BATCH)
+    try:
+        return _reconcile(shared, system)
+    except CrmError as error:
+        if error.fault is NO_PEOPLE:
+            cry_for_people(shared, system)
+        raise
+
+
+def _reconcile(shared: Shared, system: System) -> int:
+    first = call_up(shared, system)
+    # Who waits for a CSM comes before newer wins, though those were told of earlier.
+    due = sorted(shared.store.due(system.name, limit=LOOK_BATCH), key=lambda look: look.deal_id not in first)
     brake = Brake(shared, system, looks=len(due))
     carried = Carried()
     try:
         for portion in chunks(due, size=PORTION):
             _settle_looks(shared, system, portion, brake=brake, carried=carried)
-    except CrmError as error:
-        if error.fault is NO_PEOPLE:
-            cry_for_people(shared, system)
-        raise
     finally:
         # What was kept back only to be counted is recorded, though the rest of the batch could not be read.
         _record(shared, system, brake.close())
@@ -157,6 +166,7 @@ class Carried:
     """What the decisions of one batch have promised so far and nobody has recorded yet: for those after them to see."""
 
     roster: dict[str, Load] | None = None
+    waiting: tuple[Waiting, ...] = ()
     promised: dict[str, dict[str, object]] = field(default_factory=dict)
 
 
@@ -316,10 +326,15 @@ def _remembered(shared: Shared, system: System, read: Mapping[str, DealFacts]) -
 def _oldest_win_first(
     facts: Mapping[str, DealFacts], ledger: Mapping[str, LedgerFacts]
 ) -> Iterator[tuple[str, DealFacts]]:
-    """Who won first is assigned first, whatever order the CRM answered in."""
-    for deal_id in sorted(facts, key=lambda each: (facts[each].won_at or facts[each].modified_at, each)):
-        if deal_id in ledger:
-            yield deal_id, facts[deal_id]
+    """Who waits longest for a CSM, then who won first, is assigned first, whatever order the CRM answered in."""
+
+    def order(deal_id: str) -> tuple[bool, datetime, str]:
+        read, remembered = facts[deal_id], ledger[deal_id]
+        since = remembered.waiting_since
+        return since is None, since or read.won_at or read.modified_at, deal_id
+
+    for deal_id in sorted((each for each in facts if each in ledger), key=order):
+        yield deal_id, facts[deal_id]
 
 
 def _fold(
@@ -331,12 +346,13 @@ def _fold(
     """
     if carried.roster is None:
         carried.roster = dict(shared.store.roster(system.name))
-    roster, promised = carried.roster, carried.promised
+        carried.waiting = shared.store.waitlist(system.name)
+    promised = carried.promised
     for account, values in shared.store.open_account_values(system.name).items():
         promised[account] = {**promised.get(account, {}), **values}
     for snapshot in snapshots:
         try:
-            plan = decide(_with_promises(snapshot, roster, promised), system.policy, shared.clock.now())
+            plan = decide(_with_promises(snapshot, carried), system.policy, shared.clock.now())
         except MemoryError:  # is not about this deal, which must not wait for a quarter of an hour over it
             raise
         except Exception as error:  # one deal nobody foresaw must not stop all others
@@ -344,23 +360,21 @@ def _fold(
             log.exception(DEAL_UNDECIDED, system=system.name, deal=snapshot.key.deal_id)
             continue
         if plan.assignment is not None and plan.assignment.new:
-            before = roster.get(plan.assignment.person_id, Load())
-            turn = max((load.turn for load in roster.values()), default=0) + 1
-            roster[plan.assignment.person_id] = Load(accounts=before.accounts + 1, turn=turn)
+            chosen, worth = plan.assignment, plan.remember.amount
+            carried.roster = carry(carried.roster, chosen.person_id, turn=chosen.turn, amount=worth)
+        carried.waiting = queued(carried.waiting, plan)
         for action in plan.actions:
             if isinstance(action, Patch) and action.ref.kind is Kind.ACCOUNT:
                 promised[action.ref.id] = {**promised.get(action.ref.id, {}), **action.values}
         yield plan
 
 
-def _with_promises(
-    snapshot: Snapshot, roster: Mapping[str, Load], promised: Mapping[str, Mapping[str, object]]
-) -> Snapshot:
+def _with_promises(snapshot: Snapshot, carried: Carried) -> Snapshot:
     account = snapshot.account
-    if account is not None and account.ref.id in promised:
-        values = {**account.values, **promised[account.ref.id]}
+    if account is not None and account.ref.id in carried.promised:
+        values = {**account.values, **carried.promised[account.ref.id]}
         account = Record(ref=account.ref, values=values)  # type: ignore[arg-type]  # promised holds field values
-    return dataclasses.replace(snapshot, roster=dict(roster), account=account)
+    return dataclasses.replace(snapshot, roster=carried.roster or {}, waiting=carried.waiting, account=account)
 
 
 def look_again(shared: Shared, system: System, deal_ids: Sequence[str], *, reason: str, after: float = 0.0) -> None:

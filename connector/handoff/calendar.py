@@ -11,13 +11,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from connector.handoff.rulebook import Calendar, Quiet
+from connector.handoff.rulebook import Calendar, Clock, Limit, Quiet
 
 SEARCH_DAYS = 400
 """Longest stretch without a working hour that is searched: a year of holidays and a month more."""
 
 _DAY = timedelta(days=1)
 _MICROSECONDS_PER_HOUR = 3_600_000_000
+_SECONDS_PER_HOUR = 3600
 _MINUTES_PER_DAY = 1440
 
 
@@ -37,6 +38,13 @@ def add_hours(calendar: Calendar, start: datetime, hours: Decimal) -> datetime:
             return opens + left
         left -= closes - opens
     raise AssertionError("unreachable: the spans end only by raising")
+
+
+def limit_end(calendar: Calendar, start: datetime, limit: Limit) -> datetime:
+    """When a limit that begins then is over, by its own clock. Raises ValueError as `add_hours` does."""
+    if limit.clock is Clock.BUSINESS:
+        return add_hours(calendar, start, limit.hours)
+    return start + timedelta(seconds=int(limit.hours * _SECONDS_PER_HOUR))
 
 
 def elapsed(calendar: Calendar, start: datetime, end: datetime) -> timedelta:

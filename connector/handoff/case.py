@@ -8,13 +8,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from connector.handoff import conditions
 from connector.handoff.calendar import local_date, local_time, quiet_until
-from connector.handoff.model import CrmMeeting, CrmTask, Gate, LedgerFacts, Person, Ref, Snapshot, Value
+from connector.handoff.model import CrmMeeting, CrmTask, Gate, LedgerFacts, Person, Ref, Snapshot, Value, Waiting
+from connector.handoff.owners import by_phase, first_available
+from connector.handoff.people import absence, by_email
 from connector.handoff.plan import Assignment, FieldCheck, Finding, Noticed, Phase
 from connector.handoff.quality import Judged, score
 from connector.handoff.rulebook import Calendar, Condition, Policy, Role, Team, TeamCalendar
@@ -51,6 +53,7 @@ class Case:
     noticed: frozenset[Noticed] = frozenset()
     puts_back: bool = False
     judged: tuple[Judged, ...] = ()
+    waiting: Waiting | None = None
 
     @property
     def ledger(self) -> LedgerFacts:
@@ -145,6 +148,11 @@ class Case:
         return self.snapshot.person(self.assignment.person_id) if self.assignment else None
 
     @property
+    def second(self) -> Person | None:
+        """The second CSM of this decision, where there is one."""
+        return self.snapshot.person(self.assignment.second_id) if self.assignment else None
+
+    @property
     def fallback(self) -> Person | None:
         """The person who steps in, when known and active."""
         person = self.person_by_email(self.policy.assignment.fallback)
@@ -189,9 +197,7 @@ class Case:
 
     def person_by_email(self, email: str) -> Person | None:
         """A person by email; the active one when two share it, as former and present users may."""
-        wanted = email.strip().lower()
-        found = [person for person in self.snapshot.people.values() if person.email.strip().lower() == wanted]
-        return min(found, key=lambda person: (not person.active, person.id), default=None)
+        return by_email(self.snapshot.people, email)
 
     def person_by_user_id(self, user_id: str) -> Person | None:
         """The person whom the CRM also knows by this other id."""
@@ -233,6 +239,10 @@ class Case:
             return (
                 (boss, "") if boss else (self.fallback or csm, f"the {whose}'s manager is not known, so the stand-in")
             )
+        if role is Role.PHASE:
+            role = self.phase_owner(self.now)
+        if role is Role.FIRST_AVAILABLE:
+            return self.first_available({})
         if role is Role.CSM:
             return csm, ""
         if role is Role.FALLBACK:
@@ -249,6 +259,20 @@ class Case:
         """When a message that is decided now may be sent, where these are quiet hours; None: at once."""
         quiet = self.policy.notify.quiet
         return quiet_until(self.policy.calendar, quiet, self.now) if quiet else None
+
+    def phase_owner(self, begins: datetime) -> Role:
+        """Whose phase it is when something begins."""
+        since = self.released_at or self.now
+        return by_phase(released_at=since, begins=begins, sales_for=self.policy.sales_for)
+
+    def first_available(self, open_tasks: Mapping[str, int]) -> tuple[Person | None, str]:
+        """Whoever of AE and CSM can take something first, and why; ``open_tasks`` counts by person id."""
+        today = local_date(self.policy.calendar, self.now)
+        ae, why = self.person_for(Role.AE)
+        found, because = first_available(
+            ae, self.csm, absence=lambda each: absence(each, self.policy.assignment, today), open_tasks=open_tasks
+        )
+        return found, f"{because}; {why}" if why and found is ae else because
 
     def day(self, moment: datetime) -> str:
         """A moment as people in the team's time zone would write its day, e.g. ``3 May 2026``."""
@@ -270,6 +294,8 @@ class Case:
             changes["assignment"] = finding.assignment
         if finding.puts_back:
             changes["puts_back"] = True
+        if finding.waiting is not None:
+            changes["waiting"] = finding.waiting
         return dataclasses.replace(self, **changes) if changes else self  # type: ignore[arg-type]
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from connector.handoff.calendar import add_hours, next_open
+from connector.handoff.calendar import limit_end, next_open
 from connector.handoff.case import Case
-from connector.handoff.rulebook import Calendar, Clock, Do, Limit, PlaybookTask, Role
+from connector.handoff.rulebook import Calendar, Do, Limit, PlaybookTask, Role
 
 _LATE = "late:"
-_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +39,6 @@ class Coming:
     what: Consequence
     at: datetime
     told: bool
-
-
-def end_of(calendar: Calendar, start: datetime, limit: Limit) -> datetime:
-    """When a limit that starts then is over. Raises ValueError when the calendar has no working hours."""
-    if limit.clock is Clock.BUSINESS:
-        return add_hours(calendar, start, limit.hours)
-    return start + timedelta(seconds=int(limit.hours * _SECONDS))
 
 
 def consequences(case: Case, spec: PlaybookTask) -> Iterator[Consequence]:
@@ -91,7 +83,7 @@ def reassigned_to(case: Case, spec: PlaybookTask, *, deadline: datetime | None) 
 
 def _after(calendar: Calendar, start: datetime, limits: tuple[Limit, ...]) -> datetime:
     for limit in limits:
-        start = end_of(calendar, start, limit)
+        start = limit_end(calendar, start, limit)
     return start
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 
 from connector.handoff import conditions, wins
 from connector.handoff.case import PASSED, Case
@@ -83,7 +84,16 @@ def remember(
         bounces=ledger.bounces if held else (),
         playbook=playbook or ledger.playbook,
         marks={**ledger.marks, **(marks or {})},
+        waiting_since=case.waiting.since if case.waiting else None,
+        waiting_pool=case.waiting.pool if case.waiting else "",
+        second_id=(assigned.second_id if assigned else None) or ledger.second_id,
+        amount=_amount(snapshot),
     )
+
+
+def _amount(snapshot: Snapshot) -> Decimal | None:
+    value = snapshot.deal.get("amount")
+    return value if isinstance(value, Decimal) else None
 
 
 def assigned_at(case: Case) -> datetime | None:
@@ -115,7 +125,8 @@ def _sentence(case: Case) -> str:
             return f"Held at the gate: {case.gap_count}."
         case Phase.IN_FLIGHT:
             began = case.day(case.released_at or case.now)
-            with_whom = f"{case.csm.name} is CSM" if case.csm else "no CSM could be assigned"
+            nobody = f"it waits for a CSM since {case.day(case.waiting.since)}" if case.waiting else ""
+            with_whom = f"{case.csm.name} is CSM" if case.csm else nobody or "no CSM could be assigned"
             return f"In handoff since {began} (gate: {case.gate.value if case.gate else 'unknown'}); {with_whom}."
         case Phase.REOPENED if case.passed_by:
             return f"{_won_and_left(case)} before anything came of it; its handoff begins when it is won again."

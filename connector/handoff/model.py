@@ -97,6 +97,8 @@ class Person:
     """A CRM user. ``email`` (lower case) is how policies name people; ``id`` is what the CRM wants as owner.
 
     ``user_id`` is another id by which the CRM knows the same person, where it has one: never to be used as owner.
+    ``away_from`` and ``away_until`` (its last day) are what the CRM says of an absence, ``paused`` that somebody is to
+    get no new accounts.
     """
 
     id: str
@@ -105,6 +107,9 @@ class Person:
     active: bool = True
     manager_id: str | None = None
     user_id: str = ""
+    away_from: date | None = None
+    away_until: date | None = None
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +199,28 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one CSM carries. ``turn`` grows with each assignment, so the lowest turn is next in a round robin."""
+    """What one CSM carries. ``turn`` grows with each assignment, so the lowest turn is next in a round robin.
+
+    ``revenue`` is the sum of the amounts of the deals handed to them, as far as the ledger knows.
+    """
 
     accounts: int = 0
     turn: int = 0
+    revenue: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A deal's place among those that wait for a CSM: since when, and for which pool."""
+
+    deal_id: str
+    pool: str
+    since: datetime
+
+    @property
+    def order(self) -> tuple[datetime, str]:
+        """What those who wait are sorted by, the oldest first."""
+        return self.since, self.deal_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +242,8 @@ class LedgerFacts:
     of. ``put_back_at`` is set from when that win is put back until another comes, ``put_back_refused`` holds the CRM's
     words when it would not have it, ``bounces`` the returns that count. ``playbook`` is the one the handoff began with;
     of one begun before that was kept, ``steps`` are those it had (None: not known). ``marks`` are moments that leave no
-    other trace: a trigger that fired, a late task that somebody was told of.
+    other trace: a trigger that fired, a late task that somebody was told of. ``waiting_since`` is set while the deal
+    waits for a CSM of ``waiting_pool``; ``second_id`` is the second CSM.
     """
 
     baseline: datetime
@@ -243,6 +267,10 @@ class LedgerFacts:
     playbook: Playbook | None = None
     steps: frozenset[str] | None = None
     marks: Mapping[str, datetime] = field(default_factory=dict)
+    waiting_since: datetime | None = None
+    waiting_pool: str = ""
+    second_id: str | None = None
+    amount: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +282,7 @@ class Snapshot:
     ``won_by`` moved it there; ``passed`` are wins that were left again, oldest first, as far as the history tells.
     ``copied`` names, by field, another deal of the same AE on which the same answer stood before.
     ``merged`` are the ids of deals that became part of this one. ``stage_since`` is since when it stands in its stage,
-    whichever that is; None where that is not known.
+    whichever that is; None where that is not known. ``waiting`` are all deals that wait for a CSM, this one included.
     """
 
     key: HandoffKey
@@ -277,6 +305,7 @@ class Snapshot:
     merged: tuple[str, ...] = ()
     stage_since: datetime | None = None
     copied: Mapping[str, str] = field(default_factory=dict)
+    waiting: tuple[Waiting, ...] = ()
 
     @property
     def lineage(self) -> str:

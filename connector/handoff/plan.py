@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 
-from connector.handoff.model import Gate, HandoffKey, Kind, Ref, Value
+from connector.handoff.model import Gate, HandoffKey, Kind, Ref, Value, Waiting
 from connector.handoff.moves import Bounce, Refusal
 from connector.handoff.rulebook import Playbook
 
@@ -157,13 +158,18 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """The CSM and how it came to be. ``new`` is False when an existing CSM was kept."""
+    """The CSM and how it came to be. ``new`` is False when an existing CSM was kept.
+
+    ``turn`` is their place in the line from now on; 0 is its end. ``second_id`` is the second CSM, where there is one.
+    """
 
     person_id: str
     email: str
     rule: str
     new: bool
     candidates: tuple[Candidate, ...] = ()
+    turn: int = 0
+    second_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +187,8 @@ class Finding:
 
     ``recheck_at`` is when the rule wants to look again though nothing changes (a due date, an override's expiry).
     ``puts_back`` is set by the gate when it sends the deal back to its earlier stage, ``let_through`` when an override
-    is what lets the deal go on. ``marks`` are moments to remember that leave no other trace.
+    is what lets the deal go on. ``marks`` are moments to remember that leave no other trace. ``waiting`` is set by the
+    assignment when the deal waits for a CSM.
     """
 
     rule: str
@@ -195,6 +202,7 @@ class Finding:
     puts_back: bool = False
     let_through: LetThrough | None = None
     marks: Mapping[str, datetime] = field(default_factory=dict)
+    waiting: Waiting | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +257,10 @@ class Remember:
     bounces: tuple[Bounce, ...] = ()
     playbook: Playbook | None = None
     marks: Mapping[str, datetime] = field(default_factory=dict)
+    waiting_since: datetime | None = None
+    waiting_pool: str = ""
+    second_id: str | None = None
+    amount: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,16 +147,54 @@ class Method(StrEnum):
 
     ROUND_ROBIN = "round_robin"
     FEWEST_ACCOUNTS = "fewest_accounts"
+    LEAST_REVENUE = "least_revenue"
+
+
+class WhenFull(StrEnum):
+    """What a deal does when nobody of its pool can take one more account."""
+
+    WAIT = "wait"
+    NEXT_POOL = "next_pool"
+    FALLBACK = "fallback"
+
+
+FULL_TIME = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """CSMs who share a kind of customer. ``cap`` is the most accounts one of them may hold (None: no cap)."""
+    """CSMs who share a kind of customer. ``cap`` is the most accounts one of them may hold (None: no cap).
+
+    ``weights`` are the shares of those who work part of the time: of the customers, and of the cap. A deal that waits
+    does so for ``wait_at_most`` (None: for ever). ``second_from`` names the pool of the second CSM.
+    """
 
     name: str
     members: tuple[str, ...]
     cap: int | None
     method: Method
+    weights: Mapping[str, Decimal] = dataclasses.field(default_factory=dict)
+    when_full: WhenFull = WhenFull.FALLBACK
+    next_pool: str = ""
+    wait_at_most: Limit | None = None
+    second_from: str = ""
+
+    def weight(self, email: str) -> Decimal:
+        """A member's share of a full-time CSM's work."""
+        return self.weights.get(email, FULL_TIME)
+
+    def cap_of(self, email: str) -> int | None:
+        """The most accounts this member may hold, at least one."""
+        return None if self.cap is None else max(int(self.cap * self.weight(email)), min(self.cap, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """Days, both included, on which somebody (by email) gets no new accounts."""
+
+    who: str
+    begins: date
+    ends: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +208,17 @@ class AssignmentRule:
 
 @dataclass(frozen=True, slots=True)
 class AssignmentPolicy:
-    """Who becomes CSM. ``keep_current`` keeps the CSM a known customer has; ``fallback`` is an email."""
+    """Who becomes CSM. ``keep_current`` keeps the CSM a known customer has; ``fallback`` is an email.
+
+    Those ``away`` on a day and those ``paused`` get no new accounts and keep what they have.
+    """
 
     rules: tuple[AssignmentRule, ...]
     pools: Mapping[str, Pool]
     fallback: str
     keep_current: bool = True
+    away: tuple[Away, ...] = ()
+    paused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +266,10 @@ class Role(StrEnum):
     FALLBACK = "fallback"
     AE_MANAGER = "ae_manager"
     CSM_MANAGER = "csm_manager"
+    PHASE = "phase"
+    """The AE while the handoff is young, the CSM from then on."""
+    FIRST_AVAILABLE = "first_available"
+    """Whoever of AE and CSM is at work and has fewer open tasks."""
 
 
 class SignalKind(StrEnum):
@@ -467,10 +514,13 @@ class NotifyPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Teams:
-    """The roles in which the CSM joins the deal's and the account's team; empty where the CSM does not."""
+    """The roles in which the CSM joins the deal's and the account's team; empty where the CSM does not. The second CSM
+    joins in roles of their own."""
 
     deal: str = ""
     account: str = ""
+    deal_second: str = ""
+    account_second: str = ""
 
 
 NO_TEAMS = Teams()
@@ -624,7 +674,8 @@ NO_QUALITY = QualityPolicy()
 @dataclass(frozen=True, slots=True)
 class Policy:
     """All of it, for one system. ``fields`` is keyed by canonical path; ``extras`` are the paths of what only some CRMs
-    keep of tasks and meetings (``task.queue``, ``meeting.attendees``) and this one does."""
+    keep of tasks and meetings (``task.queue``, ``meeting.attendees``) and this one does. For ``sales_for`` after its
+    release a handoff is in the phase of Sales."""
 
     version: str
     fields: Mapping[str, FieldRule]
@@ -647,6 +698,7 @@ class Policy:
     quality: QualityPolicy = NO_QUALITY
     before_close: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     """The stages in which an open deal says how ready it is, by pipeline; under "" those of every pipeline."""
+    sales_for: timedelta = timedelta(hours=24)
 
     def shows_readiness(self, pipeline: str, stage_id: str) -> bool:
         """Whether an open deal in this stage says how ready it is."""

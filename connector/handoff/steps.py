@@ -7,12 +7,14 @@ before it is done, its own clock starts at that moment instead.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from connector.handoff.calendar import local_date
+from connector.handoff.calendar import limit_end, local_date
 from connector.handoff.case import Case
-from connector.handoff.ladder import end_of, reassigned_to
+from connector.handoff.ladder import reassigned_to
 from connector.handoff.meetings import Room, Slot, held_at, place
 from connector.handoff.model import CrmMeeting, CrmTask, Person
 from connector.handoff.playbook_text import restricted
@@ -87,14 +89,17 @@ def walk(case: Case) -> tuple[Step, ...]:
     planned: dict[str, datetime] = {}
     done: dict[str, datetime] = {}
     found: dict[str, Step] = {}
+    busy = _open_tasks(case, book)
     for spec in _in_order(book):
         start = planned.get(spec.after, case.released_at)
         at = begin(case, spec, guess=done.get(spec.after, start))
         if spec.after and spec.after not in done:
             at = Begin(at.at, fired=False, waits_for=f"step {spec.after} is done")
         planned[spec.step] = _over(case, spec, at.at if spec.trigger else start)[1]
-        step = _step(case, spec, at)
+        step = _step(case, spec, at, busy)
         found[spec.step] = step
+        if step.done_at is None and step.owner is not None:
+            busy[step.owner.id] += 1
         if step.done_at is not None:
             done[spec.step] = step.done_at
     return tuple(found[spec.step] for spec in book.tasks)
@@ -128,10 +133,18 @@ def _in_order(book: Playbook) -> list[PlaybookTask]:
     return ordered
 
 
-def _step(case: Case, spec: PlaybookTask, at: Begin) -> Step:
+def _open_tasks(case: Case, book: Playbook) -> Counter[str]:
+    """By person, the open tasks on the deal that are not this playbook's: its own are counted on the walk."""
+    own = {case.key(spec.step) for spec in book.tasks}
+    others = (task for task in case.snapshot.tasks if task.key not in own and not task.done)
+    return Counter(task.owner_id for task in others if task.owner_id)
+
+
+def _step(case: Case, spec: PlaybookTask, at: Begin, busy: Mapping[str, int]) -> Step:
     task, meeting = case.task(spec.step), case.meeting(spec.step)
     slot, deadline = _over(case, spec, at.at)
-    owner, why = _owner(case, spec, task or meeting, deadline=deadline if at.fired else None)
+    heir = reassigned_to(case, spec, deadline=deadline if at.fired else None)
+    owner, why = _owner(case, spec, task or meeting, begins=at.at, busy=busy, heir=heir)
     people = frozenset(person.id for person in (owner, case.csm) if person)
     proof = proven(case, spec, since=at.at if at.fired else None, by=people)
     made_later = spec.trigger is not None or not spec.at_release
@@ -168,24 +181,33 @@ def _done_at(case: Case, spec: PlaybookTask, made: CrmTask | CrmMeeting | None, 
 
 
 def _owner(
-    case: Case, spec: PlaybookTask, made: CrmTask | CrmMeeting | None, *, deadline: datetime | None
+    case: Case,
+    spec: PlaybookTask,
+    made: CrmTask | CrmMeeting | None,
+    *,
+    begins: datetime,
+    busy: Mapping[str, int],
+    heir: Role | None,
 ) -> tuple[Person | None, str]:
-    """Who should own it. What is the AE's stays with its owner: the deal may get another owner after the sale."""
+    """Who should own it. What is the AE's stays with its owner: the deal may get another owner after the sale. So does
+    what somebody got because they could take it first."""
     present = case.snapshot.person(made.owner_id) if made else None
-    if (heir := reassigned_to(case, spec, deadline=deadline)) is not None:
+    if heir is not None:
         person, why = case.person_for(heir)
         return person, why or "it was not done in time, so it went to somebody else"
-    if spec.owner is Role.AE and present and present.active:
+    role = case.phase_owner(begins) if spec.owner is Role.PHASE else spec.owner
+    from_cs = spec.owner is Role.PHASE and present == case.csm
+    if role in (Role.AE, Role.FIRST_AVAILABLE) and present and present.active and not from_cs:
         return present, ""
-    return case.person_for(spec.owner)
+    return case.first_available(busy) if role is Role.FIRST_AVAILABLE else case.person_for(role)
 
 
 def _over(case: Case, spec: PlaybookTask, start: datetime) -> tuple[Slot | None, datetime]:
     """When a step whose clock starts then is to be over; for a meeting also when it is to be."""
     calendar = case.calendar_for(spec.owner)
-    deadline = end_of(calendar, start, spec.limit)
+    deadline = limit_end(calendar, start, spec.limit)
     if spec.draft is None:
         return None, deadline
-    room = Room(end_of(calendar, start, spec.draft.earliest), deadline, timedelta(minutes=spec.draft.minutes))
+    room = Room(limit_end(calendar, start, spec.draft.earliest), deadline, timedelta(minutes=spec.draft.minutes))
     slot = place(calendar, room, key=case.key(spec.step))
     return slot, slot.end

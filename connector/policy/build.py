@@ -18,7 +18,6 @@ from connector.handoff.model import Kind
 from connector.handoff.rulebook import (
     NO_QUALITY,
     AssignmentPolicy,
-    AssignmentRule,
     Calendar,
     Condition,
     Escalation,
@@ -31,7 +30,6 @@ from connector.handoff.rulebook import (
     OverridePolicy,
     Playbook,
     Policy,
-    Pool,
     QualityPolicy,
     Requirement,
     Segment,
@@ -48,7 +46,6 @@ from connector.policy.known import EXTRAS, KNOWN
 from connector.policy.lists import first_match
 from connector.policy.maps import VendorMap
 from connector.policy.model import (
-    AssignmentSpec,
     GateSpec,
     PlaybookFileSpec,
     PlaybooksFileSpec,
@@ -57,9 +54,9 @@ from connector.policy.model import (
     When,
 )
 from connector.policy.playbooks import Ground, playbooks
+from connector.policy.pools import assignment
 from connector.policy.reach import covers, taken_by
 from connector.policy.sources import Sources, segment_names
-from connector.settings.mistakes import did_you_mean
 from connector.settings.spans import KeyPath
 
 VERSION_CHARS = 12
@@ -113,17 +110,19 @@ class Rules:
     rewin_window: timedelta
     escalation: Escalation
     calendars: tuple[TeamCalendar, ...]
+    sales_for: timedelta
 
 
 def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str], vendors: Collection[str] = ()) -> Rules:
     """What process.toml describes, for the CRMs in use; what is wrong with it is noted in the scope."""
     calendar = calendars.calendar(spec.calendar, at=("calendar",), scope=scope)
+    day = calendars.hours_a_day(calendar)
     level = spec.notify.level
     return Rules(
         segments=_segments(spec, scope=scope),
         gate=_gate(spec.gate, scope=scope),
         override=OverridePolicy(spec.override.approvers, spec.override.min_reason_chars, spec.override.max_days),
-        assignment=_assignment(spec.assignment, scope=scope),
+        assignment=assignment(spec.assignment, scope=scope, day=day),
         calendar=calendar,
         notify=NotifyPolicy(
             frozenset(spec.notify.moments),
@@ -134,8 +133,9 @@ def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str], vendor
         ),
         targets=Targets(**spec.targets.model_dump()),
         rewin_window=timedelta(days=spec.handoff.rewin_window_days),
-        escalation=escalation(spec.escalation, scope=scope, day=calendars.hours_a_day(calendar), vendors=vendors),
+        escalation=escalation(spec.escalation, scope=scope, day=day, vendors=vendors),
         calendars=calendars.of_teams(spec.calendars, pools=[pool.name for pool in spec.assignment.pools], scope=scope),
+        sales_for=timedelta(seconds=int(spec.handoff.sales_hours * 3600)),
     )
 
 
@@ -214,6 +214,7 @@ def policy(rules: Rules, book: Book, vendor: VendorMap, quality: QualityPolicy =
         calendars=rules.calendars,
         quality=quality,
         before_close=vendor.before_close,
+        sales_for=rules.sales_for,
     )
     return dataclasses.replace(made, version=digest(made))
 
@@ -307,30 +308,6 @@ def _not_for_reps(path: str) -> str | None:
     if known and known.written:
         return "is written by the connector, so no rep can fill it; require another field"
     return None
-
-
-def _assignment(spec: AssignmentSpec, *, scope: Scope) -> AssignmentPolicy:
-    at: KeyPath = ("assignment",)
-    pools: dict[str, Pool] = {}
-    for index, pool in enumerate(spec.pools):
-        if pool.name in pools:
-            scope.complain((*at, "pools", index, "name"), f"there are two pools {pool.name!r}; rename one")
-        for n, member in enumerate(pool.members):
-            if member in pool.members[:n]:
-                scope.complain((*at, "pools", index, "members", n), f"{member} stands here twice; take one out")
-        pools[pool.name] = Pool(pool.name, tuple(pool.members), pool.cap, pool.method)
-    conditions = first_match(spec.rules, at=(*at, "rules"), scope=scope)
-    for index, rule in enumerate(spec.rules):
-        if rule.pool not in pools:
-            scope.complain(
-                (*at, "rules", index, "pool"), f"no pool is called {rule.pool!r}; {did_you_mean(rule.pool, pools)}"
-            )
-    used = {rule.pool for rule in spec.rules}
-    for index, pool in enumerate(spec.pools):
-        if pool.name not in used:
-            scope.complain((*at, "pools", index), f"no rule names the pool {pool.name!r}; add a rule or take it out")
-    found = tuple(AssignmentRule(one.name, when, one.pool) for one, when in zip(spec.rules, conditions, strict=True))
-    return AssignmentPolicy(rules=found, pools=pools, fallback=spec.fallback, keep_current=spec.keep_current)
 
 
 def _summary(spec: SummarySpec, *, template: str, scope: Scope) -> SummaryPolicy:

@@ -336,6 +336,7 @@ def _named_people(policy: Policy) -> Iterator[tuple[str, str]]:
     for number, rung in enumerate(policy.escalation.ladder, 1):
         yield from ((f"escalation.ladder[{number}].to", email) for email in rung.emails)
     yield from (("escalation.managers", email) for email in dict.fromkeys(policy.escalation.managers.values()))
+    yield from (("assignment.away", each.who) for each in policy.assignment.away)
 
 
 def _use(word: str, known: Collection[str], *, most: int = 12) -> str:

@@ -54,6 +54,7 @@ KNOWN: Mapping[Kind, Mapping[str, KnownField]] = {
         "advice": _written(T.LONG_TEXT),
         "quality": _written(T.NUMBER),
         "csm": _written(T.PERSON, required=True),
+        "second_csm": _written(T.PERSON),
         "started_at": _written(T.DATETIME, required=True),
         "first_touch_at": _written(T.DATETIME),
         "summary": _written(T.LONG_TEXT),
@@ -65,6 +66,7 @@ KNOWN: Mapping[Kind, Mapping[str, KnownField]] = {
     Kind.ACCOUNT: {
         "name": _read(T.TEXT),
         "csm": _written(T.PERSON),
+        "second_csm": _written(T.PERSON),
     },
     Kind.TASK: {
         "key": _written(T.TEXT, required=True),
@@ -109,7 +111,10 @@ KNOWN: Mapping[Kind, Mapping[str, KnownField]] = {
 OPEN_KINDS = frozenset({Kind.DEAL, Kind.ACCOUNT})
 """The kinds of record a company may map fields of its own on."""
 
-RESERVED_STEPS = ("summary", "patch-deal", "patch-account", "patch-revert", "team-deal", "team-account")
+RESERVED_STEPS = (
+    *("summary", "patch-deal", "patch-account", "patch-revert"),
+    *("team-deal", "team-account", "team-deal-second", "team-account-second"),
+)
 RESERVED_STARTS = ("notify-", "summary-")
 """Steps the core names itself, and how those begin of which there are several."""
 

@@ -15,7 +15,7 @@ from connector.handoff.model import DealType, Kind
 from connector.handoff.rulebook import FieldOwner, FieldType, Teams
 from connector.policy.crmmap import CrmMap, MappedField, path_of
 from connector.policy.known import CHOICES, KNOWN, OPEN_KINDS, WRITERS
-from connector.policy.model import CrmSpec, FieldSpec
+from connector.policy.model import CrmSpec, FieldSpec, TeamsSpec
 from connector.settings.mistakes import closest, did_you_mean
 from connector.settings.spans import KeyPath, Source
 
@@ -72,17 +72,29 @@ def mapping(spec: CrmSpec, *, vendor: str, source: Source, problems: list[Proble
 
 def _in_crm(spec: CrmSpec, *, vendor: str, source: Source, problems: list[Problem]) -> dict[str, Any]:
     """Teams and the CRM's own notifications, where there are such things."""
-    for name, given in (("teams", spec.teams), ("tell", spec.tell)):
+    for name, given in (("teams", spec.teams), ("tell", spec.tell), ("people", spec.people)):
         if given is not None and vendor not in HAVE_TEAMS_AND_BELLS:
             message = f"{vendor} has nothing like it that the connector can use; take [{name}] out of this file"
+            if name == "people":
+                message += " and name absences in process.toml: [assignment] away, paused"
             problems.append(source.problem((name,), message, of_key=True))
     teams, tell = spec.teams, spec.tell
     return {
-        "teams": Teams(deal=teams.deal or "", account=teams.account or "") if teams else Teams(),
+        "teams": _teams(teams) if teams else Teams(),
+        "people": {name: field for name, field in spec.people.model_dump().items() if field} if spec.people else {},
         "team_access": {"deal": teams.deal_access, "account": teams.account_access} if teams else {},
         "bell": (tell.bell or "") if tell else "",
         "mail": tell.mail if tell else False,
     }
+
+
+def _teams(spec: TeamsSpec) -> Teams:
+    return Teams(
+        deal=spec.deal or "",
+        account=spec.account or "",
+        deal_second=spec.deal_second or "",
+        account_second=spec.account_second or "",
+    )
 
 
 def _mapped(spec: FieldSpec, *, kind: Kind, name: str) -> MappedField:

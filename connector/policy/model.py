@@ -26,6 +26,7 @@ from connector.handoff.rulebook import (
     SignalKind,
     Specific,
     Team,
+    WhenFull,
 )
 
 MAX_OVERRIDE_DAYS = 365
@@ -72,6 +73,13 @@ Positive = Annotated[
 ]
 
 
+Weight = Annotated[
+    Decimal,
+    BeforeValidator(_number),
+    Field(gt=0, le=1),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
+]
+"""A part-time CSM's share of a full-time one's work."""
 Percent = Annotated[
     Decimal,
     BeforeValidator(_number),
@@ -159,6 +167,8 @@ class TeamsSpec(Spec):
 
     deal: Text | None = None
     account: Text | None = None
+    deal_second: Text | None = None
+    account_second: Text | None = None
     deal_access: Literal["Read", "Edit"] = "Edit"
     account_access: Literal["Read", "Edit"] = "Edit"
 
@@ -176,6 +186,14 @@ class MeetingsSpec(Spec):
     held_when_over: bool = False
 
 
+class PeopleSpec(Spec):
+    """The CRM's own fields on its users that say who is away or gets no new accounts; Salesforce has such fields."""
+
+    away_from: Text | None = None
+    away_until: Text | None = None
+    paused: Text | None = None
+
+
 class CrmSpec(Spec):
     """salesforce.toml, hubspot.toml."""
 
@@ -185,6 +203,7 @@ class CrmSpec(Spec):
     fields: FieldsSpec
     teams: TeamsSpec | None = None
     tell: TellSpec | None = None
+    people: PeopleSpec | None = None
     meetings: MeetingsSpec = Field(default_factory=MeetingsSpec)
 
 
@@ -250,6 +269,14 @@ class OverrideSpec(Spec):
     max_days: Annotated[int, Field(ge=1, le=MAX_OVERRIDE_DAYS)]
 
 
+class WithinSpec(Spec):
+    """A time limit: exactly one of the three."""
+
+    hours: Positive | None = None
+    working_hours: Positive | None = None
+    working_days: Positive | None = None
+
+
 class PoolSpec(Spec):
     """CSMs who share a kind of customer."""
 
@@ -257,6 +284,19 @@ class PoolSpec(Spec):
     members: Annotated[tuple[Email, ...], Field(min_length=1)]
     cap: Annotated[int, Field(ge=1)] | None = None
     method: Annotated[Method, EnumOf]
+    weights: dict[Email, Weight] = Field(default_factory=dict)
+    when_full: Annotated[WhenFull, EnumOf] = WhenFull.FALLBACK
+    next_pool: Text | None = None
+    wait_at_most: WithinSpec | None = None
+    second_from: Text | None = None
+
+
+class AwaySpec(Spec):
+    """Days, both included, on which somebody gets no new accounts."""
+
+    who: Email
+    from_: Annotated[date, Field(alias="from")]
+    to: date
 
 
 class RuleSpec(Spec):
@@ -272,6 +312,8 @@ class AssignmentSpec(Spec):
 
     keep_current: bool = True
     fallback: Email
+    away: tuple[AwaySpec, ...] = ()
+    paused: tuple[Email, ...] = ()
     pools: Annotated[tuple[PoolSpec, ...], Field(min_length=1)]
     rules: Annotated[tuple[RuleSpec, ...], Field(min_length=1)]
 
@@ -319,6 +361,7 @@ class HandoffSpec(Spec):
 
     rewin_window_days: Annotated[int, Field(ge=0, le=3650)] = 30
     playbooks: tuple[Text, ...] = ()
+    sales_hours: Positive = Decimal(24)
 
 
 class QuietSpec(Spec):
@@ -359,14 +402,6 @@ class TargetsSpec(Spec):
     ae_writing_minutes: Positive = Decimal(20)
     hypercare_week1_percent: Percent = Decimal(50)
     hypercare_week4_percent: Percent = Decimal(70)
-
-
-class WithinSpec(Spec):
-    """A time limit: exactly one of the three."""
-
-    hours: Positive | None = None
-    working_hours: Positive | None = None
-    working_days: Positive | None = None
 
 
 class RungSpec(Spec):

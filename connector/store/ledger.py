@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
-from connector.handoff.model import Effect, Gate, Kind, LedgerFacts, Load, Ref, SystemName, Value
+from connector.handoff.model import Effect, Gate, Kind, LedgerFacts, Load, Ref, SystemName, Value, Waiting
 from connector.handoff.moves import Bounce, Mover, MoverKind, Refusal
 from connector.handoff.plan import Phase
 from connector.store import codec
@@ -224,10 +225,26 @@ class Ledger(Part):
         """What each CSM carries, by person id."""
         query = select(roster).where(roster.c.system == system)
         with self._db.read() as connection:
-            return {row.person_id: Load(accounts=row.accounts, turn=row.turn) for row in connection.execute(query)}
+            return {row.person_id: _load(row) for row in connection.execute(query)}
+
+    def waitlist(self, system: SystemName) -> tuple[Waiting, ...]:
+        """The deals that wait for a CSM, the oldest first."""
+        query = (
+            select(handoff.c.deal_id, handoff.c.waiting_pool, handoff.c.waiting_since)
+            .where(
+                handoff.c.system == system,
+                handoff.c.waiting_since.is_not(None),
+                handoff.c.phase == Phase.IN_FLIGHT.value,
+            )
+            .order_by(handoff.c.waiting_since, handoff.c.deal_id)
+        )
+        with self._db.read() as connection:
+            rows = connection.execute(query).all()
+        return tuple(Waiting(row.deal_id, row.waiting_pool or "", row.waiting_since) for row in rows)
 
     def refresh_roster(self, system: SystemName, counts: Mapping[str, int], *, as_of: datetime | None = None) -> None:
-        """Take over the CRM's account counts, plus accounts promised but not yet written; turns are kept.
+        """Take over the CRM's account counts, plus accounts promised but not yet written; turns are kept. Revenue is
+        summed anew from the handoffs under way.
 
         ``as_of`` is when the count was begun: writes confirmed since are added too, rather twice than over a cap.
         """
@@ -238,13 +255,15 @@ class Ledger(Part):
                 if values.get(CSM)
             )
             known = select(roster.c.person_id).where(roster.c.system == system).with_for_update()
-            people = sorted({*counts, *promised, *connection.execute(known).scalars()})
+            revenue = _revenue(connection, system)
+            people = sorted({*counts, *promised, *revenue, *connection.execute(known).scalars()})
             if not people:
                 return
             statement = self._db.insert(roster)
             connection.execute(
                 statement.on_conflict_do_update(
-                    index_elements=["system", "person_id"], set_={"accounts": statement.excluded.accounts}
+                    index_elements=["system", "person_id"],
+                    set_={"accounts": statement.excluded.accounts, "revenue": statement.excluded.revenue},
                 ),
                 [
                     {
@@ -252,6 +271,7 @@ class Ledger(Part):
                         "person_id": person,
                         "accounts": counts.get(person, 0) + promised[person],
                         "turn": 0,
+                        "revenue": revenue.get(person, 0.0),
                     }
                     for person in people
                 ],
@@ -261,6 +281,29 @@ class Ledger(Part):
         """What rows on their way will write to accounts, by account id: read together with the CRM's own values."""
         with self._db.read() as connection:
             return _account_values(connection, system, outbox.c.state.in_(OPEN))
+
+
+def _load(row: Row[Any]) -> Load:
+    return Load(accounts=row.accounts, turn=row.turn, revenue=read_amount(row.revenue) or Decimal(0))
+
+
+def _revenue(connection: Connection, system: SystemName) -> dict[str, float]:
+    query = (
+        select(handoff.c.csm_id, func.sum(handoff.c.amount).label("total"))
+        .where(
+            handoff.c.system == system,
+            handoff.c.phase == Phase.IN_FLIGHT.value,
+            handoff.c.csm_id.is_not(None),
+            handoff.c.amount.is_not(None),
+        )
+        .group_by(handoff.c.csm_id)
+    )
+    return {row.csm_id: float(row.total) for row in connection.execute(query)}
+
+
+def read_amount(number: float | None) -> Decimal | None:
+    """A sum of money as the database keeps it, to the cent."""
+    return None if number is None else round(Decimal(number), 2)
 
 
 def _promised(as_of: datetime | None) -> ColumnElement[bool]:
@@ -319,6 +362,10 @@ def _facts(
             playbook=books.get(row.playbook or ""),
             steps=steps_before(row, effects.get(row.deal_id, {})),
             marks=read_signals(row.marks or "{}"),
+            waiting_since=row.waiting_since,
+            waiting_pool=row.waiting_pool or "",
+            second_id=row.second_id,
+            amount=read_amount(row.amount),
         )
     return found
 

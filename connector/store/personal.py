@@ -57,6 +57,7 @@ _SPOKEN: Mapping[str, Holds] = {
     "cursor.value": _customers("the words of the last trouble; else how far a feed was read", Way.EMPTIED),
     "inbox.reason": _customers("why a deal is looked at", Way.EMPTIED),
     "handoff.csm_id": _US,
+    "handoff.second_id": _US,
     "handoff.account_id": _customers("the CRM's id of the account", Way.EMPTIED),
     "handoff.reason": _customers("why there is a handoff or none", Way.EMPTIED),
     "handoff.looked_because": _customers("why the deal was looked at", Way.EMPTIED),
@@ -95,7 +96,7 @@ _SILENT: Mapping[str, tuple[str, ...]] = {
     "inbox": ("system", "deal_id"),
     "handoff": (
         *("system", "deal_id", "gate", "stage_before_win", "done_signals", "playbook", "marks"),
-        *("phase", "mode", "verdict", "segment", "digest"),
+        *("phase", "mode", "verdict", "segment", "digest", "waiting_pool"),
     ),
     "effect": ("system", "deal_id", "step", "fingerprint"),
     "written": ("system", "kind", "field"),

@@ -47,6 +47,7 @@ _CLAIMS_OF_WRITES = (
     *("gate", "csm_id", "released_at", "assigned_at"),
     *("put_back_at", "put_back_refused", "bounces"),
     *("playbook", "marks"),
+    *("waiting_since", "waiting_pool", "second_id"),
 )
 """Columns that say something was written; in observe mode they stay as they were."""
 
@@ -63,13 +64,22 @@ class _Before:
 
 
 @dataclass(frozen=True, slots=True)
+class _Given:
+    """A customer given to somebody: their place in the line from now on (0 for its end) and what the deal is worth."""
+
+    person_id: str
+    turn: int
+    amount: float
+
+
+@dataclass(frozen=True, slots=True)
 class _Changes:
     """What the decisions change, gathered so that each table is written once."""
 
     superseded: list[int] = field(default_factory=list)
     inserts: list[dict[str, Any]] = field(default_factory=list)
     handoffs: list[dict[str, Any]] = field(default_factory=list)
-    assigned: dict[str, str] = field(default_factory=dict)
+    assigned: dict[str, _Given] = field(default_factory=dict)
     soon: set[str] = field(default_factory=set)
     in_job: set[str] = field(default_factory=set)
     audit: list[Entry] = field(default_factory=list)
@@ -119,25 +129,30 @@ class Recorder(Part):
         changed["account_id"] = func.coalesce(new.account_id, handoff.c.account_id)
         connection.execute(statement.on_conflict_do_update(index_elements=["system", "deal_id"], set_=changed), rows)
 
-    def _take_turns(self, connection: Connection, system: SystemName, assigned: Sequence[str]) -> None:
-        """Each new assignment is one account more and the end of the line."""
+    def _take_turns(self, connection: Connection, system: SystemName, assigned: Sequence[_Given]) -> None:
+        """Each new assignment is one account more and, unless it says where, the end of the line."""
         if not assigned:
             return
         last = connection.execute(select(func.max(roster.c.turn)).where(roster.c.system == system)).scalar_one() or 0
-        turns: dict[str, tuple[int, int]] = {}
-        for turn, person in enumerate(assigned, start=last + 1):
-            turns[person] = (turns.get(person, (0, 0))[0] + 1, turn)
+        rows: dict[str, dict[str, Any]] = {}
+        for given in assigned:
+            turn = given.turn or last + 1
+            last = max(last, turn)
+            start = {"system": system, "person_id": given.person_id, "accounts": 0, "revenue": 0.0}
+            row = rows.setdefault(given.person_id, start)
+            row |= {"accounts": row["accounts"] + 1, "turn": turn, "revenue": row["revenue"] + given.amount}
         statement = self._db.insert(roster)
         new = statement.excluded
         connection.execute(
             statement.on_conflict_do_update(
                 index_elements=["system", "person_id"],
-                set_={"accounts": roster.c.accounts + new.accounts, "turn": new.turn},
+                set_={
+                    "accounts": roster.c.accounts + new.accounts,
+                    "turn": new.turn,
+                    "revenue": func.coalesce(roster.c.revenue, 0.0) + new.revenue,
+                },
             ),
-            [
-                {"system": system, "person_id": person, "accounts": accounts, "turn": turn}
-                for person, (accounts, turn) in sorted(turns.items())
-            ],
+            [rows[person] for person in sorted(rows)],
         )
 
     def _answer_looks(
@@ -237,7 +252,8 @@ def _compare(one: Decided, before: _Before, changes: _Changes, *, act: bool, now
         _compare_actions(one, before, changes, now=now)
         chosen = plan.assignment
         if chosen is not None and chosen.new and (known is None or known.csm_id != chosen.person_id):
-            changes.assigned[plan.key.deal_id] = chosen.person_id
+            given = _Given(chosen.person_id, chosen.turn, float(plan.remember.amount or 0))
+            changes.assigned[plan.key.deal_id] = given
     row, view = _handoff_row(one, before, act=act, now=now)
     changes.handoffs.append(row)
     if known is None or known.digest != row["digest"] or known.mode != row["mode"]:
@@ -380,6 +396,10 @@ def _handoff_row(one: Decided, before: _Before, *, act: bool, now: datetime) -> 
         "bounces": bounces_text(remember.bounces) if act else None,
         "playbook": version_of(remember.playbook) if act and remember.playbook else None,
         "marks": signals_text(remember.marks) if act else None,
+        "waiting_since": remember.waiting_since if act else None,
+        "waiting_pool": (remember.waiting_pool or None) if act else None,
+        "second_id": remember.second_id if act else None,
+        "amount": None if remember.amount is None else float(remember.amount),
         "account_id": next((ref.id for ref in refs if ref.kind is Kind.ACCOUNT), one.account_id),
         "phase": plan.phase.value,
         "mode": "act" if act else "observe",

@@ -120,6 +120,11 @@ handoff = Table(
     # The version of the playbook it began with.
     Column("playbook", String),
     Column("marks", Text),
+    # Set while the deal waits for a CSM: since when, and for which pool.
+    Column("waiting_since", Utc),
+    Column("waiting_pool", String),
+    Column("second_id", String),
+    Column("amount", Double),
     Column("account_id", String),
     Column("last_write_at", Utc),
     # The latest decision, for people to read.
@@ -138,6 +143,14 @@ handoff = Table(
 Index("handoff_decided", handoff.c.system, handoff.c.decided_at)
 Index("handoff_account", handoff.c.system, handoff.c.account_id)
 Index("handoff_standing", handoff.c.system, handoff.c.phase, handoff.c.gate)
+_WAITING = text("waiting_since IS NOT NULL")
+Index(
+    "handoff_waiting",
+    handoff.c.system,
+    handoff.c.waiting_since,
+    sqlite_where=_WAITING,
+    postgresql_where=_WAITING,
+)
 
 effect = Table(
     "effect",
@@ -173,6 +186,8 @@ roster = Table(
     Column("person_id", String, primary_key=True),
     Column("accounts", Integer, nullable=False),
     Column("turn", BigInteger, nullable=False),
+    # The sum of the amounts of the deals handed to them; empty until the first that is known.
+    Column("revenue", Double),
 )
 
 outbox = Table(

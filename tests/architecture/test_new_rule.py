@@ -57,7 +57,8 @@ def with_rule(folder: Path) -> Path:
     text = registry.read_text()
     assert text.count("    notify.find,\n") == 1
     text = text.replace("    notify.find,\n", "    notify.find,\n    discounts.find,\n")
-    registry.write_text(text.replace("import assignment, gate,", "import assignment, discounts, gate,"))
+    assert text.count("    assignment,\n") == 1
+    registry.write_text(text.replace("    assignment,\n", "    assignment,\n    discounts,\n"))
     return folder
 
 

@@ -10,11 +10,11 @@ import pytest
 from factories import ACCOUNT, DANA, LENA, MAYA, NOW, PEOPLE, PRIYA, TOMAS, a_policy, a_snapshot, a_task
 from tinyworld import World
 
+from connector.handoff.choice import carry
 from connector.handoff.decide import decide
 from connector.handoff.model import DealType, Load, Person
 from connector.handoff.plan import Patch, Plan, Upsert, Verdict
 from connector.handoff.rulebook import FieldOwner, Method, Policy, Pool
-from connector.handoff.rules.assignment import carry
 
 GROWTH = tuple(PEOPLE[id].email for id in (MAYA, TOMAS, PRIYA))
 

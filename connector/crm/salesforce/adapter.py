@@ -98,6 +98,7 @@ class SalesforceCRM:
         self._reader = DealReader(session, self._names, stage_of=self._stage)
         self._writer = Writer(session, self._names)
         self._bell = Bell(session, notification=map.bell)
+        self._absences: Mapping[str, str] = map.people
 
     @property
     def system(self) -> SystemName:
@@ -153,6 +154,7 @@ class SalesforceCRM:
             # A field of Activity is one of tasks and events alike: it is said once (facts: Salesforce §3.4).
             problems = [each for each in problems if each.key != path_of(Kind.MEETING, "key")]
         problems += self._probe_keys()
+        problems += self._learn_absences()
         self._learn_money()
         if self._bulk_reads:
             self._reader.probe()
@@ -163,6 +165,24 @@ class SalesforceCRM:
     def _meeting_keyed(self) -> bool:
         """Whether the map gives meetings a key: then events are read for it, which an org may not have or not show."""
         return self._names.crm_map.get(Kind.MEETING, "key") is not None
+
+    def _learn_absences(self) -> tuple[Problem, ...]:
+        """Which of the users' fields that tell of absences the org shows; the others are left out of reads and told."""
+        wanted = self._names.crm_map.people
+        if not wanted:
+            return ()
+        seen = lookups.describe_object(self._session, "User")
+        self._absences = {name: field for name, field in wanted.items() if seen and field in seen.fields}
+        return tuple(
+            Problem(
+                where="the CRM",
+                key=f"people.{name}",
+                message=f"User has no field {field}, or this login may not see it; nobody is away because of it. "
+                "Create the field, or give the connector's permission set access to it",
+            )
+            for name, field in wanted.items()
+            if name not in self._absences
+        )
 
     def _learn_money(self) -> None:
         """In an org with several currencies, learn their rates and which of the mapped fields are money."""
@@ -258,7 +278,7 @@ class SalesforceCRM:
 
     def people(self) -> tuple[Person, ...]:
         """Every person with a login."""
-        return lookups.people(self._session)
+        return lookups.people(self._session, self._absences)
 
     def account_counts(self) -> Mapping[str, int]:
         """Accounts per CSM."""

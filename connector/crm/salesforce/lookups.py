@@ -19,14 +19,17 @@ from connector.crm.salesforce.keys import LEDGER_KEY, LEDGER_OBJECT, LEDGER_RECO
 from connector.crm.salesforce.reads import read_notes
 from connector.crm.salesforce.session import SalesforceSession
 from connector.crm.salesforce.soql import ALIVE, PAGE, Soql, both, either, select, select_in, where
-from connector.crm.salesforce.wire import Row, mark_in, moment_of, text_of
+from connector.crm.salesforce.wire import Row, day_of, mark_in, moment_of, text_of
 from connector.errors import FIX, Advice, CrmError, Fault, FaultCode
 from connector.handoff.model import Kind, Person, Stage
 
 
-def people(session: SalesforceSession) -> tuple[Person, ...]:
-    """Every person with a login, inactive ones included."""
-    soql = select(["Id", "Name", "Email", "IsActive", "ManagerId"], of="User", where=where("UserType", "=", "Standard"))
+def people(session: SalesforceSession, absences: Mapping[str, str]) -> tuple[Person, ...]:
+    """Every person with a login, inactive ones included; ``absences`` names the fields of the map's [people]."""
+    columns = ["Id", "Name", "Email", "IsActive", "ManagerId"]
+    columns += [each for each in dict.fromkeys(absences.values()) if each not in columns]
+    soql = select(columns, of="User", where=where("UserType", "=", "Standard"))
+    away_from, away_until, paused = (absences.get(name) for name in ("away_from", "away_until", "paused"))
     return tuple(
         Person(
             id=str(row["Id"]),
@@ -34,6 +37,9 @@ def people(session: SalesforceSession) -> tuple[Person, ...]:
             name=text_of(row, "Name") or "",
             active=bool(row.get("IsActive")),
             manager_id=text_of(row, "ManagerId"),
+            away_from=day_of(row.get(away_from)) if away_from else None,
+            away_until=day_of(row.get(away_until)) if away_until else None,
+            paused=row.get(paused) is True if paused else False,
         )
         for row in _all(session, soql)
     )

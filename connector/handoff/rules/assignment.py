@@ -1,20 +1,25 @@
-"""Who becomes CSM: the person already there, else the pool of the first rule that fits, else the fallback.
+"""Who becomes CSM: the person already there, else a member of the pool of the first rule that fits, else the fallback.
 
-Not here: how many accounts a CSM has (the roster in the snapshot). Nobody is put over a cap: when a whole pool is full
-or gone the fallback steps in and the finding says why each of the pool was passed over.
+Not here: how a member is chosen and who waits before whom (``choice``), and how many accounts a CSM has (the roster in
+the snapshot). Nobody is put over a cap: when a whole pool is full or away the deal waits, goes to another pool or to
+the fallback, as the pool says, and the finding says why each of the pool was passed over.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 
+from connector.handoff.calendar import limit_end, local_date
 from connector.handoff.case import Case
-from connector.handoff.model import DealType, Load, Person
+from connector.handoff.choice import ELIGIBLE, METHOD_WORDS, Pick, Standing, pick, place, standing, waits
+from connector.handoff.model import DealType, Gate, Load, Person, Value, Waiting
 from connector.handoff.ownership import Change, change_account, change_deal, same
+from connector.handoff.people import absence
 from connector.handoff.plan import Assignment, Candidate, Finding, Verdict
-from connector.handoff.rulebook import Method, Pool, Role
+from connector.handoff.rulebook import Role
+from connector.handoff.seconds import with_second
 
 NAME = "assignment"
 KEPT = "kept"
@@ -22,14 +27,28 @@ FALLBACK = "fallback"
 RECHECK_WHEN_BLOCKED = timedelta(hours=1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The CSM or none, why, and the deal's place in the list where it waits; ``until`` then."""
+
+    assignment: Assignment | None
+    reason: str
+    waiting: Waiting | None = None
+    until: datetime | None = None
+
+
 def find(case: Case) -> Finding | None:
     """The CSM of a running handoff, and the writes that put the name on account and deal."""
     if not case.released:
         return None
-    kept = _present(case)
-    assignment, reason = kept if kept else _choose(case)
-    if assignment is None:
-        return Finding(NAME, Verdict.BLOCKED, reason, recheck_at=case.now + RECHECK_WHEN_BLOCKED)
+    choice = _present(case) or _choose(case)
+    if choice.assignment is None:
+        verdict = Verdict.WAIT if choice.until else Verdict.BLOCKED
+        again = choice.until or case.now + RECHECK_WHEN_BLOCKED
+        return Finding(NAME, verdict, choice.reason, recheck_at=again, waiting=choice.waiting)
+    named = None if choice.assignment.rule == FALLBACK else _pool(case)
+    assignment, beside = with_second(case, choice.assignment, pool=named[1] if named else "", now=_standing)
+    reason = choice.reason + beside
     account, deal = _changes(case, assignment, reason)
     changes = (*account.actions, *deal.actions)
     return Finding(
@@ -41,17 +60,27 @@ def find(case: Case) -> Finding | None:
     )
 
 
-def carry(roster: Mapping[str, Load], person_id: str) -> dict[str, Load]:
-    """The roster after one more account for a person, so that the next deal of a batch is decided by it."""
-    load = roster.get(person_id, Load())
-    turn = max((one.turn for one in roster.values()), default=0) + 1
-    return {**roster, person_id: Load(load.accounts + 1, turn)}
+def waiting_line(case: Case) -> str:
+    """What people read on a deal that waits for a CSM; empty when it does not."""
+    if not case.released or _present(case) is not None:
+        return ""
+    waiting = _choose(case).waiting
+    if waiting is None:
+        return ""
+    nth = place(_standing(case), waiting)
+    return (
+        f"Waiting for a CSM since {_moment(case, waiting.since)}, place {nth} in pool {waiting.pool}. "
+        "The tasks of others go on."
+    )
 
 
 def _changes(case: Case, assignment: Assignment, reason: str) -> tuple[Change, Change]:
-    wanted = {"csm": assignment.person_id}
-    account = Change(None) if _stands(case, assignment) else change_account(case, wanted, reason=reason)
-    return account, change_deal(case, wanted, reason=reason)
+    lead: dict[str, Value] = {"csm": assignment.person_id}
+    beside: dict[str, Value] = {"second_csm": assignment.second_id} if assignment.second_id else {}
+    stands = _stands(case, assignment)
+    of_account = ({} if stands else lead) | ({} if stands and assignment.second_id == case.ledger.second_id else beside)
+    account = change_account(case, of_account, reason=reason) if of_account else Change(None)
+    return account, change_deal(case, lead | beside, reason=reason)
 
 
 def _stands(case: Case, assignment: Assignment) -> bool:
@@ -68,11 +97,14 @@ def _without_account(case: Case) -> str:
     return "" if case.snapshot.account else " The deal has no account, so the CSM stands on the deal alone."
 
 
-def _present(case: Case) -> tuple[Assignment, str] | None:
+def _present(case: Case) -> _Choice | None:
     """The CSM who is already there and still active: a person's choice first, then ours, then what is found."""
     for person, why in _already_there(case):
         if person.active:
-            return Assignment(person.id, person.email, KEPT, new=False), f"{person.name} stays CSM: {why}."
+            gone = absence(person, case.policy.assignment, _day(case))
+            still = f" ({gone}; that moves no customer who is theirs)" if gone else ""
+            assignment = Assignment(person.id, person.email, KEPT, new=False)
+            return _Choice(assignment, f"{person.name} stays CSM: {why}{still}.")
     return None
 
 
@@ -109,66 +141,98 @@ def _owners_of_tasks(case: Case) -> Iterator[tuple[Person, str]]:
                 yield owner, "the onboarding tasks belong to this CSM"
 
 
-def _choose(case: Case) -> tuple[Assignment | None, str]:
-    gone = _who_left(case)
+def _day(case: Case) -> date:
+    return local_date(case.policy.calendar, case.now)
+
+
+def _moment(case: Case, moment: datetime) -> str:
+    return f"{case.day(moment)}, {case.clock(moment)}"
+
+
+def _standing(case: Case) -> Standing:
+    snapshot = case.snapshot
+    return standing(case.policy.assignment, snapshot.people, snapshot.roster, day=_day(case), waiting=snapshot.waiting)
+
+
+def _pool(case: Case) -> tuple[str, str] | None:
+    """The name of the first rule that fits, and of its pool."""
     rule = next((one for one in case.policy.assignment.rules if case.holds(one.when)), None)
-    pool = case.policy.assignment.pools.get(rule.pool) if rule else None
-    if rule is None or pool is None:
+    return (rule.name, rule.pool) if rule and rule.pool in case.policy.assignment.pools else None
+
+
+def _choose(case: Case) -> _Choice:
+    gone = _who_left(case)
+    named = _pool(case)
+    if named is None:
         return _fall_back(case, f"{gone}No assignment rule fits this deal", ())
-    candidates = tuple(_weigh(case, pool))
-    eligible = [one for one in candidates if not one.why]
-    if not eligible:
-        why = "; ".join(f"{one.name or one.email}: {one.why}" for one in candidates) or "the pool is empty"
-        return _fall_back(case, f"{gone}Nobody in pool {pool.name} was eligible ({why})", candidates)
-    best = min(eligible, key=lambda one: _rank(case, pool, one))
-    shown = tuple(_explained(case, pool, one, best) for one in candidates)
+    rule, pool = named
+    now = _standing(case)
+    waiting = Waiting(case.snapshot.key.deal_id, pool, _since(case))
+    found = pick(now, pool, waiting)
+    if found is None:
+        return _fall_back(case, f"{gone}No assignment rule fits this deal", ())
+    best = found.best
+    if best is None:
+        return _nobody(case, gone, found, waiting, nth=place(now, waiting))
     cap = f" of {best.cap}" if best.cap is not None else ""
+    eligible = sum(each.chosen or each.why.startswith(ELIGIBLE) for each in found.candidates)
+    waited = f" after waiting since {_moment(case, waiting.since)}" if case.ledger.waiting_since else ""
+    instead = f" (pool {pool} is full)" if found.pool.name != pool else ""
     reason = (
-        f"{gone}{best.name} becomes CSM by rule {rule.name}, pool {pool.name}: {_METHOD_WORDS[pool.method]} "
-        f"among {len(eligible)} eligible ({best.accounts}{cap} accounts)."
+        f"{gone}{best.name} becomes CSM{waited} by rule {rule}, pool {found.pool.name}{instead}: "
+        f"{METHOD_WORDS[found.pool.method]} among {eligible} eligible ({best.accounts}{cap} accounts)."
+        f"{_passed_over(found)}"
     )
-    return Assignment(best.person_id, best.email, rule.name, new=True, candidates=shown), reason
+    assignment = Assignment(best.person_id, best.email, rule, new=True, candidates=found.candidates, turn=found.turn)
+    return _Choice(assignment, reason)
 
 
-def _weigh(case: Case, pool: Pool) -> Iterator[Candidate]:
-    """Every member of the pool; ``why`` says what speaks against them and is empty for those who may be chosen."""
-    for email in pool.members:
-        person = case.person_by_email(email)
-        if person is None:
-            yield Candidate("", email, email, accounts=0, cap=pool.cap, chosen=False, why="not a user of this CRM")
-            continue
-        accounts = case.snapshot.roster.get(person.id, Load()).accounts
-        why = "" if person.active else "no longer active in the CRM"
-        if not why and pool.cap is not None and accounts >= pool.cap:
-            why = f"at the cap ({accounts} of {pool.cap} accounts)"
-        yield Candidate(person.id, person.email, person.name, accounts, pool.cap, chosen=False, why=why)
+def _passed_over(found: Pick) -> str:
+    """Who could not take the deal and why, as a sentence for the trail; empty when all could."""
+    ruled_out = [each for each in found.candidates if not each.chosen and not each.why.startswith(ELIGIBLE)]
+    said = "; ".join(f"{each.name or each.email}: {each.why}" for each in ruled_out)
+    return f" Passed over: {said}." if said else ""
 
 
-def _rank(case: Case, pool: Pool, candidate: Candidate) -> tuple[int, int, str]:
-    turn = case.snapshot.roster.get(candidate.person_id, Load()).turn
-    first, second = (candidate.accounts, turn) if pool.method is Method.FEWEST_ACCOUNTS else (turn, candidate.accounts)
-    return first, second, candidate.email.lower()
+def _since(case: Case) -> datetime:
+    """Since when the deal waits if it has to: its win, unless something else kept it or its CSM from then on."""
+    ledger = case.ledger
+    if ledger.waiting_since is not None:
+        return ledger.waiting_since
+    if case.recovered and case.released_at is not None:
+        return case.released_at
+    later = ledger.gate is Gate.HELD or ledger.released_at is not None or ledger.adopted
+    return case.now if later else case.won_at or case.now
 
 
-_METHOD_WORDS = {Method.ROUND_ROBIN: "next in turn", Method.FEWEST_ACCOUNTS: "fewest accounts"}
+def _nobody(case: Case, gone: str, found: Pick, waiting: Waiting, *, nth: int) -> _Choice:
+    """What follows when no member can take the deal: it waits, or the fallback does."""
+    pool = found.pool
+    passed = "; ".join(f"{one.name or one.email}: {one.why}" for one in found.candidates) or "the pool is empty"
+    if not waits(pool, found):
+        return _fall_back(case, f"{gone}Nobody in pool {pool.name} was eligible ({passed})", found.candidates)
+    since = _moment(case, waiting.since)
+    limit = pool.wait_at_most
+    until = limit_end(case.policy.calendar, waiting.since, limit) if limit else None
+    if until is not None and until <= case.now:
+        why = f"{gone}Nobody in pool {pool.name} was free since {since} ({passed})"
+        late = _fall_back(case, why, found.candidates)
+        return late if late.assignment else replace(late, waiting=waiting)
+    then = f"; if nobody is by {_moment(case, until)}, the fallback steps in" if until else ""
+    reason = (
+        f"{gone}Waits for a CSM since {since}, place {nth} in pool {waiting.pool} ({passed}). "
+        f"Who waits longest is served first as soon as somebody is free{then}."
+    )
+    return _Choice(None, reason, waiting, until or case.now + RECHECK_WHEN_BLOCKED)
 
 
-def _explained(case: Case, pool: Pool, candidate: Candidate, best: Candidate) -> Candidate:
-    if candidate.person_id == best.person_id:
-        return dataclasses.replace(candidate, chosen=True, why=f"chosen: {_METHOD_WORDS[pool.method]}")
-    if candidate.why:
-        return candidate
-    turn = case.snapshot.roster.get(candidate.person_id, Load()).turn
-    later = "a later turn" if pool.method is Method.ROUND_ROBIN else f"{candidate.accounts} accounts"
-    return dataclasses.replace(candidate, why=f"eligible, but {best.name} comes first ({later}, turn {turn})")
-
-
-def _fall_back(case: Case, why: str, candidates: tuple[Candidate, ...]) -> tuple[Assignment | None, str]:
+def _fall_back(case: Case, why: str, candidates: tuple[Candidate, ...]) -> _Choice:
     person, email = case.fallback, case.policy.assignment.fallback
     if person is None:
-        return None, (
+        return _Choice(
+            None,
             f"{why}, and the fallback {email} is not an active user of this CRM. "
-            "No CSM, no tasks; it is tried again within the hour."
+            "No CSM, no tasks; it is tried again within the hour.",
         )
     stand_in = Candidate(
         person.id,
@@ -180,7 +244,7 @@ def _fall_back(case: Case, why: str, candidates: tuple[Candidate, ...]) -> tuple
         why="chosen: the fallback, because nobody was eligible",
     )
     assignment = Assignment(person.id, person.email, FALLBACK, new=True, candidates=(*candidates, stand_in))
-    return assignment, f"{why}, so the fallback {person.name} takes over. Please assign a CSM."
+    return _Choice(assignment, f"{why}, so the fallback {person.name} takes over. Please assign a CSM.")
 
 
 def _who_left(case: Case) -> str:

@@ -6,17 +6,18 @@ A handoff that passed keeps its verdict: what is emptied later is shown as missi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
-from connector.handoff.case import Case, listed
+from connector.handoff.case import PASSED, Case, listed
 from connector.handoff.model import Gate, Status, Value
 from connector.handoff.moves import MoverKind
 from connector.handoff.override import Override, objection_text, requested
 from connector.handoff.ownership import change_deal, put_back
 from connector.handoff.plan import Finding, LetThrough, Phase, Verdict
 from connector.handoff.rulebook import GateMode
+from connector.handoff.rules.assignment import waiting_line
 from connector.handoff.text import advice_lines, bounced_by, gap_lines, how_often, mover_words, one_line
 
 NAME = "gate"
@@ -160,7 +161,7 @@ def _fields(case: Case, ruling: _Ruling, override: Override | None, *, open_: bo
     wanted: dict[str, Value] = {
         "gate": ruling.gate.value,
         "percent": Decimal(case.percent),
-        "missing": "\n".join(_missing_lines(case, ruling, override, open_=open_)) or None,
+        "missing": "\n".join((*_missing_lines(case, ruling, override, open_=open_), *_waits(case, ruling))) or None,
     }
     if ruling.gate is Gate.HELD:
         wanted["status"] = Status.PREPARATION.value
@@ -183,6 +184,14 @@ def _missing_lines(case: Case, ruling: _Ruling, override: Override | None, *, op
     if not case.gaps or gate is Gate.NOT_CHECKED:
         return ()
     return (_headline(case, ruling, override, open_=open_), *gap_lines(case), *_about_override(gate, override))
+
+
+def _waits(case: Case, ruling: _Ruling) -> tuple[str, ...]:
+    """That a handoff which goes on waits for a CSM: it stands where a rep looks for what is still open."""
+    if ruling.gate not in PASSED:
+        return ()
+    line = waiting_line(replace(case, gate=ruling.gate, released_at=case.released_at or case.now))
+    return (line,) if line else ()
 
 
 def _headline(case: Case, ruling: _Ruling, override: Override | None, *, open_: bool) -> str:

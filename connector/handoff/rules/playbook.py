@@ -13,7 +13,7 @@ from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import CrmTask, Kind, Value
 from connector.handoff.plan import Finding, Order, TaskState, Upsert, Verdict
 from connector.handoff.playbook_text import version_of
-from connector.handoff.rulebook import ANCHORS, Make, Playbook
+from connector.handoff.rulebook import ANCHORS, Make, Playbook, Role
 from connector.handoff.rules import drafts
 from connector.handoff.steps import Step, chosen, walk
 from connector.handoff.templating import render
@@ -33,7 +33,7 @@ def find(case: Case) -> Finding | None:
     """Create, move and close the tasks of a running handoff."""
     if not case.released:
         return None
-    if case.assignment is None:
+    if case.assignment is None and case.waiting is None:
         return Finding(NAME, Verdict.BLOCKED, "No tasks are made while there is no CSM.")
     book = chosen(case)
     if book is None:
@@ -86,11 +86,19 @@ def _action(case: Case, step: Step, context: dict[str, object]) -> Upsert | None
         return drafts.move(case, step, step.meeting, context, reason=_why(case, step))
     if step.task is not None:
         return _move(case, step, step.task, context)
-    if step.waiting or effect is not None or (step.spec.trigger and drafts.too_late(case, step)):
+    if step.waiting or effect is not None or _needs_csm(case, step):
+        return None
+    if step.spec.trigger and drafts.too_late(case, step):
         return None
     if step.spec.make is Make.MEETING:
         return None if drafts.too_late(case, step) else drafts.create(case, step, context, reason=_why(case, step))
     return _create(case, step, context)
+
+
+def _needs_csm(case: Case, step: Step) -> bool:
+    """Whether a step rests while the deal waits for a CSM: it is the CSM's, or a meeting with them."""
+    guests = step.spec.draft.invite if step.spec.draft else ()
+    return case.waiting is not None and (step.owner is None or Role.CSM in guests)
 
 
 def _create(case: Case, step: Step, context: dict[str, object]) -> Upsert:
@@ -202,13 +210,15 @@ def _standing(case: Case, step: Step) -> tuple[str, str]:
     if step.done_at is not None:
         how = step.proof or _CLOSED[step.spec.make]
         return "done", f"Seen done on {case.day(step.done_at)}: {how}."
-    if case.assignment is None:
+    if case.assignment is None and case.waiting is None:
         return "blocked", f"No {step.spec.make} is made while there is no CSM."
     if step.meeting is not None:
         return drafts.standing(case, step, step.meeting)
     if step.task is None and effect is not None:
         return "removed", f"The {step.spec.make} was deleted in the CRM and is not made again."
     if step.task is None:
+        if _needs_csm(case, step):
+            return "waiting", f"Its {step.spec.make} is made when the deal has a CSM."
         if step.waiting:
             return "waiting", f"Its {step.spec.make} is made when {step.waits_for}."
         if (step.spec.trigger or step.spec.make is Make.MEETING) and drafts.too_late(case, step):

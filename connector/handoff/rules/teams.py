@@ -1,4 +1,4 @@
-"""Puts the CSM on the teams of deal and account, in the roles the mapping names; silent where it names none.
+"""Puts the CSMs on the teams of deal and account, in the roles the mapping names; silent where it names none.
 
 Not here: who the CSM is (``assignment``). Somebody who left a team later was taken off by a person, so nobody is put
 there twice; but an account that changes hands loses members by itself (facts: Salesforce §6.6), so then they are.
@@ -7,36 +7,51 @@ there twice; but an account that changes hands loses members by itself (facts: S
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import Kind, Ref
 from connector.handoff.plan import Finding, Order, Upsert, Verdict
+from connector.handoff.rulebook import NO_TEAMS
 
 NAME = "teams"
 DEAL, ACCOUNT = "deal", "account"
 
 
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """In which roles somebody joins; ``suffix`` tells the steps of one person from another's."""
+
+    deal: str
+    account: str
+    suffix: str = ""
+
+
 def find(case: Case) -> Finding | None:
     """The CSM's places on the teams of a running handoff."""
     roles = case.policy.teams
-    if not case.released or case.assignment is None or not (roles.deal or roles.account):
+    if not case.released or case.assignment is None or roles == NO_TEAMS:
         return None
-    actions = tuple(_wanted(case, person_id=case.assignment.person_id))
+    lead = Roles(roles.deal, roles.account)
+    actions = tuple(_wanted(case, person_id=case.assignment.person_id, roles=lead))
+    if case.assignment.second_id:
+        beside = Roles(roles.deal_second, roles.account_second, suffix="-second")
+        actions += tuple(_wanted(case, person_id=case.assignment.second_id, roles=beside))
     if not actions:
         return Finding(NAME, Verdict.IN_SYNC, "The CSM was put on the teams.")
-    where = " and ".join(f"the {action.values['on']}'s team" for action in actions)
+    where = " and ".join(dict.fromkeys(f"the {action.values['on']}'s team" for action in actions))
     return Finding(NAME, Verdict.ACT, f"The CSM joins {where}.", actions=actions)
 
 
-def _wanted(case: Case, *, person_id: str) -> Iterator[Upsert]:
+def _wanted(case: Case, *, person_id: str, roles: Roles) -> Iterator[Upsert]:
     account = case.snapshot.account
     owner = account.text("owner") if account else ""
     places: tuple[tuple[str, str, Ref | None, str], ...] = (
-        (DEAL, case.policy.teams.deal, case.snapshot.deal.ref, ""),
-        (ACCOUNT, case.policy.teams.account, account.ref if account else None, owner),
+        (DEAL, roles.deal, case.snapshot.deal.ref, ""),
+        (ACCOUNT, roles.account, account.ref if account else None, owner),
     )
     for on, role, ref, hands in places:
-        step = f"team-{on}"
+        step = f"team-{on}{roles.suffix}"
         said = fingerprint(person_id, role, hands)
         effect = case.ledger.effects.get(step)
         if not role or ref is None or (effect and effect.fingerprint == said):
