@@ -1,18 +1,19 @@
 """The meetings of a playbook: when one is put into the calendar, and when one counts as held.
 
-Not here: writing them (``rules.drafts``) and people's calendars, which no CRM shows: the time is a proposal, inside the
-team's working hours, that anybody may move.
+Not here: writing them (``rules.drafts``) and reading people's calendars: what of them the CRM shows is told as spans that
+are taken. The time is a proposal, inside the team's working hours, that anybody may move.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from itertools import islice
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from connector.handoff.calendar import SEARCH_DAYS, open_spans
 from connector.handoff.case import Case, fingerprint
-from connector.handoff.model import CrmMeeting, Outcome
+from connector.handoff.model import CrmMeeting, Outcome, Span
 from connector.handoff.rulebook import Calendar
 
 GRID = timedelta(minutes=15)
@@ -20,6 +21,9 @@ GRID = timedelta(minutes=15)
 
 SPREAD = 8
 """Among so many free places a deal's is chosen by its key: the wins of one hour must not all meet at once."""
+
+MOST_LOOKED_AT = 500
+"""Places: more than a week of quarter hours."""
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -41,17 +45,33 @@ class Room:
     length: timedelta
 
 
-def place(calendar: Calendar, room: Room, *, key: str) -> Slot:
-    """A place in working hours, whole; the same for the same deal. Where none is left in time, soon after.
+def place(calendar: Calendar, room: Room, *, key: str, taken: Collection[Span] = ()) -> Slot:
+    """A free place in working hours, whole; the same for the same deal. Where none is left in time, soon after.
 
     Raises ValueError when the calendar has no working time that is long enough.
     """
     found: list[Slot] = []
-    for slot in _places(calendar, room):
+    for slot in _free(calendar, room, taken):
         if len(found) == SPREAD or (found and slot.end > room.closes >= found[-1].end):
             break
         found.append(slot)
     return found[int(fingerprint(key), 16) % len(found)]
+
+
+def offers(calendar: Calendar, room: Room, *, count: int, taken: Collection[Span] = ()) -> tuple[Slot, ...]:
+    """Up to so many free places that end in time, as far apart as a customer's choice needs: first, middle, last.
+
+    Raises ValueError when the calendar has no working time that is long enough.
+    """
+    free: list[Slot] = []
+    for slot in islice(_free(calendar, room, taken), MOST_LOOKED_AT):
+        if slot.end > room.closes:
+            break
+        free.append(slot)
+    if len(free) <= count or count < 2:
+        return tuple(free[:count])
+    last = len(free) - 1
+    return tuple(free[number * last // (count - 1)] for number in range(count))
 
 
 def held_at(case: Case, meeting: CrmMeeting) -> datetime | None:
@@ -64,6 +84,15 @@ def held_at(case: Case, meeting: CrmMeeting) -> datetime | None:
         return min(over, case.now)
     by_time = case.policy.meetings.held_when_over and meeting.outcome is Outcome.PLANNED
     return over if by_time and meeting.end is not None and over <= case.now else None
+
+
+def _free(calendar: Calendar, room: Room, taken: Collection[Span]) -> Iterator[Slot]:
+    """Raises ValueError when so long a search finds none: whoever is taken for a year has no calendar of meetings."""
+    for slot in _places(calendar, room):
+        if not any(span.meets(slot.start, slot.end) for span in taken):
+            yield slot
+        elif slot.start - room.opens > timedelta(days=SEARCH_DAYS):
+            raise ValueError(f"no free place of {room.length} within {SEARCH_DAYS} days")
 
 
 def _places(calendar: Calendar, room: Room) -> Iterator[Slot]:

@@ -274,6 +274,18 @@ class LedgerFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time, its end not included."""
+
+    start: datetime
+    end: datetime
+
+    def meets(self, start: datetime, end: datetime) -> bool:
+        """Whether another stretch has a moment in common with it."""
+        return self.start < end and start < self.end
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything `decide` may look at for one deal.
 
@@ -283,6 +295,7 @@ class Snapshot:
     ``copied`` names, by field, another deal of the same AE on which the same answer stood before.
     ``merged`` are the ids of deals that became part of this one. ``stage_since`` is since when it stands in its stage,
     whichever that is; None where that is not known. ``waiting`` are all deals that wait for a CSM, this one included.
+    ``busy`` says by person's id when their calendar in the CRM is taken; who is missing there has one nobody could read.
     """
 
     key: HandoffKey
@@ -306,6 +319,7 @@ class Snapshot:
     stage_since: datetime | None = None
     copied: Mapping[str, str] = field(default_factory=dict)
     waiting: tuple[Waiting, ...] = ()
+    busy: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
 
     @property
     def lineage(self) -> str:
