@@ -1,15 +1,15 @@
 """The meetings of a playbook: when one is put into the calendar, and when one counts as held.
 
-Not here: writing them (``rules.drafts``) and reading people's calendars: what of them the CRM shows is told as spans that
-are taken. The time is a proposal, inside the team's working hours, that anybody may move.
+Not here: writing them (``rules.drafts``) and reading people's calendars: what the CRM shows of those is told as spans
+that are taken. The time is a proposal, inside the team's working hours, that anybody may move.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from itertools import islice
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from connector.handoff.calendar import SEARCH_DAYS, open_spans
 from connector.handoff.case import Case, fingerprint

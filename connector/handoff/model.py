@@ -295,7 +295,7 @@ class Snapshot:
     ``copied`` names, by field, another deal of the same AE on which the same answer stood before.
     ``merged`` are the ids of deals that became part of this one. ``stage_since`` is since when it stands in its stage,
     whichever that is; None where that is not known. ``waiting`` are all deals that wait for a CSM, this one included.
-    ``busy`` says by person's id when their calendar in the CRM is taken; who is missing there has one nobody could read.
+    ``busy`` says by person's id when their calendar in the CRM is taken; of who is missing there it could not be read.
     """
 
     key: HandoffKey
