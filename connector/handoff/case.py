@@ -230,8 +230,9 @@ class Case:
             and (not one.countries or country in {each.strip().casefold() for each in one.countries})
         )
 
-    def person_for(self, role: Role) -> tuple[Person | None, str]:
-        """Who fills a role now, and a word on why when it is not the obvious person."""
+    def person_for(self, role: Role, *, at: datetime | None = None) -> tuple[Person | None, str]:
+        """Who fills a role now, and a word on why when it is not the obvious person; ``at`` is another time by which
+        phases and absences are judged."""
         csm = self.csm
         if role in (Role.AE_MANAGER, Role.CSM_MANAGER):
             boss = self.manager_of(self.ae if role is Role.AE_MANAGER else csm)
@@ -240,9 +241,9 @@ class Case:
                 (boss, "") if boss else (self.fallback or csm, f"the {whose}'s manager is not known, so the stand-in")
             )
         if role is Role.PHASE:
-            role = self.phase_owner(self.now)
+            role = self.phase_owner(at or self.now)
         if role is Role.FIRST_AVAILABLE:
-            return self.first_available({})
+            return self.first_available({}, at=at)
         if role is Role.CSM:
             return csm, ""
         if role is Role.FALLBACK:
@@ -265,9 +266,11 @@ class Case:
         since = self.released_at or self.now
         return by_phase(released_at=since, begins=begins, sales_for=self.policy.sales_for)
 
-    def first_available(self, open_tasks: Mapping[str, int]) -> tuple[Person | None, str]:
+    def first_available(
+        self, open_tasks: Mapping[str, int], *, at: datetime | None = None
+    ) -> tuple[Person | None, str]:
         """Whoever of AE and CSM can take something first, and why; ``open_tasks`` counts by person id."""
-        today = local_date(self.policy.calendar, self.now)
+        today = local_date(self.policy.calendar, at or self.now)
         ae, why = self.person_for(Role.AE)
         found, because = first_available(
             ae, self.csm, absence=lambda each: absence(each, self.policy.assignment, today), open_tasks=open_tasks

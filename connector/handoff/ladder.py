@@ -68,7 +68,15 @@ def coming(case: Case, spec: PlaybookTask, deadline: datetime) -> Iterator[Comin
         before = at if known else max(at, case.now)
 
 
-def reassigned_to(case: Case, spec: PlaybookTask, *, deadline: datetime | None) -> Role | None:
+@dataclass(frozen=True, slots=True)
+class Heir:
+    """Who gets a late task, and since when."""
+
+    role: Role
+    since: datetime
+
+
+def reassigned_to(case: Case, spec: PlaybookTask, *, deadline: datetime | None) -> Heir | None:
     """Who gets the task because it is late; None while nobody does. Once given away it stays given away.
 
     ``deadline`` is None for a step that has not begun.
@@ -78,7 +86,7 @@ def reassigned_to(case: Case, spec: PlaybookTask, *, deadline: datetime | None) 
         return None
     past = {each.what.name for each in coming(case, spec, deadline) if each.at <= case.now} if deadline else set()
     due = [one for one in given if one.mark(spec.step) in case.ledger.marks or one.name in past]
-    return due[-1].roles[0] if due else None
+    return Heir(due[-1].roles[0], case.ledger.marks.get(due[-1].mark(spec.step), case.now)) if due else None
 
 
 def _after(calendar: Calendar, start: datetime, limits: tuple[Limit, ...]) -> datetime:

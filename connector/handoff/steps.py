@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 
 from connector.handoff.calendar import limit_end, local_date
 from connector.handoff.case import Case
-from connector.handoff.ladder import reassigned_to
+from connector.handoff.ladder import Heir, reassigned_to
 from connector.handoff.meetings import Room, Slot, held_at, place
 from connector.handoff.model import CrmMeeting, CrmTask, Person
 from connector.handoff.playbook_text import restricted
@@ -187,13 +187,16 @@ def _owner(
     *,
     begins: datetime,
     busy: Mapping[str, int],
-    heir: Role | None,
+    heir: Heir | None,
 ) -> tuple[Person | None, str]:
     """Who should own it. What is the AE's stays with its owner: the deal may get another owner after the sale. So does
     what somebody got because they could take it first."""
     present = case.snapshot.person(made.owner_id) if made else None
     if heir is not None:
-        person, why = case.person_for(heir)
+        # Who that is was settled when it was given: nobody's return and no later phase takes it away again.
+        person, why = case.person_for(heir.role, at=heir.since)
+        if person is None and present and present.active:
+            return present, "it was not done in time, and there is nobody yet to take it over"
         return person, why or "it was not done in time, so it went to somebody else"
     role = case.phase_owner(begins) if spec.owner is Role.PHASE else spec.owner
     from_cs = spec.owner is Role.PHASE and present == case.csm

@@ -33,6 +33,7 @@ from connector.handoff.model import Outcome, Touch, TouchKind
 from connector.handoff.plan import Notify, Plan, Upsert
 from connector.handoff.playbook_text import read, restricted, text_of, version_of
 from connector.handoff.rulebook import (
+    Away,
     Clock,
     Condition,
     Days,
@@ -522,3 +523,26 @@ def test_days_are_counted_the_same_way_back() -> None:
 def test_deciding_twice_says_the_same() -> None:
     policy = book(a_step("call", limit=HOUR, missed=ALL), a_step("day-7", trigger=after_days(7)), escalation=LADDER)
     assert decide(a_snapshot(), policy, NOW) == decide(a_snapshot(), policy, NOW)
+
+
+@pytest.mark.parametrize(
+    ("owner", "role", "heir"), [(Role.AE, Role.FIRST_AVAILABLE, TOMAS), (Role.CSM, Role.PHASE, AE)]
+)
+def test_what_was_given_away_is_not_taken_back_when_somebody_returns_or_the_phase_ends(
+    owner: Role, role: Role, heir: str
+) -> None:
+    policy = book(
+        a_step("call", owner=owner, limit=HOUR, missed=(Miss(Do.REASSIGN, AT_ONCE, role),)),
+        sales_for=timedelta(days=3),
+    )
+    today = WON_AT.date()
+    away = (Away(PEOPLE[AE].email, today, today + timedelta(days=2)),)
+    world = World(policy=dataclasses.replace(policy, assignment=dataclasses.replace(policy.assignment, away=away)))
+    world.run()
+    assert world.task("call").owner_id != heir
+    owners = []
+    for _ in range(6):
+        world.wait(days=1)
+        world.run()
+        owners.append(world.task("call").owner_id)
+    assert owners == [heir] * 6

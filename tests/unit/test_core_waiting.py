@@ -21,30 +21,37 @@ from factories import (
     SYSTEM,
     TOMAS,
     WON_AT,
+    a_playbook,
     a_policy,
     a_snapshot,
+    a_step,
     a_task,
 )
+from late_parts import AT_ONCE, DAY, HOUR, LADDER
 from tinyworld import World
 
 from connector.handoff.choice import END_OF_LINE, SPAN, carry, pick, served, standing
 from connector.handoff.decide import decide
 from connector.handoff.model import DealType, HandoffKey, Kind, Load, Person, Waiting
-from connector.handoff.plan import Patch, Phase, Plan, Upsert, Verdict
+from connector.handoff.plan import Notify, Patch, Phase, Plan, Upsert, Verdict
 from connector.handoff.rulebook import (
     AssignmentPolicy,
     AssignmentRule,
     Away,
     Clock,
     Condition,
+    Do,
+    Extras,
     FieldOwner,
     FieldRule,
     FieldType,
     GateMode,
     Limit,
     Method,
+    Miss,
     Policy,
     Pool,
+    Role,
     Teams,
     WhenFull,
 )
@@ -425,3 +432,23 @@ def test_a_renewal_goes_to_its_csm_though_they_are_full_paused_or_away() -> None
     assert plan.assignment is not None
     assert not plan.assignment.new
     assert not any(isinstance(action, Patch) and action.ref == ACCOUNT for action in plan.actions)
+
+
+# who is late meanwhile
+
+
+def test_who_is_late_while_a_deal_waits_is_reminded_all_the_same() -> None:
+    missed = (Miss(Do.REMIND, AT_ONCE), Miss(Do.REASSIGN, DAY, Role.CSM), Miss(Do.ESCALATE, DAY))
+    step = a_step("packet", owner=Role.AE, limit=HOUR, missed=missed, extras=Extras(priority="high"))
+    forever = dataclasses.replace(with_pool(pool=WAIT | {"wait_at_most": None}), escalation=LADDER)
+    world = World(a_snapshot(roster=FULL), policy=dataclasses.replace(forever, playbooks=(a_playbook(tasks=(step,)),)))
+    world.run()
+    told: list[tuple[str, str]] = []
+    for _ in range(12):
+        world.wait(days=1)
+        plan = world.run()
+        told += [(one.to_id, one.subject.split(":")[0]) for one in plan.actions if isinstance(one, Notify)]
+    assert told[0] == (AE, "Late")
+    assert "Still open" in {what for _, what in told}
+    assert world.task("packet").owner_id == AE, "there is no CSM to give it to"
+    assert "late:packet:reassign-1" in plan.remember.marks

@@ -45,7 +45,7 @@ _NEWS = {Do.REMIND: "is reminded of", Do.REASSIGN: "gets", Do.ESCALATE: "is told
 
 def find(case: Case) -> Finding | None:
     """The messages that are due now about tasks that are late; None while none is late and none can be."""
-    if not case.released or case.assignment is None:
+    if not case.released or (case.assignment is None and case.waiting is None):
         return None
     late = [(step, one) for step in walk(case) if _counts(step) for one in coming(case, step.spec, step.deadline)]
     if not late:
