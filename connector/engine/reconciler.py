@@ -284,6 +284,9 @@ def _with_heritage(snapshot: Snapshot, forebears: Mapping[str, LedgerFacts]) -> 
         own,
         effects={**before.effects, **own.effects},
         done_signals={**before.done_signals, **own.done_signals},
+        playbook=own.playbook or before.playbook,
+        steps=own.steps or before.steps,
+        marks={**before.marks, **own.marks},
     )
     return dataclasses.replace(snapshot, ledger=ledger)
 
