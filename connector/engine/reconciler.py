@@ -238,6 +238,8 @@ def observe(
             tasks=read.tasks,
             notes=read.notes,
             touches=read.touches,
+            replies=read.replies,
+            no_shows=read.no_shows,
             meetings=read.meetings,
             won_by=read.won_by,
             passed=read.passed,

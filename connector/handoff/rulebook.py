@@ -385,6 +385,43 @@ class Escalation:
 NO_ESCALATION = Escalation()
 
 
+class FlagKind(StrEnum):
+    """By what a red flag is seen."""
+
+    SILENCE = "silence"
+    NO_SHOWS = "no_shows"
+    FIELD = "field"
+
+
+@dataclass(frozen=True, slots=True)
+class RedFlag:
+    """One sign that a customer is about to be lost. ``slower_than`` is set for `SILENCE`, ``no_shows`` for `NO_SHOWS`,
+    ``when`` for `FIELD`; ``advice`` is what the person who gets the task is told to do."""
+
+    name: str
+    kind: FlagKind
+    slower_than: Limit = Limit(Decimal(0), Clock.WALL)
+    no_shows: int = 0
+    when: Condition = dataclasses.field(default_factory=Condition)
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RedFlags:
+    """The red flags of a customer's first ``span``, and who is told: all by ``roles`` and ``emails``, of whom the first
+    gets the task, to be done within ``limit``. Handoffs that began before ``since`` are left alone."""
+
+    flags: tuple[RedFlag, ...] = ()
+    roles: tuple[Role, ...] = ()
+    emails: tuple[str, ...] = ()
+    limit: Limit = Limit(Decimal(8), Clock.BUSINESS)
+    span: timedelta = timedelta(days=90)
+    since: date | None = None
+
+
+NO_RED_FLAGS = RedFlags()
+
+
 class Make(StrEnum):
     """What a step puts into the CRM."""
 
@@ -699,6 +736,7 @@ class Policy:
     before_close: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     """The stages in which an open deal says how ready it is, by pipeline; under "" those of every pipeline."""
     sales_for: timedelta = timedelta(hours=24)
+    red_flags: RedFlags = NO_RED_FLAGS
 
     def shows_readiness(self, pipeline: str, stage_id: str) -> bool:
         """Whether an open deal in this stage says how ready it is."""

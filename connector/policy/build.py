@@ -31,6 +31,7 @@ from connector.handoff.rulebook import (
     Playbook,
     Policy,
     QualityPolicy,
+    RedFlags,
     Requirement,
     Segment,
     SummaryPolicy,
@@ -56,6 +57,7 @@ from connector.policy.model import (
 from connector.policy.playbooks import Ground, playbooks
 from connector.policy.pools import assignment
 from connector.policy.reach import covers, taken_by
+from connector.policy.redflags import red_flags
 from connector.policy.sources import Sources, segment_names
 from connector.settings.spans import KeyPath
 
@@ -111,6 +113,7 @@ class Rules:
     escalation: Escalation
     calendars: tuple[TeamCalendar, ...]
     sales_for: timedelta
+    red_flags: RedFlags
 
 
 def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str], vendors: Collection[str] = ()) -> Rules:
@@ -136,6 +139,7 @@ def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str], vendor
         escalation=escalation(spec.escalation, scope=scope, day=day, vendors=vendors),
         calendars=calendars.of_teams(spec.calendars, pools=[pool.name for pool in spec.assignment.pools], scope=scope),
         sales_for=timedelta(seconds=int(spec.handoff.sales_hours * 3600)),
+        red_flags=red_flags(spec.red_flags, scope=scope, day=day, escalation=spec.escalation, vendors=vendors),
     )
 
 
@@ -215,6 +219,7 @@ def policy(rules: Rules, book: Book, vendor: VendorMap, quality: QualityPolicy =
         quality=quality,
         before_close=vendor.before_close,
         sales_for=rules.sales_for,
+        red_flags=rules.red_flags,
     )
     return dataclasses.replace(made, version=digest(made))
 

@@ -144,15 +144,15 @@ def escalation(spec: EscalationSpec, *, scope: Scope, day: Decimal, vendors: Col
     for index, one in enumerate(spec.ladder):
         at: KeyPath = ("escalation", "ladder", index)
         after = limit(one.after, at=(*at, "after"), scope=scope, day=day) if one.after else None
-        roles, emails = _addressees(one.to, at=(*at, "to"), scope=scope)
-        for role in roles:
-            for complaint in owner_complaints(role, around):
-                scope.complain((*at, "to", one.to.index(role.value)), complaint)
+        roles, emails = addressees(one.to, at=(*at, "to"), scope=scope, around=around)
         rungs.append(Rung(roles, emails, after or (Limit(day, Clock.BUSINESS) if index else NOW)))
     return Escalation(tuple(rungs), dict(spec.managers))
 
 
-def _addressees(to: Sequence[str], *, at: KeyPath, scope: Scope) -> tuple[tuple[Role, ...], tuple[str, ...]]:
+def addressees(
+    to: Sequence[str], *, at: KeyPath, scope: Scope, around: Around
+) -> tuple[tuple[Role, ...], tuple[str, ...]]:
+    """Who is told, as roles and as emails; what is neither, or nobody, is noted in the scope."""
     known = {role.value for role in Role}
     for index, word in enumerate(to):
         if word not in known and not re.match(EMAIL, word):
@@ -160,6 +160,8 @@ def _addressees(to: Sequence[str], *, at: KeyPath, scope: Scope) -> tuple[tuple[
             scope.complain((*at, index), message)
         elif word in to[:index]:
             scope.complain((*at, index), f"{word} stands here twice; take one out")
+        for complaint in owner_complaints(Role(word), around) if word in known else ():
+            scope.complain((*at, index), complaint)
     return tuple(Role(word) for word in to if word in known), tuple(word.lower() for word in to if word not in known)
 
 

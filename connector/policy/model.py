@@ -35,6 +35,7 @@ MAX_FIGHT_HOURS = 720
 MAX_MEETING_MINUTES = 480
 MAX_ANCHOR_DAYS = 400
 MAX_COPY_DAYS = 365
+MAX_NO_SHOWS = 20
 NAME = r"^[a-z][a-z0-9_]*$"
 STEP = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
@@ -418,6 +419,26 @@ class EscalationSpec(Spec):
     managers: dict[Email, Email] = Field(default_factory=dict)
 
 
+class RedFlagSpec(Spec):
+    """One red flag: exactly one of slower_than, no_shows and when says by what it is seen."""
+
+    name: StepName
+    slower_than: WithinSpec | None = None
+    no_shows: Annotated[int, Field(ge=1, le=MAX_NO_SHOWS)] | None = None
+    when: When | None = None
+    advice: str = ""
+
+
+class RedFlagsSpec(Spec):
+    """Red flags of a customer's first days, and who is told of them: by role or email, the first gets the task."""
+
+    to: Annotated[tuple[Text, ...], Field(min_length=1)]
+    within: WithinSpec | None = None
+    days: Annotated[int, Field(ge=1, le=MAX_ANCHOR_DAYS)] = 90
+    since: date | None = None
+    flags: Annotated[tuple[RedFlagSpec, ...], Field(min_length=1)]
+
+
 class ProcessSpec(Spec):
     """process.toml."""
 
@@ -431,6 +452,7 @@ class ProcessSpec(Spec):
     escalation: EscalationSpec = Field(default_factory=EscalationSpec)
     notify: NotifySpec = Field(default_factory=NotifySpec)
     targets: TargetsSpec = Field(default_factory=TargetsSpec)
+    red_flags: RedFlagsSpec | None = None
 
 
 # --- playbook.toml ---------------------------------------------------------------------------------------------------

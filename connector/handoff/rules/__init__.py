@@ -18,6 +18,7 @@ from connector.handoff.rules import (
     notify,
     playbook,
     readiness,
+    redflags,
     summarise,
     teams,
 )
@@ -34,4 +35,5 @@ RULES: tuple[Rule, ...] = (
     metrics.find,
     notify.find,
     late.find,
+    redflags.find,
 )

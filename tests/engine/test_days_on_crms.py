@@ -1,0 +1,109 @@
+"""Ninety days by people on both CRMs: red flags, commitments, the morning's digest, playbooks that are moved on.
+
+Not here: each rule by itself (``tests/unit``). The same mappings drive both CRMs: shipped maps, real adapters and
+engine, the sandbox's org and portal, one clock.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from engine.test_playbook_on_crms import MAPPINGS, VICTOR, Desk
+
+from connector.sandbox.server import Sandbox
+
+DANA = "dana.kowalski@seller.example"
+OUTCOME = (
+    'outcome = { field = "Location", label = "Outcome", type = "choice", owner = "human", '
+    'values = { held = "Held", missed = "No show", canceled = "Canceled" } }\n'
+)
+
+
+@pytest.fixture(params=["salesforce", "hubspot"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path]:
+    """The shipped mappings; in Salesforce a field of events is taken for their outcome."""
+    folder = tmp_path / "mappings"
+    shutil.copytree(MAPPINGS, folder)
+    crm = folder / "salesforce.toml"
+    crm.write_text(crm.read_text().replace("\nminutes = {", "\n" + OUTCOME + "minutes = {", 1))
+    return request.param, folder
+
+
+@pytest.fixture
+def desk(folder: tuple[str, Path]) -> Iterator[Desk]:
+    with Sandbox.running() as sandbox:
+        sandbox.hs.settings.update(search_per_second=0, burst_limit=0)
+        monday = datetime(2027, 2, 1, 15, 0, tzinfo=sandbox.clock.now().tzinfo)
+        sandbox.clock.advance((monday - sandbox.clock.now()).total_seconds())
+        yield Desk(sandbox, *folder)
+
+
+def missed_meeting(desk: Desk, deal: str, at: datetime) -> None:
+    """A meeting that a person made and to which the customer did not come."""
+    with desk.side.lock:
+        made = desk.view.add_activity(deal, "meeting", subject="Setup", body="", at=at, minutes=30, by=desk.rep)
+        table, field, word = (
+            ("Event", "Location", "No show")
+            if desk.vendor == "salesforce"
+            else ("meetings", "hs_meeting_outcome", "NO_SHOW")
+        )
+        desk.side.table(table).update(made, {field: word}, by=desk.rep)
+
+
+def log(desk: Desk, deal: str, kind: str, by: str) -> None:
+    with desk.side.lock:
+        at = desk.sandbox.clock.now()
+        desk.view.add_activity(deal, kind, subject="Hello", body="", at=at, minutes=10, by=by)  # type: ignore[arg-type]
+
+
+def answer(desk: Desk, deal: str) -> None:
+    """The customer writes. HubSpot keeps what came in; in Salesforce a flow of the org's says so in a field."""
+    at = desk.sandbox.clock.now()
+    if desk.vendor == "salesforce":
+        desk.set(deal, replied_at=at)
+        return
+    with desk.side.lock:
+        made = desk.view.add_activity(deal, "email", subject="Re: Hello", body="", at=at, minutes=1, by=desk.rep)
+        desk.side.table("emails").update(made, {"hs_email_direction": "INCOMING_EMAIL"}, by=desk.rep)
+
+
+def flags(desk: Desk, deal: str) -> dict[str, str]:
+    """Red flags by name with whom their task belongs to; raised twice they would fail."""
+    found = [step.split(".") for step in desk.tasks(deal) if step.startswith("flag.")]
+    names = [parts[1] for parts in found]
+    assert len(names) == len(set(names))
+    return {parts[1]: desk.who(desk.tasks(deal)[".".join(parts)].owner) for parts in found}
+
+
+def told_of_flags(desk: Desk) -> list[tuple[str, str]]:
+    return [(one.step.split(".")[1], one.to_email) for _, one in desk.told if one.step.startswith("notify-flag.")]
+
+
+def test_each_red_flag_is_raised_once_for_the_right_customer_and_never_for_a_healthy_one(desk: Desk) -> None:
+    deal, healthy = desk.won(), desk.won()
+    csm, theirs = (desk.tasks(each)["schedule-setup-call"].owner for each in (deal, healthy))
+    now = desk.sandbox.clock.now()
+    for each, by in ((deal, csm), (healthy, theirs)):
+        answer(desk, each)
+        desk.run(passes=1)
+        log(desk, each, "email", by)
+    desk.hours(20)
+    answer(desk, healthy)
+    for each in (deal, healthy):
+        missed_meeting(desk, each, now + timedelta(hours=18))
+    desk.hours(72)
+    assert flags(desk, deal) == {"slow-reply": DANA}
+    missed_meeting(desk, deal, desk.sandbox.clock.now() - timedelta(hours=1))
+    log(desk, healthy, "meeting", theirs)
+    desk.set(deal, scope_requests="A Slack integration that nobody sold")
+    desk.hours(1)
+    assert flags(desk, deal) == {"slow-reply": DANA, "no-shows": DANA, "scope-creep": DANA}
+    desk.hours(24 * 7)
+    assert len(flags(desk, deal)) == 3
+    both = sorted((flag, who) for flag in flags(desk, deal) for who in (DANA, VICTOR))
+    assert sorted(told_of_flags(desk)) == both
+    assert flags(desk, healthy) == {}
