@@ -422,6 +422,43 @@ class RedFlags:
 NO_RED_FLAGS = RedFlags()
 
 
+class CommitmentStatus(StrEnum):
+    """How it stands with a promise of the sale."""
+
+    OPEN = "open"
+    IN_PROGRESS = "in_progress"
+    DONE = "done"
+    UNDELIVERABLE = "undeliverable"
+
+    @property
+    def owed(self) -> bool:
+        """Whether somebody still has to keep it."""
+        return self in (CommitmentStatus.OPEN, CommitmentStatus.IN_PROGRESS)
+
+
+class ListAs(StrEnum):
+    """How a list reaches its reader."""
+
+    MESSAGE = "message"
+    TASK = "task"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentPolicy:
+    """Where commitments stand and what follows: ``words`` of the statuses, in small letters; on ``weekday`` (0 is
+    Monday; None: never) the CSM is told the open ones; ``missed`` follows when one is overdue. None is overdue, and a
+    promise that cannot be kept is to be told, within ``notice``. Handoffs that began before ``since`` are left alone.
+    """
+
+    field: str
+    words: Mapping[str, CommitmentStatus]
+    weekday: int | None = 0
+    list_as: ListAs = ListAs.MESSAGE
+    missed: tuple[Miss, ...] = ()
+    notice: Limit = Limit(Decimal(8), Clock.BUSINESS)
+    since: date | None = None
+
+
 class Make(StrEnum):
     """What a step puts into the CRM."""
 
@@ -538,7 +575,8 @@ class NotifyPolicy:
     ``texts`` holds one Jinja text per moment, over the same words as a task's; the subject is the core's.
     ``in_crm`` are the ways in which the CRM itself tells its users as well (``bell``, ``mail``).
     ``essential``: only tasks of high priority are reminded of. ``any_hour``: what is late is told at night as well.
-    In ``quiet`` hours, by the team's clock, every message waits for their end.
+    In ``quiet`` hours, by the team's clock, every message waits for their end. ``digest``: what is late or due today is
+    told each person in one message in the morning.
     """
 
     moments: frozenset[str]
@@ -547,6 +585,7 @@ class NotifyPolicy:
     essential: bool = True
     any_hour: bool = False
     quiet: Quiet | None = None
+    digest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -737,6 +776,7 @@ class Policy:
     """The stages in which an open deal says how ready it is, by pipeline; under "" those of every pipeline."""
     sales_for: timedelta = timedelta(hours=24)
     red_flags: RedFlags = NO_RED_FLAGS
+    commitments: CommitmentPolicy | None = None
 
     def shows_readiness(self, pipeline: str, stage_id: str) -> bool:
         """Whether an open deal in this stage says how ready it is."""

@@ -19,6 +19,7 @@ from connector.handoff.rulebook import (
     NO_QUALITY,
     AssignmentPolicy,
     Calendar,
+    CommitmentPolicy,
     Condition,
     Escalation,
     FieldRule,
@@ -40,6 +41,7 @@ from connector.handoff.rulebook import (
     TeamCalendar,
 )
 from connector.policy import calendars
+from connector.policy.commitments import commitments
 from connector.policy.conditions import Scope, Vocabulary, condition
 from connector.policy.consequences import Around, escalation, unmanaged
 from connector.policy.crmmap import CrmMap
@@ -63,6 +65,7 @@ from connector.settings.spans import KeyPath
 
 VERSION_CHARS = 12
 ESSENTIAL = "essential"
+DIGEST = "digest"
 NOTES_ARE_MARKUP = frozenset({"hubspot"})
 """Whose notes are HTML (facts: HubSpot §6)."""
 MOST_NOTES = 4
@@ -114,6 +117,7 @@ class Rules:
     calendars: tuple[TeamCalendar, ...]
     sales_for: timedelta
     red_flags: RedFlags
+    commitments: CommitmentPolicy | None
 
 
 def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str], vendors: Collection[str] = ()) -> Rules:
@@ -131,6 +135,7 @@ def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str], vendor
             frozenset(spec.notify.moments),
             notices,
             essential=level == ESSENTIAL,
+            digest=level == DIGEST,
             any_hour=spec.notify.any_hour,
             quiet=calendars.quiet(spec.notify.quiet, at=("notify", "quiet"), scope=scope),
         ),
@@ -140,6 +145,7 @@ def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str], vendor
         calendars=calendars.of_teams(spec.calendars, pools=[pool.name for pool in spec.assignment.pools], scope=scope),
         sales_for=timedelta(seconds=int(spec.handoff.sales_hours * 3600)),
         red_flags=red_flags(spec.red_flags, scope=scope, day=day, escalation=spec.escalation, vendors=vendors),
+        commitments=commitments(spec.commitments, scope=scope, day=day, ladder=bool(spec.escalation.ladder)),
     )
 
 
@@ -220,6 +226,7 @@ def policy(rules: Rules, book: Book, vendor: VendorMap, quality: QualityPolicy =
         before_close=vendor.before_close,
         sales_for=rules.sales_for,
         red_flags=rules.red_flags,
+        commitments=rules.commitments,
     )
     return dataclasses.replace(made, version=digest(made))
 

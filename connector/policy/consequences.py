@@ -19,6 +19,7 @@ from connector.handoff.rulebook import (
     Escalation,
     FieldType,
     Limit,
+    Make,
     Miss,
     Role,
     Rung,
@@ -168,7 +169,9 @@ def addressees(
 def _misses(spec: TaskSpec, given: MissSpec, around: Around) -> Iterator[str]:
     if given.do is Do.ESCALATE and not around.ladder:
         yield "there is no ladder to escalate on; add [[escalation.ladder]] to process.toml"
-    if given.do is Do.REMIND and around.essential and spec.priority != HIGH:
+    if given.do is Do.REASSIGN and spec.make is Make.MEETING:
+        yield "a meeting that was not held is nobody else's; use remind or escalate"
+    if given.do is Do.REMIND and around.essential and spec.priority != HIGH and spec.make is Make.TASK:
         yield (
             'nobody would be reminded: process.toml has level = "essential" under [notify]; '
             'set priority = "high" here, or level = "all" there'

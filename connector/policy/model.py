@@ -20,6 +20,7 @@ from connector.handoff.rulebook import (
     FieldOwner,
     FieldType,
     GateMode,
+    ListAs,
     Make,
     Method,
     Role,
@@ -376,7 +377,7 @@ class NotifySpec(Spec):
     """Which moments are told outside the CRM, how much of what is late, and when."""
 
     moments: tuple[Moment, ...] = MOMENTS
-    level: Literal["essential", "all"] = "essential"
+    level: Literal["essential", "all", "digest"] = "essential"
     any_hour: bool = False
     quiet: QuietSpec | None = None
 
@@ -419,6 +420,35 @@ class EscalationSpec(Spec):
     managers: dict[Email, Email] = Field(default_factory=dict)
 
 
+class MissSpec(Spec):
+    """What follows when nobody did a task in time, and how long after what came before it."""
+
+    do: Annotated[Do, EnumOf]
+    after: WithinSpec | None = None
+    to: Annotated[Role | None, EnumOf] = None
+
+
+class CommitmentWordsSpec(Spec):
+    """What people call the statuses of a promise, besides our own words for them."""
+
+    open: tuple[Text, ...] = ()
+    in_progress: tuple[Text, ...] = ()
+    done: tuple[Text, ...] = ()
+    undeliverable: tuple[Text, ...] = ()
+
+
+class CommitmentsSpec(Spec):
+    """Promises of the sale: where they stand, when the CSM is told of them, what follows when one is overdue."""
+
+    field: Text
+    weekly: Weekday | Literal["never"] = "mon"
+    list_as: Annotated[ListAs, EnumOf] = ListAs.MESSAGE
+    within: WithinSpec | None = None
+    missed: tuple[Literal["remind", "escalate"] | MissSpec, ...] = ("remind", "escalate")
+    words: CommitmentWordsSpec = Field(default_factory=CommitmentWordsSpec)
+    since: date | None = None
+
+
 class RedFlagSpec(Spec):
     """One red flag: exactly one of slower_than, no_shows and when says by what it is seen."""
 
@@ -453,6 +483,7 @@ class ProcessSpec(Spec):
     notify: NotifySpec = Field(default_factory=NotifySpec)
     targets: TargetsSpec = Field(default_factory=TargetsSpec)
     red_flags: RedFlagsSpec | None = None
+    commitments: CommitmentsSpec | None = None
 
 
 # --- playbook.toml ---------------------------------------------------------------------------------------------------
@@ -476,14 +507,6 @@ class TriggerSpec(Spec):
     days: Annotated[int, Field(ge=0, le=MAX_ANCHOR_DAYS)] | None = None
     working_days: Annotated[int, Field(ge=0, le=MAX_ANCHOR_DAYS)] | None = None
     before: bool = False
-
-
-class MissSpec(Spec):
-    """What follows when nobody did a task in time, and how long after what came before it."""
-
-    do: Annotated[Do, EnumOf]
-    after: WithinSpec | None = None
-    to: Annotated[Role | None, EnumOf] = None
 
 
 class TaskSpec(Spec):

@@ -40,7 +40,7 @@ NOTICE = Limit(Decimal(1), Clock.BUSINESS)
 """A meeting begins no sooner after its trigger than this, unless the step says so: people need time to read of it."""
 
 OF_MEETINGS = ("minutes", "earliest", "customer", "invite")
-OF_TASKS = ("remind", "queue", "priority", "type", "missed")
+OF_TASKS = ("remind", "queue", "priority", "type")
 
 
 @dataclass(frozen=True, slots=True)

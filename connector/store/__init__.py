@@ -10,7 +10,7 @@ from connector.store.database import Lead, LeadLost, under
 from connector.store.gains import Gain, Gained, Win
 from connector.store.heldrows import EARLY, HeldDeal, HoldState, Pause
 from connector.store.livenote import LIVE_CURSOR, LIVE_NOTE, LiveNote
-from connector.store.outbox import RANKS
+from connector.store.outbox import RANKS, TOGETHER
 from connector.store.provisioned import SetUp
 from connector.store.quota import Quota
 from connector.store.replicas import News, Pulse, Standing
@@ -66,6 +66,7 @@ __all__ = [
     "POLICY_NOTE",
     "RANKS",
     "SPARING",
+    "TOGETHER",
     "About",
     "Alarm",
     "Anchor",

@@ -28,7 +28,7 @@ from connector.store.database import Part, chunks
 from connector.store.drops import dropped_of
 from connector.store.inbox import want_looks
 from connector.store.ledger import bounces_text, refusal_text, signals_text
-from connector.store.outbox import NOTIFY_KIND, RANKS, lock_rows
+from connector.store.outbox import NOTIFY_KIND, RANKS, TOGETHER, lock_rows
 from connector.store.playbooks import keep_playbooks
 from connector.store.rows import FORESEEN, Decided, Look
 from connector.store.schema import effect, handoff, inbox, outbox, roster
@@ -208,7 +208,7 @@ def operation_of(action: Action) -> tuple[str, str]:
         case Upsert():
             return action.kind.value, "upsert"
         case Notify():
-            return NOTIFY_KIND, "send"
+            return NOTIFY_KIND, TOGETHER if action.together else "send"
 
 
 def _refuse_strangers(system: SystemName, decisions: Iterable[Decided]) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from engine.test_playbook_on_crms import MAPPINGS, VICTOR, Desk
+from engine.test_playbook_on_crms import MAPPINGS, NEW_YORK, VICTOR, Desk
 
 from connector.sandbox.server import Sandbox
 
@@ -107,3 +107,24 @@ def test_each_red_flag_is_raised_once_for_the_right_customer_and_never_for_a_hea
     both = sorted((flag, who) for flag in flags(desk, deal) for who in (DANA, VICTOR))
     assert sorted(told_of_flags(desk)) == both
     assert flags(desk, healthy) == {}
+
+
+def test_promises_are_listed_weekly_in_one_message_and_told_when_overdue_or_not_to_be_kept(desk: Desk) -> None:
+    promised = "SSO with Okta | 2027-02-04 | csm\nSlack by May | 2027-05-01 | cannot deliver\nTraining | kept"
+    deal, other = desk.won(commitments=promised), desk.won(commitments="Custom report | 2027-03-01")
+    csm, theirs = (desk.tasks(each)["schedule-setup-call"].owner for each in (deal, other))
+    (cannot,) = [one for step, one in desk.tasks(deal).items() if step.startswith("promise.")]
+    assert (desk.who(cannot.owner), cannot.subject) == (desk.who(csm), "Promised, and cannot be kept: Nordlys AS")
+    desk.until(datetime(2027, 2, 5, 14, 30, tzinfo=NEW_YORK))
+    late = [(one.to_email, one.subject) for _, one in desk.told if "promise." in one.step]
+    assert late == [(desk.who(csm), "Late: SSO with Okta")]
+    desk.told.clear()
+    desk.until(datetime(2027, 2, 8, 8, 30, tzinfo=NEW_YORK))
+    assert not desk.told
+    desk.until(datetime(2027, 2, 8, 9, 1, tzinfo=NEW_YORK))
+    listed = {one.to_email: one.text for _, one in desk.told if one.step.startswith("notify-promises-")}
+    assert "- SSO with Okta (overdue since 4 Feb 2027; " in listed[desk.who(csm)]
+    assert "- Custom report (due 1 Mar 2027; " in listed[desk.who(theirs)]
+    assert "Slack" not in " ".join(listed.values())
+    desk.run()
+    assert len([one for one in desk.tasks(deal) if one.startswith("promise.")]) == 1

@@ -12,6 +12,8 @@ from connector.handoff.case import Case
 from connector.handoff.plan import Finding
 from connector.handoff.rules import (
     assignment,
+    commitments,
+    digest,
     gate,
     late,
     metrics,
@@ -36,4 +38,6 @@ RULES: tuple[Rule, ...] = (
     notify.find,
     late.find,
     redflags.find,
+    commitments.find,
+    digest.find,
 )
