@@ -526,11 +526,13 @@ class PlaybookTask:
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """A task sequence for the handoffs its condition names; the first playbook that fits is used."""
+    """A task sequence for the handoffs its condition names; the first playbook that fits is used. One that ``adds`` is
+    used besides it: of those all that fit."""
 
     name: str
     when: Condition
     tasks: tuple[PlaybookTask, ...]
+    adds: bool = False
 
 
 NO_PLAYBOOK = Playbook("", Condition(), ())

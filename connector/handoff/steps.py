@@ -18,7 +18,7 @@ from connector.handoff.ladder import reassigned_to
 from connector.handoff.meetings import Room, Slot, held_at, place
 from connector.handoff.model import CrmMeeting, CrmTask, Person
 from connector.handoff.playbook_text import restricted
-from connector.handoff.rulebook import NO_PLAYBOOK, Playbook, PlaybookTask, Role
+from connector.handoff.rulebook import NO_PLAYBOOK, Condition, Playbook, PlaybookTask, Role
 from connector.handoff.signals import Proof, proven
 from connector.handoff.triggers import Begin, begin, mark_of
 
@@ -59,11 +59,22 @@ def chosen(case: Case) -> Playbook | None:
     """
     if case.ledger.released_at is not None and case.ledger.playbook is not None:
         return case.ledger.playbook if case.ledger.playbook.tasks else None
-    fits = next((book for book in case.policy.playbooks if case.holds(book.when)), None)
+    fits = present(case)
     if fits is None or case.ledger.released_at is None or case.ledger.steps is None:
         return fits
     known = restricted(fits, case.ledger.steps)
     return known if known.tasks else None
+
+
+def present(case: Case) -> Playbook | None:
+    """The playbook a handoff of this deal would begin with now, with all that is added to it; None where none is meant
+    for it."""
+    fits = [book for book in case.policy.playbooks if case.holds(book.when)]
+    books = [*[book for book in fits if not book.adds][:1], *(book for book in fits if book.adds)]
+    if len(books) < 2:
+        return books[0] if books else None
+    name = " + ".join(book.name for book in books)
+    return Playbook(name, Condition(), tuple(task for book in books for task in book.tasks))
 
 
 def kept(case: Case) -> Playbook | None:

@@ -58,7 +58,7 @@ from connector.policy.model import (
 )
 from connector.policy.playbooks import Ground, playbooks
 from connector.policy.pools import assignment
-from connector.policy.reach import covers, taken_by
+from connector.policy.reach import covers, impossible, taken_by
 from connector.policy.redflags import red_flags
 from connector.policy.sources import Sources, segment_names
 from connector.settings.spans import KeyPath
@@ -176,11 +176,31 @@ def more_playbooks(files: Iterable[tuple[PlaybooksFileSpec, Scope]], ground: Gro
         for index, one in enumerate(playbooks(spec.playbooks, scope=scope, ground=ground)):
             if any(one.name == other.name for other in found):
                 scope.complain(("playbooks", index, "name"), f"{one.name!r} stands in another file too; rename one")
-            elif (wide := next((other for other in found if covers(other.when, one.when)), None)) is not None:
+            elif not one.adds and (wide := _taken(one, found)) is not None:
                 message = f"can never be reached: {wide.name!r} of a file named before takes every deal it names"
                 scope.complain(("playbooks", index), message)
+            for problem in _clashes(one, found):
+                scope.complain(("playbooks", index), problem)
             found.append(one)
     return tuple(found)
+
+
+def _taken(one: Playbook, before: Iterable[Playbook]) -> Playbook | None:
+    """The playbook of an earlier file that takes every deal of this one."""
+    return next((other for other in before if not other.adds and covers(other.when, one.when)), None)
+
+
+def _clashes(one: Playbook, others: Iterable[Playbook]) -> Iterator[str]:
+    """Steps of one playbook that another one has as well, where the two may be used together."""
+    steps = {task.step for task in one.tasks}
+    for other in others:
+        if not (one.adds or other.adds) or impossible(Condition((*one.when.tests, *other.when.tests))):
+            continue
+        if both := sorted(steps & {task.step for task in other.tasks}):
+            yield (
+                f"{other.name!r} has {', '.join(both)} as well, and one of the two adds its tasks to the other's; "
+                "rename what is the same in both"
+            )
 
 
 def book(
@@ -191,6 +211,8 @@ def book(
     for index, one in enumerate(own):
         if any(one.name == other.name for other in before):
             scope.complain(("playbooks", index, "name"), f"{one.name!r} stands in another file too; rename one")
+        for problem in _clashes(one, (*before, *own[:index])):
+            scope.complain(("playbooks", index), problem)
     return Book(
         playbooks=(*before, *own),
         summary=_summary(spec.summary, template=template, scope=scope),

@@ -535,10 +535,12 @@ class TaskSpec(Spec):
 
 
 class PlaybookSpec(Spec):
-    """A task sequence for some handoffs; without ``when`` for every one that came this far."""
+    """A task sequence for some handoffs; without ``when`` for every one that came this far. With ``adds`` its tasks
+    come to those of the playbook that is used."""
 
     name: Text
     when: When = Field(default_factory=dict)
+    adds: bool = False
     tasks: Annotated[tuple[TaskSpec, ...], Field(min_length=1)]
 
 

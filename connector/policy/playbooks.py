@@ -64,14 +64,15 @@ class Ground:
 
 def playbooks(specs: Sequence[PlaybookSpec], *, scope: Scope, ground: Ground) -> tuple[Playbook, ...]:
     """All playbooks. What is wrong is noted in the scope."""
-    conditions = first_match(specs, at=("playbooks",), scope=scope)
+    apart = frozenset(index for index, spec in enumerate(specs) if spec.adds)
+    conditions = first_match(specs, at=("playbooks",), scope=scope, apart=apart)
     found = []
     for index, (spec, when) in enumerate(zip(specs, conditions, strict=True)):
         at: KeyPath = ("playbooks", index, "tasks")
         _judge_steps(spec.tasks, at=at, scope=scope)
         here = dataclasses.replace(ground, of_deal=when)
         tasks = tuple(_task(task, at=(*at, n), scope=scope, ground=here) for n, task in enumerate(spec.tasks))
-        found.append(Playbook(spec.name, when, tasks))
+        found.append(Playbook(spec.name, when, tasks, spec.adds))
     return tuple(found)
 
 

@@ -10,10 +10,14 @@ import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from engine.test_playbook_on_crms import MAPPINGS, NEW_YORK, VICTOR, Desk
+from typer.testing import CliRunner
 
+from connector import bootstrap
+from connector.cli.app import build
 from connector.sandbox.server import Sandbox
 
 DANA = "dana.kowalski@seller.example"
@@ -128,3 +132,60 @@ def test_promises_are_listed_weekly_in_one_message_and_told_when_overdue_or_not_
     assert "Slack" not in " ".join(listed.values())
     desk.run()
     assert len([one for one in desk.tasks(deal) if one.startswith("promise.")]) == 1
+
+
+PLAIN = """\
+[[playbooks]]
+name = "plain"
+when = { deal_type = { is = "new" } }
+
+[[playbooks.tasks]]
+step = "call"
+subject = "Call: {{ account }}"
+owner = "csm"
+within = { working_days = 2 }
+"""
+MORE = """
+[[playbooks.tasks]]
+step = "plan"
+subject = "Plan: {{ account }}"
+owner = "csm"
+within = { working_days = 3 }
+"""
+
+
+def moved(desk: Desk, monkeypatch: pytest.MonkeyPatch, *options: str) -> tuple[int, str]:
+    """What `handoff playbook migrate` prints, and its exit code."""
+    runtime = SimpleNamespace(shared=desk.shared, chosen=lambda _: [desk.system])
+    monkeypatch.setattr(bootstrap, "open_runtime", lambda *_, **__: runtime)
+    done = CliRunner().invoke(build(("playbook",)), ["playbook", "migrate", *options])
+    return done.exit_code, done.output
+
+
+def test_handoffs_move_on_to_the_present_playbook_and_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, process = desk.folder / "playbooks" / "own.toml", desk.folder / "process.toml"
+    file.write_text(PLAIN)
+    named = 'rewin_window_days = 30\nplaybooks = ["playbooks/own.toml"]'
+    process.write_text(process.read_text().replace("rewin_window_days = 30", named, 1))
+    desk.begin()
+    deal = desk.won()
+    assert set(desk.tasks(deal)) == {"call"}
+    call = desk.tasks(deal)["call"].id
+    file.write_text(PLAIN + MORE)
+    desk.begin()
+    code, shown = moved(desk, monkeypatch, "--all")
+    assert (code, "plan" in shown, "Nothing was stored" in shown) == (1, True, True)
+    desk.run()
+    assert set(desk.tasks(deal)) == {"call"}
+    assert moved(desk, monkeypatch, "--deal", deal, "--yes")[0] == 0
+    desk.run()
+    assert set(desk.tasks(deal)) == {"call", "plan"}
+    assert desk.tasks(deal)["call"].id == call
+    assert moved(desk, monkeypatch, "--all")[0] == 0
+    assert moved(desk, monkeypatch, "--all", "--undo", "--yes")[0] == 0
+    desk.run()
+    kept = desk.shared.store.facts(desk.name, [deal])[deal].playbook
+    assert kept is not None
+    assert [task.step for task in kept.tasks] == ["call"]
+    trail = [one.kind.value for one in desk.shared.store.audit(desk.name, deal) if one.by]
+    assert trail == ["moved", "moved"]

@@ -15,7 +15,7 @@ from connector.handoff.plan import Finding, Order, TaskState, Upsert, Verdict
 from connector.handoff.playbook_text import version_of
 from connector.handoff.rulebook import ANCHORS, Make, Playbook, Role
 from connector.handoff.rules import drafts
-from connector.handoff.steps import Step, chosen, walk
+from connector.handoff.steps import Step, chosen, present, walk
 from connector.handoff.templating import render
 from connector.handoff.text import clean, names, one_line
 from connector.handoff.triggers import told
@@ -53,8 +53,7 @@ def find(case: Case) -> Finding | None:
 
 def _older(case: Case, book: Playbook) -> str:
     """A word on the version, where the handoff goes on by another than a new one would get."""
-    present = next((one for one in case.policy.playbooks if one.name == book.name), None)
-    return "" if present == book else f" as it was when the handoff began (version {version_of(book)})"
+    return "" if present(case) == book else f" as it was when the handoff began (version {version_of(book)})"
 
 
 def _looked_at_again(step: Step) -> datetime | None:
