@@ -270,6 +270,8 @@ class Role(StrEnum):
     """The AE while the handoff is young, the CSM from then on."""
     FIRST_AVAILABLE = "first_available"
     """Whoever of AE and CSM is at work and has fewer open tasks."""
+    SPONSOR = "sponsor"
+    """The executive of our own who looks after the customer's."""
 
 
 class SignalKind(StrEnum):
@@ -335,7 +337,8 @@ ANCHORS = (WON, RELEASED)
 @dataclass(frozen=True, slots=True)
 class Trigger:
     """What makes a step begin: the deal enters ``stage``, ``when`` comes true, or so many ``days`` have passed since
-    the ``anchor`` (before it, when negative): it then begins in the morning of that day."""
+    the ``anchor`` (before it, when negative): it then begins in the morning of that day. With a ``weekday`` (0 is
+    Monday) it is that day in the week ``days`` after the anchor, the first being the next one that comes."""
 
     kind: TriggerKind
     stage: str = ""
@@ -343,6 +346,7 @@ class Trigger:
     anchor: str = ""
     days: int = 0
     counted: Days = Days.CALENDAR
+    weekday: int | None = None
 
 
 class Do(StrEnum):
@@ -376,10 +380,12 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class Escalation:
-    """The ladder, declared once; ``managers`` says whose manager is who (by email) where the CRM does not."""
+    """The ladder, declared once; ``managers`` says whose manager is who (by email) where the CRM does not.
+    ``sponsor`` is the email of the executive sponsor of deals that name none."""
 
     ladder: tuple[Rung, ...] = ()
     managers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    sponsor: str = ""
 
 
 NO_ESCALATION = Escalation()
@@ -464,6 +470,7 @@ class Make(StrEnum):
 
     TASK = "task"
     MEETING = "meeting"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)
@@ -500,7 +507,8 @@ class PlaybookTask:
     ``subject`` and ``body`` are templates over the same names as the summary's. A step with a ``draft`` is a meeting,
     which then has to take place within its ``limit``; any other is a task. With a ``trigger`` the record is made when
     that fires. ``missed`` is what follows when nobody did it in time. ``status`` is the Handoff Status the deal has
-    reached once the step begins; empty where the share of what is done says it.
+    reached once the step begins; empty where the share of what is done says it. A ``note`` is a document: written once
+    when the step begins, and people's from then on.
     """
 
     step: str
@@ -517,10 +525,13 @@ class PlaybookTask:
     trigger: Trigger | None = None
     missed: tuple[Miss, ...] = ()
     status: str = ""
+    note: bool = False
 
     @property
     def make(self) -> Make:
         """What it puts into the CRM."""
+        if self.note:
+            return Make.NOTE
         return Make.MEETING if self.draft else Make.TASK
 
 

@@ -166,6 +166,7 @@ def around(rules: Rules | None, vendors: Collection[str]) -> Around:
         ladder=bool(rules.escalation.ladder),
         essential=rules.notify.essential,
         unmanaged=unmanaged(vendors, rules.escalation.managers),
+        sponsor=bool(rules.escalation.sponsor),
     )
 
 

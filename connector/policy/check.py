@@ -337,6 +337,8 @@ def _named_people(policy: Policy) -> Iterator[tuple[str, str]]:
     yield "assignment.fallback", policy.assignment.fallback
     for number, rung in enumerate(policy.escalation.ladder, 1):
         yield from ((f"escalation.ladder[{number}].to", email) for email in rung.emails)
+    if policy.escalation.sponsor:
+        yield "escalation.sponsor", policy.escalation.sponsor
     yield from (("red_flags.to", email) for email in policy.red_flags.emails)
     yield from (("escalation.managers", email) for email in dict.fromkeys(policy.escalation.managers.values()))
     yield from (("assignment.away", each.who) for each in policy.assignment.away)

@@ -48,6 +48,7 @@ KNOWN: Mapping[Kind, Mapping[str, KnownField]] = {
         "override_approver": _read(T.PERSON),
         "override_expires": _read(T.DATE, T.DATETIME),
         "replied_at": _read(T.DATETIME),
+        "sponsor": _read(T.PERSON),
         "status": _written(T.CHOICE),
         "gate": _written(T.CHOICE, required=True),
         "percent": _written(T.NUMBER),

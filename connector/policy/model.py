@@ -37,6 +37,7 @@ MAX_MEETING_MINUTES = 480
 MAX_ANCHOR_DAYS = 400
 MAX_COPY_DAYS = 365
 MAX_NO_SHOWS = 20
+MAX_WEEKS = 52
 NAME = r"^[a-z][a-z0-9_]*$"
 STEP = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
@@ -418,6 +419,7 @@ class EscalationSpec(Spec):
 
     ladder: tuple[RungSpec, ...] = ()
     managers: dict[Email, Email] = Field(default_factory=dict)
+    sponsor: Email | None = None
 
 
 class MissSpec(Spec):
@@ -498,7 +500,8 @@ class SignalSpec(Spec):
 
 
 class TriggerSpec(Spec):
-    """What makes a step begin: one of step, stage, when, or an anchor with days counted from it."""
+    """What makes a step begin: one of step, stage, when, or an anchor with days counted from it; or with a weekday
+    of so many weeks after it, as so many steps."""
 
     step: Text | None = None
     stage: Text | None = None
@@ -507,6 +510,8 @@ class TriggerSpec(Spec):
     days: Annotated[int, Field(ge=0, le=MAX_ANCHOR_DAYS)] | None = None
     working_days: Annotated[int, Field(ge=0, le=MAX_ANCHOR_DAYS)] | None = None
     before: bool = False
+    weekday: Weekday | None = None
+    weeks: Annotated[int, Field(ge=1, le=MAX_WEEKS)] | None = None
 
 
 class TaskSpec(Spec):

@@ -25,7 +25,7 @@ def red_flags(
     if spec is None:
         return NO_RED_FLAGS
     at: KeyPath = ("red_flags",)
-    around = Around(unmanaged=unmanaged(vendors, escalation.managers))
+    around = Around(unmanaged=unmanaged(vendors, escalation.managers), sponsor=escalation.sponsor is not None)
     roles, emails = addressees(spec.to, at=(*at, "to"), scope=scope, around=around)
     within = Limit(day, Clock.BUSINESS)
     if spec.within is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from engine.test_playbook_on_crms import MAPPINGS, NEW_YORK, VICTOR, Desk
+from engine.test_playbook_on_crms import MAPPINGS, NEW_YORK, REP, RUTH, VICTOR, Desk
 from typer.testing import CliRunner
 
 from connector import bootstrap
@@ -189,3 +189,34 @@ def test_handoffs_move_on_to_the_present_playbook_and_back(desk: Desk, monkeypat
     assert [task.step for task in kept.tasks] == ["call"]
     trail = [one.kind.value for one in desk.shared.store.audit(desk.name, deal) if one.by]
     assert trail == ["moved", "moved"]
+
+
+def test_sponsor_documents_weekdays_and_milestones_come_to_the_playbook_of_the_deal(desk: Desk) -> None:
+    process = desk.folder / "process.toml"
+    named = 'rewin_window_days = 30\nplaybooks = ["playbooks/ninety-days.toml", "playbooks/weekly-rhythm.toml"]'
+    process.write_text(process.read_text().replace("rewin_window_days = 30", named, 1))
+    desk.begin()
+    filled = dict.fromkeys(
+        ("risks", "competition", "economic_buyer", "stakeholders", "champion_stake"), "Ada Berg, CFO, 2"
+    )
+    deal = desk.won(amount=120_000, go_live_date=datetime(2027, 3, 1, tzinfo=NEW_YORK).date(), **filled)
+    began = set(desk.tasks(deal))
+    assert len(began) == 5
+    desk.set(deal, milestones_done=1)
+    desk.until(datetime(2027, 2, 3, 10, 0, tzinfo=NEW_YORK))
+    assert set(desk.tasks(deal)) - began == {"milestone-1", "wednesday-1"}
+    desk.until(datetime(2027, 3, 1, 10, 0, tzinfo=NEW_YORK))
+    desk.run()
+    notes = [one.body for one in desk.view.notes_of(deal)]
+    assert sum("SUCCESS STORY, THE FIRST THIRTY DAYS" in body for body in notes) == 1
+    assert sum("WHAT COULD COME NEXT" in body for body in notes) == 1
+    assert any("What they use it for: One inbox for three service teams" in body for body in notes)
+    desk.until(datetime(2027, 3, 3, 10, 0, tzinfo=NEW_YORK))
+    tasks = desk.tasks(deal)
+    assert desk.who(tasks["sponsor-day-30"].owner) == RUTH
+    assert desk.who(tasks["ae-day-30"].owner) == REP
+    assert "ae-renewal" not in tasks
+    desk.set(deal, renewal_date=datetime(2027, 6, 1, tzinfo=NEW_YORK).date())
+    desk.until(datetime(2027, 3, 4, 10, 0, tzinfo=NEW_YORK))
+    assert "ae-renewal" in desk.tasks(deal)
+    assert len([one for one in desk.view.notes_of(deal) if "SUCCESS STORY" in one.body]) == 1
