@@ -176,7 +176,8 @@ def _task_data(task: PlaybookTask, policy: Policy) -> dict[str, Any]:
 
 def _print_book(book: Playbook, policy: Policy) -> None:
     out = console()
-    out.rule(f"{book.name} (version {version_of(book)})")
+    adds = ", added to whichever playbook is used" if book.adds else ""
+    out.rule(f"{book.name} (version {version_of(book)}){adds}")
     table = PlainTable("Step", "Begins", "Owner", "Within", "Done when", "If not")
     for task in book.tasks:
         data = _task_data(task, policy)

@@ -95,10 +95,10 @@ def _repeated(
             found.append(dataclasses.replace(task, step=f"{task.step}-{week}", trigger=trigger))
     names = [task.step for task in found]
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
-        index = next((n for n, spec in enumerate(specs) if spec.step == name), None)
-        if index is not None and [spec.step for spec in specs].count(name) == 1:
+        place = next((n for n, spec in enumerate(specs) if spec.step == name), None)
+        if place is not None and [spec.step for spec in specs].count(name) == 1:
             scope.complain(
-                (*at, index, "step"), f"{name!r} is also what a weekly step of this playbook is called; rename"
+                (*at, place, "step"), f"{name!r} is also what a weekly step of this playbook is called; rename"
             )
     return tuple(found)
 

@@ -56,7 +56,7 @@ def _reason(case: Case, found: tuple[Commitment, ...]) -> str:
     return f"{done} of {len(found)} commitments are kept. {lines}".strip()
 
 
-def _lines(case: Case, owed: list[Commitment]) -> list[str]:
+def _lines(case: Case, owed: Sequence[Commitment]) -> list[str]:
     return [_line(case, one) for one in sorted(owed, key=lambda one: (one.due or date.max, one.text))]
 
 
