@@ -13,7 +13,7 @@ from datetime import datetime
 
 from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
-from connector.store import HoldState, State, Store
+from connector.store import HoldState, Moving, State, Store
 from connector.web.status import Watched
 
 
@@ -86,6 +86,10 @@ class Acts:
     def replay(self, system: SystemName, deals: Sequence[str], *, by: str) -> int:
         """Have deals looked at at the next pass; returns how many."""
         return self.store.replay(system, deals, by=by)
+
+    def move_playbooks(self, system: SystemName, moves: Sequence[Moving], *, by: str) -> int:
+        """Let handoffs go on by another playbook; returns how many."""
+        return self.store.move_playbooks(system, moves, by=by)
 
     def pause(
         self, system: SystemName, *, rule: str = "", until: datetime | None = None, by: str, why: str = ""

@@ -1,6 +1,7 @@
 """``handoff playbook``: the playbooks as a table or a picture, and one handoff played against the calendar.
 
-Not here: what a playbook means and how it is played (``handoff``). Nothing is stored and nothing is sent.
+Not here: what a playbook means and how it is played (``handoff``), and moving handoffs (``playbook_migrate``). Nothing
+else is stored, and nothing is sent.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import typer
 from connector import bootstrap
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
 from connector.cli.plan import connect_for_reading
+from connector.cli.playbook_migrate import Asked, migrate
 from connector.cli.screen import PlainTable
 from connector.cli.show import console
 from connector.engine.parts import System as EngineSystem
@@ -45,6 +47,7 @@ class Action(StrEnum):
 
     SHOW = "show"
     SIMULATE = "simulate"
+    MIGRATE = "migrate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +60,24 @@ class _Seen:
 
 
 def command(
-    action: Annotated[Action, typer.Argument(help="show: what the playbooks say. simulate: play one deal's.")],
+    action: Annotated[
+        Action,
+        typer.Argument(help="show: what the playbooks say. simulate: play one deal's. migrate: move handoffs on."),
+    ],
     *,
     deal: Annotated[str, typer.Option("--deal", "-d", help="The deal's id in its CRM.")] = "",
     name: Annotated[str, typer.Option("--name", help="Only the playbook of this name.")] = "",
     as_mermaid: Annotated[bool, typer.Option("--mermaid", help="As a picture in Mermaid's language.")] = False,
     people: Annotated[Habit, typer.Option("--people", help="Whether people do their tasks.")] = Habit.IDLE,
     days: Annotated[int, typer.Option("--days", min=1, max=400, help="How many days are played.")] = DAYS,
+    every: Annotated[bool, typer.Option("--all", help="migrate: every handoff under way.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="migrate: carry it out.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="migrate: back to the playbook before.")] = False,
     config: Config = DEFAULT_CONFIG,
     system: System = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show the playbooks, or play one against the calendar. Nothing is stored or sent.
+    """Show the playbooks, play one against the calendar, or move handoffs on to the present one.
 
     **show** prints each playbook as a table, with **--mermaid** as a picture that GitHub, GitLab and most wikis draw;
     with **--deal** the calendar of that deal's own steps. It reads the mapping files only, unless a deal is named.
@@ -77,8 +86,17 @@ def command(
     missed, and who is told. With **--people prompt** everybody does their tasks in time, without it nobody does any. A
     deal that is not won yet is played as if it were won now, with nothing missing.
 
-    For example: `handoff playbook show --mermaid`, `handoff playbook simulate --deal 006HO0000000001YAA`.
+    **migrate** lets handoffs under way go on by the playbook they would begin with now: one with **--deal**, every one
+    with **--all**. It shows what that makes and leaves, and stores nothing without **--yes**. No step is made twice,
+    what should have been done by now is not asked any more, and **--undo** moves them back. Exit code 1 when handoffs
+    would move and --yes was not said.
+
+    For example: `handoff playbook show --mermaid`, `handoff playbook simulate --deal 006HO0000000001YAA`,
+    `handoff playbook migrate --all`.
     """
+    if action is Action.MIGRATE:
+        migrate(config, system, Asked(deal=deal, every=every, yes=yes, undo=undo), as_json=as_json)
+        return
     if action is Action.SIMULATE:
         seen = _seen(config, system, deal)
         played = play(seen.snapshot, seen.system.policy, seen.now, habit=people, days=timedelta(days=days))
@@ -158,7 +176,8 @@ def _task_data(task: PlaybookTask, policy: Policy) -> dict[str, Any]:
 
 def _print_book(book: Playbook, policy: Policy) -> None:
     out = console()
-    out.rule(f"{book.name} (version {version_of(book)})")
+    adds = ", added to whichever playbook is used" if book.adds else ""
+    out.rule(f"{book.name} (version {version_of(book)}){adds}")
     table = PlainTable("Step", "Begins", "Owner", "Within", "Done when", "If not")
     for task in book.tasks:
         data = _task_data(task, policy)

@@ -112,6 +112,7 @@ class MemoryCRM:
         self._hanging: dict[str, list[str]] = defaultdict(list)
         self._by_key: dict[tuple[Kind, str], str] = {}
         self._touches: dict[str, list[Touch]] = defaultdict(list)
+        self._replies: dict[str, list[datetime]] = defaultdict(list)
         self._feed: list[_Entry] = []
         self._numbers = itertools.count(1)
         self._late = timedelta()
@@ -290,6 +291,11 @@ class MemoryCRM:
         self._touches[deal_id].append(Touch(kind=kind, at=at, by=by))
         self._tell(deal_id, by="person")
 
+    def add_reply(self, deal_id: str, *, at: datetime) -> None:
+        """The customer writes."""
+        self._replies[deal_id].append(at)
+        self._tell(deal_id, by="person")
+
     def edit(self, record_id: str, *, by: str = "person", **values: Value) -> None:
         """A person edits a record. Raises KeyError when it is gone."""
         self._update(self._rows[record_id], values, by=by)
@@ -311,6 +317,7 @@ class MemoryCRM:
             self._rows[each].deal_id = winner
         self._hanging[winner] += moved
         self._touches[winner] += self._touches.pop(loser, [])
+        self._replies[winner] += self._replies.pop(loser, [])
         row.merged = (*row.merged, *gone.merged, loser)
         self.delete(loser)
         lacking = {name: value for name, value in gone.values.items() if row.values.get(name) in (None, "")}
@@ -457,6 +464,7 @@ class MemoryCRM:
                 if each.kind is Kind.NOTE and each.key
             ),
             touches=tuple(sorted(self._touches[row.id], key=lambda touch: touch.at)),
+            replies=tuple(sorted(self._replies[row.id])),
             meetings=tuple(meeting_of(each) for each in hanging if each.kind is Kind.MEETING and each.key),
             merged=row.merged,
             won_by=mover_of(row.movers[-1]) if self._tells_history and stage.is_won else NOBODY_KNOWN,

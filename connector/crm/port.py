@@ -124,6 +124,10 @@ class DealFacts:
     merged: tuple[str, ...] = ()
     stage_since: datetime | None = None
     """Since when it stands in its stage, where that costs no call of its own."""
+    replies: tuple[datetime, ...] = ()
+    """When the customer wrote, oldest first, where the CRM keeps what came in apart from what went out."""
+    no_shows: tuple[datetime, ...] = ()
+    """When meetings that people made were to be, and the customer did not come."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from connector.crm.writing import (
     Unknown,
     WriteOutcome,
 )
+from connector.engine.bundles import bundles, joined
 from connector.engine.jobs import Started, leave_job, start_job
 from connector.engine.parts import Shared, System
 from connector.engine.replica import before_call, sending
@@ -27,10 +28,13 @@ from connector.failpoints import Failpoint, passing
 from connector.handoff.model import Kind
 from connector.handoff.pausing import TELLING
 from connector.handoff.plan import Notify, Order
-from connector.store import Claimed, Lane, OutboxRow
+from connector.store import TOGETHER, Claimed, Lane
 
 NOTICE_BATCH = 20
 """Notifications per claim: each is a call of its own, so a crash leaves few in doubt."""
+
+DIGEST_BATCH = 500
+"""Messages per claim where those for one person go as one: a morning's, of a large team."""
 
 SLOW_NOTICES = 10.0
 """Seconds: after a batch of messages slower than this the rest waits for the next pass, so that no win waits for a
@@ -112,7 +116,7 @@ def _left(shared: Shared, system: System) -> int | None:
 
 def _batch_size(system: System, lane: Lane) -> int:
     if lane.kind == "notify":
-        return NOTICE_BATCH
+        return DIGEST_BATCH if lane.operation == TOGETHER else NOTICE_BATCH
     return system.crm.capabilities.max_batch[(Kind(lane.kind), Operation(lane.operation))]
 
 
@@ -135,25 +139,39 @@ def _send(shared: Shared, system: System, claimed: Claimed) -> int:
 def _apply(shared: Shared, system: System, claimed: Claimed) -> tuple[WriteOutcome, ...]:
     with sending(shared.replica):
         if claimed.lane.kind == "notify":
-            return tuple(_notify(shared, system, row) for row in claimed.rows)
+            return _tell(shared, system, claimed)
         return system.crm.apply([write_of(row) for row in claimed.rows])
 
 
-def _notify(shared: Shared, system: System, row: OutboxRow) -> WriteOutcome:
-    if not isinstance(row.action, Notify):
+def _tell(shared: Shared, system: System, claimed: Claimed) -> tuple[WriteOutcome, ...]:
+    """One outcome per message; those that go together share the outcome of the one that was sent."""
+    notices = [row.action for row in claimed.rows if isinstance(row.action, Notify)]
+    if len(notices) != len(claimed.rows):
         raise AssertionError("only notifications travel in the notify lane")
+    together = claimed.lane.operation == TOGETHER
+    outcomes: dict[int, WriteOutcome] = {}
+    for places in bundles(notices) if together else [(place,) for place in range(len(notices))]:
+        outcome = _notify(shared, system, joined([notices[place] for place in places]))
+        for place in places:
+            done = Applied(record_id=claimed.rows[place].key)
+            outcomes[place] = done if outcome is None else outcome
+    return tuple(outcomes[place] for place in range(len(notices)))
+
+
+def _notify(shared: Shared, system: System, notice: Notify) -> WriteOutcome | None:
+    """What went wrong with a message; None when nothing did."""
     try:
         before_call()
-        if row.action.way:
-            system.crm.tell(row.action)
+        if notice.way:
+            system.crm.tell(notice)
         else:
-            shared.send_notice(row.action)
+            shared.send_notice(notice)
         passing(Failpoint.NOTICE_SENT)
     except CrmError as error:
         if error.fault.advice is Advice.VERIFY:
             return Unknown(error.fault)
         return Refused(error.fault)
-    return Applied(record_id=row.key)
+    return None
 
 
 def _whole_call(fault: Fault) -> WriteOutcome:

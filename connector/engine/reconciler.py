@@ -238,6 +238,8 @@ def observe(
             tasks=read.tasks,
             notes=read.notes,
             touches=read.touches,
+            replies=read.replies,
+            no_shows=read.no_shows,
             meetings=read.meetings,
             won_by=read.won_by,
             passed=read.passed,
@@ -284,6 +286,9 @@ def _with_heritage(snapshot: Snapshot, forebears: Mapping[str, LedgerFacts]) -> 
         own,
         effects={**before.effects, **own.effects},
         done_signals={**before.done_signals, **own.done_signals},
+        playbook=own.playbook or before.playbook,
+        steps=own.steps or before.steps,
+        marks={**before.marks, **own.marks},
     )
     return dataclasses.replace(snapshot, ledger=ledger)
 

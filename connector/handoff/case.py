@@ -14,7 +14,18 @@ from datetime import datetime
 
 from connector.handoff import conditions
 from connector.handoff.calendar import local_date, local_time, quiet_until
-from connector.handoff.model import CrmMeeting, CrmTask, Gate, LedgerFacts, Person, Ref, Snapshot, Value, Waiting
+from connector.handoff.model import (
+    CrmMeeting,
+    CrmNote,
+    CrmTask,
+    Gate,
+    LedgerFacts,
+    Person,
+    Ref,
+    Snapshot,
+    Value,
+    Waiting,
+)
 from connector.handoff.owners import by_phase, first_available
 from connector.handoff.people import absence, by_email
 from connector.handoff.plan import Assignment, FieldCheck, Finding, Noticed, Phase
@@ -190,6 +201,11 @@ class Case:
         key = self.key(step)
         return next((meeting for meeting in self.snapshot.meetings if meeting.key == key), None)
 
+    def note(self, step: str) -> CrmNote | None:
+        """The note of a playbook step, when it exists."""
+        key = self.key(step)
+        return next((note for note in self.snapshot.notes if note.key == key), None)
+
     def label(self, path: str) -> str:
         """What the admin calls a field."""
         rule = self.policy.fields.get(path)
@@ -240,6 +256,8 @@ class Case:
             return (
                 (boss, "") if boss else (self.fallback or csm, f"the {whose}'s manager is not known, so the stand-in")
             )
+        if role is Role.SPONSOR:
+            return self._sponsor()
         if role is Role.PHASE:
             role = self.phase_owner(at or self.now)
         if role is Role.FIRST_AVAILABLE:
@@ -255,6 +273,17 @@ class Case:
         if boss and boss.active:
             return boss, "the AE is not active, so the AE's manager"
         return csm, "the deal has no active owner, so the CSM"
+
+    def _sponsor(self) -> tuple[Person | None, str]:
+        """The deal's own sponsor, else the one of the policy, else the CSM's manager."""
+        own = self.snapshot.person(self.value("sponsor"))
+        if own and own.active:
+            return own, ""
+        named = self.person_by_email(self.policy.escalation.sponsor) if self.policy.escalation.sponsor else None
+        if named and named.active:
+            return named, ""
+        person, why = self.person_for(Role.CSM_MANAGER)
+        return person, why or "no executive sponsor is active, so the CSM's manager"
 
     def told_at(self) -> datetime | None:
         """When a message that is decided now may be sent, where these are quiet hours; None: at once."""

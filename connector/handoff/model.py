@@ -296,6 +296,8 @@ class Snapshot:
     ``merged`` are the ids of deals that became part of this one. ``stage_since`` is since when it stands in its stage,
     whichever that is; None where that is not known. ``waiting`` are all deals that wait for a CSM, this one included.
     ``busy`` says by person's id when their calendar in the CRM is taken; of who is missing there it could not be read.
+    ``replies`` are when the customer wrote, as far as the CRM keeps what came in; ``no_shows`` when meetings were to be
+    that a person made and the customer missed.
     """
 
     key: HandoffKey
@@ -320,6 +322,8 @@ class Snapshot:
     copied: Mapping[str, str] = field(default_factory=dict)
     waiting: tuple[Waiting, ...] = ()
     busy: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
+    replies: tuple[datetime, ...] = ()
+    no_shows: tuple[datetime, ...] = ()
 
     @property
     def lineage(self) -> str:

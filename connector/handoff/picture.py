@@ -95,8 +95,8 @@ def _signal(signal: Signal, make: Make) -> str:
         return " and ".join(
             f"{test.field} {test.op.value.replace('_', ' ')} {test.operand}" for test in signal.when.tests
         )
-    if signal.kind is SignalKind.TASK_CLOSED and make is Make.MEETING:
-        return "it is held"
+    if signal.kind is SignalKind.TASK_CLOSED and make is not Make.TASK:
+        return "it is held" if make is Make.MEETING else "it is written"
     return _SIGNALS[signal.kind]
 
 

@@ -78,7 +78,8 @@ class Notify:
     """Tell a person outside the CRM record. ``key`` travels along so that receivers can dedupe.
 
     ``way`` is empty for email and chat of our own; ``bell`` and ``mail`` are the CRM's, to its user ``to_id``, about
-    the deal ``deal_id``. It is not sent before ``not_before``.
+    the deal ``deal_id``. It is not sent before ``not_before``. What is ``together`` goes in one message with all
+    else of that kind which is due for the same person.
     """
 
     step: str
@@ -94,6 +95,7 @@ class Notify:
     to_id: str = ""
     deal_id: str = ""
     not_before: datetime | None = None
+    together: bool = False
 
 
 Action = Patch | Upsert | Notify

@@ -270,6 +270,8 @@ class Role(StrEnum):
     """The AE while the handoff is young, the CSM from then on."""
     FIRST_AVAILABLE = "first_available"
     """Whoever of AE and CSM is at work and has fewer open tasks."""
+    SPONSOR = "sponsor"
+    """The executive of our own who looks after the customer's."""
 
 
 class SignalKind(StrEnum):
@@ -335,7 +337,8 @@ ANCHORS = (WON, RELEASED)
 @dataclass(frozen=True, slots=True)
 class Trigger:
     """What makes a step begin: the deal enters ``stage``, ``when`` comes true, or so many ``days`` have passed since
-    the ``anchor`` (before it, when negative): it then begins in the morning of that day."""
+    the ``anchor`` (before it, when negative): it then begins in the morning of that day. With a ``weekday`` (0 is
+    Monday) it is that day in the week ``days`` after the anchor, the first being the next one that comes."""
 
     kind: TriggerKind
     stage: str = ""
@@ -343,6 +346,7 @@ class Trigger:
     anchor: str = ""
     days: int = 0
     counted: Days = Days.CALENDAR
+    weekday: int | None = None
 
 
 class Do(StrEnum):
@@ -376,13 +380,89 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class Escalation:
-    """The ladder, declared once; ``managers`` says whose manager is who (by email) where the CRM does not."""
+    """The ladder, declared once; ``managers`` says whose manager is who (by email) where the CRM does not.
+    ``sponsor`` is the email of the executive sponsor of deals that name none."""
 
     ladder: tuple[Rung, ...] = ()
     managers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    sponsor: str = ""
 
 
 NO_ESCALATION = Escalation()
+
+
+class FlagKind(StrEnum):
+    """By what a red flag is seen."""
+
+    SILENCE = "silence"
+    NO_SHOWS = "no_shows"
+    FIELD = "field"
+
+
+@dataclass(frozen=True, slots=True)
+class RedFlag:
+    """One sign that a customer is about to be lost. ``slower_than`` is set for `SILENCE`, ``no_shows`` for `NO_SHOWS`,
+    ``when`` for `FIELD`; ``advice`` is what the person who gets the task is told to do."""
+
+    name: str
+    kind: FlagKind
+    slower_than: Limit = Limit(Decimal(0), Clock.WALL)
+    no_shows: int = 0
+    when: Condition = dataclasses.field(default_factory=Condition)
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RedFlags:
+    """The red flags of a customer's first ``span``, and who is told: all by ``roles`` and ``emails``, of whom the first
+    gets the task, to be done within ``limit``. Handoffs that began before ``since`` are left alone."""
+
+    flags: tuple[RedFlag, ...] = ()
+    roles: tuple[Role, ...] = ()
+    emails: tuple[str, ...] = ()
+    limit: Limit = Limit(Decimal(8), Clock.BUSINESS)
+    span: timedelta = timedelta(days=90)
+    since: date | None = None
+
+
+NO_RED_FLAGS = RedFlags()
+
+
+class CommitmentStatus(StrEnum):
+    """How it stands with a promise of the sale."""
+
+    OPEN = "open"
+    IN_PROGRESS = "in_progress"
+    DONE = "done"
+    UNDELIVERABLE = "undeliverable"
+
+    @property
+    def owed(self) -> bool:
+        """Whether somebody still has to keep it."""
+        return self in (CommitmentStatus.OPEN, CommitmentStatus.IN_PROGRESS)
+
+
+class ListAs(StrEnum):
+    """How a list reaches its reader."""
+
+    MESSAGE = "message"
+    TASK = "task"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentPolicy:
+    """Where commitments stand and what follows: ``words`` of the statuses, in small letters; on ``weekday`` (0 is
+    Monday; None: never) the CSM is told the open ones; ``missed`` follows when one is overdue. None is overdue, and a
+    promise that cannot be kept is to be told, within ``notice``. Handoffs that began before ``since`` are left alone.
+    """
+
+    field: str
+    words: Mapping[str, CommitmentStatus]
+    weekday: int | None = 0
+    list_as: ListAs = ListAs.MESSAGE
+    missed: tuple[Miss, ...] = ()
+    notice: Limit = Limit(Decimal(8), Clock.BUSINESS)
+    since: date | None = None
 
 
 class Make(StrEnum):
@@ -390,6 +470,7 @@ class Make(StrEnum):
 
     TASK = "task"
     MEETING = "meeting"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,7 +507,8 @@ class PlaybookTask:
     ``subject`` and ``body`` are templates over the same names as the summary's. A step with a ``draft`` is a meeting,
     which then has to take place within its ``limit``; any other is a task. With a ``trigger`` the record is made when
     that fires. ``missed`` is what follows when nobody did it in time. ``status`` is the Handoff Status the deal has
-    reached once the step begins; empty where the share of what is done says it.
+    reached once the step begins; empty where the share of what is done says it. A ``note`` is a document: written once
+    when the step begins, and people's from then on.
     """
 
     step: str
@@ -443,20 +525,25 @@ class PlaybookTask:
     trigger: Trigger | None = None
     missed: tuple[Miss, ...] = ()
     status: str = ""
+    note: bool = False
 
     @property
     def make(self) -> Make:
         """What it puts into the CRM."""
+        if self.note:
+            return Make.NOTE
         return Make.MEETING if self.draft else Make.TASK
 
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """A task sequence for the handoffs its condition names; the first playbook that fits is used."""
+    """A task sequence for the handoffs its condition names; the first playbook that fits is used. One that ``adds`` is
+    used besides it: of those all that fit."""
 
     name: str
     when: Condition
     tasks: tuple[PlaybookTask, ...]
+    adds: bool = False
 
 
 NO_PLAYBOOK = Playbook("", Condition(), ())
@@ -501,7 +588,8 @@ class NotifyPolicy:
     ``texts`` holds one Jinja text per moment, over the same words as a task's; the subject is the core's.
     ``in_crm`` are the ways in which the CRM itself tells its users as well (``bell``, ``mail``).
     ``essential``: only tasks of high priority are reminded of. ``any_hour``: what is late is told at night as well.
-    In ``quiet`` hours, by the team's clock, every message waits for their end.
+    In ``quiet`` hours, by the team's clock, every message waits for their end. ``digest``: what is late or due today is
+    told each person in one message in the morning.
     """
 
     moments: frozenset[str]
@@ -510,6 +598,7 @@ class NotifyPolicy:
     essential: bool = True
     any_hour: bool = False
     quiet: Quiet | None = None
+    digest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -699,6 +788,8 @@ class Policy:
     before_close: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     """The stages in which an open deal says how ready it is, by pipeline; under "" those of every pipeline."""
     sales_for: timedelta = timedelta(hours=24)
+    red_flags: RedFlags = NO_RED_FLAGS
+    commitments: CommitmentPolicy | None = None
 
     def shows_readiness(self, pipeline: str, stage_id: str) -> bool:
         """Whether an open deal in this stage says how ready it is."""

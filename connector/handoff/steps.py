@@ -16,9 +16,9 @@ from connector.handoff.calendar import limit_end, local_date
 from connector.handoff.case import Case
 from connector.handoff.ladder import Heir, reassigned_to
 from connector.handoff.meetings import Room, Slot, held_at, place
-from connector.handoff.model import CrmMeeting, CrmTask, Person
+from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Person
 from connector.handoff.playbook_text import restricted
-from connector.handoff.rulebook import NO_PLAYBOOK, Playbook, PlaybookTask, Role
+from connector.handoff.rulebook import NO_PLAYBOOK, Condition, Playbook, PlaybookTask, Role
 from connector.handoff.signals import Proof, proven
 from connector.handoff.triggers import Begin, begin, mark_of
 
@@ -50,6 +50,7 @@ class Step:
     foreseen: datetime | None = None
     seen: datetime | None = None
     proof: str = ""
+    note: CrmNote | None = None
 
 
 def chosen(case: Case) -> Playbook | None:
@@ -59,11 +60,22 @@ def chosen(case: Case) -> Playbook | None:
     """
     if case.ledger.released_at is not None and case.ledger.playbook is not None:
         return case.ledger.playbook if case.ledger.playbook.tasks else None
-    fits = next((book for book in case.policy.playbooks if case.holds(book.when)), None)
+    fits = present(case)
     if fits is None or case.ledger.released_at is None or case.ledger.steps is None:
         return fits
     known = restricted(fits, case.ledger.steps)
     return known if known.tasks else None
+
+
+def present(case: Case) -> Playbook | None:
+    """The playbook a handoff of this deal would begin with now, with all that is added to it; None where none is meant
+    for it."""
+    fits = [book for book in case.policy.playbooks if case.holds(book.when)]
+    books = [*[book for book in fits if not book.adds][:1], *(book for book in fits if book.adds)]
+    if len(books) < 2:
+        return books[0] if books else None
+    name = " + ".join(book.name for book in books)
+    return Playbook(name, Condition(), tuple(task for book in books for task in book.tasks))
 
 
 def kept(case: Case) -> Playbook | None:
@@ -142,6 +154,7 @@ def _open_tasks(case: Case, book: Playbook) -> Counter[str]:
 
 def _step(case: Case, spec: PlaybookTask, at: Begin, busy: Mapping[str, int]) -> Step:
     task, meeting = case.task(spec.step), case.meeting(spec.step)
+    note = case.note(spec.step) if spec.note else None
     slot, deadline = _over(case, spec, at.at)
     heir = reassigned_to(case, spec, deadline=deadline if at.fired else None)
     owner, why = _owner(case, spec, task or meeting, begins=at.at, busy=busy, heir=heir)
@@ -155,9 +168,9 @@ def _step(case: Case, spec: PlaybookTask, at: Begin, busy: Mapping[str, int]) ->
         due=local_date(case.calendar_for(spec.owner), slot.start if slot else deadline),
         owner=owner,
         owner_why=why,
-        done_at=_done_at(case, spec, task or meeting, proof),
+        done_at=_done_at(case, spec, task or meeting or note, proof),
         by_field=proof is not None,
-        waiting=made_later and not at.fired and task is None and meeting is None,
+        waiting=made_later and not at.fired and task is None and meeting is None and note is None,
         task=task,
         meeting=meeting,
         slot=slot,
@@ -166,17 +179,23 @@ def _step(case: Case, spec: PlaybookTask, at: Begin, busy: Mapping[str, int]) ->
         foreseen=at.foreseen,
         seen=at.seen,
         proof=proof.what if proof else "",
+        note=note,
     )
 
 
-def _done_at(case: Case, spec: PlaybookTask, made: CrmTask | CrmMeeting | None, proof: Proof | None) -> datetime | None:
-    """The first time it was seen done; the CRM's own time for a closed task or a meeting that was held."""
+def _done_at(
+    case: Case, spec: PlaybookTask, made: CrmTask | CrmMeeting | CrmNote | None, proof: Proof | None
+) -> datetime | None:
+    """The first time it was seen done; the CRM's own time for a closed task or a meeting that was held. A note is done
+    once it is there, or was."""
     if spec.step in case.ledger.done_signals:
         return case.ledger.done_signals[spec.step]
     if isinstance(made, CrmTask) and made.done:
         return made.done_at or case.now
     if isinstance(made, CrmMeeting) and (held := held_at(case, made)):
         return held
+    if isinstance(made, CrmNote) or (spec.note and spec.step in case.ledger.effects):
+        return case.now
     return proof.at if proof else None
 
 

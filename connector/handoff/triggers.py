@@ -7,13 +7,14 @@ remembered as a mark, so that a field which is emptied again takes nothing back.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from connector.handoff.calendar import days_from, local_date, opening
 from connector.handoff.case import Case
 from connector.handoff.rulebook import RELEASED, WON, Calendar, Days, PlaybookTask, Trigger, TriggerKind
 
 _BEGAN = "began:"
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ def told(trigger: Trigger, *, label: str = "") -> str:
         case TriggerKind.TIME:
             unit = "working day" if trigger.counted is Days.WORKING else "day"
             name = {WON: "the win", RELEASED: "the release"}.get(trigger.anchor, label or trigger.anchor)
+            if trigger.weekday is not None:
+                return f"on {WEEKDAYS[trigger.weekday]} in week {trigger.days} after {name}"
             if not trigger.days:
                 return f"on the day of {name}"
             count = abs(trigger.days)
@@ -97,7 +100,11 @@ def _by_time(case: Case, spec: PlaybookTask, trigger: Trigger, *, guess: datetim
     day = anchor_day(case, trigger.anchor, calendar=calendar)
     if day is None:
         return Begin(guess, fired=False, waits_for=f"{case.label(trigger.anchor)} is filled")
-    on = days_from(calendar, day, trigger.days, working=trigger.counted is Days.WORKING)
+    if trigger.weekday is None:
+        on = days_from(calendar, day, trigger.days, working=trigger.counted is Days.WORKING)
+    else:
+        first = day + timedelta(days=(trigger.weekday - day.weekday() - 1) % 7 + 1)
+        on = days_from(calendar, first, 7 * (trigger.days - 1), working=False)
     # What should have begun before the handoff did begins with it.
     at = max(opening(calendar, on), guess)
     if at <= case.now:

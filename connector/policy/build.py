@@ -19,6 +19,7 @@ from connector.handoff.rulebook import (
     NO_QUALITY,
     AssignmentPolicy,
     Calendar,
+    CommitmentPolicy,
     Condition,
     Escalation,
     FieldRule,
@@ -31,6 +32,7 @@ from connector.handoff.rulebook import (
     Playbook,
     Policy,
     QualityPolicy,
+    RedFlags,
     Requirement,
     Segment,
     SummaryPolicy,
@@ -39,6 +41,7 @@ from connector.handoff.rulebook import (
     TeamCalendar,
 )
 from connector.policy import calendars
+from connector.policy.commitments import commitments
 from connector.policy.conditions import Scope, Vocabulary, condition
 from connector.policy.consequences import Around, escalation, unmanaged
 from connector.policy.crmmap import CrmMap
@@ -55,12 +58,14 @@ from connector.policy.model import (
 )
 from connector.policy.playbooks import Ground, playbooks
 from connector.policy.pools import assignment
-from connector.policy.reach import covers, taken_by
+from connector.policy.reach import covers, impossible, taken_by
+from connector.policy.redflags import red_flags
 from connector.policy.sources import Sources, segment_names
 from connector.settings.spans import KeyPath
 
 VERSION_CHARS = 12
 ESSENTIAL = "essential"
+DIGEST = "digest"
 NOTES_ARE_MARKUP = frozenset({"hubspot"})
 """Whose notes are HTML (facts: HubSpot §6)."""
 MOST_NOTES = 4
@@ -111,6 +116,8 @@ class Rules:
     escalation: Escalation
     calendars: tuple[TeamCalendar, ...]
     sales_for: timedelta
+    red_flags: RedFlags
+    commitments: CommitmentPolicy | None
 
 
 def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str], vendors: Collection[str] = ()) -> Rules:
@@ -128,6 +135,7 @@ def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str], vendor
             frozenset(spec.notify.moments),
             notices,
             essential=level == ESSENTIAL,
+            digest=level == DIGEST,
             any_hour=spec.notify.any_hour,
             quiet=calendars.quiet(spec.notify.quiet, at=("notify", "quiet"), scope=scope),
         ),
@@ -136,6 +144,8 @@ def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str], vendor
         escalation=escalation(spec.escalation, scope=scope, day=day, vendors=vendors),
         calendars=calendars.of_teams(spec.calendars, pools=[pool.name for pool in spec.assignment.pools], scope=scope),
         sales_for=timedelta(seconds=int(spec.handoff.sales_hours * 3600)),
+        red_flags=red_flags(spec.red_flags, scope=scope, day=day, escalation=spec.escalation, vendors=vendors),
+        commitments=commitments(spec.commitments, scope=scope, day=day, ladder=bool(spec.escalation.ladder)),
     )
 
 
@@ -156,6 +166,7 @@ def around(rules: Rules | None, vendors: Collection[str]) -> Around:
         ladder=bool(rules.escalation.ladder),
         essential=rules.notify.essential,
         unmanaged=unmanaged(vendors, rules.escalation.managers),
+        sponsor=bool(rules.escalation.sponsor),
     )
 
 
@@ -166,11 +177,31 @@ def more_playbooks(files: Iterable[tuple[PlaybooksFileSpec, Scope]], ground: Gro
         for index, one in enumerate(playbooks(spec.playbooks, scope=scope, ground=ground)):
             if any(one.name == other.name for other in found):
                 scope.complain(("playbooks", index, "name"), f"{one.name!r} stands in another file too; rename one")
-            elif (wide := next((other for other in found if covers(other.when, one.when)), None)) is not None:
+            elif not one.adds and (wide := _taken(one, found)) is not None:
                 message = f"can never be reached: {wide.name!r} of a file named before takes every deal it names"
                 scope.complain(("playbooks", index), message)
+            for problem in _clashes(one, found):
+                scope.complain(("playbooks", index), problem)
             found.append(one)
     return tuple(found)
+
+
+def _taken(one: Playbook, before: Iterable[Playbook]) -> Playbook | None:
+    """The playbook of an earlier file that takes every deal of this one."""
+    return next((other for other in before if not other.adds and covers(other.when, one.when)), None)
+
+
+def _clashes(one: Playbook, others: Iterable[Playbook]) -> Iterator[str]:
+    """Steps of one playbook that another one has as well, where the two may be used together."""
+    steps = {task.step for task in one.tasks}
+    for other in others:
+        if not (one.adds or other.adds) or impossible(Condition((*one.when.tests, *other.when.tests))):
+            continue
+        if both := sorted(steps & {task.step for task in other.tasks}):
+            yield (
+                f"{other.name!r} has {', '.join(both)} as well, and one of the two adds its tasks to the other's; "
+                "rename what is the same in both"
+            )
 
 
 def book(
@@ -181,6 +212,8 @@ def book(
     for index, one in enumerate(own):
         if any(one.name == other.name for other in before):
             scope.complain(("playbooks", index, "name"), f"{one.name!r} stands in another file too; rename one")
+        for problem in _clashes(one, (*before, *own[:index])):
+            scope.complain(("playbooks", index), problem)
     return Book(
         playbooks=(*before, *own),
         summary=_summary(spec.summary, template=template, scope=scope),
@@ -215,6 +248,8 @@ def policy(rules: Rules, book: Book, vendor: VendorMap, quality: QualityPolicy =
         quality=quality,
         before_close=vendor.before_close,
         sales_for=rules.sales_for,
+        red_flags=rules.red_flags,
+        commitments=rules.commitments,
     )
     return dataclasses.replace(made, version=digest(made))
 

@@ -241,6 +241,8 @@ def _all_conditions(policy: Policy) -> Iterator[tuple[str, Condition]]:
         yield f"gate.require[{requirement.field}].when", requirement.when
     for rule in policy.assignment.rules:
         yield f"assignment.rules[{rule.name}].when", rule.when
+    for flag in policy.red_flags.flags:
+        yield f"red_flags.flags[{flag.name}].when", flag.when
     for playbook in policy.playbooks:
         yield f"playbooks[{playbook.name}].when", playbook.when
         for task in playbook.tasks:
@@ -335,6 +337,9 @@ def _named_people(policy: Policy) -> Iterator[tuple[str, str]]:
     yield "assignment.fallback", policy.assignment.fallback
     for number, rung in enumerate(policy.escalation.ladder, 1):
         yield from ((f"escalation.ladder[{number}].to", email) for email in rung.emails)
+    if policy.escalation.sponsor:
+        yield "escalation.sponsor", policy.escalation.sponsor
+    yield from (("red_flags.to", email) for email in policy.red_flags.emails)
     yield from (("escalation.managers", email) for email in dict.fromkeys(policy.escalation.managers.values()))
     yield from (("assignment.away", each.who) for each in policy.assignment.away)
 

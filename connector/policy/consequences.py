@@ -19,6 +19,7 @@ from connector.handoff.rulebook import (
     Escalation,
     FieldType,
     Limit,
+    Make,
     Miss,
     Role,
     Rung,
@@ -32,6 +33,7 @@ from connector.settings.mistakes import did_you_mean
 from connector.settings.spans import KeyPath
 
 DAY_HOURS = 24
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 HIGH = "high"
 DATES = frozenset({FieldType.DATE, FieldType.DATETIME})
 MANAGERS = frozenset({Role.AE_MANAGER, Role.CSM_MANAGER})
@@ -45,13 +47,15 @@ class Around:
     """What process.toml says around the playbooks.
 
     ``ladder``: there is one. ``essential``: only tasks of high priority are reminded of. ``unmanaged`` are the CRMs in
-    use that do not tell who manages whom, where process.toml does not either. ``day`` is the hours of a working day.
+    use that do not tell who manages whom, where process.toml does not either. ``sponsor``: somebody is named as one.
+    ``day`` is the hours of a working day.
     """
 
     day: Decimal = Decimal(8)
     ladder: bool = True
     essential: bool = False
     unmanaged: tuple[str, ...] = ()
+    sponsor: bool = True
 
 
 def unmanaged(vendors: Collection[str], managers: Mapping[str, str]) -> tuple[str, ...]:
@@ -91,7 +95,7 @@ def trigger(spec: TaskSpec, *, at: KeyPath, scope: Scope, of_deal: Condition) ->
     if kinds != ["step"] and "at_release" in spec.model_fields_set:
         message = "belongs to steps that follow another; this one is made when its trigger fires: take it out"
         scope.complain((*at, "at_release"), message, of_key=True)
-    for name in ("days", "working_days", "before"):
+    for name in ("days", "working_days", "before", "weekday", "weeks"):
         if kinds != ["anchor"] and name in given.model_fields_set:
             scope.complain((*here, name), "is counted from an anchor; take it out, or name an anchor", of_key=True)
     if given.stage is not None:
@@ -130,6 +134,8 @@ def missed(spec: TaskSpec, *, at: KeyPath, scope: Scope, around: Around) -> tupl
 
 def owner_complaints(role: Role, around: Around) -> Iterator[str]:
     """Why nobody can fill a role."""
+    if role is Role.SPONSOR and not around.sponsor:
+        yield 'nobody is named as executive sponsor; add sponsor = "…" to process.toml under [escalation]'
     if role in MANAGERS and around.unmanaged:
         yield (
             f"{' and '.join(around.unmanaged)} does not tell who manages whom, so this is nobody; "
@@ -139,20 +145,20 @@ def owner_complaints(role: Role, around: Around) -> Iterator[str]:
 
 def escalation(spec: EscalationSpec, *, scope: Scope, day: Decimal, vendors: Collection[str]) -> Escalation:
     """The ladder of process.toml, for CRMs in use; what is wrong with it is noted in the scope."""
-    around = Around(unmanaged=unmanaged(vendors, spec.managers))
+    around = Around(unmanaged=unmanaged(vendors, spec.managers), sponsor=spec.sponsor is not None)
     rungs = []
     for index, one in enumerate(spec.ladder):
         at: KeyPath = ("escalation", "ladder", index)
         after = limit(one.after, at=(*at, "after"), scope=scope, day=day) if one.after else None
-        roles, emails = _addressees(one.to, at=(*at, "to"), scope=scope)
-        for role in roles:
-            for complaint in owner_complaints(role, around):
-                scope.complain((*at, "to", one.to.index(role.value)), complaint)
+        roles, emails = addressees(one.to, at=(*at, "to"), scope=scope, around=around)
         rungs.append(Rung(roles, emails, after or (Limit(day, Clock.BUSINESS) if index else NOW)))
-    return Escalation(tuple(rungs), dict(spec.managers))
+    return Escalation(tuple(rungs), dict(spec.managers), spec.sponsor or "")
 
 
-def _addressees(to: Sequence[str], *, at: KeyPath, scope: Scope) -> tuple[tuple[Role, ...], tuple[str, ...]]:
+def addressees(
+    to: Sequence[str], *, at: KeyPath, scope: Scope, around: Around
+) -> tuple[tuple[Role, ...], tuple[str, ...]]:
+    """Who is told, as roles and as emails; what is neither, or nobody, is noted in the scope."""
     known = {role.value for role in Role}
     for index, word in enumerate(to):
         if word not in known and not re.match(EMAIL, word):
@@ -160,13 +166,17 @@ def _addressees(to: Sequence[str], *, at: KeyPath, scope: Scope) -> tuple[tuple[
             scope.complain((*at, index), message)
         elif word in to[:index]:
             scope.complain((*at, index), f"{word} stands here twice; take one out")
+        for complaint in owner_complaints(Role(word), around) if word in known else ():
+            scope.complain((*at, index), complaint)
     return tuple(Role(word) for word in to if word in known), tuple(word.lower() for word in to if word not in known)
 
 
 def _misses(spec: TaskSpec, given: MissSpec, around: Around) -> Iterator[str]:
     if given.do is Do.ESCALATE and not around.ladder:
         yield "there is no ladder to escalate on; add [[escalation.ladder]] to process.toml"
-    if given.do is Do.REMIND and around.essential and spec.priority != HIGH:
+    if given.do is Do.REASSIGN and spec.make is Make.MEETING:
+        yield "a meeting that was not held is nobody else's; use remind or escalate"
+    if given.do is Do.REMIND and around.essential and spec.priority != HIGH and spec.make is Make.TASK:
         yield (
             'nobody would be reminded: process.toml has level = "essential" under [notify]; '
             'set priority = "high" here, or level = "all" there'
@@ -194,6 +204,8 @@ def _by_time(given: TriggerSpec, *, at: KeyPath, scope: Scope) -> Trigger | None
     anchor = given.anchor or ""
     if wrong := _anchor_complaint(anchor, scope=scope):
         scope.complain((*at, "anchor"), wrong)
+    if given.weekday is not None or given.weeks is not None:
+        return _by_weekday(given, at=at, scope=scope)
     counts = [value for value in (given.days, given.working_days) if value is not None]
     if len(counts) != 1:
         scope.complain(at, "must hold exactly one of days and working_days beside its anchor", of_key=True)
@@ -205,6 +217,17 @@ def _by_time(given: TriggerSpec, *, at: KeyPath, scope: Scope) -> Trigger | None
         scope.complain((*at, "before"), message, of_key=True)
     counted = Days.CALENDAR if given.days is not None else Days.WORKING
     return Trigger(TriggerKind.TIME, anchor=anchor, days=-counts[0] if given.before else counts[0], counted=counted)
+
+
+def _by_weekday(given: TriggerSpec, *, at: KeyPath, scope: Scope) -> Trigger | None:
+    if given.weekday is None or given.weeks is None:
+        scope.complain(at, "a weekday says in how many weeks, and weeks say on which day; write both", of_key=True)
+        return None
+    for name in ("days", "working_days", "before"):
+        if name in given.model_fields_set:
+            scope.complain((*at, name), "does not go with a weekday; take it out", of_key=True)
+    weekday = WEEKDAYS.index(given.weekday)
+    return Trigger(TriggerKind.TIME, anchor=given.anchor or "", days=1, weekday=weekday)
 
 
 def _anchor_complaint(anchor: str, *, scope: Scope) -> str | None:

@@ -47,6 +47,8 @@ KNOWN: Mapping[Kind, Mapping[str, KnownField]] = {
         "override_reason": _read(*ANY_TEXT),
         "override_approver": _read(T.PERSON),
         "override_expires": _read(T.DATE, T.DATETIME),
+        "replied_at": _read(T.DATETIME),
+        "sponsor": _read(T.PERSON),
         "status": _written(T.CHOICE),
         "gate": _written(T.CHOICE, required=True),
         "percent": _written(T.NUMBER),

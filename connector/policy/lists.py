@@ -29,8 +29,18 @@ class Named(Protocol):
         ...
 
 
-def first_match(items: Sequence[Named], *, at: KeyPath, scope: Scope, in_segment: bool = False) -> list[Condition]:
-    """One condition per item; what is wrong is noted in the scope, and a faulty condition stands as an empty one."""
+def first_match(
+    items: Sequence[Named],
+    *,
+    at: KeyPath,
+    scope: Scope,
+    in_segment: bool = False,
+    apart: frozenset[int] = frozenset(),
+) -> list[Condition]:
+    """One condition per item; what is wrong is noted in the scope, and a faulty condition stands as an empty one.
+
+    The items at the places ``apart`` are used whether or not another one fits.
+    """
     found = [
         condition(item.when, at=(*at, index, "when"), scope=scope, in_segment=in_segment)
         for index, item in enumerate(items)
@@ -39,7 +49,7 @@ def first_match(items: Sequence[Named], *, at: KeyPath, scope: Scope, in_segment
     for index, item in enumerate(items):
         if item.name in names[:index]:
             scope.complain((*at, index, "name"), f"{item.name!r} stands here twice; rename one")
-        wide = _taken_by(found, index)
+        wide = None if index in apart else _taken_by(found, index, apart)
         if wide is not None:
             scope.complain(
                 (*at, index),
@@ -49,8 +59,9 @@ def first_match(items: Sequence[Named], *, at: KeyPath, scope: Scope, in_segment
     return [one or Condition() for one in found]
 
 
-def _taken_by(found: Sequence[Condition | None], index: int) -> int | None:
+def _taken_by(found: Sequence[Condition | None], index: int, apart: frozenset[int]) -> int | None:
     narrow = found[index]
     if narrow is None:
         return None
-    return next((n for n, wide in enumerate(found[:index]) if wide is not None and covers(wide, narrow)), None)
+    before = ((n, wide) for n, wide in enumerate(found[:index]) if wide is not None and n not in apart)
+    return next((n for n, wide in before if covers(wide, narrow)), None)

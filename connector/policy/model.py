@@ -20,6 +20,7 @@ from connector.handoff.rulebook import (
     FieldOwner,
     FieldType,
     GateMode,
+    ListAs,
     Make,
     Method,
     Role,
@@ -35,6 +36,8 @@ MAX_FIGHT_HOURS = 720
 MAX_MEETING_MINUTES = 480
 MAX_ANCHOR_DAYS = 400
 MAX_COPY_DAYS = 365
+MAX_NO_SHOWS = 20
+MAX_WEEKS = 52
 NAME = r"^[a-z][a-z0-9_]*$"
 STEP = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
@@ -375,7 +378,7 @@ class NotifySpec(Spec):
     """Which moments are told outside the CRM, how much of what is late, and when."""
 
     moments: tuple[Moment, ...] = MOMENTS
-    level: Literal["essential", "all"] = "essential"
+    level: Literal["essential", "all", "digest"] = "essential"
     any_hour: bool = False
     quiet: QuietSpec | None = None
 
@@ -416,6 +419,56 @@ class EscalationSpec(Spec):
 
     ladder: tuple[RungSpec, ...] = ()
     managers: dict[Email, Email] = Field(default_factory=dict)
+    sponsor: Email | None = None
+
+
+class MissSpec(Spec):
+    """What follows when nobody did a task in time, and how long after what came before it."""
+
+    do: Annotated[Do, EnumOf]
+    after: WithinSpec | None = None
+    to: Annotated[Role | None, EnumOf] = None
+
+
+class CommitmentWordsSpec(Spec):
+    """What people call the statuses of a promise, besides our own words for them."""
+
+    open: tuple[Text, ...] = ()
+    in_progress: tuple[Text, ...] = ()
+    done: tuple[Text, ...] = ()
+    undeliverable: tuple[Text, ...] = ()
+
+
+class CommitmentsSpec(Spec):
+    """Promises of the sale: where they stand, when the CSM is told of them, what follows when one is overdue."""
+
+    field: Text
+    weekly: Weekday | Literal["never"] = "mon"
+    list_as: Annotated[ListAs, EnumOf] = ListAs.MESSAGE
+    within: WithinSpec | None = None
+    missed: tuple[Literal["remind", "escalate"] | MissSpec, ...] = ("remind", "escalate")
+    words: CommitmentWordsSpec = Field(default_factory=CommitmentWordsSpec)
+    since: date | None = None
+
+
+class RedFlagSpec(Spec):
+    """One red flag: exactly one of slower_than, no_shows and when says by what it is seen."""
+
+    name: StepName
+    slower_than: WithinSpec | None = None
+    no_shows: Annotated[int, Field(ge=1, le=MAX_NO_SHOWS)] | None = None
+    when: When | None = None
+    advice: str = ""
+
+
+class RedFlagsSpec(Spec):
+    """Red flags of a customer's first days, and who is told of them: by role or email, the first gets the task."""
+
+    to: Annotated[tuple[Text, ...], Field(min_length=1)]
+    within: WithinSpec | None = None
+    days: Annotated[int, Field(ge=1, le=MAX_ANCHOR_DAYS)] = 90
+    since: date | None = None
+    flags: Annotated[tuple[RedFlagSpec, ...], Field(min_length=1)]
 
 
 class ProcessSpec(Spec):
@@ -431,6 +484,8 @@ class ProcessSpec(Spec):
     escalation: EscalationSpec = Field(default_factory=EscalationSpec)
     notify: NotifySpec = Field(default_factory=NotifySpec)
     targets: TargetsSpec = Field(default_factory=TargetsSpec)
+    red_flags: RedFlagsSpec | None = None
+    commitments: CommitmentsSpec | None = None
 
 
 # --- playbook.toml ---------------------------------------------------------------------------------------------------
@@ -445,7 +500,8 @@ class SignalSpec(Spec):
 
 
 class TriggerSpec(Spec):
-    """What makes a step begin: one of step, stage, when, or an anchor with days counted from it."""
+    """What makes a step begin: one of step, stage, when, or an anchor with days counted from it; or with a weekday
+    of so many weeks after it, as so many steps."""
 
     step: Text | None = None
     stage: Text | None = None
@@ -454,14 +510,8 @@ class TriggerSpec(Spec):
     days: Annotated[int, Field(ge=0, le=MAX_ANCHOR_DAYS)] | None = None
     working_days: Annotated[int, Field(ge=0, le=MAX_ANCHOR_DAYS)] | None = None
     before: bool = False
-
-
-class MissSpec(Spec):
-    """What follows when nobody did a task in time, and how long after what came before it."""
-
-    do: Annotated[Do, EnumOf]
-    after: WithinSpec | None = None
-    to: Annotated[Role | None, EnumOf] = None
+    weekday: Weekday | None = None
+    weeks: Annotated[int, Field(ge=1, le=MAX_WEEKS)] | None = None
 
 
 class TaskSpec(Spec):
@@ -490,10 +540,12 @@ class TaskSpec(Spec):
 
 
 class PlaybookSpec(Spec):
-    """A task sequence for some handoffs; without ``when`` for every one that came this far."""
+    """A task sequence for some handoffs; without ``when`` for every one that came this far. With ``adds`` its tasks
+    come to those of the playbook that is used."""
 
     name: Text
     when: When = Field(default_factory=dict)
+    adds: bool = False
     tasks: Annotated[tuple[TaskSpec, ...], Field(min_length=1)]
 
 

@@ -40,7 +40,7 @@ NOTICE = Limit(Decimal(1), Clock.BUSINESS)
 """A meeting begins no sooner after its trigger than this, unless the step says so: people need time to read of it."""
 
 OF_MEETINGS = ("minutes", "earliest", "customer", "invite")
-OF_TASKS = ("remind", "queue", "priority", "type", "missed")
+OF_TASKS = ("remind", "queue", "priority", "type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,42 @@ class Ground:
 
 def playbooks(specs: Sequence[PlaybookSpec], *, scope: Scope, ground: Ground) -> tuple[Playbook, ...]:
     """All playbooks. What is wrong is noted in the scope."""
-    conditions = first_match(specs, at=("playbooks",), scope=scope)
+    apart = frozenset(index for index, spec in enumerate(specs) if spec.adds)
+    conditions = first_match(specs, at=("playbooks",), scope=scope, apart=apart)
     found = []
     for index, (spec, when) in enumerate(zip(specs, conditions, strict=True)):
         at: KeyPath = ("playbooks", index, "tasks")
         _judge_steps(spec.tasks, at=at, scope=scope)
         here = dataclasses.replace(ground, of_deal=when)
-        tasks = tuple(_task(task, at=(*at, n), scope=scope, ground=here) for n, task in enumerate(spec.tasks))
-        found.append(Playbook(spec.name, when, tasks))
+        made = [_task(task, at=(*at, n), scope=scope, ground=here) for n, task in enumerate(spec.tasks)]
+        tasks = _repeated(made, spec.tasks, at=at, scope=scope)
+        found.append(Playbook(spec.name, when, tasks, spec.adds))
+    return tuple(found)
+
+
+def _repeated(
+    tasks: Sequence[PlaybookTask], specs: Sequence[TaskSpec], *, at: KeyPath, scope: Scope
+) -> tuple[PlaybookTask, ...]:
+    """The steps, those of a weekday once for each of its weeks: ``monday-1``, ``monday-2`` …"""
+    found: list[PlaybookTask] = []
+    followed = {task.after for task in tasks}
+    for index, (task, spec) in enumerate(zip(tasks, specs, strict=True)):
+        weeks = spec.trigger.weeks if spec.trigger and task.trigger and task.trigger.weekday is not None else None
+        if weeks is None or task.trigger is None:
+            found.append(task)
+            continue
+        if task.step in followed:
+            scope.complain((*at, index, "step"), f"{task.step!r} comes every week, so no other step can follow it")
+        for week in range(1, weeks + 1):
+            trigger = dataclasses.replace(task.trigger, days=week)
+            found.append(dataclasses.replace(task, step=f"{task.step}-{week}", trigger=trigger))
+    names = [task.step for task in found]
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        place = next((n for n, spec in enumerate(specs) if spec.step == name), None)
+        if place is not None and [spec.step for spec in specs].count(name) == 1:
+            scope.complain(
+                (*at, place, "step"), f"{name!r} is also what a weekly step of this playbook is called; rename"
+            )
     return tuple(found)
 
 
@@ -103,17 +131,21 @@ def _task(spec: TaskSpec, *, at: KeyPath, scope: Scope, ground: Ground) -> Playb
         trigger=trigger(spec, at=at, scope=scope, of_deal=ground.of_deal),
         missed=missed(spec, at=at, scope=scope, around=ground.around),
         status=spec.status.value if spec.status else "",
+        note=spec.make is Make.NOTE,
     )
 
 
 def _draft(spec: TaskSpec, *, at: KeyPath, scope: Scope, day: WorkingDay) -> Draft | None:
     """What a meeting step asks of its event; what does not belong to the kind of step is noted."""
-    strange, wanted = (OF_MEETINGS, "a meeting") if spec.make is Make.TASK else (OF_TASKS, "a task")
+    strange, wanted = (OF_TASKS, "a task") if spec.make is Make.MEETING else (OF_MEETINGS, "a meeting")
     for name in strange:
         if getattr(spec, name) not in (None, "", False, ()):
             message = f'belongs to {wanted}; take it out, or set make = "{wanted.removeprefix("a ")}"'
             scope.complain((*at, name), message, of_key=True)
-    if spec.make is Make.TASK:
+    for name in (*OF_TASKS, "missed", "done_when") if spec.make is Make.NOTE else ():
+        if getattr(spec, name) not in (None, "", False, ()):
+            scope.complain((*at, name), "a note is written once and then done; take it out", of_key=True)
+    if spec.make is not Make.MEETING:
         return None
     if spec.minutes is None:
         scope.complain((*at, "make"), "a meeting must say how long it is; add minutes = 30")

@@ -25,11 +25,12 @@ EPOCH_MS_DIGITS = 11  # fewer digits cannot be a date in epoch milliseconds afte
 
 # Canonical deal fields that name a user; values are user ids as `UserView.id`.
 USER_FIELDS = frozenset({"owner", "csm", "override_approver"})
-DATE_FIELDS = frozenset({"close_date", "go_live_date", "override_expires"})
-MOMENT_FIELDS = frozenset({"started_at", "first_touch_at"})
+DATE_FIELDS = frozenset({"close_date", "go_live_date", "override_expires", "renewal_date"})
+MOMENT_FIELDS = frozenset({"started_at", "first_touch_at", "replied_at"})
 FLAG_FIELDS = frozenset({"override_requested"})
 NUMBER_FIELDS = frozenset(
     {"amount", "percent", "quality", "metric_completion", "metric_assign_minutes", "metric_ttft_hours", "employees"}
+    | {"milestones_done"}
 )
 
 
@@ -219,7 +220,7 @@ CUSTOM_STEMS: dict[str, str] = {
         "stakeholders", "special_terms", "champion", "economic_buyer", "go_live_date", "override_reason",
         "override_approver", "override_expires", "status", "gate", "percent", "missing", "advice", "quality", "csm",
         "started_at",
-        "first_touch_at", "summary",
+        "first_touch_at", "summary", "replied_at", "scope_requests", "renewal_date", "milestones_done",
     )
 } | {
     "override_requested": "override", "metric_completion": "completion", "metric_assign_minutes": "assign_minutes",

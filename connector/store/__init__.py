@@ -10,7 +10,8 @@ from connector.store.database import Lead, LeadLost, under
 from connector.store.gains import Gain, Gained, Win
 from connector.store.heldrows import EARLY, HeldDeal, HoldState, Pause
 from connector.store.livenote import LIVE_CURSOR, LIVE_NOTE, LiveNote
-from connector.store.outbox import RANKS
+from connector.store.moving import Moving
+from connector.store.outbox import RANKS, TOGETHER
 from connector.store.provisioned import SetUp
 from connector.store.quota import Quota
 from connector.store.replicas import News, Pulse, Standing
@@ -66,6 +67,7 @@ __all__ = [
     "POLICY_NOTE",
     "RANKS",
     "SPARING",
+    "TOGETHER",
     "About",
     "Alarm",
     "Anchor",
@@ -92,6 +94,7 @@ __all__ = [
     "LiveNote",
     "Look",
     "Mode",
+    "Moving",
     "News",
     "OutboxRow",
     "Park",

@@ -44,6 +44,7 @@ class AuditKind(StrEnum):
     FORGOTTEN = "forgotten"
     ERASED = "erased"
     PROVISIONED = "provisioned"
+    MOVED = "moved"
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,9 @@ def decode_values(data: Json) -> dict[str, Value]:
     return {name: decode_value(value) for name, value in data.items()}
 
 
+_UNTOLD = frozenset({"not_before", "together"})
+
+
 def action_to_json(action: Action) -> Json:
     """An action as JSON, exactly."""
     match action:
@@ -104,8 +107,9 @@ def action_to_json(action: Action) -> Json:
             }
         case Notify():
             # When it may go stands in its row: an older version that reads the action knows no such field.
-            texts = {item.name: getattr(action, item.name) for item in fields(Notify) if item.name != "not_before"}
-            return {"type": "notify", **texts, "order": action.order.value}
+            texts = {item.name: getattr(action, item.name) for item in fields(Notify) if item.name not in _UNTOLD}
+            lot = {"together": True} if action.together else {}
+            return {"type": "notify", **texts, **lot, "order": action.order.value}
 
 
 def action_from_json(data: Json) -> Action:

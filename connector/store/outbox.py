@@ -35,6 +35,8 @@ CLAIMING = 0x636C61
 """PostgreSQL advisory lock, one per system beside it ("cla" in ASCII): claims go one after the other."""
 
 NOTIFY_KIND = "notify"
+TOGETHER = "together"
+"""The lane of messages that go in one with others for the same person."""
 """The kind of rows that are messages to people."""
 
 

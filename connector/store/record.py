@@ -28,7 +28,8 @@ from connector.store.database import Part, chunks
 from connector.store.drops import dropped_of
 from connector.store.inbox import want_looks
 from connector.store.ledger import bounces_text, refusal_text, signals_text
-from connector.store.outbox import NOTIFY_KIND, RANKS, lock_rows
+from connector.store.moving import is_moved
+from connector.store.outbox import NOTIFY_KIND, RANKS, TOGETHER, lock_rows
 from connector.store.playbooks import keep_playbooks
 from connector.store.rows import FORESEEN, Decided, Look
 from connector.store.schema import effect, handoff, inbox, outbox, roster
@@ -208,7 +209,7 @@ def operation_of(action: Action) -> tuple[str, str]:
         case Upsert():
             return action.kind.value, "upsert"
         case Notify():
-            return NOTIFY_KIND, "send"
+            return NOTIFY_KIND, TOGETHER if action.together else "send"
 
 
 def _refuse_strangers(system: SystemName, decisions: Iterable[Decided]) -> None:
@@ -394,7 +395,7 @@ def _handoff_row(one: Decided, before: _Before, *, act: bool, now: datetime) -> 
         "put_back_at": remember.put_back_at if act else None,
         "put_back_refused": refusal_text(remember.put_back_refused) if act else None,
         "bounces": bounces_text(remember.bounces) if act else None,
-        "playbook": version_of(remember.playbook) if act and remember.playbook else None,
+        "playbook": _playbook(one, known) if act else None,
         "marks": signals_text(remember.marks) if act else None,
         "waiting_since": remember.waiting_since if act else None,
         "waiting_pool": (remember.waiting_pool or None) if act else None,
@@ -414,6 +415,14 @@ def _handoff_row(one: Decided, before: _Before, *, act: bool, now: datetime) -> 
         "created_at": now,
     }
     return row, view
+
+
+def _playbook(one: Decided, known: Row[Any] | None) -> str | None:
+    """The version of the playbook the handoff goes by: a person's choice, though this decision was made before it."""
+    remember = one.plan.remember
+    if known is not None and is_moved(known.moved_to, remember.generation):
+        return str(known.moved_to).partition(":")[2]
+    return version_of(remember.playbook) if remember.playbook else None
 
 
 def _answers(one: Decided, before: _Before) -> bool:

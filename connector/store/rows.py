@@ -87,7 +87,8 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Rows that may share one call. Operations: ``update`` (patches), ``upsert``, ``send`` (notifications)."""
+    """Rows that may share one call. Operations: ``update`` (patches), ``upsert``, ``send`` and
+    ``together`` (notifications)."""
 
     system: SystemName
     kind: str

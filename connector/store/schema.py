@@ -120,6 +120,9 @@ handoff = Table(
     # The version of the playbook it began with.
     Column("playbook", String),
     Column("marks", Text),
+    # Where a person moved it to another one: the version before, and generation:version of what they chose.
+    Column("moved_from", String),
+    Column("moved_to", String),
     # Set while the deal waits for a CSM: since when, and for which pool.
     Column("waiting_since", Utc),
     Column("waiting_pool", String),

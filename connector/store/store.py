@@ -37,6 +37,7 @@ from connector.store.keepsake import Keepsake
 from connector.store.lease import Leases
 from connector.store.ledger import Ledger
 from connector.store.letters import Letters
+from connector.store.moving import Movings
 from connector.store.outbox import Outbox
 from connector.store.pauses import Pauses
 from connector.store.policies import Policies
@@ -88,6 +89,7 @@ class Store(
     Letters,
     Gains,
     Holds,
+    Movings,
     Pauses,
     Drops,
     Provisions,

@@ -5,11 +5,14 @@ A deal that became part of another one lives on there, and so does its handoff.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 from engine.harness import SYSTEM, a_desk
+from factories import a_playbook, a_policy, a_step
+from late_parts import AT_ONCE
 
 from connector.crm.writing import (
     Write,
@@ -17,6 +20,7 @@ from connector.crm.writing import (
 )
 from connector.handoff.model import Kind
 from connector.handoff.plan import Phase
+from connector.handoff.rulebook import Do, Miss
 from connector.store import State
 
 
@@ -120,3 +124,31 @@ def test_of_two_handoffs_that_are_merged_the_survivors_own_goes_on() -> None:
     rows = [row for row in desk.crm.rows(Kind.TASK) if row.deal_id == second]
     assert {row.id for row in rows if (row.key or "").startswith(prefix)} == own
     assert len(rows) == 2 * len(own)
+
+
+def test_a_merged_deal_goes_on_by_the_playbook_and_the_marks_of_the_one_it_came_from() -> None:
+    """A step that came to the files since makes no task, and nobody is reminded a second time."""
+    late = a_step("late", missed=(Miss(Do.REMIND, AT_ONCE),))
+    plain = a_policy()
+    kept = dataclasses.replace(
+        plain, playbooks=(a_playbook(tasks=(late,)),), notify=dataclasses.replace(plain.notify, essential=False)
+    )
+    desk = a_desk(policy=kept)
+    desk.run()
+    handed, other = desk.a_deal(), desk.a_deal(name="The same deal again")
+    desk.run()
+    desk.win(handed)
+    desk.settle()
+    desk.clock.advance(timedelta(days=4))
+    desk.settle()
+    reminded = [one.key for one in desk.told if one.step.startswith("notify-late-")]
+    assert len(reminded) == 1
+    added = dataclasses.replace(kept, playbooks=(a_playbook(tasks=(late, a_step("added-later"))),))
+    desk.restart(policy=added)
+    desk.win(other)
+    desk.crm.merge(other, handed)
+    desk.settle()
+    assert set(desk.tasks(other)) == {"late"}
+    assert [one.key for one in desk.told if one.step.startswith("notify-late-")] == reminded
+    heir = desk.store.facts(SYSTEM, [other])[other]
+    assert heir.playbook == kept.playbooks[0]

@@ -154,7 +154,11 @@ def test_people_must_exist_and_be_active() -> None:
         dataclasses.replace(person, active=False) if person.email.startswith("maya") else person for person in without
     )
     told = _check(people=left)
-    assert [problem.key for problem in told] == ["assignment.pools[enterprise].members", "assignment.fallback"]
+    assert [problem.key for problem in told] == [
+        "assignment.pools[enterprise].members",
+        "assignment.fallback",
+        "red_flags.to",
+    ]
     assert "maya.lindqvist@seller.example is not active" in told[0].message
     assert "no user of the CRM has the email dana.kowalski@seller.example" in told[1].message
 

@@ -78,6 +78,7 @@ OUTCOMES = {
 }
 """What became of a meeting (facts: HubSpot §6); a word it does not list, which portals may add, proves nothing."""
 
+INCOMING = "INCOMING_EMAIL"
 TOUCHES: dict[str, TouchKind] = {"meetings": TouchKind.MEETING, "calls": TouchKind.CALL, "emails": TouchKind.EMAIL}
 TOUCH_PROPERTIES: dict[str, tuple[str, ...]] = {
     "meetings": (TIMESTAMP, OWNER, "hs_meeting_start_time", "hs_meeting_outcome"),
@@ -88,7 +89,7 @@ NOT_A_TOUCH: dict[str, frozenset[str]] = {
     "hs_meeting_outcome": frozenset({"CANCELED", "NO_SHOW", "RESCHEDULED"}),
     "hs_call_status": frozenset({"NO_ANSWER", "BUSY", "FAILED", "QUEUED", "CANCELED", "RINGING", "CONNECTING"}),
     "hs_email_status": frozenset({"BOUNCED", "FAILED", "SCHEDULED", "SENDING"}),
-    "hs_email_direction": frozenset({"INCOMING_EMAIL"}),
+    "hs_email_direction": frozenset({INCOMING}),
 }
 """Activities that were logged but reached nobody, or that came from the customer."""
 
@@ -328,6 +329,17 @@ def decode(mapped: MappedField, text: str) -> Value:
             return mapped.from_vendor(text)
         case FieldType.TEXT | FieldType.LONG_TEXT | FieldType.PERSON | FieldType.REFERENCE:
             return text
+
+
+def reply_at(row: wire.Obj) -> datetime | None:
+    """When the customer wrote an email that the portal keeps; None for any other activity (facts: HubSpot §6)."""
+    return row.at(TIMESTAMP) if row.get("hs_email_direction") == INCOMING else None
+
+
+def missed_at(row: wire.Obj) -> datetime | None:
+    """When a meeting was to be that the customer missed; None for any other activity."""
+    missed = OUTCOMES.get(row.get("hs_meeting_outcome")) is Outcome.MISSED
+    return (row.at("hs_meeting_start_time") or row.at(TIMESTAMP)) if missed else None
 
 
 def touch(object_name: str, row: wire.Obj) -> Touch | None:

@@ -21,6 +21,8 @@ from connector.crm.hubspot.fields import (
     STAGE,
     TOUCH_PROPERTIES,
     Fields,
+    missed_at,
+    reply_at,
     touch,
 )
 from connector.crm.hubspot.history import Course, StageOf, StageTimes, from_history, was_won, win_from_times
@@ -86,6 +88,8 @@ class Reader:
                 tasks=around.tasks.get(each, ()),
                 notes=around.notes.get(each, ()),
                 touches=around.touches.get(each, ()),
+                replies=around.replies.get(each, ()),
+                no_shows=around.no_shows.get(each, ()),
                 meetings=around.meetings.get(each, ()),
             )
             for each, row in rows.items()
@@ -192,6 +196,8 @@ class Reader:
         note_links, notes = self._hanging("notes", deal_ids, fields.note_names())
         touches: dict[str, list[Touch]] = {}
         meetings: dict[str, list[CrmMeeting]] = {}
+        replies: dict[str, list[datetime]] = {}
+        no_shows: dict[str, list[datetime]] = {}
         for object_name, names in TOUCH_PROPERTIES.items():
             own = fields.meeting_names() if object_name == OBJECTS[Kind.MEETING] else ()
             links, rows = self._hanging(object_name, deal_ids, (*names, *own))
@@ -201,6 +207,10 @@ class Reader:
                     meetings.setdefault(each, []).append(meeting)
                 elif (read := touch(object_name, one)) is not None:
                     touches.setdefault(each, []).append(read)
+                elif (written := reply_at(one)) is not None:
+                    replies.setdefault(each, []).append(written)
+                elif (missed := missed_at(one)) is not None:
+                    no_shows.setdefault(each, []).append(missed)
         return Around(
             companies=companies,
             accounts=accounts,
@@ -213,6 +223,8 @@ class Reader:
             },
             touches={each: tuple(sorted(found, key=lambda one: one.at)) for each, found in touches.items()},
             meetings={each: tuple(found) for each, found in meetings.items()},
+            replies={each: tuple(sorted(found)) for each, found in replies.items()},
+            no_shows={each: tuple(sorted(found)) for each, found in no_shows.items()},
         )
 
     def _hanging(
@@ -250,6 +262,8 @@ class Around:
     notes: Mapping[str, tuple[CrmNote, ...]]
     touches: Mapping[str, tuple[Touch, ...]]
     meetings: Mapping[str, tuple[CrmMeeting, ...]]
+    replies: Mapping[str, tuple[datetime, ...]]
+    no_shows: Mapping[str, tuple[datetime, ...]]
 
     def account(self, deal_id: str, fields: Fields) -> Record | None:
         """The deal's primary company, as far as it could be read."""

@@ -52,6 +52,7 @@ class Surroundings:
     tasks: dict[str, dict[str, CrmTask]] = field(default_factory=lambda: defaultdict(dict))
     notes: dict[str, dict[str, CrmNote]] = field(default_factory=lambda: defaultdict(dict))
     touches: dict[str, dict[str, Touch]] = field(default_factory=lambda: defaultdict(dict))
+    no_shows: dict[str, dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
     meetings: dict[str, dict[str, CrmMeeting]] = field(default_factory=lambda: defaultdict(dict))
     history: dict[str, list[tuple[datetime, str, str]]] = field(default_factory=lambda: defaultdict(list))
     """When, the row's id (two steps may share a second), the stage."""
@@ -219,6 +220,7 @@ class DealReader:
         at = moment_of(text_of(row, names.column(Kind.MEETING, "start")))
         owner = text_of(row, names.column(Kind.MEETING, "owner"))
         key = self._key_of(Kind.MEETING, row, around)
+        outcome = self._outcome(text_of(row, names.column(Kind.MEETING, "outcome")))
         if key is not None:
             around.meetings[deal_id][record_id] = CrmMeeting(
                 id=record_id,
@@ -227,9 +229,11 @@ class DealReader:
                 owner_id=owner,
                 start=at,
                 end=moment_of(text_of(row, names.column(Kind.MEETING, "end"))),
-                outcome=self._outcome(text_of(row, names.column(Kind.MEETING, "outcome"))),
+                outcome=outcome,
             )
-        elif at is not None:
+        elif at is not None and outcome is Outcome.MISSED:
+            around.no_shows[deal_id][record_id] = at
+        elif at is not None and outcome not in (Outcome.MOVED, Outcome.CANCELED):
             around.touches[deal_id][record_id] = Touch(kind=TouchKind.MEETING, at=at, by=owner)
 
     def _outcome(self, told: str | None) -> Outcome:
@@ -267,6 +271,7 @@ class DealReader:
             tasks=_sorted_by_id(around.tasks[deal_id]),
             notes=_sorted_by_id(around.notes[deal_id]),
             touches=tuple(sorted(around.touches[deal_id].values(), key=lambda each: each.at)),
+            no_shows=tuple(sorted(around.no_shows[deal_id].values())),
             meetings=_sorted_by_id(around.meetings[deal_id]),
             stage_since=moment_of(row.get(STAGE_CHANGED)),
         )

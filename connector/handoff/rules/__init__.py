@@ -12,12 +12,15 @@ from connector.handoff.case import Case
 from connector.handoff.plan import Finding
 from connector.handoff.rules import (
     assignment,
+    commitments,
+    digest,
     gate,
     late,
     metrics,
     notify,
     playbook,
     readiness,
+    redflags,
     summarise,
     teams,
 )
@@ -34,4 +37,7 @@ RULES: tuple[Rule, ...] = (
     metrics.find,
     notify.find,
     late.find,
+    redflags.find,
+    commitments.find,
+    digest.find,
 )

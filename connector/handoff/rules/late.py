@@ -1,7 +1,8 @@
-"""Tells of tasks that nobody did in time: their owner, who gets them instead, and up the ladder.
+"""Tells of tasks, meetings and promises that nobody kept in time: their owner, who gets them instead, up the ladder.
 
 Not here: when each of these comes (``ladder``) and giving the task to somebody else (``rules.playbook``). Of a task
-that its owner closed or deleted nothing is told. Where the ledger was lost, what was due before counts as told.
+that its owner closed or deleted, and a meeting that somebody canceled or moved, nothing is told. Where the ledger was
+lost, what was due before counts as told.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from connector.handoff.case import Case, fingerprint
+from connector.handoff.commitments import late_steps
 from connector.handoff.ladder import Coming, coming
-from connector.handoff.model import Person
+from connector.handoff.model import Outcome, Person
+from connector.handoff.mornings import next_round
 from connector.handoff.plan import Finding, Notify, Order, Verdict
 from connector.handoff.rulebook import Do
 from connector.handoff.steps import Step, walk
@@ -40,6 +43,13 @@ TEXTS = {
     Do.ESCALATE: "“{{ task }}” for {{ account }} ({{ deal }}, {{ amount }}) was due on {{ due_on }} and is still open. "
     "It is with {{ owner }}. AE: {{ ae }}. CSM: {{ csm }}.",
 }
+NOT_HELD = {
+    Do.REMIND: "“{{ task }}” with {{ account }} was to be on {{ due_on }}. If it was held, say so in its outcome on "
+    "the deal ({{ deal }}); if not, agree with them on another time.",
+    Do.ESCALATE: "“{{ task }}” with {{ account }} ({{ deal }}, {{ amount }}) was to be on {{ due_on }}, and nobody "
+    "says that it was held. It is with {{ owner }}. AE: {{ ae }}. CSM: {{ csm }}.",
+}
+"""The words for meetings."""
 _NEWS = {Do.REMIND: "is reminded of", Do.REASSIGN: "gets", Do.ESCALATE: "is told that nobody did"}
 
 
@@ -47,7 +57,8 @@ def find(case: Case) -> Finding | None:
     """The messages that are due now about tasks that are late; None while none is late and none can be."""
     if not case.released or (case.assignment is None and case.waiting is None):
         return None
-    late = [(step, one) for step in walk(case) if _counts(step) for one in coming(case, step.spec, step.deadline)]
+    steps = [*(step for step in walk(case) if _counts(step)), *late_steps(case)]
+    late = [(step, one) for step in steps for one in coming(case, step.spec, _over(step))]
     if not late:
         return None
     due = [(step, one) for step, one in late if one.at <= case.now and not one.told]
@@ -63,7 +74,13 @@ def find(case: Case) -> Finding | None:
 
 def _counts(step: Step) -> bool:
     """Whether somebody is to do this step now: one that was deleted or is not made yet is nobody's."""
-    return bool(step.spec.missed) and step.done_at is None and step.begun and step.task is not None
+    met = step.meeting is not None and step.meeting.outcome in (Outcome.PLANNED, Outcome.MISSED)
+    return bool(step.spec.missed) and step.done_at is None and step.begun and (step.task is not None or met)
+
+
+def _over(step: Step) -> datetime:
+    """When it ought to be done: a meeting when it is over, whenever people put it."""
+    return (step.meeting.end if step.meeting else None) or step.deadline
 
 
 def _next(case: Case, late: list[tuple[Step, Coming]]) -> datetime | None:
@@ -84,18 +101,23 @@ def _told(case: Case, step: Step, one: Coming) -> str:
         return f"If step {name} is not done, {_doing(case, step, one)} on {day}."
     if case.recovered:
         return f"Step {name} is late; what was remembered of it is lost, so nobody is told again."
-    return f"Step {name} is late since {case.day(step.deadline)}: {_doing(case, step, one)}."
+    return f"Step {name} is late since {case.day(_over(step))}: {_doing(case, step, one)}."
 
 
 def _doing(case: Case, step: Step, one: Coming) -> str:
     if _spared(case, step, one):
+        if case.policy.notify.digest:
+            return f"{owner.name if (owner := _owner(case, step)) else 'nobody'} reads of it in the morning's digest"
         return "nobody is reminded ([notify] level is essential, and it is no task of high priority)"
     people = [person.name for person in _people(case, step, one)]
     return f"{' and '.join(people) or 'nobody who is known'} {_NEWS[one.what.do]} it"
 
 
 def _spared(case: Case, step: Step, one: Coming) -> bool:
-    return one.what.do is Do.REMIND and case.policy.notify.essential and step.spec.extras.priority != HIGH
+    """Whether a reminder is not sent: it is not essential, or stands in the owner's digest of the morning."""
+    if one.what.do is not Do.REMIND or (step.meeting is not None and not case.policy.notify.digest):
+        return False
+    return case.policy.notify.digest or (case.policy.notify.essential and step.spec.extras.priority != HIGH)
 
 
 def _people(case: Case, step: Step, one: Coming) -> tuple[Person, ...]:
@@ -110,22 +132,24 @@ def _people(case: Case, step: Step, one: Coming) -> tuple[Person, ...]:
 
 def _owner(case: Case, step: Step) -> Person | None:
     """Whose task it is in the CRM: a person may have given it to somebody else."""
-    present = case.snapshot.person(step.task.owner_id) if step.task else None
+    made = step.task or step.meeting
+    present = case.snapshot.person(made.owner_id) if made else None
     return present if present and present.active else step.owner
 
 
 def _messages(case: Case, step: Step, one: Coming) -> Iterator[Notify]:
     if _spared(case, step, one):
         return
-    task = step.task
+    made = step.task or step.meeting
     context = names(case) | {
-        "task": one_line(task.subject) if task else step.spec.subject,
+        "task": one_line(made.subject) if made else step.spec.subject,
         "owner": one_line(owner.name) if (owner := _owner(case, step)) else "nobody",
-        "due_on": case.day(step.deadline),
+        "due_on": case.day(_over(step)),
     }
     do = one.what.do
     subject = one_line(render(SUBJECTS[do], context))
-    text = render(case.policy.notify.texts.get(MOMENT[do], TEXTS[do]), context).strip()
+    plain = NOT_HELD[do] if step.meeting is not None else TEXTS[do]
+    text = render(case.policy.notify.texts.get(MOMENT[do], plain), context).strip()
     for person in _people(case, step, one):
         for way in ("", *case.policy.notify.in_crm):
             # By person and not by place: people come and go on a ladder.
@@ -143,5 +167,6 @@ def _messages(case: Case, step: Step, one: Coming) -> Iterator[Notify]:
                 way=way,
                 to_id=person.id,
                 deal_id=case.snapshot.deal.ref.id,
-                not_before=case.told_at(),
+                not_before=next_round(case) if case.policy.notify.digest else case.told_at(),
+                together=case.policy.notify.digest,
             )

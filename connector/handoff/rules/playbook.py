@@ -15,18 +15,20 @@ from connector.handoff.plan import Finding, Order, TaskState, Upsert, Verdict
 from connector.handoff.playbook_text import version_of
 from connector.handoff.rulebook import ANCHORS, Make, Playbook, Role
 from connector.handoff.rules import drafts
-from connector.handoff.steps import Step, chosen, walk
+from connector.handoff.steps import Step, chosen, present, walk
 from connector.handoff.templating import render
-from connector.handoff.text import clean, names, one_line
+from connector.handoff.text import REFERENCE, clean, names, one_line
 from connector.handoff.triggers import told
 
 NAME = "playbook"
 REMIND_BEFORE = timedelta(hours=1)
+MAX_TITLE_CHARS = 80
+"""Note.Title (facts: Salesforce, Note)."""
 MAX_BODY_CHARS = 8_000
 """Far below Task.Description's 32,000 (facts: Salesforce, Task): a task says what to do, the summary tells the rest."""
 
 _DONE = fingerprint("status", "done")
-_CLOSED = {Make.TASK: "its task was closed", Make.MEETING: "its meeting was held"}
+_CLOSED = {Make.TASK: "its task was closed", Make.MEETING: "its meeting was held", Make.NOTE: "its note was written"}
 
 
 def find(case: Case) -> Finding | None:
@@ -53,8 +55,7 @@ def find(case: Case) -> Finding | None:
 
 def _older(case: Case, book: Playbook) -> str:
     """A word on the version, where the handoff goes on by another than a new one would get."""
-    present = next((one for one in case.policy.playbooks if one.name == book.name), None)
-    return "" if present == book else f" as it was when the handoff began (version {version_of(book)})"
+    return "" if present(case) == book else f" as it was when the handoff began (version {version_of(book)})"
 
 
 def _looked_at_again(step: Step) -> datetime | None:
@@ -66,7 +67,8 @@ def _looked_at_again(step: Step) -> datetime | None:
 
 
 def _to_write(actions: tuple[Upsert, ...]) -> str:
-    counts = [(kind.value, sum(action.kind is kind for action in actions)) for kind in (Kind.TASK, Kind.MEETING)]
+    kinds = (Kind.TASK, Kind.MEETING, Kind.NOTE)
+    counts = [(kind.value, sum(action.kind is kind for action in actions)) for kind in kinds]
     words = [f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts if count]
     return f", {' and '.join(words)} to write" if words else ""
 
@@ -90,6 +92,8 @@ def _action(case: Case, step: Step, context: dict[str, object]) -> Upsert | None
         return None
     if step.spec.trigger and drafts.too_late(case, step):
         return None
+    if step.spec.make is Make.NOTE:
+        return _document(case, step, context)
     if step.spec.make is Make.MEETING:
         return None if drafts.too_late(case, step) else drafts.create(case, step, context, reason=_why(case, step))
     return _create(case, step, context)
@@ -113,6 +117,23 @@ def _create(case: Case, step: Step, context: dict[str, object]) -> Upsert:
         **_extras(case, step),
     }
     return _upsert(case, step, values, said=fingerprint(subject, owner_id, step.due), reason=_why(case, step))
+
+
+def _document(case: Case, step: Step, context: dict[str, object]) -> Upsert:
+    """A note with the step's text, which is people's once it is written. Its last line tells which one it is."""
+    title = one_line(render(step.spec.subject, context), limit=MAX_TITLE_CHARS)
+    text = clean(render(step.spec.body, context), limit=MAX_BODY_CHARS)
+    key = case.key(step.spec.step)
+    return Upsert(
+        step=step.spec.step,
+        order=Order.CREATE,
+        kind=Kind.NOTE,
+        key=key,
+        values={"title": title, "body": f"{text}\n\n{REFERENCE} {key}", "owner": step.owner.id if step.owner else None},
+        parents=case.parents,
+        fingerprint=fingerprint(title, text),
+        reason=_why(case, step),
+    )
 
 
 def _extras(case: Case, step: Step) -> dict[str, Value]:

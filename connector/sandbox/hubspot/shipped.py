@@ -49,6 +49,7 @@ _HANDOFF_TEXTS = (
     ("champion_stake", "Champion's stake"),
     ("stakeholders", "Stakeholders"),
     ("special_terms", "Special terms"),
+    ("scope_requests", "Asked for beyond the contract"),
     ("missing", "Missing for handoff"),
     ("advice", "How to make it better"),
     ("summary", "Handoff summary"),
@@ -61,6 +62,9 @@ _HANDOFF_LINES = (
 )
 _HANDOFF_OTHERS = (
     day("handoff_go_live_date", "Go-live date"),
+    moment("handoff_replied_at", "Customer last replied"),
+    day("handoff_renewal_date", "Renewal date"),
+    number("handoff_milestones_done", "Milestones reached"),
     yes_no("handoff_override", "Override requested"),
     owner("handoff_override_approver", "Override approver"),
     day("handoff_override_expires", "Override expires"),
