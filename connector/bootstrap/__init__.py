@@ -375,6 +375,7 @@ def _keep(settings: Settings) -> Keep:
         trail=days.trail_days,
         letters=days.letters_days,
         events=days.events_days,
+        counts=days.counts_days,
     )
 
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, NewType
 
+from connector.handoff.counted import NO_FACTS, ProductFacts
 from connector.handoff.moves import NOBODY_KNOWN, Bounce, Mover, Passing, Refusal
 
 if TYPE_CHECKING:  # the policy's types are made of these
@@ -296,6 +297,7 @@ class Snapshot:
     ``merged`` are the ids of deals that became part of this one. ``stage_since`` is since when it stands in its stage,
     whichever that is; None where that is not known. ``waiting`` are all deals that wait for a CSM, this one included.
     ``busy`` says by person's id when their calendar in the CRM is taken; of who is missing there it could not be read.
+    ``product`` is what was counted of the account in the product.
     """
 
     key: HandoffKey
@@ -320,6 +322,7 @@ class Snapshot:
     copied: Mapping[str, str] = field(default_factory=dict)
     waiting: tuple[Waiting, ...] = ()
     busy: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
+    product: ProductFacts = NO_FACTS
 
     @property
     def lineage(self) -> str:

@@ -12,8 +12,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from connector.handoff.model import DealType
+
+if TYPE_CHECKING:  # it is made of this module's types
+    from connector.handoff.productbook import ProductPolicy
 
 
 class FieldOwner(StrEnum):
@@ -281,19 +285,24 @@ class SignalKind(StrEnum):
     MEETING_HELD = "meeting_held"
     EMAIL_LOGGED = "email_logged"
     CALL_LOGGED = "call_logged"
+    MILESTONE = "milestone"
+    EVENT = "event"
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
     """A completion signal. A closed CRM task always completes its step.
 
-    ``field`` is set for `FIELD_FILLED` only, ``when`` for `FIELD_IS`. What is held or logged counts when the task's
+    ``field`` is set for `FIELD_FILLED` only, ``when`` for `FIELD_IS`; ``name`` is a milestone's or, with ``at_least``,
+    a measure's (of `ProductPolicy`), which count from the win on. What is held or logged counts when the task's
     owner or the CSM did it after the step began.
     """
 
     kind: SignalKind
     field: str = ""
     when: Condition = dataclasses.field(default_factory=Condition)
+    name: str = ""
+    at_least: int = 1
 
 
 class Clock(StrEnum):
@@ -317,6 +326,9 @@ class TriggerKind(StrEnum):
     STAGE = "stage"
     WHEN = "when"
     TIME = "time"
+    MILESTONE = "milestone"
+    EVENT = "event"
+    STUCK = "stuck"
 
 
 class Days(StrEnum):
@@ -335,7 +347,9 @@ ANCHORS = (WON, RELEASED)
 @dataclass(frozen=True, slots=True)
 class Trigger:
     """What makes a step begin: the deal enters ``stage``, ``when`` comes true, or so many ``days`` have passed since
-    the ``anchor`` (before it, when negative): it then begins in the morning of that day."""
+    the ``anchor`` (before it, when negative): it then begins in the morning of that day. Or it begins once
+    the milestone ``name`` is reached, ``at_least`` so many of the measure ``name`` are counted, or the stuck signal
+    ``name`` calls for help."""
 
     kind: TriggerKind
     stage: str = ""
@@ -343,6 +357,8 @@ class Trigger:
     anchor: str = ""
     days: int = 0
     counted: Days = Days.CALENDAR
+    name: str = ""
+    at_least: int = 1
 
 
 class Do(StrEnum):
@@ -699,6 +715,7 @@ class Policy:
     before_close: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     """The stages in which an open deal says how ready it is, by pipeline; under "" those of every pipeline."""
     sales_for: timedelta = timedelta(hours=24)
+    product: ProductPolicy | None = None
 
     def shows_readiness(self, pipeline: str, stage_id: str) -> bool:
         """Whether an open deal in this stage says how ready it is."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from connector.errors import Problem
 from connector.handoff.model import Kind
+from connector.handoff.productbook import ProductPolicy
 from connector.handoff.rulebook import (
     NO_QUALITY,
     AssignmentPolicy,
@@ -187,7 +188,13 @@ def book(
     )
 
 
-def policy(rules: Rules, book: Book, vendor: VendorMap, quality: QualityPolicy = NO_QUALITY) -> Policy:
+def policy(
+    rules: Rules,
+    book: Book,
+    vendor: VendorMap,
+    quality: QualityPolicy = NO_QUALITY,
+    product: ProductPolicy | None = None,
+) -> Policy:
     """One system's policy: the common rules with that CRM's fields, fallback stages and limits."""
     fields = {
         path: FieldRule(path, field.label, field.type, field.owner)
@@ -215,6 +222,7 @@ def policy(rules: Rules, book: Book, vendor: VendorMap, quality: QualityPolicy =
         quality=quality,
         before_close=vendor.before_close,
         sales_for=rules.sales_for,
+        product=product,
     )
     return dataclasses.replace(made, version=digest(made))
 

@@ -284,6 +284,7 @@ class RetentionSpec(FileSpec):
     trail_days: Days = 730
     letters_days: Days = 7
     events_days: Days = 90
+    counts_days: Days = 730
 
 
 class LogsSpec(FileSpec):

@@ -247,6 +247,7 @@ class RetentionSettings(Frozen):
     trail_days: int = 730
     letters_days: int = 7
     events_days: int = 90
+    counts_days: int = 730
 
 
 class Settings(Frozen):
