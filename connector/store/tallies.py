@@ -187,6 +187,19 @@ class Tallies(Part):
                         values.setdefault(row.measure, set()).add(row.part)
         return found | {measure: len(parts) for measure, parts in values.items()}
 
+    def handoffs_of_accounts(self, system: SystemName) -> Mapping[str, datetime]:
+        """The first deal of each account that had a handoff, and when that began."""
+        query = (
+            select(handoff.c.deal_id, handoff.c.account_id, handoff.c.won_at, handoff.c.released_at)
+            .where(handoff.c.system == system, handoff.c.account_id.is_not(None), handoff.c.released_at.is_not(None))
+            .order_by(handoff.c.released_at, handoff.c.deal_id)
+        )
+        found: dict[str, tuple[str, datetime]] = {}
+        with self._db.read() as connection:
+            for row in connection.execute(query):
+                found.setdefault(row.account_id, (row.deal_id, row.won_at or row.released_at))
+        return dict(found.values())
+
     def counted_since(self) -> datetime | None:
         """Since when events are counted; None where none ever came."""
         with self._db.read() as connection:
