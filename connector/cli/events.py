@@ -49,12 +49,12 @@ def command(
     opened = bootstrap.open_store_only(config, mode="read")
     found: list[tuple[str, Unmatched]] = []
     try:
-        for name, policy in loaded.policies.items():
+        for each, policy in loaded.policies.items():
             if policy.product is None:
                 message = "there is no product.toml among the mapping files: nothing is made of product events"
                 raise UserError([Problem("", "product.toml", message)])
-            if system in ("", name):
-                found += [(name, one) for one in opened.store.unmatched_events(name, policy.product)]
+            if system in ("", each):
+                found += [(each, one) for one in opened.store.unmatched_events(each, policy.product)]
     finally:
         opened.store.close()
     if system and system not in loaded.policies:

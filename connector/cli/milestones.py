@@ -73,8 +73,8 @@ def command(
 
     For example: `handoff milestones analyse`, `handoff milestones analyse --csv customers.csv --json`.
     """
-    customers = list(_from_table(table) if table else _from_ledger(config, system))
-    found = analyse(customers, least=least)
+    known = list(_from_table(table) if table else _from_ledger(config, system))
+    found = analyse(known, least=least)
     if as_json:
         sys.stdout.write(json.dumps(_plain(found), indent=2) + "\n")
     else:
@@ -122,10 +122,10 @@ def _from_ledger(config: Path, system: str) -> Iterator[Customer]:
             message = 'name the account\'s field that says who left: [analysis] churned = "account.…", or give --csv'
             raise UserError([Problem("product.toml", "analysis.churned", message)])
         connect_for_reading(each)
-        yield from _customers(runtime.shared, each, product)
+        yield from customers(runtime.shared, each, product)
 
 
-def _customers(shared: Shared, system: EngineSystem, product: ProductPolicy) -> Iterator[Customer]:
+def customers(shared: Shared, system: EngineSystem, product: ProductPolicy) -> Iterator[Customer]:
     """One customer per account, from its first deal whose handoff is known."""
     began = shared.store.handoffs_of_accounts(system.name)
     since = shared.store.counted_since()

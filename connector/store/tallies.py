@@ -151,21 +151,21 @@ class Tallies(Part):
             columns = [
                 product_event.c[name] for name in ("source", "event", "user_id", "group_id", "properties", "subject")
             ]
-            query = select(*columns, func.count().label("count"), func.max(product_event.c.at).label("last"))
-            for row in connection.execute(query.where(product_event.c.read_at.is_not(None)).group_by(*columns)):
-                accounts = owners.get(row.subject or "", set())
+            query = select(*columns, func.count().label("times"), func.max(product_event.c.at).label("last"))
+            for one in connection.execute(query.where(product_event.c.read_at.is_not(None)).group_by(*columns)):
+                accounts = owners.get(one.subject or "", set())
                 if len(accounts) == 1:
                     continue
-                way, name = _shown(policy, row)
-                key = (row.source, ways.get(way, ""), name, _why(row.subject, len(accounts)))
-                told.setdefault(key, []).append(row)
+                way, name = _shown(policy, one)
+                key = (one.source, ways.get(way, ""), name, _why(one.subject, len(accounts)))
+                told.setdefault(key, []).append(one)
         found = [
             Unmatched(
                 source,
                 way,
                 name,
                 tuple(sorted({row.event for row in rows})),
-                sum(row.count for row in rows),
+                sum(row.times for row in rows),
                 max(row.last for row in rows),
                 why,
             )
@@ -182,7 +182,7 @@ class Tallies(Part):
             for part in chunks(sorted(subjects)):
                 for row in connection.execute(select(tally).where(tally.c.subject.in_(part), *wanted)):
                     if row.sort == Sort.EVENTS:
-                        found[row.measure] = found.get(row.measure, 0) + row.count
+                        found[row.measure] = found.get(row.measure, 0) + _count(row)
                     elif row.sort == Sort.VALUE:
                         values.setdefault(row.measure, set()).add(row.part)
         return found | {measure: len(parts) for measure, parts in values.items()}
@@ -292,7 +292,7 @@ def _telling(connection: Connection, policy: ProductPolicy, counts: Counts) -> s
             there.add((row.subject, row.measure, row.sort, row.part, row.day))
             group = row.part if row.sort == Sort.SESSION else ""
             key = (row.subject, f"{row.measure} {row.sort}", group)
-            totals[key] = totals.get(key, 0) + row.count
+            totals[key] = totals.get(key, 0) + _count(row)
     found = set()
     for subject, rows in told.items():
         for one in rows:
@@ -327,9 +327,15 @@ def _facts(
     )
 
 
+def _count(row: Any) -> int:
+    """A tally's count: a row has a method of that name."""
+    found: int = row._mapping["count"]
+    return found
+
+
 def _tally(row: Any) -> Tally:
     return Tally(
-        row.measure, Sort(row.sort), row.part, date.fromisoformat(row.day), row.count, row.first_at, row.last_at
+        row.measure, Sort(row.sort), row.part, date.fromisoformat(row.day), _count(row), row.first_at, row.last_at
     )
 
 

@@ -140,7 +140,7 @@ def _page(
     wanted = select(*(inner.c[name] for name in query.columns)).order_by(by)
     wanted = wanted.where(by.is_not(None) if place is None else by >= _told(place))
     while True:
-        found = [dict(row._mapping) for row in connection.execute(wanted.limit(size))]
+        found: list[Mapping[str, Any]] = [dict(row._mapping) for row in connection.execute(wanted.limit(size))]
         is_full = len(found) == size
         if not is_full or place is None or _written(found[-1][query.cursor]) != place:
             return found, is_full

@@ -1,7 +1,7 @@
 """Keeps on the account how far the customer has come: the activation milestone, the onboarding stage, the go-live date.
 
-Not here: counting (``milestones``). It rests where none of these fields is mapped. Where no product event is known of
-the account nothing is said of milestones: none counted is not the same as none reached.
+Not here: counting (``milestones``). It speaks for new business, and rests where none of these fields is mapped. Where
+no product event is known of the account nothing is said of milestones: none counted is not the same as none reached.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from connector.handoff.case import Case
 from connector.handoff.conditions import filled
 from connector.handoff.milestones import Progress, activation, fits, progress, progress_text
-from connector.handoff.model import Value
+from connector.handoff.model import DealType, Value
 from connector.handoff.ownership import change_account
 from connector.handoff.plan import Finding, Verdict
 from connector.handoff.productbook import Milestone
@@ -19,14 +19,19 @@ NAME = "onboarding"
 FIELDS = ("activation", "activated_on", "milestones", "onboarding_stage", "go_live_date")
 """Fields of the account, each where it is mapped."""
 
+GO_LIVE = "go-live:"
+"""A deal hands each of its go-live dates to the account once: of two deals neither may undo the other's for ever."""
+
 
 def find(case: Case) -> Finding | None:
     """What the account should say; None where nothing of it is mapped, or no handoff runs."""
     mapped = [name for name in FIELDS if f"account.{name}" in case.policy.fields]
-    if not case.released or case.snapshot.account is None or not mapped:
+    account, is_new = case.snapshot.account, case.snapshot.deal_type is DealType.NEW
+    if not case.released or account is None or not mapped or not is_new:
         return None
     wanted: dict[str, Value] = {}
-    if filled(go_live := case.value("go_live_date")):
+    mark = f"{GO_LIVE}{case.value('go_live_date')}"
+    if filled(go_live := case.value("go_live_date")) and mark not in case.ledger.marks:
         wanted["go_live_date"] = go_live
     reached = _reached(case)
     wanted |= _stage(case, reached)
@@ -35,11 +40,12 @@ def find(case: Case) -> Finding | None:
         wanted |= _activation(case)
         done = sum(one.done for _, one in reached)
         if reached:
-            wanted["milestones"] = f"{done} of {len(reached)}"
+            wanted |= _milestones(case, done, of=len(reached))
         said = _sentence(case, reached)
     change = change_account(case, wanted, reason="The account says how far its onboarding has come.")
     verdict = Verdict.ACT if change.patch else Verdict.IN_SYNC
-    return Finding(NAME, verdict, said + change.remark, actions=change.actions)
+    marks = {mark: case.now} if "go_live_date" in wanted else {}
+    return Finding(NAME, verdict, said + change.remark, actions=change.actions, marks=marks)
 
 
 def _reached(case: Case) -> list[tuple[Milestone, Progress]]:
@@ -66,6 +72,12 @@ def _activation(case: Case) -> dict[str, Value]:
         rule = case.policy.fields.get("account.activated_on")
         wanted["activated_on"] = at.date() if rule and rule.type is FieldType.DATE else at
     return wanted
+
+
+def _milestones(case: Case, done: int, *, of: int) -> dict[str, Value]:
+    """How many are reached; never fewer than the account shows, which another deal of it may have got further with."""
+    before = str(case.value("account.milestones") or "").partition(" ")[0]
+    return {} if before.isdigit() and int(before) >= done else {"milestones": f"{done} of {of}"}
 
 
 def _stage(case: Case, reached: list[tuple[Milestone, Progress]]) -> dict[str, Value]:
