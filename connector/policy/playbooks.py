@@ -42,7 +42,9 @@ from connector.settings.spans import KeyPath
 
 MAX_SUBJECT_CHARS = 255
 """A task's subject, the smaller of the two CRMs (facts: Salesforce, Task.Subject)."""
-FROM_THE_START = frozenset({"gate", "csm", "status", "percent", "started_at", "summary", "account.csm"})
+FROM_THE_START = frozenset(
+    {"gate", "csm", "status", "percent", "started_at", "summary", "account.csm", "account.onboarding_stage"}
+)
 """What the connector itself fills when a handoff begins: it proves nothing."""
 NOTICE = Limit(Decimal(1), Clock.BUSINESS)
 """A meeting begins no sooner after its trigger than this, unless the step says so: people need time to read of it."""
