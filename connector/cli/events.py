@@ -20,9 +20,6 @@ from connector.errors import Problem, UserError
 from connector.policy.load import load_all
 from connector.store import Unmatched
 
-MOST_EVENTS = 3
-"""Names of events that a line of the table shows; JSON has all."""
-
 
 class Act(StrEnum):
     """What is asked of the events."""
@@ -62,12 +59,9 @@ def command(
     if as_json:
         sys.stdout.write(json.dumps([_plain(name, one) for name, one in found], indent=2) + "\n")
         return
-    table = PlainTable("System", "Source", "Named by", "Name", "Events", "Which", "Last", "Why")
+    table = PlainTable("System", "Source", "Name", "Events", "Why")
     for name, one in found:
-        which = ", ".join(one.events[:MOST_EVENTS]) + (" …" if len(one.events) > MOST_EVENTS else "")
-        table.add_row(
-            name, one.source, one.way, one.name, str(one.count), which, f"{one.last:%Y-%m-%d %H:%M}Z", one.why
-        )
+        table.add_row(name, one.source, one.name or "none", str(one.count), one.why)
     console().print(table if found else "Every event that was read is matched to an account.")
 
 

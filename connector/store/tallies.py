@@ -88,8 +88,12 @@ class Tallies(Part):
 
     def read_events(self, policy: ProductPolicy, *, limit: int = READ_BATCH) -> EventsRead:
         """Count the events that nobody counted yet, one batch, and ask for a look at deals for which one matters."""
+        unread = product_event.c.read_at.is_(None)
+        with self._db.read() as connection:  # mostly there are none, and who only looks keeps nobody waiting
+            if connection.execute(select(product_event.c.id).where(unread).limit(1)).first() is None:
+                return EventsRead()
         now = self._db.now()
-        query = select(product_event).where(product_event.c.read_at.is_(None)).order_by(product_event.c.id)
+        query = select(product_event).where(unread).order_by(product_event.c.id)
         with self._db.write() as connection:
             rows = connection.execute(query.limit(limit).with_for_update(skip_locked=True)).all()
             if not rows:

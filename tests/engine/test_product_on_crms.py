@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 from engine.test_playbook_on_crms import FILLED, MAPPINGS, OPEN, WON, Desk, name_file
+from typer.testing import CliRunner
 
+from connector.cli.app import build
 from connector.cli.milestones import customers
 from connector.handoff.model import DealType
 from connector.sandbox.server import Sandbox
@@ -275,3 +277,41 @@ def test_the_analysis_reads_who_stayed_off_the_crm(desk: Desk) -> None:
     assert (found[stayed.account].kept, found[left.account].kept) == (True, False)
     assert found[stayed.account].actions["integration_done"] == 2
     assert found[left.account].actions["integration_done"] == 1, "of the first fourteen days"
+
+
+def test_the_report_of_what_matches_nobody(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through the command, over a ledger on disk."""
+    ledger = f"sqlite:///{tmp_path / 'handoff.db'}"
+    desk.shared.store.close()
+    desk.shared = dataclasses.replace(desk.shared, store=open_store(ledger, clock=desk.sandbox.clock))
+    desk.begin()
+    customer = Customer(desk, "Nordlys")
+    customer.does("Signed In")
+    customer.does("Signed In", by_id=True)
+    box = desk.shared.store.event_box("app")
+    at = desk.sandbox.clock.now().isoformat()
+    for number, (user, group) in enumerate([("ana@gmail.com", None), ("u1", "elsewhere"), (None, None)]):
+        box.post([ProductEvent(f"m{number}", "Signed In", at, user, group, "{}").letter()])
+    desk.run()
+    desk.shared.store.close()
+    monkeypatch.setenv("HANDOFF_LEDGER", ledger)
+    monkeypatch.setenv("SECRET", "x")
+    config = tmp_path / "config.toml"
+    logins = {
+        "salesforce": 'base_url = "http://127.0.0.1:1"\nclient_id_env = "SECRET"\nclient_secret_env = "SECRET"\n',
+        "hubspot": 'access_token_env = "SECRET"\n',
+    }
+    config.write_text(
+        f'mappings = "{desk.folder}"\n[daemon]\nstore_url_env = "HANDOFF_LEDGER"\n'
+        f'[[systems]]\nname = "{desk.name}"\nvendor = "{desk.vendor}"\n{logins[desk.vendor]}'
+    )
+    done = CliRunner().invoke(build(("events",)), ["events", "unmatched", "--config", str(config), "--json"])
+    assert done.exit_code == 0, (done.output, done.exception)
+    told = {(row["name"], row["count"]): row["why"] for row in json.loads(done.stdout)}
+    assert told == {
+        ("@gmail.com", 1): "it names no account: none of the ways of product.toml finds a name in it",
+        ("elsewhere", 1): "no account of a deal in handoff answers to this name",
+        ("", 1): "it names no account: none of the ways of product.toml finds a name in it",
+    }
+    table = CliRunner().invoke(build(("events",)), ["events", "unmatched", "--config", str(config)])
+    assert "elsewhere" in table.stdout

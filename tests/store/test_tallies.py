@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import timedelta
 from typing import Any
@@ -54,8 +55,6 @@ def a_handoff(store: Store, clock: ManualClock, deal: str = "006A", account: str
 
 
 def _of(snapshot: Any, deal: str, account: str) -> Any:
-    import dataclasses
-
     key = dataclasses.replace(snapshot.key, deal_id=deal)
     record = dataclasses.replace(snapshot.deal, ref=Ref(snapshot.deal.ref.kind, deal))
     owner = dataclasses.replace(snapshot.account, ref=Ref(snapshot.account.ref.kind, account))
@@ -209,3 +208,14 @@ def test_both_spellings_of_a_salesforce_id_are_one_name() -> None:
     assert account_names(way, account_id="123456789012345678", value=lambda _path: None) != account_names(
         way, account_id="123456789012345", value=lambda _path: None
     )
+
+
+def test_a_person_whose_address_is_a_name_is_forgotten_by_it(store: Store, clock: ManualClock) -> None:
+    by_address = dataclasses.replace(PRODUCT, identities=(Identity("user_id", By.FIELD, "account.product_id"),))
+    send(store, clock, "Signed In", id="a", user_id="Ana@Acme.example")
+    send(store, clock, "Signed In", id="b", user_id="ben@acme.example")
+    store.read_events(by_address)
+    done = store.forget(Subject(SYSTEM, About.CONTACT, "003ANA", ("ana@acme.example",)), by="vera")
+    assert done.counts["tally"] == 2
+    with store._db.read() as connection:
+        assert len(connection.execute(select(tally)).all()) == 2

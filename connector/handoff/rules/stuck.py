@@ -27,6 +27,9 @@ MAX_BODY_CHARS = 8_000
 MOST_THINGS = 3
 """How many things a subject line names; the rest is counted."""
 
+LOOKED_AFTER = timedelta(hours=4)
+"""How often is looked whether a customer with an open task moved on, besides at events that tell of it themselves."""
+
 _DONE = fingerprint("status", "done")
 _PRIORITY = "task.priority"
 
@@ -60,6 +63,7 @@ def _judge(case: Case, signal: Stuck, actions: list[Upsert], said: list[str], ah
             actions += _close(case, step, task, why)
         else:
             said.append(f"Signal {signal.name}: its task is open since the customer got stuck.")
+            ahead.append(case.now + LOOKED_AFTER)
     now = episode(case, signal)
     if now is None or still_open:
         return
