@@ -389,3 +389,29 @@ def test_the_account_s_names_are_told_as_digests() -> None:
     assert plan.answers_to is not None
     assert len(plan.answers_to.subjects) == 1
     assert "acme" not in next(iter(plan.answers_to.subjects))
+
+
+def test_who_was_stuck_long_ago_is_not_rescued_now() -> None:
+    rows = [at("login", after(0.5)), at("begun", after(1), part="Slack")]
+    for days, many in ((15, 1), (17, 0)):
+        now = after(days)
+        assert len(rescue(decide(a_case(facts(now, *rows)), BARE, now))) == many
+
+
+def test_an_old_handoff_is_not_said_to_begin_its_onboarding() -> None:
+    now = after(120)
+    assert "onboarding_stage" not in account(decide(a_case(facts(now)), BARE, now))
+
+
+def test_of_two_deals_neither_undoes_the_other_s_go_live_date() -> None:
+    case = a_case(facts(NOW))
+    deal = dataclasses.replace(case.deal, values={**case.deal.values, "go_live_date": date(2026, 4, 1)})
+    assert case.account is not None
+    other = dataclasses.replace(case.account, values={**case.account.values, "go_live_date": date(2026, 5, 1)})
+    first = decide(dataclasses.replace(case, deal=deal, account=other), BARE, NOW)
+    assert account(first)["go_live_date"] == date(2026, 4, 1)
+    told = dataclasses.replace(case.ledger, marks=first.remember.marks)
+    again = decide(dataclasses.replace(case, deal=deal, account=other, ledger=told), BARE, NOW)
+    assert "go_live_date" not in account(again)
+    empty = decide(dataclasses.replace(case, deal=deal, ledger=told), BARE, NOW)
+    assert account(empty)["go_live_date"] == date(2026, 4, 1)

@@ -6,9 +6,11 @@ no product event is known of the account nothing is said of milestones: none cou
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from connector.handoff.case import Case
 from connector.handoff.conditions import filled
-from connector.handoff.milestones import Progress, activation, fits, progress, progress_text
+from connector.handoff.milestones import Progress, activation, fits, progress, progress_text, since_of
 from connector.handoff.model import DealType, Value
 from connector.handoff.ownership import change_account
 from connector.handoff.plan import Finding, Verdict
@@ -18,6 +20,9 @@ from connector.handoff.rulebook import FieldType
 NAME = "onboarding"
 FIELDS = ("activation", "activated_on", "milestones", "onboarding_stage", "go_live_date")
 """Fields of the account, each where it is mapped."""
+
+YOUNG = timedelta(days=90)
+"""Of a handoff that began longer ago nobody says that its onboarding begins."""
 
 GO_LIVE = "go-live:"
 """A deal hands each of its go-live dates to the account once: of two deals neither may undo the other's for ever."""
@@ -31,7 +36,8 @@ def find(case: Case) -> Finding | None:
         return None
     wanted: dict[str, Value] = {}
     mark = f"{GO_LIVE}{case.value('go_live_date')}"
-    if filled(go_live := case.value("go_live_date")) and mark not in case.ledger.marks:
+    told = mark in case.ledger.marks and filled(case.value("account.go_live_date"))
+    if filled(go_live := case.value("go_live_date")) and not told:
         wanted["go_live_date"] = go_live
     reached = _reached(case)
     wanted |= _stage(case, reached)
@@ -89,7 +95,9 @@ def _stage(case: Case, reached: list[tuple[Milestone, Progress]]) -> dict[str, V
         shown = str(case.value("account.onboarding_stage") or "")
         further = shown in stages and stages.index(shown) > stages.index(done[-1])
         return {} if further else {"onboarding_stage": done[-1]}
-    if policy and policy.begun and not filled(case.value("account.onboarding_stage")):
+    began = since_of(case)
+    is_young = began is not None and case.now - began < YOUNG
+    if policy and policy.begun and is_young and not filled(case.value("account.onboarding_stage")):
         return {"onboarding_stage": policy.begun}
     return {}
 

@@ -30,6 +30,9 @@ MOST_THINGS = 3
 LOOKED_AFTER = timedelta(hours=4)
 """How often is looked whether a customer with an open task moved on, besides at events that tell of it themselves."""
 
+TOO_LATE = timedelta(days=14)
+"""Help that was due longer ago is none any more: who reads a year of events in one go is told of no old troubles."""
+
 _DONE = fingerprint("status", "done")
 _PRIORITY = "task.priority"
 
@@ -71,6 +74,8 @@ def _judge(case: Case, signal: Stuck, actions: list[Upsert], said: list[str], ah
         said.append(f"Signal {signal.name} rests: {now.rests}.")
     elif now.due > case.now:
         ahead.append(now.due)
+    elif case.now - now.due > TOO_LATE:
+        said.append(f"Signal {signal.name}: they were stuck on {_thing(now)} too long ago for a rescue.")
     elif made and signal.seen is None:
         said.append(f"Signal {signal.name}: its task was made before.")  # by the win there is one episode
     elif now.step in made or now.step in case.ledger.effects:
