@@ -23,6 +23,7 @@ from connector.engine.scheduler import Ticks
 from connector.engine.warehouse import Asker
 from connector.failpoints import Failpoint, passing
 from connector.handoff.model import SystemName
+from connector.heap import keep_few
 
 DAEMON_STARTED = "daemon.started"
 DAEMON_STOPPING = "daemon.stopping"
@@ -40,6 +41,7 @@ def run_daemon(
     shared: Shared, systems: Sequence[System], *, poll_seconds: float, start_web: Callable[[], Stop | None]
 ) -> None:
     """Run until SIGTERM or SIGINT; returns when all work in hand is settled and the store is closed."""
+    keep_few()
     arrived = threading.Event()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:

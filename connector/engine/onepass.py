@@ -35,6 +35,7 @@ from connector.engine.verifier import verify
 from connector.engine.watch import look_after
 from connector.errors import Advice, CrmError
 from connector.failpoints import Failpoint, passing
+from connector.heap import give_back
 from connector.store import CALLS, LAST_PASS, LAST_SWEEP, LAST_TROUBLE, OPENED, SPARING, LeadLost, under
 
 DONE = "pass.done"
@@ -59,6 +60,9 @@ ONLY_PROCESS = "the only process"
 
 ROUNDS = 25
 """Most look-and-send rounds in one pass; what is left waits for the next tick, so one system cannot run for ever."""
+
+LARGE = 100
+"""Looks in one pass after which memory is given back: what a few deals need is soon needed again."""
 
 log = structlog.get_logger()
 
@@ -130,6 +134,8 @@ def _run(shared: Shared, system: System, occasion: Occasion) -> PassResult:
     shared.telemetry.pass_seconds.labels(system=system.name).observe(time.monotonic() - began)
     shared.telemetry.looks.labels(system=system.name).inc(result.looked)
     shared.telemetry.last_pass.labels(system=system.name).set(system.last_pass.timestamp())
+    if result.looked >= LARGE:
+        give_back()
     return result
 
 
