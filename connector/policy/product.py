@@ -35,6 +35,7 @@ COUNTED = frozenset({FieldType.NUMBER, FieldType.DATE, FieldType.DATETIME, Field
 """Fields that can be counted: a number counts as many, a date or a ticked box once."""
 
 NAMING = frozenset({FieldType.TEXT, FieldType.NUMBER, FieldType.CHOICE, FieldType.REFERENCE})
+TIMELESS = frozenset({FieldType.NUMBER, FieldType.BOOL})
 CHURNED = frozenset({FieldType.DATE, FieldType.DATETIME, FieldType.BOOL})
 ACCOUNT = "account."
 SECONDS = 3600
@@ -173,6 +174,10 @@ def _stuck(spec: StuckSpec, whole: ProductSpec, *, at: KeyPath, scope: Scope, wo
         scope.complain((*at, "subject"), "must be one line")
     if spec.seen is not None:
         _judge_measure(spec.seen.measure, known, at=(*at, "seen", "measure"), scope=scope)
+        seen = next((one for one in whole.measures if one.name == spec.seen.measure), None)
+        if seen and seen.field and scope.words.type_of(seen.field) in TIMELESS:
+            message = f"{seen.name!r} is a field that does not say when; name a measure of events, or of a date"
+            scope.complain((*at, "seen", "measure"), message)
     if spec.missing:
         _judge_measure(spec.missing, known, at=(*at, "missing"), scope=scope)
     for n, name in enumerate(spec.moved_on):
