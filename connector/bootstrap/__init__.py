@@ -28,7 +28,7 @@ from connector.crm.port import (
 )
 from connector.engine.daemon import Stop
 from connector.engine.notifier import Channel, ChatWebhook, Email, addressed, send_through
-from connector.engine.parts import Limits, Shared, System, Timing, process_name
+from connector.engine.parts import Limits, Schedule, Shared, System, Timing, process_name
 from connector.engine.replica import before_call
 from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
@@ -46,6 +46,7 @@ from connector.settings import (
 from connector.store import Keep, Store, Upgraded, address, backup, failure, in_use, migrate, open_store
 from connector.store import Mode as StoreMode
 from connector.store.backup import Copy
+from connector.store.warehouse import Query
 from connector.telemetry import Telemetry
 from connector.web.foreign import Foreign
 from connector.web.status import Status, Watched, read_status, unreadable_status, with_trouble
@@ -98,6 +99,7 @@ def open_runtime(config: Path, *, mode: StoreUse, console_logs: bool = False) ->
         limits=_limits(settings),
         alert=_alert(settings),
         keep=_keep(settings),
+        queries=_queries(settings),
     )
     systems = tuple(_system(each, settings, loaded, shared=shared) for each in settings.systems)
     files = read_folder(settings.mappings)
@@ -375,6 +377,29 @@ def _keep(settings: Settings) -> Keep:
         trail=days.trail_days,
         letters=days.letters_days,
         events=days.events_days,
+        counts=days.counts_days,
+    )
+
+
+def _queries(settings: Settings) -> tuple[Schedule, ...]:
+    return tuple(
+        Schedule(
+            Query(
+                name=each.name,
+                url=each.url.get_secret_value(),
+                sql=each.sql,
+                at=each.at_column,
+                cursor=each.cursor_column,
+                event=each.event,
+                event_column=each.event_column,
+                user_id=each.user_id_column,
+                group_id=each.group_id_column,
+                id=each.id_column,
+                properties=each.properties,
+            ),
+            timedelta(minutes=each.every_minutes),
+        )
+        for each in settings.queries
     )
 
 

@@ -28,6 +28,8 @@ COMMANDS = {
     "backfill": "connector.cli.backfill",
     "explain": "connector.cli.explain",
     "playbook": "connector.cli.playbook",
+    "events": "connector.cli.events",
+    "milestones": "connector.cli.milestones",
     "check": "connector.cli.check",
     "provision": "connector.cli.provision",
     "webhooks": "connector.cli.webhooks",

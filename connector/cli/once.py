@@ -14,6 +14,7 @@ from connector.cli.screen import PlainTable
 from connector.cli.show import console
 from connector.engine.housekeeping import keep_house
 from connector.engine.onepass import let_go, run_pass
+from connector.engine.warehouse import ask_all
 
 
 def command(*, config: Config = DEFAULT_CONFIG, system: System = "", as_json: AsJson = False) -> None:
@@ -26,6 +27,7 @@ def command(*, config: Config = DEFAULT_CONFIG, system: System = "", as_json: As
     """
     runtime = bootstrap.open_runtime(config, mode="daemon")
     try:
+        ask_all(runtime.shared, runtime.shared.queries)
         results = {each.name: run_pass(runtime.shared, each) for each in runtime.chosen(system)}
         keep_house(runtime.shared)
     finally:

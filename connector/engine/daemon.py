@@ -20,6 +20,7 @@ from connector.engine.onepass import let_go
 from connector.engine.parts import Shared, System
 from connector.engine.replica import Replica
 from connector.engine.scheduler import Ticks
+from connector.engine.warehouse import Asker
 from connector.failpoints import Failpoint, passing
 from connector.handoff.model import SystemName
 from connector.heap import keep_few
@@ -27,6 +28,9 @@ from connector.heap import keep_few
 DAEMON_STARTED = "daemon.started"
 DAEMON_STOPPING = "daemon.stopping"
 DAEMON_STOPPED = "daemon.stopped"
+
+ASKED_FOR = 5.0
+"""Seconds for which a stopping daemon waits for a database that is being asked: what it brings later is asked again."""
 
 log = structlog.get_logger()
 
@@ -59,6 +63,8 @@ def run_daemon(
         listener.start()
     housekeeper = Housekeeper(shared)
     housekeeper.start()
+    asker = Asker(shared, shared.queries)
+    asker.start()
     log.info(DAEMON_STARTED, systems=[system.name for system in systems], poll_seconds=poll_seconds)
     try:
         arrived.wait()
@@ -69,6 +75,7 @@ def run_daemon(
         for listener in listeners:
             listener.join()
         housekeeper.join()
+        asker.join(ASKED_FOR)
         passing(Failpoint.DRAINED)
         if stop_web:
             stop_web()

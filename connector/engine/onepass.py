@@ -21,6 +21,7 @@ from connector.engine.allowance import poll_due, poll_failed, take_stock
 from connector.engine.brakes import halt, rest, resting, standing_still
 from connector.engine.detector import PollFailed, detect
 from connector.engine.dispatcher import dispatch, same_server
+from connector.engine.happenings import count_events
 from connector.engine.identity import pin
 from connector.engine.parts import Shared, System
 from connector.engine.places import stored
@@ -352,7 +353,7 @@ def _compare(system: System, feeds: tuple[str, ...], *, began: datetime) -> None
 
 
 FINDING: Mapping[Occasion, tuple[Callable[[Shared, System], int], ...]] = {
-    Occasion.TICK: (rescue, verify, _sweep_if_due, _detect_if_due, go_round),
+    Occasion.TICK: (rescue, verify, count_events, _sweep_if_due, _detect_if_due, go_round),
     Occasion.WOKEN: (rescue, verify, _detect_missed),
 }
 """The steps that find work, in order; after them come the rounds of look and send."""

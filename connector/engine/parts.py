@@ -25,6 +25,7 @@ from connector.handoff.model import Person, Stage, SystemName
 from connector.handoff.plan import Notify
 from connector.handoff.rulebook import Policy
 from connector.store import Keep, Store
+from connector.store.warehouse import Query
 from connector.telemetry import Telemetry
 
 PEOPLE_TTL = timedelta(minutes=10)
@@ -162,6 +163,14 @@ class System:
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """A query to a database of the company's own, and how often it is asked."""
+
+    query: Query
+    every: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Shared:
     """What all systems of one process share. ``alert`` tells the people who run this; None where nobody is named."""
 
@@ -176,6 +185,8 @@ class Shared:
     alert: SendNotice | None = None
     keep: Keep = field(default_factory=Keep)
     company: Company = field(default_factory=Company)
+    queries: tuple[Schedule, ...] = ()
+    """Databases that are asked for product events."""
     replica: Replica | None = None
     """This process among others; None where there is but one, and for a command that makes one pass."""
 

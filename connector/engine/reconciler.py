@@ -25,13 +25,15 @@ from connector.engine.waitlist import call_up, queued
 from connector.errors import CrmError, RowUnread
 from connector.failpoints import Failpoint, passing
 from connector.handoff.choice import carry
+from connector.handoff.counted import NO_FACTS, ProductFacts
 from connector.handoff.decide import decide
+from connector.handoff.identity import account_names
 from connector.handoff.model import HandoffKey, Kind, LedgerFacts, Load, Record, Snapshot, Value, Waiting
 from connector.handoff.moves import MoverKind
 from connector.handoff.pausing import withhold
 from connector.handoff.plan import Noticed, Patch, Plan, Prints
 from connector.handoff.quality import fingerprints, texts
-from connector.store import Decided, Look
+from connector.store import Asked, Decided, Look
 
 LOOK_BATCH = 2000
 """Most deals looked at before anything is sent: as many as fill the vendors' write batches many times over."""
@@ -222,6 +224,7 @@ def observe(
     if pretend is not None:
         ledger = {deal_id: pretend(remembered) for deal_id, remembered in ledger.items()}
     copied = _copied(shared, system, facts)
+    product = product_of(shared, system, facts)
     forebears = shared.store.facts(system.name, [each for read in facts.values() for each in read.merged])
     for deal_id, read in _oldest_win_first(facts, ledger):
         snapshot = Snapshot(
@@ -246,6 +249,7 @@ def observe(
             merged=read.merged,
             stage_since=read.stage_since,
             copied=copied.get(deal_id, {}),
+            product=product.get(deal_id, NO_FACTS),
         )
         yield _with_heritage(snapshot, forebears)
 
@@ -266,6 +270,22 @@ def _copied(shared: Shared, system: System, read: Mapping[str, DealFacts]) -> Ma
             asked[deal_id] = Prints(facts.deal.text("owner"), account, prints)
     since = shared.clock.now() - timedelta(days=quality.copies.days)
     return shared.store.same_answers(system.name, asked, since=since) if asked else {}
+
+
+def product_of(shared: Shared, system: System, read: Mapping[str, DealFacts]) -> Mapping[str, ProductFacts]:
+    """What was counted in the product of the accounts of these deals; asked of the ledger alone, once for a batch."""
+    policy = system.policy.product
+    if policy is None or not policy.measures:
+        return {}
+    asked: dict[str, Asked] = {}
+    for deal_id, facts in read.items():
+        if facts.account is None or not facts.stage.is_won:
+            continue
+        named = partial(account_names, account_id=facts.account.ref.id, value=partial(_value, facts))
+        ways = frozenset(way.kind for way in policy.identities if named((way,)))
+        asked[deal_id] = Asked(facts.account.ref.id, named(policy.identities), ways)
+    measures = [measure.name for measure in policy.measures if measure.events]
+    return shared.store.product_facts(system.name, asked, measures) if asked else {}
 
 
 def _value(facts: DealFacts, path: str) -> Value:

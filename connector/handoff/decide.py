@@ -12,8 +12,9 @@ from datetime import datetime
 
 from connector.handoff import lifecycle
 from connector.handoff.case import Case
+from connector.handoff.identity import account_names
 from connector.handoff.model import Ref, Snapshot
-from connector.handoff.plan import Action, Finding, Patch, Plan, Prints
+from connector.handoff.plan import Action, AnswersTo, Finding, Patch, Plan, Prints
 from connector.handoff.quality import fingerprints, texts
 from connector.handoff.rulebook import Policy
 from connector.handoff.rules import RULES
@@ -54,6 +55,7 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         answers=tuple(answer(case, judged) for judged in case.judged),
         quality=case.score,
         prints=_prints(case),
+        answers_to=_answers_to(case),
     )
 
 
@@ -76,6 +78,15 @@ def _prints(case: Case) -> Prints | None:
         return None
     account = snapshot.account.ref.id if snapshot.account else ""
     return Prints(snapshot.deal.text("owner"), account, fingerprints(quality, texts(quality, case.value)))
+
+
+def _answers_to(case: Case) -> AnswersTo | None:
+    """To which names of the product the account answers, from the win on."""
+    product, account = case.policy.product, case.snapshot.account
+    if product is None or account is None or not (case.snapshot.stage.is_won or case.released_at):
+        return None
+    subjects = account_names(product.identities, account_id=account.ref.id, value=case.value)
+    return AnswersTo(account.ref.id, subjects)
 
 
 def merge(actions: Iterable[Action]) -> tuple[Action, ...]:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, NewType
 
+from connector.handoff.counted import NO_FACTS, ProductFacts
 from connector.handoff.moves import NOBODY_KNOWN, Bounce, Mover, Passing, Refusal
 
 if TYPE_CHECKING:  # the policy's types are made of these
@@ -298,6 +299,7 @@ class Snapshot:
     ``busy`` says by person's id when their calendar in the CRM is taken; of who is missing there it could not be read.
     ``replies`` are when the customer wrote, as far as the CRM keeps what came in; ``no_shows`` when meetings were to be
     that a person made and the customer missed.
+    ``product`` is what was counted of the account in the product.
     """
 
     key: HandoffKey
@@ -324,6 +326,7 @@ class Snapshot:
     busy: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
     replies: tuple[datetime, ...] = ()
     no_shows: tuple[datetime, ...] = ()
+    product: ProductFacts = NO_FACTS
 
     @property
     def lineage(self) -> str:

@@ -95,6 +95,11 @@ def _signal(signal: Signal, make: Make) -> str:
         return " and ".join(
             f"{test.field} {test.op.value.replace('_', ' ')} {test.operand}" for test in signal.when.tests
         )
+    if signal.kind is SignalKind.MILESTONE:
+        return f"the customer reaches {signal.name.replace('_', ' ')}"
+    if signal.kind is SignalKind.EVENT:
+        often = f" {signal.at_least} times" if signal.at_least > 1 else ""
+        return f"{signal.name.replace('_', ' ')} is counted{often} in the product"
     if signal.kind is SignalKind.TASK_CLOSED and make is not Make.TASK:
         return "it is held" if make is Make.MEETING else "it is written"
     return _SIGNALS[signal.kind]

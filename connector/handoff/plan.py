@@ -146,6 +146,14 @@ class Prints:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswersTo:
+    """The names, as digests, to which the account of a deal answers in the product."""
+
+    account_id: str
+    subjects: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """One CSM who was considered: what they carry and, when not chosen, why not."""
 
@@ -293,6 +301,8 @@ class Plan:
     quality: int | None = None
     prints: Prints | None = None
     """None where nothing is to be remembered of this deal's answers."""
+    answers_to: AnswersTo | None = None
+    """None where nothing is to be remembered of how the product names the account."""
 
     @property
     def coverage(self) -> str:

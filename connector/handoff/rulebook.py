@@ -12,8 +12,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from connector.handoff.model import DealType
+
+if TYPE_CHECKING:  # it is made of this module's types
+    from connector.handoff.productbook import ProductPolicy
 
 
 class FieldOwner(StrEnum):
@@ -283,19 +287,24 @@ class SignalKind(StrEnum):
     MEETING_HELD = "meeting_held"
     EMAIL_LOGGED = "email_logged"
     CALL_LOGGED = "call_logged"
+    MILESTONE = "milestone"
+    EVENT = "event"
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
     """A completion signal. A closed CRM task always completes its step.
 
-    ``field`` is set for `FIELD_FILLED` only, ``when`` for `FIELD_IS`. What is held or logged counts when the task's
+    ``field`` is set for `FIELD_FILLED` only, ``when`` for `FIELD_IS`; ``name`` is a milestone's or, with ``at_least``,
+    a measure's (of `ProductPolicy`), which count from the win on. What is held or logged counts when the task's
     owner or the CSM did it after the step began.
     """
 
     kind: SignalKind
     field: str = ""
     when: Condition = dataclasses.field(default_factory=Condition)
+    name: str = ""
+    at_least: int = 1
 
 
 class Clock(StrEnum):
@@ -319,6 +328,9 @@ class TriggerKind(StrEnum):
     STAGE = "stage"
     WHEN = "when"
     TIME = "time"
+    MILESTONE = "milestone"
+    EVENT = "event"
+    STUCK = "stuck"
 
 
 class Days(StrEnum):
@@ -338,7 +350,9 @@ ANCHORS = (WON, RELEASED)
 class Trigger:
     """What makes a step begin: the deal enters ``stage``, ``when`` comes true, or so many ``days`` have passed since
     the ``anchor`` (before it, when negative): it then begins in the morning of that day. With a ``weekday`` (0 is
-    Monday) it is that day in the week ``days`` after the anchor, the first being the next one that comes."""
+    Monday) it is that day in the week ``days`` after the anchor, the first being the next one that comes. Or it begins
+    once the milestone ``name`` is reached, ``at_least`` so many of the measure ``name`` are counted, or the stuck
+    signal ``name`` calls for help."""
 
     kind: TriggerKind
     stage: str = ""
@@ -347,6 +361,8 @@ class Trigger:
     days: int = 0
     counted: Days = Days.CALENDAR
     weekday: int | None = None
+    name: str = ""
+    at_least: int = 1
 
 
 class Do(StrEnum):
@@ -790,6 +806,7 @@ class Policy:
     sales_for: timedelta = timedelta(hours=24)
     red_flags: RedFlags = NO_RED_FLAGS
     commitments: CommitmentPolicy | None = None
+    product: ProductPolicy | None = None
 
     def shows_readiness(self, pipeline: str, stage_id: str) -> bool:
         """Whether an open deal in this stage says how ready it is."""

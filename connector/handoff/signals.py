@@ -12,7 +12,9 @@ from datetime import datetime
 from connector.handoff.case import Case
 from connector.handoff.conditions import filled
 from connector.handoff.meetings import held_at
+from connector.handoff.milestones import progress, reached
 from connector.handoff.model import TouchKind
+from connector.handoff.productbook import Need
 from connector.handoff.rulebook import PlaybookTask, Signal, SignalKind
 
 LOGGED = {
@@ -45,10 +47,32 @@ def _proof(case: Case, spec: PlaybookTask, signal: Signal, since: datetime | Non
             return Proof(case.now, "its field is filled") if filled(case.value(signal.field)) else None
         case SignalKind.FIELD_IS:
             return Proof(case.now, "its field says so") if case.holds(signal.when) else None
+        case SignalKind.MILESTONE | SignalKind.EVENT:
+            return _in_product(case, signal)
     at = _contact(case, LOGGED[signal.kind], since, by) if since else None
     if at is None and signal.kind is SignalKind.MEETING_HELD and since:
         at = _own_meeting(case, spec, since)
     return Proof(at, f"a {LOGGED[signal.kind]} was logged") if at else None
+
+
+def _in_product(case: Case, signal: Signal) -> Proof | None:
+    """What the customer did in the product. Unlike what people log, it counts from the win on, not from the step on."""
+    at = happened(case, signal.name, at_least=signal.at_least, is_milestone=signal.kind is SignalKind.MILESTONE)
+    what = signal.name.replace("_", " ")
+    if signal.kind is SignalKind.MILESTONE:
+        return Proof(at, f"the customer reached {what}") if at else None
+    return Proof(at, f"{what} was counted in the product") if at else None
+
+
+def happened(case: Case, name: str, *, at_least: int, is_milestone: bool) -> datetime | None:
+    """When a milestone was reached, or so many of a measure were counted; None while that is not so."""
+    policy = case.policy.product
+    if is_milestone:
+        milestone = policy.milestone(name) if policy else None
+        found = progress(case, milestone) if milestone else None
+        return (found.at or case.now) if found and found.done else None
+    have = reached(case, Need(name, at_least))
+    return (have.at or case.now) if have.count >= at_least else None
 
 
 def _contact(case: Case, kind: TouchKind, since: datetime, by: frozenset[str]) -> datetime | None:

@@ -11,7 +11,9 @@ from datetime import date, datetime, timedelta
 
 from connector.handoff.calendar import days_from, local_date, opening
 from connector.handoff.case import Case
+from connector.handoff.rescue import fired
 from connector.handoff.rulebook import RELEASED, WON, Calendar, Days, PlaybookTask, Trigger, TriggerKind
+from connector.handoff.signals import happened
 
 _BEGAN = "began:"
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -53,6 +55,10 @@ def begin(case: Case, spec: PlaybookTask, *, guess: datetime) -> Begin:
             return Begin(guess, fired=False, waits_for=f"the deal enters {trigger.stage}")
         since = max(case.snapshot.stage_since or case.now, guess)
         return Begin(since, seen=since)
+    if trigger.kind in _IN_PRODUCT:
+        seen = _in_product(case, trigger)
+        waits = f"it happens: {told(trigger)}"
+        return Begin(max(seen, guess), seen=max(seen, guess)) if seen else Begin(guess, fired=False, waits_for=waits)
     if not case.holds(trigger.when):
         return Begin(guess, fired=False, waits_for=f"{_fields(case, trigger)} {_says(trigger)}")
     return Begin(case.now, seen=case.now)
@@ -83,6 +89,13 @@ def told(trigger: Trigger, *, label: str = "") -> str:
         case TriggerKind.WHEN:
             names = " and ".join(dict.fromkeys(test.field for test in trigger.when.tests))
             return f"when {label or names} {_says(trigger)}"
+        case TriggerKind.MILESTONE:
+            return f"when the customer reaches {trigger.name.replace('_', ' ')}"
+        case TriggerKind.EVENT:
+            often = f" {trigger.at_least} times" if trigger.at_least > 1 else ""
+            return f"when {trigger.name.replace('_', ' ')} is counted{often} in the product"
+        case TriggerKind.STUCK:
+            return f"when the customer is stuck ({trigger.name})"
         case TriggerKind.TIME:
             unit = "working day" if trigger.counted is Days.WORKING else "day"
             name = {WON: "the win", RELEASED: "the release"}.get(trigger.anchor, label or trigger.anchor)
@@ -93,6 +106,18 @@ def told(trigger: Trigger, *, label: str = "") -> str:
             count = abs(trigger.days)
             side = "before" if trigger.days < 0 else "after"
             return f"{count} {unit}{'s' if count > 1 else ''} {side} {name}"
+
+
+_IN_PRODUCT = frozenset({TriggerKind.MILESTONE, TriggerKind.EVENT, TriggerKind.STUCK})
+
+
+def _in_product(case: Case, trigger: Trigger) -> datetime | None:
+    if trigger.kind is TriggerKind.STUCK:
+        policy = case.policy.product
+        signal = next((one for one in policy.stuck if one.name == trigger.name), None) if policy else None
+        return case.now if signal and fired(case, signal) else None
+    is_milestone = trigger.kind is TriggerKind.MILESTONE
+    return happened(case, trigger.name, at_least=trigger.at_least, is_milestone=is_milestone)
 
 
 def _by_time(case: Case, spec: PlaybookTask, trigger: Trigger, *, guess: datetime) -> Begin:

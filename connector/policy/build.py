@@ -15,6 +15,7 @@ from typing import Any
 
 from connector.errors import Problem
 from connector.handoff.model import Kind
+from connector.handoff.productbook import ProductPolicy
 from connector.handoff.rulebook import (
     NO_QUALITY,
     AssignmentPolicy,
@@ -220,7 +221,13 @@ def book(
     )
 
 
-def policy(rules: Rules, book: Book, vendor: VendorMap, quality: QualityPolicy = NO_QUALITY) -> Policy:
+def policy(
+    rules: Rules,
+    book: Book,
+    vendor: VendorMap,
+    quality: QualityPolicy = NO_QUALITY,
+    product: ProductPolicy | None = None,
+) -> Policy:
     """One system's policy: the common rules with that CRM's fields, fallback stages and limits."""
     fields = {
         path: FieldRule(path, field.label, field.type, field.owner)
@@ -250,6 +257,7 @@ def policy(rules: Rules, book: Book, vendor: VendorMap, quality: QualityPolicy =
         sales_for=rules.sales_for,
         red_flags=rules.red_flags,
         commitments=rules.commitments,
+        product=product,
     )
     return dataclasses.replace(made, version=digest(made))
 

@@ -40,6 +40,9 @@ MANAGERS = frozenset({Role.AE_MANAGER, Role.CSM_MANAGER})
 TELLS_MANAGERS = frozenset({"salesforce"})
 """Which CRMs tell who manages whom (User.ManagerId); HubSpot's owners have no manager."""
 NOW = Limit(Decimal(0), Clock.WALL)
+IN_PRODUCT = {"milestone": TriggerKind.MILESTONE, "event": TriggerKind.EVENT, "signal": TriggerKind.STUCK}
+"""Triggers that product.toml knows, by their key."""
+TRIGGERS = ("step", "stage", "when", "anchor", *IN_PRODUCT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,14 @@ class Around:
 
     ``ladder``: there is one. ``essential``: only tasks of high priority are reminded of. ``unmanaged`` are the CRMs in
     use that do not tell who manages whom, where process.toml does not either. ``sponsor``: somebody is named as one.
-    ``day`` is the hours of a working day.
+    ``day`` is the hours of a working day. ``measures``, ``milestones`` and ``stuck`` are the names that product.toml
+    gives.
     """
 
     day: Decimal = Decimal(8)
+    measures: frozenset[str] = frozenset()
+    milestones: frozenset[str] = frozenset()
+    stuck: frozenset[str] = frozenset()
     ladder: bool = True
     essential: bool = False
     unmanaged: tuple[str, ...] = ()
@@ -80,15 +87,17 @@ def follows(spec: TaskSpec) -> str:
     return spec.after or (spec.trigger.step or "" if spec.trigger else "")
 
 
-def trigger(spec: TaskSpec, *, at: KeyPath, scope: Scope, of_deal: Condition) -> Trigger | None:
+def trigger(
+    spec: TaskSpec, *, at: KeyPath, scope: Scope, of_deal: Condition, around: Around | None = None
+) -> Trigger | None:
     """What makes a step begin besides the release and other steps; ``of_deal`` is what the playbook is for."""
     given = spec.trigger
     if given is None:
         return None
     here: KeyPath = (*at, "trigger")
-    kinds = [name for name in ("step", "stage", "when", "anchor") if getattr(given, name) is not None]
+    kinds = [name for name in TRIGGERS if getattr(given, name) is not None]
     if len(kinds) != 1:
-        scope.complain(here, "must hold exactly one of step, stage, when, anchor", of_key=True)
+        scope.complain(here, f"must hold exactly one of {', '.join(TRIGGERS)}", of_key=True)
         return None
     if spec.after:
         scope.complain((*at, "after"), "says the same as trigger = { step = … }; keep one of the two", of_key=True)
@@ -98,11 +107,32 @@ def trigger(spec: TaskSpec, *, at: KeyPath, scope: Scope, of_deal: Condition) ->
     for name in ("days", "working_days", "before", "weekday", "weeks"):
         if kinds != ["anchor"] and name in given.model_fields_set:
             scope.complain((*here, name), "is counted from an anchor; take it out, or name an anchor", of_key=True)
+    if kinds != ["event"] and given.at_least is not None:
+        scope.complain((*here, "at_least"), "belongs to event; take it out", of_key=True)
+    if kinds[0] in IN_PRODUCT:
+        name = str(getattr(given, kinds[0]))
+        if wrong := unknown_in_product(kinds[0], name, around or Around()):
+            scope.complain((*here, kinds[0]), wrong)
+        return Trigger(IN_PRODUCT[kinds[0]], name=name, at_least=given.at_least or 1)
     if given.stage is not None:
         return Trigger(TriggerKind.STAGE, stage=given.stage)
     if given.when is not None:
         return _by_field(given, at=(*here, "when"), scope=scope, of_deal=of_deal)
     return _by_time(given, at=here, scope=scope) if given.anchor is not None else None
+
+
+def unknown_in_product(key: str, name: str, around: Around) -> str | None:
+    """Why nobody can give a signal of the product; None for one that product.toml declares."""
+    known, what = {
+        "milestone": (around.milestones, "milestone"),
+        "event": (around.measures, "measure"),
+        "signal": (around.stuck, "stuck signal"),
+    }[key]
+    if name in known:
+        return None
+    if not known:
+        return f"product.toml declares no {what}: nobody gives this signal; declare {name!r} there"
+    return f"no {what} of product.toml is called {name!r}; {did_you_mean(name, sorted(known))}"
 
 
 def missed(spec: TaskSpec, *, at: KeyPath, scope: Scope, around: Around) -> tuple[Miss, ...]:

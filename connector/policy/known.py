@@ -69,6 +69,11 @@ KNOWN: Mapping[Kind, Mapping[str, KnownField]] = {
         "name": _read(T.TEXT),
         "csm": _written(T.PERSON),
         "second_csm": _written(T.PERSON),
+        "activation": _written(T.TEXT),
+        "activated_on": _written(T.DATE, T.DATETIME),
+        "milestones": _written(T.TEXT),
+        "onboarding_stage": _written(T.TEXT),
+        "go_live_date": _written(T.DATE, T.DATETIME),
     },
     Kind.TASK: {
         "key": _written(T.TEXT, required=True),
@@ -117,7 +122,7 @@ RESERVED_STEPS = (
     *("summary", "patch-deal", "patch-account", "patch-revert"),
     *("team-deal", "team-account", "team-deal-second", "team-account-second"),
 )
-RESERVED_STARTS = ("notify-", "summary-")
+RESERVED_STARTS = ("notify-", "summary-", "stuck-")
 """Steps the core names itself, and how those begin of which there are several."""
 
 EXTRAS = ("task.queue", "task.priority", "task.type", "meeting.attendees")

@@ -12,15 +12,19 @@ from pathlib import Path
 
 from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
+from connector.handoff.productbook import ProductPolicy
 from connector.handoff.rulebook import NO_QUALITY, Policy, QualityPolicy
 from connector.handoff.rules import redflags
 from connector.handoff.rules.late import LATE_NAMES, MOMENT
+from connector.handoff.rules.stuck import RESCUE_NAMES
 from connector.handoff.summary import SUMMARY_NAMES
 from connector.handoff.text import NAMES
 from connector.policy import build, calendars
 from connector.policy.conditions import Scope, Vocabulary
+from connector.policy.consequences import Around
 from connector.policy.crmmap import CrmMap
 from connector.policy.playbooks import Ground, WorkingDay
+from connector.policy.product import offered, product, with_offered
 from connector.policy.quality import quality
 from connector.policy.sources import Sources, read_sources
 from connector.policy.templates import Words, read_template
@@ -69,15 +73,16 @@ def _load(folder: Path, systems: Mapping[SystemName, str]) -> tuple[Loaded | Non
     sources = read_sources(folder, sorted(set(systems.values())), problems)
     words = build.vocabulary(sources, problems)
     rules = _rules(sources, words, problems)
-    around = build.around(rules, sources.maps)
+    around = with_offered(build.around(rules, sources.maps), offered(sources.product.spec))
     ground = Ground(_working_day(rules), _words(sources, words, NAMES), around)
     book = _book(sources, words, problems, ground=ground)
     if book is not None:
         problems += [problem for vendor in sources.maps.values() for problem in build.missing_for(book, vendor)]
     judged = _quality(sources, words, problems)
+    counted = _product(sources, words, problems, around=around)
     if problems or rules is None or book is None:
         return None, _once(problems)
-    policies = {vendor: build.policy(rules, book, one, judged) for vendor, one in sources.maps.items()}
+    policies = {vendor: build.policy(rules, book, one, judged, counted) for vendor, one in sources.maps.items()}
     maps = {name: sources.maps[vendor].map for name, vendor in systems.items()}
     return Loaded({name: policies[vendor] for name, vendor in systems.items()}, maps), []
 
@@ -107,6 +112,15 @@ def _quality(sources: Sources, words: Vocabulary, problems: list[Problem]) -> Qu
     if file.source is None or file.spec is None:
         return NO_QUALITY
     return quality(file.spec, scope=Scope(file.source, words, problems))
+
+
+def _product(sources: Sources, words: Vocabulary, problems: list[Problem], *, around: Around) -> ProductPolicy | None:
+    """What is made of product events; without a product.toml nothing is."""
+    file = sources.product
+    if file.source is None or file.spec is None:
+        return None
+    scope = Scope(file.source, words, problems)
+    return product(file.spec, scope=scope, words=_words(sources, words, NAMES | RESCUE_NAMES), around=around)
 
 
 def _working_day(rules: build.Rules | None) -> WorkingDay:

@@ -23,7 +23,15 @@ from connector.handoff.rulebook import (
     SignalKind,
 )
 from connector.policy.conditions import Scope, condition
-from connector.policy.consequences import Around, follows, limit, missed, owner_complaints, trigger
+from connector.policy.consequences import (
+    Around,
+    follows,
+    limit,
+    missed,
+    owner_complaints,
+    trigger,
+    unknown_in_product,
+)
 from connector.policy.known import RESERVED_STARTS, RESERVED_STEPS
 from connector.policy.lists import first_match
 from connector.policy.model import PlaybookSpec, SignalSpec, TaskSpec
@@ -34,7 +42,9 @@ from connector.settings.spans import KeyPath
 
 MAX_SUBJECT_CHARS = 255
 """A task's subject, the smaller of the two CRMs (facts: Salesforce, Task.Subject)."""
-FROM_THE_START = frozenset({"gate", "csm", "status", "percent", "started_at", "summary", "account.csm"})
+FROM_THE_START = frozenset(
+    {"gate", "csm", "status", "percent", "started_at", "summary", "account.csm", "account.onboarding_stage"}
+)
 """What the connector itself fills when a handoff begins: it proves nothing."""
 NOTICE = Limit(Decimal(1), Clock.BUSINESS)
 """A meeting begins no sooner after its trigger than this, unless the step says so: people need time to read of it."""
@@ -122,13 +132,13 @@ def _task(spec: TaskSpec, *, at: KeyPath, scope: Scope, ground: Ground) -> Playb
         body=spec.body,
         owner=spec.owner,
         limit=limit(spec.within, at=(*at, "within"), scope=scope, day=day.hours),
-        done_when=_signals(spec.done_when, at=(*at, "done_when"), scope=scope, of_deal=ground.of_deal),
+        done_when=_signals(spec.done_when, at=(*at, "done_when"), scope=scope, ground=ground),
         after=follows(spec),
         at_release=spec.at_release,
         remind=spec.remind,
         draft=_draft(spec, at=at, scope=scope, day=day),
         extras=Extras(spec.queue, spec.priority, spec.type),
-        trigger=trigger(spec, at=at, scope=scope, of_deal=ground.of_deal),
+        trigger=trigger(spec, at=at, scope=scope, of_deal=ground.of_deal, around=ground.around),
         missed=missed(spec, at=at, scope=scope, around=ground.around),
         status=spec.status.value if spec.status else "",
         note=spec.make is Make.NOTE,
@@ -168,7 +178,7 @@ def _draft(spec: TaskSpec, *, at: KeyPath, scope: Scope, day: WorkingDay) -> Dra
     )
 
 
-def _signals(specs: Sequence[SignalSpec], *, at: KeyPath, scope: Scope, of_deal: Condition) -> tuple[Signal, ...]:
+def _signals(specs: Sequence[SignalSpec], *, at: KeyPath, scope: Scope, ground: Ground) -> tuple[Signal, ...]:
     found = [Signal(SignalKind.TASK_CLOSED)]
     for index, spec in enumerate(specs):
         here: KeyPath = (*at, index)
@@ -176,16 +186,37 @@ def _signals(specs: Sequence[SignalSpec], *, at: KeyPath, scope: Scope, of_deal:
             scope.complain((*here, "field"), "belongs to field_filled only; take it out", of_key=True)
         if spec.signal is not SignalKind.FIELD_IS and spec.when is not None:
             scope.complain((*here, "when"), "belongs to field_is only; take it out", of_key=True)
-        if spec.signal is SignalKind.FIELD_FILLED:
+        for name in ("milestone", "event", "at_least"):
+            if getattr(spec, name) not in (None, "") and not _belongs(name, spec.signal):
+                of = "event" if name == "at_least" else name
+                scope.complain((*here, name), f"belongs to {of} only; take it out", of_key=True)
+        if spec.signal in (SignalKind.MILESTONE, SignalKind.EVENT):
+            found.append(_in_product(spec, at=here, scope=scope, ground=ground))
+        elif spec.signal is SignalKind.FIELD_FILLED:
             wrong = scope.words.complaint(spec.field) if spec.field else "is required with field_filled; name the field"
             if wrong := wrong or _produced(spec.field):
                 scope.complain((*here, "field"), wrong)
             found.append(Signal(spec.signal, spec.field))
         elif spec.signal is SignalKind.FIELD_IS:
-            found.extend(_field_is(spec, at=here, scope=scope, of_deal=of_deal))
+            found.extend(_field_is(spec, at=here, scope=scope, of_deal=ground.of_deal))
         elif spec.signal is not SignalKind.TASK_CLOSED:
             found.append(Signal(spec.signal))
     return tuple(found)
+
+
+def _belongs(name: str, kind: SignalKind) -> bool:
+    return kind.value == ("event" if name == "at_least" else name)
+
+
+def _in_product(spec: SignalSpec, *, at: KeyPath, scope: Scope, ground: Ground) -> Signal:
+    key = spec.signal.value
+    name = spec.milestone if spec.signal is SignalKind.MILESTONE else spec.event
+    wrong = (
+        unknown_in_product(key, name, ground.around) if name else f"is required with {key}; name one of product.toml"
+    )
+    if wrong:
+        scope.complain((*at, key), wrong)
+    return Signal(spec.signal, name=name, at_least=spec.at_least or 1)
 
 
 def _field_is(spec: SignalSpec, *, at: KeyPath, scope: Scope, of_deal: Condition) -> Iterator[Signal]:

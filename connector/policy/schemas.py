@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from connector.policy.model import CrmSpec, PlaybookFileSpec, PlaybooksFileSpec, ProcessSpec, QualitySpec
+from connector.policy.model import CrmSpec, PlaybookFileSpec, PlaybooksFileSpec, ProcessSpec, ProductSpec, QualitySpec
 from connector.settings.file import ConfigSpec
 
 MODELS: Mapping[str, type[BaseModel]] = {
@@ -22,6 +22,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "playbook": PlaybookFileSpec,
     "playbooks": PlaybooksFileSpec,
     "quality": QualitySpec,
+    "product": ProductSpec,
 }
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

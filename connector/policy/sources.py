@@ -12,7 +12,7 @@ from typing import Generic
 
 from connector.errors import Problem, UserError
 from connector.policy.maps import VendorMap, mapping
-from connector.policy.model import CrmSpec, PlaybookFileSpec, PlaybooksFileSpec, ProcessSpec, QualitySpec
+from connector.policy.model import CrmSpec, PlaybookFileSpec, PlaybooksFileSpec, ProcessSpec, ProductSpec, QualitySpec
 from connector.settings.mistakes import Model, did_you_mean, validated
 from connector.settings.spans import Source, read
 
@@ -33,6 +33,7 @@ class Sources:
     process: File[ProcessSpec]
     playbook: File[PlaybookFileSpec]
     quality: File[QualitySpec]
+    product: File[ProductSpec]
     more: tuple[File[PlaybooksFileSpec], ...] = ()
     maps: Mapping[str, VendorMap] = field(default_factory=dict)
     doubtful: frozenset[str] = frozenset()
@@ -59,6 +60,7 @@ def read_sources(folder: Path, vendors: Sequence[str], problems: list[Problem]) 
         playbook=_file(PlaybookFileSpec, folder / "playbook.toml", problems),
         more=tuple(_more(process, folder, problems)),
         quality=_optional(QualitySpec, folder / "quality.toml", problems),
+        product=_optional(ProductSpec, folder / "product.toml", problems),
         maps=maps,
         doubtful=frozenset(doubtful),
         unreadable=unreadable,

@@ -230,6 +230,24 @@ class SourceSpec(FileSpec):
     previous_signing_secret_file: Text | None = None
 
 
+class QuerySpec(FileSpec):
+    """[[queries]]: a database of the company's own that is asked for product events; a row is an event."""
+
+    name: Annotated[str, AfterValidator(_system_name)]
+    url_env: EnvName | None = None
+    url_file: Text | None = None
+    sql: Text
+    every_minutes: Minutes = 60.0
+    event: str = ""
+    event_column: str = ""
+    at_column: Text
+    cursor_column: Text
+    user_id_column: str = ""
+    group_id_column: str = ""
+    id_column: str = ""
+    properties: tuple[Text, ...] = ()
+
+
 class EmailSpec(FileSpec):
     """[notify.email]: the mail server."""
 
@@ -284,6 +302,7 @@ class RetentionSpec(FileSpec):
     trail_days: Days = 730
     letters_days: Days = 7
     events_days: Days = 90
+    counts_days: Days = 730
 
 
 class LogsSpec(FileSpec):
@@ -300,6 +319,7 @@ class ConfigSpec(FileSpec):
     daemon: DaemonSpec = Field(default_factory=DaemonSpec)
     systems: Annotated[tuple[SystemSpec, ...], Field(min_length=1)]
     sources: tuple[SourceSpec, ...] = ()
+    queries: tuple[QuerySpec, ...] = ()
     web: WebSpec = Field(default_factory=WebSpec)
     notify: NotifySpec = Field(default_factory=NotifySpec)
     brakes: BrakesSpec = Field(default_factory=BrakesSpec)

@@ -37,7 +37,7 @@ from connector.settings.model import (
 from connector.settings.secrets import secrets_in
 from connector.settings.spans import KeyPath, Source, read
 from connector.settings.systems import system
-from connector.settings.web import sources, web
+from connector.settings.web import queries, sources, web
 
 DATABASE = "handoff.db"
 STORE_VARIABLE = "HANDOFF_STORE_URL"
@@ -93,6 +93,7 @@ def _settings(desk: Desk, spec: ConfigSpec, *, file: Path, mappings: Path) -> Se
     _refuse_twins(desk, spec)
     notify = _notify(desk, spec.notify)
     page, senders = web(desk, spec.web), sources(desk, spec.sources)
+    asked = queries(desk, spec.queries, beside=spec.sources)
     if desk.problems or store is None:
         return None
     return Settings(
@@ -103,6 +104,7 @@ def _settings(desk: Desk, spec: ConfigSpec, *, file: Path, mappings: Path) -> Se
         systems=tuple(each for each in systems if each),
         web=page,
         sources=senders,
+        queries=asked,
         notify=notify,
         logs=LogSettings(**spec.logs.model_dump()),
         retention=RetentionSettings(**spec.retention.model_dump()),

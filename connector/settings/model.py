@@ -189,6 +189,23 @@ class SourceSettings(Frozen):
     previous_secret: SecretStr | None = None
 
 
+class QuerySettings(Frozen):
+    """One database that is asked for product events. ``url`` holds a password, hence wrapped."""
+
+    name: str
+    url: SecretStr
+    sql: str
+    every_minutes: float
+    event: str
+    event_column: str
+    at_column: str
+    cursor_column: str
+    user_id_column: str
+    group_id_column: str
+    id_column: str
+    properties: tuple[str, ...]
+
+
 class EmailSettings(Frozen):
     """The mail server notices go through; ``password`` None means no login."""
 
@@ -247,6 +264,7 @@ class RetentionSettings(Frozen):
     trail_days: int = 730
     letters_days: int = 7
     events_days: int = 90
+    counts_days: int = 730
 
 
 class Settings(Frozen):
@@ -262,6 +280,7 @@ class Settings(Frozen):
     logs: LogSettings
     brakes: BrakeSettings = BrakeSettings()
     sources: tuple[SourceSettings, ...] = ()
+    queries: tuple[QuerySettings, ...] = ()
     retention: RetentionSettings = RetentionSettings()
 
     def system(self, name: str) -> SystemSettings:

@@ -1,4 +1,4 @@
-"""[web] and [[sources]]: who may see the page and act on it, and who may bring product events.
+"""[web], [[sources]] and [[queries]]: who may see the page and act on it, and where product events come from.
 
 Not here: the sign-in itself (``connector.web.signin``) and the rest of config.toml (``load``).
 """
@@ -10,13 +10,16 @@ from collections.abc import Sequence
 from pydantic import SecretStr
 
 from connector.settings.desk import Desk
-from connector.settings.file import OidcSpec, SourceSpec, WebSpec, is_loopback
-from connector.settings.model import OidcSettings, SourceSettings, WebSettings
+from connector.settings.file import OidcSpec, QuerySpec, SourceSpec, WebSpec, is_loopback
+from connector.settings.model import OidcSettings, QuerySettings, SourceSettings, WebSettings
 from connector.settings.rights import why_not_secret
 from connector.settings.spans import KeyPath
 
 SHORTEST_TOKEN = 32
 """Characters: as hex that is 128 random bits, which nobody guesses."""
+
+READS = frozenset({"select", "with"})
+"""How a statement begins that only reads."""
 
 HOW_TO_MAKE = "make one with: openssl rand -hex 32"
 WAYS = "token_file, trusted_proxies with proxy_user_header, or [web.oidc]"
@@ -46,6 +49,34 @@ def sources(desk: Desk, specs: Sequence[SourceSpec]) -> tuple[SourceSettings, ..
             desk.complain(("sources", index, "name"), f"there are two sources {name!r}; rename one")
     found = (_source(desk, each, ("sources", index)) for index, each in enumerate(specs))
     return tuple(each for each in found if each is not None)
+
+
+def queries(desk: Desk, specs: Sequence[QuerySpec], *, beside: Sequence[SourceSpec]) -> tuple[QuerySettings, ...]:
+    """Which databases are asked for product events; mistakes go to the desk."""
+    taken = [each.name for each in beside]
+    for index, spec in enumerate(specs):
+        if spec.name in taken:
+            desk.complain(("queries", index, "name"), f"there are two sources of events {spec.name!r}; rename one")
+        taken.append(spec.name)
+    found = (_query(desk, each, ("queries", index)) for index, each in enumerate(specs))
+    return tuple(each for each in found if each is not None)
+
+
+def _query(desk: Desk, spec: QuerySpec, at: KeyPath) -> QuerySettings | None:
+    if bool(spec.event) == bool(spec.event_column):
+        message = "must name either event, one for all rows, or event_column, the column it stands in"
+        desk.complain(at, message, of_key=True)
+    if not spec.user_id_column and not spec.group_id_column and not spec.properties:
+        desk.complain(at, "must say whose an event is: add group_id_column, user_id_column or properties", of_key=True)
+    statement = spec.sql.strip().rstrip(";")
+    if statement.split(None, 1)[:1] and statement.split(None, 1)[0].casefold() not in READS:
+        desk.complain((*at, "sql"), "must begin with SELECT or WITH: the database is only read")
+    elif ";" in statement:
+        desk.complain((*at, "sql"), "must be one statement; take the semicolon out")
+    url = desk.needed("url", spec, at, suggested=f"{spec.name.upper().replace('-', '_')}_URL")
+    if url is None:
+        return None
+    return QuerySettings(**spec.model_dump(exclude={"url_env", "url_file"}), url=url)
 
 
 def _source(desk: Desk, spec: SourceSpec, at: KeyPath) -> SourceSettings | None:

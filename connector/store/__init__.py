@@ -47,6 +47,7 @@ from connector.store.rows import (
 from connector.store.states import State
 from connector.store.store import Mode, Store, address, failure, in_use, migrate, open_store
 from connector.store.subject import About, Forgotten, Stored, Subject, plain_row
+from connector.store.tallies import Asked, EventsRead, Unmatched
 from connector.store.trail import Anchor, Broken, Damage, TrailRow, Verified, Wanted, trail_data
 from connector.store.upgrade import Step, Upgraded
 from connector.store.views import AuditView, CoverageCount, HandoffView
@@ -73,6 +74,7 @@ __all__ = [
     "Anchor",
     "Applied",
     "AppliedLike",
+    "Asked",
     "AuditKind",
     "AuditView",
     "Broken",
@@ -80,6 +82,7 @@ __all__ = [
     "CoverageCount",
     "Damage",
     "Decided",
+    "EventsRead",
     "Forgotten",
     "Gain",
     "Gained",
@@ -115,6 +118,7 @@ __all__ = [
     "Subject",
     "TrailRow",
     "Turn",
+    "Unmatched",
     "Unsure",
     "Upgraded",
     "Verified",

@@ -88,6 +88,8 @@ _SPOKEN: Mapping[str, Holds] = {
     "product_event.user_id": _customers("who used the product", Way.REMOVED),
     "product_event.group_id": _customers("for which account", Way.REMOVED),
     "product_event.properties": _customers("what the product tells of it", Way.REMOVED),
+    "tally.part": _customers("what a measure counts by: a value of a property you name", Way.REMOVED),
+    "known_as.account_id": _customers("the CRM's id of the account", Way.REMOVED),
 }
 
 _SILENT: Mapping[str, tuple[str, ...]] = {
@@ -117,7 +119,9 @@ _SILENT: Mapping[str, tuple[str, ...]] = {
     "answer": ("system", "deal_id", "field", "print"),
     "policy": ("digest",),
     "playbook": ("version", "content"),
-    "product_event": ("source", "message_id", "event"),
+    "product_event": ("source", "message_id", "event", "subject"),
+    "tally": ("subject", "measure", "sort", "day", "way"),
+    "known_as": ("system", "deal_id", "subject"),
 }
 
 COLUMNS: Mapping[str, Holds] = {

@@ -1,7 +1,7 @@
 """Product events: what people did in the product, kept before its source is answered, each once.
 
-Not here: receiving and judging them (``connector.web.track``) and how long they are kept (``retention``). Nothing reads
-them yet: what follows from them is decided elsewhere, when it is.
+Not here: receiving and judging them (``connector.web.track``) and how long they are kept (``retention``) and what
+they count for (``tallies``).
 """
 
 from __future__ import annotations

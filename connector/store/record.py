@@ -34,6 +34,7 @@ from connector.store.playbooks import keep_playbooks
 from connector.store.rows import FORESEEN, Decided, Look
 from connector.store.schema import effect, handoff, inbox, outbox, roster
 from connector.store.states import OPEN, State, arrive, state_in
+from connector.store.tallies import write_names
 
 LOOK_AGAIN = timedelta(seconds=5)
 """When to look again at a deal whose earlier write is still under way and is not what this decision wants."""
@@ -112,6 +113,9 @@ class Recorder(Part):
             prints = {one.plan.key.deal_id: one.plan.prints for one in ordered if one.plan.prints is not None}
             if prints:
                 write_answers(self._db, connection, system, prints, now)
+            names = {one.plan.key.deal_id: one.plan.answers_to for one in ordered if one.plan.answers_to is not None}
+            if names:
+                write_names(self._db, connection, system, names)
             # In the order of the decisions, each of which went by the turns before it; rows are locked in another.
             chosen = [changes.assigned.get(one.plan.key.deal_id) for one in decisions]
             self._take_turns(connection, system, [person for person in chosen if person is not None])

@@ -19,7 +19,20 @@ from connector.handoff.plan import Phase
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part
 from connector.store.ledger import NO_DEAL
-from connector.store.schema import answer, audit, cursor, effect, handoff, inbox, letter, outbox, product_event, written
+from connector.store.schema import (
+    answer,
+    audit,
+    cursor,
+    effect,
+    handoff,
+    inbox,
+    known_as,
+    letter,
+    outbox,
+    product_event,
+    tally,
+    written,
+)
 from connector.store.states import State
 from connector.store.trail import erase_payloads
 
@@ -45,6 +58,7 @@ class Keep:
     trail: int = 730
     letters: int = 7
     events: int = 90
+    counts: int = 730
 
 
 class Retention(Part):
@@ -104,7 +118,8 @@ def _gone(connection: Connection, before: datetime, _now: datetime) -> int:
     keys = [(row.system, row.deal_id) for row in rows]
     connection.execute(delete(handoff).where(tuple_(handoff.c.system, handoff.c.deal_id).in_(keys)))
     connection.execute(delete(effect).where(tuple_(effect.c.system, effect.c.deal_id).in_(keys)))
-    connection.execute(delete(answer).where(tuple_(answer.c.system, answer.c.deal_id).in_(keys)))
+    for table in (answer, known_as):
+        connection.execute(delete(table).where(tuple_(table.c.system, table.c.deal_id).in_(keys)))
     _unwrite(connection, Kind.DEAL, set(keys))
     accounts = {(row.system, row.account_id) for row in rows if row.account_id}
     still = select(handoff.c.system, handoff.c.account_id).where(
@@ -175,12 +190,20 @@ def _events(connection: Connection, before: datetime, _now: datetime) -> int:
     return connection.execute(delete(product_event).where(product_event.c.id.in_(ids))).rowcount
 
 
+def _counts(connection: Connection, before: datetime, _now: datetime) -> int:
+    key = tuple_(tally.c.subject, tally.c.measure, tally.c.sort, tally.c.part, tally.c.day)
+    old = select(*tally.primary_key.columns).where(tally.c.last_at < before).limit(BATCH)
+    rows = [tuple(row) for row in connection.execute(old)]
+    return connection.execute(delete(tally).where(key.in_(rows))).rowcount if rows else 0
+
+
 STEPS: Mapping[str, tuple[Callable[[Keep], int], Callable[[Connection, datetime, datetime], int]]] = {
     "writes": (lambda keep: keep.writes, _writes),
     "decisions": (lambda keep: keep.decisions, _decisions),
     "gone": (lambda keep: keep.gone, _gone),
     "letters": (lambda keep: keep.letters, _letters),
     "events": (lambda keep: keep.events, _events),
+    "counts": (lambda keep: keep.counts, _counts),
     "trail": (lambda keep: keep.trail, _trail),
 }
 """Kind -> how many days of it are kept, and what lets go of a batch that is older."""

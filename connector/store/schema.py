@@ -416,10 +416,46 @@ product_event = Table(
     Column("received_at", Utc, nullable=False),
     # As it came, as JSON.
     Column("properties", Text, nullable=False),
+    # Since when it is counted; from then on it does not say any more who it was.
+    Column("read_at", Utc),
+    # A digest of the name by which it told whose it is; empty for one that named nobody.
+    Column("subject", String),
     sqlite_autoincrement=True,
 )
+_UNREAD = text("read_at IS NULL")
+Index("product_event_unread", product_event.c.id, sqlite_where=_UNREAD, postgresql_where=_UNREAD)
 Index("product_event_message", product_event.c.source, product_event.c.message_id, unique=True)
 Index("product_event_at", product_event.c.at)
+
+tally = Table(
+    "tally",
+    metadata,
+    # A digest of the name by which events are told, and the way in which they told it.
+    Column("subject", String, primary_key=True),
+    # A measure's name; an event's own name stands after "event ".
+    Column("measure", String, primary_key=True),
+    Column("sort", String, primary_key=True),
+    # A property's value, or a digest of a session; empty for all events together.
+    Column("part", String, primary_key=True),
+    # The day, UTC, as 2026-11-22.
+    Column("day", String, primary_key=True),
+    Column("way", String, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("first_at", Utc, nullable=False),
+    Column("last_at", Utc, nullable=False),
+)
+Index("tally_last", tally.c.last_at)
+
+known_as = Table(
+    "known_as",
+    metadata,
+    # The names, as digests, to which the account of a deal answers in the product.
+    Column("system", String, primary_key=True),
+    Column("deal_id", String, primary_key=True),
+    Column("subject", String, primary_key=True),
+    Column("account_id", String, nullable=False),
+)
+Index("known_as_subject", known_as.c.subject)
 
 letter = Table(
     "letter",

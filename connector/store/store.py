@@ -51,6 +51,7 @@ from connector.store.retention import Retention
 from connector.store.setback import SetBack
 from connector.store.settle import Settling
 from connector.store.subject import Subjects
+from connector.store.tallies import Tallies
 from connector.store.trail import Trail
 from connector.store.views import Views
 from connector.store.whereabouts import Whereabouts
@@ -101,6 +102,7 @@ class Store(
     Quotas,
     Retention,
     Subjects,
+    Tallies,
 ):
     """Inbox, ledger, outbox, audit and leases of all systems, in one database. Thread-safe."""
 

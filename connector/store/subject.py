@@ -19,6 +19,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, false, func, or_, select, tuple_, update
 from sqlalchemy import String as AnyText
 
+from connector.handoff.identity import digest
 from connector.handoff.model import Kind, SystemName
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
@@ -36,10 +37,12 @@ from connector.store.schema import (
     handoff,
     hold,
     inbox,
+    known_as,
     letter,
     metadata,
     outbox,
     product_event,
+    tally,
     written,
 )
 from connector.store.schema import system as system_table
@@ -53,7 +56,7 @@ UNDER_WAY = (State.SENDING, State.UNKNOWN)
 """Writes that somebody must still hear about; they cannot be forgotten before."""
 
 BY_DEAL: Mapping[str, str] = {
-    **dict.fromkeys(("handoff", "effect", "outbox", "audit", "inbox", "gain", "answer"), "deal_id"),
+    **dict.fromkeys(("handoff", "effect", "outbox", "audit", "inbox", "gain", "answer", "known_as"), "deal_id"),
     "hold": "name",
 }
 """Tables whose rows are a deal's, and the column that says which."""
@@ -210,13 +213,35 @@ def _rows(connection: Connection, table: Table, subject: Subject, deals: Sequenc
         if records:
             ours.append(tuple_(written.c.kind, written.c.record_id).in_(records))
     in_system = table.c.system == subject.system if "system" in table.c else None
+    known = _names(connection, subject, deals) if table in (tally, product_event) else frozenset[str]()
+    by_name = table.c.subject.in_(sorted(known)) if known else false()
     own = and_(in_system, or_(*ours)) if ours and in_system is not None else or_(*ours) if ours else false()
     named = _named(columns, subject, is_sqlite=connection.dialect.name == "sqlite") if columns else false()
     if in_system is not None:
         named = and_(in_system, named)
-    for row in connection.execute(select(table).where(or_(own, named)).order_by(*table.primary_key.columns)):
-        if _is_own(table, row, subject, deals) or any(_tells(row._mapping[name], subject) for name in told):
+    for row in connection.execute(select(table).where(or_(own, named, by_name)).order_by(*table.primary_key.columns)):
+        if (
+            (known and row.subject in known)
+            or _is_own(table, row, subject, deals)
+            or any(_tells(row._mapping[name], subject) for name in told)
+        ):
             yield row
+
+
+def _names(connection: Connection, subject: Subject, deals: Sequence[str]) -> frozenset[str]:
+    """The digests by which the product's counts know the subject: an account's names, or a person's own address."""
+    if subject.about is About.DEAL:
+        return frozenset()
+    found = set()
+    for part in chunks(deals):
+        query = select(known_as.c.subject).where(known_as.c.system == subject.system, known_as.c.deal_id.in_(part))
+        found |= set(connection.execute(query).scalars())
+    if subject.about is About.CONTACT:
+        ways = connection.execute(select(tally.c.way).distinct()).scalars().all()
+        found |= {
+            digest(way, " ".join(word.split()).casefold()) for way in ways for word in (*subject.words, subject.id)
+        }
+    return frozenset(found)
 
 
 def _is_own(table: Table, row: Row[Any], subject: Subject, deals: Sequence[str]) -> bool:
@@ -259,7 +284,7 @@ def _erase(connection: Connection, subject: Subject, stored: Stored) -> tuple[di
     counts["written"] = _remove(connection, written, rows)
     counts["hold"], held = _drop_holds(connection, rows.get("hold", ()))
     counts["inbox"] = _blank_looks(connection, rows.get("inbox", ()))
-    for table in (letter, product_event, answer):
+    for table in (letter, product_event, answer, tally, known_as):
         counts[table.name] = _remove(connection, table, rows)
     deals |= held
     if any(row["feed"] == LAST_TROUBLE for row in rows.get("cursor", ())):

@@ -1,6 +1,6 @@
 """Product events as Segment sends them: who signed them, how old they are, and what of each is kept.
 
-Not here: HTTP (``hooks``), keeping them (``connector.store.productevents``) and what they mean: nothing reads them yet.
+Not here: HTTP (``hooks``), keeping them (``connector.store.productevents``) and what they mean (``handoff``).
 
 What is leaned on, from Segment's public documents and the source of its Webhooks (Actions) destination: ``X-Signature``
 is the body's HMAC-SHA1 in hexadecimal; a batch has at most 500 KB and 2,500 events, one event 32 KB; ``messageId`` is

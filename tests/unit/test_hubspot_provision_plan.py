@@ -344,7 +344,10 @@ def test_people_are_not_locked_out_of_what_is_theirs_to_change() -> None:
     assert "Handoff gate" in ticked
     assert "Customer Success Manager" not in ticked
     assert "Handoff summary" not in ticked
-    assert "Field access: Companies" not in found, "the account's CSM alone, whom a manager may change"
+    (_, ticked) = found["Field access: Companies"].steps
+    assert "Activation" in ticked
+    assert "Customer Success Manager" not in ticked, "whom a manager may change"
+    assert "Onboarding stage" not in ticked
 
 
 def test_not_everybody_may_name_an_approver() -> None:

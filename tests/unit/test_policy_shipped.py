@@ -157,7 +157,7 @@ def test_exported_schemas_are_up_to_date(name: str) -> None:
     assert file.read_text(encoding="utf-8") == schema_texts()[name], "run: python -m connector.policy.schemas"
 
 
-@pytest.mark.parametrize("file", ["salesforce", "hubspot", "process", "playbook", "quality"])
+@pytest.mark.parametrize("file", ["salesforce", "hubspot", "process", "playbook", "quality", "product"])
 def test_every_file_teaches_and_names_its_schema(file: str) -> None:
     lines = (ROOT / "mappings" / f"{file}.toml").read_text(encoding="utf-8").splitlines()
     schema = lines[0].removeprefix("#:schema ")

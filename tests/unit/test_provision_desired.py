@@ -53,10 +53,15 @@ def with_field(path: str, type: FieldType, **changes: object) -> CrmMap:
 def test_every_custom_field_of_the_map_is_made_once() -> None:
     made = [each.name for each in wanted().components if each.type == "CustomField"]
     mapped = {each.field for each in MAP.fields.values() if each.field.endswith("__c")}
-    assert len(made) == len(set(made)) == 36
+    assert len(made) == len(set(made)) == 41
     assert {name.partition(".")[2] for name in made} == mapped
     assert [name for name in made if not name.startswith("Opportunity.")] == [
         "Account.Handoff_CSM__c",
+        "Account.Handoff_Activation__c",
+        "Account.Handoff_Activated_On__c",
+        "Account.Handoff_Milestones__c",
+        "Account.Handoff_Onboarding_Stage__c",
+        "Account.Handoff_Go_Live_Date__c",
         "Activity.Handoff_Key__c",
     ]
 
@@ -257,7 +262,12 @@ def test_who_edits_what() -> None:
     assert "Opportunity.Handoff_Override_Reason__c" in edits["Handoff_Sales"]
     # A rep who could name the approver would approve for themselves.
     assert edits["Handoff_Override_Approver"] - edits["Handoff_Sales"] == {"Opportunity.Handoff_Override_Approver__c"}
-    assert edits["Handoff_Customer_Success"] == {"Opportunity.Handoff_CSM__c", "Account.Handoff_CSM__c"}
+    assert edits["Handoff_Customer_Success"] == {
+        "Opportunity.Handoff_CSM__c",
+        "Account.Handoff_CSM__c",
+        "Account.Handoff_Onboarding_Stage__c",
+        "Account.Handoff_Go_Live_Date__c",
+    }
     every = set(_field_rows(one(found, "PermissionSet", "Handoff_Integration")))
     assert set(_field_rows(one(found, "PermissionSet", "Handoff_Customer_Success"))) == every
 

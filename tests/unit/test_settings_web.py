@@ -110,3 +110,39 @@ def test_a_token_must_be_long_and_kept_from_others(tmp_path: Path) -> None:
         Path(folder).chmod(0o755)  # else nobody else gets at the file anyway
         with pytest.raises(UserError, match="page_token is open to every user"):
             settings(Path(folder), FAR, BY_TOKEN, mode=0o644)
+
+
+QUERY = """\
+[[queries]]
+name = "warehouse"
+url_env = "APP_SECRET"
+sql = "SELECT at, n, ws FROM usage"
+event = "Used"
+at_column = "at"
+cursor_column = "n"
+group_id_column = "ws"
+"""
+
+
+def test_a_database_is_asked_with_an_address_from_the_environment(tmp_path: Path) -> None:
+    (query,) = settings(tmp_path, QUERY).queries
+    assert (query.name, query.url.get_secret_value(), query.every_minutes) == ("warehouse", "shh", 60.0)
+    assert "shh" not in repr(query)
+    assert "shh" in settings(tmp_path, QUERY).secrets()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("SELECT at", "DELETE at", "queries[warehouse].sql: must begin with SELECT or WITH"),
+        ("FROM usage", "FROM usage; DROP TABLE usage", "queries[warehouse].sql: must be one statement"),
+        ('event = "Used"\n', "", "queries[warehouse]: must name either event"),
+        ('group_id_column = "ws"\n', "", "queries[warehouse]: must say whose an event is"),
+        ('url_env = "APP_SECRET"\n', "", 'url_env: is required; write url_env = "WAREHOUSE_URL"'),
+        ('name = "warehouse"', 'name = "app"', "there are two sources of events 'app'; rename one"),
+    ],
+)
+def test_a_query_that_cannot_be_one_is_told(before: str, after: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as told:
+        settings(tmp_path, SOURCE, QUERY.replace(before, after))
+    assert message in str(told.value)

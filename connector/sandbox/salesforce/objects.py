@@ -245,7 +245,14 @@ OBJECTS: tuple[ObjectType, ...] = (
     *SETUP_OBJECTS,
 )
 PROVISIONED: dict[str, tuple[Field, ...]] = {
-    "Account": (to_user("Handoff_CSM__c", "CSM"),),
+    "Account": (
+        to_user("Handoff_CSM__c", "CSM"),
+        text("Handoff_Activation__c", "Activation"),
+        Field("Handoff_Activated_On__c", "date", label="Activated on"),
+        text("Handoff_Milestones__c", "Milestones reached"),
+        text("Handoff_Onboarding_Stage__c", "Onboarding stage"),
+        Field("Handoff_Go_Live_Date__c", "date", label="Expected go-live"),
+    ),
     "Opportunity": HANDOFF_FIELDS,
     "Task": (ACTIVITY_KEY,),
     "Event": (ACTIVITY_KEY,),

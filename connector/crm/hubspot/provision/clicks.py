@@ -21,7 +21,7 @@ from connector.policy.known import WRITERS
 BLOCKING = frozenset({GateMode.HOLD, GateMode.REVERT})
 """The modes in which a win with gaps does not go on; only those may stop a save."""
 
-FREE = frozenset({"csm", "account.csm", "summary"})
+FREE = frozenset({"csm", "account.csm", "summary", "account.onboarding_stage", "account.go_live_date"})
 """What the connector writes and people may change all the same: what they set stays (``policy.meaning`` says so)."""
 
 PASSES = (

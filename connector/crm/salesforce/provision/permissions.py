@@ -26,7 +26,7 @@ SUCCESS = "Handoff_Customer_Success"
 
 APPROVING = frozenset({"override_approver"})
 """Naming the approver is the approval: reps ask, and somebody else puts a name to it."""
-INTAKE = frozenset({"csm", "account.csm"})
+INTAKE = frozenset({"csm", "account.csm", "account.onboarding_stage", "account.go_live_date"})
 """What customer success sets right while it takes a customer over; any ``intake_…`` field of the map besides."""
 
 _PARTS_OF_ADDRESS = re.compile(r"^(Billing|Shipping)(Street|City|State|PostalCode|Country|StateCode|CountryCode)$")
