@@ -49,6 +49,7 @@ from connector.handoff.model import (
     DealType,
     Kind,
     Person,
+    Span,
     Stage,
     SystemName,
     Touch,
@@ -112,6 +113,7 @@ class MemoryCRM:
         self._hanging: dict[str, list[str]] = defaultdict(list)
         self._by_key: dict[tuple[Kind, str], str] = {}
         self._touches: dict[str, list[Touch]] = defaultdict(list)
+        self._events: dict[str, list[Span]] = defaultdict(list)
         self._feed: list[_Entry] = []
         self._numbers = itertools.count(1)
         self._late = timedelta()
@@ -210,6 +212,21 @@ class MemoryCRM:
         held = (row.values.get("csm") for row in self._rows.values() if row.kind is Kind.ACCOUNT)
         return dict(Counter(str(each) for each in held if each))
 
+    def busy(self, people: Sequence[str], *, start: datetime, end: datetime) -> Mapping[str, tuple[Span, ...]]:
+        """By the meetings' owners, ours included."""
+        self._called("busy")
+        found: dict[str, list[Span]] = {each: list(self._events[each]) for each in people}
+        for row in self._rows.values():
+            owner, begins, ends = (row.values.get(name) for name in ("owner", "start", "end"))
+            if (
+                row.kind is Kind.MEETING
+                and owner in found
+                and isinstance(begins, datetime)
+                and isinstance(ends, datetime)
+            ):
+                found[str(owner)].append(Span(begins, ends))
+        return {each: tuple(span for span in spans if span.meets(start, end)) for each, spans in found.items()}
+
     def stages(self) -> tuple[Stage, ...]:
         """Every stage."""
         self._called("stages")
@@ -289,6 +306,10 @@ class MemoryCRM:
         """A call, email or meeting is logged."""
         self._touches[deal_id].append(Touch(kind=kind, at=at, by=by))
         self._tell(deal_id, by="person")
+
+    def add_event(self, person_id: str, span: Span) -> None:
+        """A person's calendar is taken then."""
+        self._events[person_id].append(span)
 
     def edit(self, record_id: str, *, by: str = "person", **values: Value) -> None:
         """A person edits a record. Raises KeyError when it is gone."""

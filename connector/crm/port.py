@@ -22,6 +22,7 @@ from connector.handoff.model import (
     Kind,
     Person,
     Record,
+    Span,
     Stage,
     SystemName,
     Touch,
@@ -241,6 +242,13 @@ class CRM(Protocol):
 
     def account_counts(self) -> Mapping[str, int]:
         """How many accounts each CSM (person id) holds now."""
+        ...
+
+    def busy(self, people: Sequence[str], *, start: datetime, end: datetime) -> Mapping[str, tuple[Span, ...]]:
+        """When the calendars of these people (ids) are taken within a window, as far as the CRM keeps them.
+
+        Everybody whose calendar was read is in the answer; in few calls (a page of events costs one more).
+        """
         ...
 
     def stages(self) -> tuple[Stage, ...]:

@@ -54,6 +54,7 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         answers=tuple(answer(case, judged) for judged in case.judged),
         quality=case.score,
         prints=_prints(case),
+        calendars={step: people for finding in findings for step, people in finding.calendars.items()},
     )
 
 

@@ -275,10 +275,12 @@ class LedgerFacts:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of time, its end not included."""
+    """A stretch of time, its end not included. One of ``whole_days`` is told as midnights in UTC and means those days
+    wherever somebody is."""
 
     start: datetime
     end: datetime
+    whole_days: bool = False
 
     def meets(self, start: datetime, end: datetime) -> bool:
         """Whether another stretch has a moment in common with it."""

@@ -188,7 +188,8 @@ class Finding:
     ``recheck_at`` is when the rule wants to look again though nothing changes (a due date, an override's expiry).
     ``puts_back`` is set by the gate when it sends the deal back to its earlier stage, ``let_through`` when an override
     is what lets the deal go on. ``marks`` are moments to remember that leave no other trace. ``waiting`` is set by the
-    assignment when the deal waits for a CSM.
+    assignment when the deal waits for a CSM. ``calendars`` names, by step, the people (ids) in whose calendars a free
+    place matters to what is written now.
     """
 
     rule: str
@@ -203,6 +204,7 @@ class Finding:
     let_through: LetThrough | None = None
     marks: Mapping[str, datetime] = field(default_factory=dict)
     waiting: Waiting | None = None
+    calendars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +270,8 @@ class Plan:
     """The whole answer for one deal: findings, at most one write per record, what to remember, the next look.
 
     ``rebuilt``: the ledger had lost what the deal itself tells of.
-    ``unreadable`` are labels of required fields that the CRM does not show to the connector.
+    ``unreadable`` are labels of required fields that the CRM does not show to the connector. ``calendars`` are the
+    people, by step, whose calendars should be known for what is written: without them what it places may overlap.
     """
 
     key: HandoffKey
@@ -291,6 +294,7 @@ class Plan:
     quality: int | None = None
     prints: Prints | None = None
     """None where nothing is to be remembered of this deal's answers."""
+    calendars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def coverage(self) -> str:

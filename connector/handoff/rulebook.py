@@ -210,7 +210,8 @@ class AssignmentRule:
 class AssignmentPolicy:
     """Who becomes CSM. ``keep_current`` keeps the CSM a known customer has; ``fallback`` is an email.
 
-    Those ``away`` on a day and those ``paused`` get no new accounts and keep what they have.
+    Those ``away`` on a day and those ``paused`` get no new accounts and keep what they have. ``away_from_calendar``: so
+    do those whose calendar in the CRM shows one event over the whole working day.
     """
 
     rules: tuple[AssignmentRule, ...]
@@ -219,6 +220,7 @@ class AssignmentPolicy:
     keep_current: bool = True
     away: tuple[Away, ...] = ()
     paused: tuple[str, ...] = ()
+    away_from_calendar: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -531,9 +533,11 @@ class MeetingPolicy:
     """How it is known that a meeting of the playbook took place: by its outcome, which a person sets.
 
     ``held_when_over``: one that nobody canceled also counts when its end has passed, for CRMs without an outcome.
+    ``calendars``: a place for one is looked for in what the CRM shows of people's calendars.
     """
 
     held_when_over: bool = False
+    calendars: bool = False
 
 
 NO_MEETINGS = MeetingPolicy()

@@ -206,7 +206,7 @@ def policy(rules: Rules, book: Book, vendor: VendorMap, quality: QualityPolicy =
         summary=_kept_in(vendor.map, book.summary),
         notify=dataclasses.replace(rules.notify, in_crm=_ways(vendor.map)),
         teams=vendor.map.teams,
-        meetings=MeetingPolicy(held_when_over=vendor.map.held_when_over),
+        meetings=MeetingPolicy(held_when_over=vendor.map.held_when_over, calendars=vendor.map.calendars),
         extras=frozenset(path for path in EXTRAS if path in vendor.map.fields),
         targets=rules.targets,
         rewin_window=rules.rewin_window,

@@ -52,8 +52,8 @@ class CrmMap:
     ``deal_types`` maps vendor values; any other value, or none, is ``other_deal_type``. ``pipelines`` empty means all.
     ``team_access`` is what a place on the team of a ``deal`` or ``account`` allows. ``bell`` names the vendor's kind of
     notification, empty for none; ``mail`` lets the CRM send mails. ``held_when_over`` takes a meeting of the playbook
-    whose time has passed for one that was held. ``people`` names the fields of the CRM's users that say who is
-    ``paused``, or away (``away_from``, ``away_until``).
+    whose time has passed for one that was held; ``calendars`` lets people's calendars be looked into. ``people`` names
+    the fields of the CRM's users that say who is ``paused``, or away (``away_from``, ``away_until``).
     """
 
     vendor: str
@@ -67,6 +67,7 @@ class CrmMap:
     bell: str = ""
     mail: bool = False
     held_when_over: bool = False
+    calendars: bool = False
     people: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def of(self, kind: Kind) -> tuple[MappedField, ...]:

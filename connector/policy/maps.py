@@ -62,6 +62,7 @@ def mapping(spec: CrmSpec, *, vendor: str, source: Source, problems: list[Proble
             other_deal_type=spec.deal_types.otherwise,
             pipelines=spec.stages.pipelines,
             held_when_over=spec.meetings.held_when_over,
+            calendars=spec.meetings.calendars,
             **_in_crm(spec, vendor=vendor, source=source, problems=problems),
         ),
         revert_to={"": revert_to} if isinstance(revert_to, str) else revert_to,

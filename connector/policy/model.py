@@ -181,9 +181,11 @@ class TellSpec(Spec):
 
 
 class MeetingsSpec(Spec):
-    """How it is known that a meeting of the playbook was held, besides its outcome."""
+    """How it is known that a meeting of the playbook was held, besides its outcome, and whether a time for it is looked
+    for in people's calendars."""
 
     held_when_over: bool = False
+    calendars: bool = True
 
 
 class PeopleSpec(Spec):
@@ -311,6 +313,7 @@ class AssignmentSpec(Spec):
     """Who becomes CSM."""
 
     keep_current: bool = True
+    away_from_calendar: bool = False
     fallback: Email
     away: tuple[AwaySpec, ...] = ()
     paused: tuple[Email, ...] = ()

@@ -25,7 +25,7 @@ from connector.crm.port import (
 )
 from connector.crm.retry import ReadRetry
 from connector.crm.rounds import Rounds
-from connector.crm.salesforce import bulk, feeds, lookups, pubsub
+from connector.crm.salesforce import bulk, diaries, feeds, lookups, pubsub
 from connector.crm.salesforce.bell import Bell
 from connector.crm.salesforce.currency import CODE, CURRENCY, read_rates
 from connector.crm.salesforce.examine import examine
@@ -46,7 +46,7 @@ from connector.crm.writing import (
     WriteOutcome,
 )
 from connector.errors import CrmError, Fault, Problem
-from connector.handoff.model import Kind, Person, Stage, SystemName
+from connector.handoff.model import Kind, Person, Span, Stage, SystemName
 from connector.handoff.plan import Notify
 from connector.handoff.rulebook import FieldOwner
 from connector.policy.crmmap import CrmMap, path_of
@@ -63,6 +63,12 @@ OPERATIONS: tuple[tuple[Kind, Operation], ...] = (
 
 RATES_LAST = timedelta(days=1)
 """How old exchange rates may be: people edit them, and orgs with dated rates get new ones every period."""
+
+ALSO: Mapping[Kind, tuple[str, ...]] = {
+    Kind.DEAL: (STAGE_CHANGED,),
+    Kind.MEETING: (diaries.WHOLE_DAY, diaries.SHOWN_AS, diaries.MINUTES),
+}
+"""Fields of the vendor's own that are read where the login sees them."""
 
 TEAMS = frozenset({Kind.MEMBER})
 """A place on a team can be asked for twice and is there once."""
@@ -148,7 +154,7 @@ class SalesforceCRM:
         self._schemas.clear()  # an admin may have added fields since the last connection
         watched = (Kind.DEAL, Kind.ACCOUNT, Kind.TASK, *((Kind.MEETING,) if self._meeting_keyed else ()))
         for kind in watched:
-            also = (STAGE_CHANGED,) if kind is Kind.DEAL else ()
+            also = ALSO.get(kind, ())
             problems += self._names.learn(self.describe(kind), also=also)
         if self._names.field(Kind.TASK, "key") is None:
             # A field of Activity is one of tasks and events alike: it is said once (facts: Salesforce §3.4).
@@ -283,6 +289,10 @@ class SalesforceCRM:
     def account_counts(self) -> Mapping[str, int]:
         """Accounts per CSM."""
         return lookups.account_counts(self._session, self._names)
+
+    def busy(self, people: Sequence[str], *, start: datetime, end: datetime) -> Mapping[str, tuple[Span, ...]]:
+        """The events that these people own, invitations they were copied included."""
+        return diaries.busy(self._session, self._names, people, start=start, end=end)
 
     def stages(self) -> tuple[Stage, ...]:
         """Every stage, read anew."""

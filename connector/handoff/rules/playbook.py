@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from connector.handoff.calendar import local_date
 from connector.handoff.case import Case, fingerprint
+from connector.handoff.meetings import seen_words, who_takes_part
 from connector.handoff.model import CrmTask, Kind, Value
 from connector.handoff.plan import Finding, Order, TaskState, Upsert, Verdict
 from connector.handoff.playbook_text import version_of
@@ -48,7 +49,26 @@ def find(case: Case) -> Finding | None:
     ahead = [at for step in left if (at := _looked_at_again(step)) and at > case.now]
     state = f"Playbook {book.name}{_older(case, book)}: {len(steps) - len(left)} of {len(steps)} steps done"
     verdict = Verdict.ACT if actions else Verdict.WAIT if left else Verdict.IN_SYNC
-    return Finding(NAME, verdict, f"{state}{_to_write(actions)}.", actions=actions, recheck_at=min(ahead, default=None))
+    return Finding(
+        NAME,
+        verdict,
+        f"{state}{_to_write(actions)}.",
+        actions=actions,
+        recheck_at=min(ahead, default=None),
+        calendars=_calendars(case, steps, actions),
+    )
+
+
+def _calendars(case: Case, steps: tuple[Step, ...], actions: tuple[Upsert, ...]) -> dict[str, tuple[str, ...]]:
+    """Whose calendars matter to the meetings that are given a time now."""
+    if not case.policy.meetings.calendars:
+        return {}
+    placed = {each.step for each in actions if each.kind is Kind.MEETING and "start" in each.values}
+    return {
+        step.spec.step: tuple(person.id for person in who_takes_part(case, step.spec))
+        for step in steps
+        if step.spec.step in placed
+    }
 
 
 def _older(case: Case, book: Playbook) -> str:
@@ -179,6 +199,8 @@ def _why(case: Case, step: Step) -> str:
     because = f" ({step.owner_why})" if step.owner_why else ""
     slot = drafts.proposed(case, step)
     until = f"on {drafts.when(case, slot.start)}" if slot else f"due {case.day(step.deadline)}"
+    if slot and step.meeting is None and (seen := seen_words(case, step.spec, slot, begins=step.begins)):
+        until = f"{until} ({seen})"
     return f"Step {step.spec.step} {trigger}; for {owner}{because}, {until}."
 
 

@@ -219,6 +219,8 @@ OBJECTS: tuple[ObjectType, ...] = (
         Field("StartDateTime", "datetime"),
         Field("EndDateTime", "datetime"),
         Field("DurationInMinutes", "int", precision=8),
+        Field("IsAllDayEvent", "boolean", default=False),
+        Field("ShowAs", "picklist", 40, values=("Busy", "OutOfOffice", "Free"), default="Busy"),
         Field("ActivityDate", "date", read_only=True),
         Field("Description", "textarea", 32_000),
         ACTIVITY_ACCOUNT,

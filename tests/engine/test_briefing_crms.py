@@ -1,0 +1,190 @@
+"""The briefing on both CRMs: shipped mappings with a few lines changed, real adapters and engine, a sandbox.
+
+Not here: which place is chosen, what a summary or a draft says (pure tests). One clock rules the CRM and the engine.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine.test_assignment_crms import DANA, MAPPINGS, MAYA, PRIYA, REP, TOMAS, VENDORS, Desk, pool
+
+from connector.crm.port import CRM
+from connector.errors import CrmError, Fault, FaultCode
+from connector.handoff.model import Span, SystemName
+from connector.policy.load import Loaded, load
+from connector.sandbox.server import Sandbox
+from connector.store import open_store
+
+TUESDAY = datetime(2027, 3, 2, 15, 0, tzinfo=UTC)
+"""Ten in the morning in New York, where the shipped team works."""
+EVENTS = {"sf": "Event", "hs": "meetings"}
+OWNER = {"sf": "OwnerId", "hs": "hubspot_owner_id"}
+BEGINS = {"sf": "StartDateTime", "hs": "hs_meeting_start_time"}
+ENDS = {"sf": "EndDateTime", "hs": "hs_meeting_end_time"}
+ONE_RULE = '\n[[assignment.rules]]\nname = "all"\npool = "team"\n'
+
+
+class Briefing(Desk):
+    """A desk that also keeps calendars and counts calls."""
+
+    def event(self, email: str, start: datetime, end: datetime, **values: Any) -> str:
+        """Something stands in somebody's calendar."""
+        owner = self.view.user_named(email).id
+        given = {OWNER[self.name]: owner, BEGINS[self.name]: start, ENDS[self.name]: end, **values}
+        with self.state.lock:
+            return str(self.state.table(EVENTS[self.name]).insert(given, by=self.rep).id)
+
+    def ours(self, deal_id: str) -> dict[str, tuple[str, datetime, datetime]]:
+        """By step, the meetings on a deal that carry our key: whose, from when to when."""
+        key = self.loaded.maps[SystemName(self.name)].fields["meeting.key"].field
+        found = {}
+        for row in self.state.table(EVENTS[self.name]).live():
+            mark = str(row.values.get(key) or "")
+            if f":{deal_id}:" in mark:
+                start, end = (as_moment(row.values[each[self.name]]) for each in (BEGINS, ENDS))
+                found[mark.rsplit(":", 1)[1]] = (self.email(str(row.values[OWNER[self.name]])), start, end)
+        return found
+
+    def _crm(self, name: SystemName) -> CRM:
+        crm = super()._crm(name)
+        asked, self.asked = crm.busy, Counter[int]()
+
+        def busy(people: Sequence[str], *, start: datetime, end: datetime) -> Mapping[str, tuple[Span, ...]]:
+            self.asked[len(people)] += 1
+            return asked(people, start=start, end=end)
+
+        crm.busy = busy  # type: ignore[method-assign]
+        return crm
+
+
+def as_moment(value: Any) -> datetime:
+    """A time as the table keeps it."""
+    return value if isinstance(value, datetime) else datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+
+
+@pytest.fixture(params=sorted(VENDORS))
+def vendor(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+Edit = Callable[[str], str]
+Make = Callable[..., Loaded]
+
+
+@pytest.fixture
+def mapping(tmp_path: Path, vendor: str) -> Make:
+    """The shipped files, with the two meetings of the default playbook switched on and a pool called team."""
+    folder = tmp_path / "mappings"
+    shutil.copytree(MAPPINGS, folder)
+
+    def made(
+        *, members: tuple[str, ...] = (MAYA,), head: str = "", playbook: Edit = meetings_on, crm: Edit = str
+    ) -> Loaded:
+        process = (MAPPINGS / "process.toml").read_text()
+        begin, end = process.index("[assignment]"), process.index("# --- Calendar")
+        body = f'[assignment]\nfallback = "{DANA}"\n{head}\n' + pool(members) + ONE_RULE
+        (folder / "process.toml").write_text(f"{process[:begin]}{body}\n{process[end:]}")
+        (folder / "playbook.toml").write_text(playbook((MAPPINGS / "playbook.toml").read_text()))
+        (folder / f"{VENDORS[vendor]}.toml").write_text(crm((MAPPINGS / f"{VENDORS[vendor]}.toml").read_text()))
+        return load(folder, {SystemName(vendor): VENDORS[vendor]})
+
+    return made
+
+
+def meetings_on(text: str) -> str:
+    """Without the # before the two meetings."""
+    begin = text.index('# [[playbooks.tasks]]\n# step = "handoff-meeting"')
+    end = text.index("# --- Renewals")
+    return text[:begin] + re.sub(r"^# ?", "", text[begin:end], flags=re.MULTILINE) + text[end:]
+
+
+@pytest.fixture
+def opened(vendor: str, tmp_path: Path) -> Iterator[Callable[[Loaded], Briefing]]:
+    with Sandbox.running() as sandbox:
+        sandbox.hs.settings.update(search_per_second=0, burst_limit=0)
+        sandbox.clock.freeze(TUESDAY)
+        store = open_store(f"sqlite:///{tmp_path / 'handoff.db'}", clock=sandbox.clock)
+        yield lambda loaded: Briefing(vendor, sandbox, loaded, store)
+        store.close()
+
+
+def test_meetings_go_where_csm_and_ae_are_both_free(mapping: Make, opened: Callable[[Loaded], Briefing]) -> None:
+    desk = opened(mapping())
+    ten = desk.sandbox.clock.now().replace(minute=0, second=0, microsecond=0)
+    desk.event(MAYA, ten, ten + timedelta(hours=5))
+    desk.event(REP, ten + timedelta(hours=5, minutes=30), ten + timedelta(days=1))
+    desk.sandbox.clock.advance(60)
+    deal = desk.win("Nordlys")
+    desk.run()
+    made = desk.ours(deal)
+    assert set(made) == {"handoff-meeting", "kickoff"}
+    email, start, end = made["handoff-meeting"]
+    assert email == MAYA
+    assert (start, end) in {
+        (ten + timedelta(hours=5, minutes=15 * n), ten + timedelta(hours=5, minutes=15 * n + 15)) for n in range(2)
+    }
+    desk.run(passes=4, seconds=400)
+    assert desk.ours(deal) == made
+
+
+def test_one_read_serves_all_people_of_a_pass(mapping: Make, opened: Callable[[Loaded], Briefing]) -> None:
+    desk = opened(mapping(members=(MAYA, TOMAS, PRIYA)))
+    desk.run()
+    assert not desk.asked
+    deals = [desk.win(f"Deal {number}") for number in range(6)]
+    desk.run()
+    assert sum(desk.asked.values()) == 1
+    times = [desk.ours(deal)[step] for deal in deals for step in ("handoff-meeting", "kickoff")]
+    assert len(set(times)) == 12, "nobody has two meetings at once"
+    reps = sorted((start, end) for deal in deals for _, start, end in [desk.ours(deal)["handoff-meeting"]])
+    assert all(before[1] <= after[0] for before, after in pairwise(reps)), "nor the AE who is asked to all of them"
+    desk.asked.clear()
+    desk.run(passes=5, seconds=400)
+    assert not desk.asked, "a meeting that is there needs no look into calendars"
+
+
+def test_without_the_right_to_read_calendars_working_hours_are_enough(
+    mapping: Make, opened: Callable[[Loaded], Briefing]
+) -> None:
+    desk = opened(mapping())
+    fault = Fault(FaultCode.NOT_PERMITTED, "INSUFFICIENT_ACCESS", "events are hidden")
+
+    def refused(people: Sequence[str], *, start: datetime, end: datetime) -> Mapping[str, tuple[Span, ...]]:
+        raise CrmError(fault)
+
+    desk.system.crm.busy = refused  # type: ignore[method-assign]
+    deal = desk.win("Nordlys")
+    desk.run()
+    assert set(desk.ours(deal)) == {"handoff-meeting", "kickoff"}
+    said = " ".join(str(entry.data) for entry in desk.store.audit(SystemName(desk.name), deal))
+    assert "which could not be seen" in said
+
+
+def test_a_whole_day_in_the_calendar_keeps_new_accounts_away(
+    mapping: Make, opened: Callable[[Loaded], Briefing]
+) -> None:
+    team = (MAYA, TOMAS)
+    desk = opened(mapping(members=team, head="away_from_calendar = true"))
+    today = desk.sandbox.clock.now().replace(hour=0)
+    whole: dict[str, Any] = {"IsAllDayEvent": True, "ShowAs": "OutOfOffice"} if desk.name == "sf" else {}
+    desk.event(MAYA, today, today + timedelta(days=2), **whole)
+    desk.sandbox.clock.advance(700)
+    first, second = desk.win("First"), desk.win("Second")
+    desk.run()
+    assert {desk.csm(each) for each in (first, second)} == {TOMAS}
+    assert "Maya Lindqvist: out of office through" in desk.explained(first)
+    if desk.name == "sf":
+        desk.event(TOMAS, today, today + timedelta(days=2), IsAllDayEvent=True, ShowAs="Free")
+        desk.sandbox.clock.advance(700)
+        third = desk.win("Third")
+        desk.run()
+        assert desk.csm(third) == TOMAS, "a reminder that takes no time is no absence"
