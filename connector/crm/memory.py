@@ -45,6 +45,7 @@ from connector.crm.writing import (
 )
 from connector.errors import CrmError, Fault, FaultCode, Problem
 from connector.handoff.model import (
+    Contact,
     CrmNote,
     DealType,
     Kind,
@@ -113,6 +114,7 @@ class MemoryCRM:
         self._hanging: dict[str, list[str]] = defaultdict(list)
         self._by_key: dict[tuple[Kind, str], str] = {}
         self._touches: dict[str, list[Touch]] = defaultdict(list)
+        self._contacts: dict[str, list[Contact]] = defaultdict(list)
         self._events: dict[str, list[Span]] = defaultdict(list)
         self._feed: list[_Entry] = []
         self._numbers = itertools.count(1)
@@ -307,6 +309,11 @@ class MemoryCRM:
         self._touches[deal_id].append(Touch(kind=kind, at=at, by=by))
         self._tell(deal_id, by="person")
 
+    def add_contact(self, deal_id: str, contact: Contact) -> None:
+        """Somebody at the customer gets a role on a deal."""
+        self._contacts[deal_id].append(contact)
+        self._tell(deal_id, by="person")
+
     def add_event(self, person_id: str, span: Span) -> None:
         """A person's calendar is taken then."""
         self._events[person_id].append(span)
@@ -479,6 +486,7 @@ class MemoryCRM:
             ),
             touches=tuple(sorted(self._touches[row.id], key=lambda touch: touch.at)),
             meetings=tuple(meeting_of(each) for each in hanging if each.kind is Kind.MEETING and each.key),
+            contacts=tuple(self._contacts[row.id]),
             merged=row.merged,
             won_by=mover_of(row.movers[-1]) if self._tells_history and stage.is_won else NOBODY_KNOWN,
             passed=passed(row, self._stages.__getitem__) if self._tells_history else (),

@@ -15,6 +15,7 @@ from connector.crm.live import LiveFeed
 from connector.crm.writing import Bulk, Jobs, Operation, Write, WriteOutcome
 from connector.errors import Advice, CrmError, Fault, FaultCode, Problem
 from connector.handoff.model import (
+    Contact,
     CrmMeeting,
     CrmNote,
     CrmTask,
@@ -125,6 +126,7 @@ class DealFacts:
     merged: tuple[str, ...] = ()
     stage_since: datetime | None = None
     """Since when it stands in its stage, where that costs no call of its own."""
+    contacts: tuple[Contact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -249,6 +249,7 @@ def observe(
             merged=read.merged,
             stage_since=read.stage_since,
             copied=copied.get(deal_id, {}),
+            contacts=read.contacts,
         )
         yield _with_heritage(snapshot, forebears)
 

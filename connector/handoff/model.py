@@ -160,6 +160,19 @@ class CrmMeeting:
     outcome: Outcome = Outcome.PLANNED
 
 
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Somebody at the customer who has a part in the deal. ``roles`` are the policy's words for it where the mapping
+    translates the CRM's (``champion``), else the CRM's own; ``primary`` is the first to turn to."""
+
+    id: str
+    name: str
+    title: str = ""
+    email: str = ""
+    roles: tuple[str, ...] = ()
+    primary: bool = False
+
+
 class TouchKind(StrEnum):
     """Contacts with the customer that count as a touch. Notes and tasks do not."""
 
@@ -233,6 +246,22 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer as somebody knows it: a digest of the whole of it, and as much of it as a message quotes."""
+
+    print: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Briefed:
+    """The answers as the CSM knows them, by field; ``since`` is when the first one changed that is still untold."""
+
+    answers: Mapping[str, Answered]
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerFacts:
     """What the local ledger remembers of this deal. All of it may be missing: the CRM is the system of record.
 
@@ -243,7 +272,8 @@ class LedgerFacts:
     words when it would not have it, ``bounces`` the returns that count. ``playbook`` is the one the handoff began with;
     of one begun before that was kept, ``steps`` are those it had (None: not known). ``marks`` are moments that leave no
     other trace: a trigger that fired, a late task that somebody was told of. ``waiting_since`` is set while the deal
-    waits for a CSM of ``waiting_pool``; ``second_id`` is the second CSM.
+    waits for a CSM of ``waiting_pool``; ``second_id`` is the second CSM. ``briefed`` is what the CSM knows of the
+    answers.
     """
 
     baseline: datetime
@@ -271,6 +301,7 @@ class LedgerFacts:
     waiting_pool: str = ""
     second_id: str | None = None
     amount: Decimal | None = None
+    briefed: Briefed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +329,7 @@ class Snapshot:
     ``merged`` are the ids of deals that became part of this one. ``stage_since`` is since when it stands in its stage,
     whichever that is; None where that is not known. ``waiting`` are all deals that wait for a CSM, this one included.
     ``busy`` says by person's id when their calendar in the CRM is taken; of who is missing there it could not be read.
+    ``contacts`` are the people at the customer who have a role on the deal, where the mapping has them read.
     """
 
     key: HandoffKey
@@ -322,6 +354,7 @@ class Snapshot:
     copied: Mapping[str, str] = field(default_factory=dict)
     waiting: tuple[Waiting, ...] = ()
     busy: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
+    contacts: tuple[Contact, ...] = ()
 
     @property
     def lineage(self) -> str:

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from connector.handoff.model import Gate, HandoffKey, Kind, Ref, Value, Waiting
+from connector.handoff.model import Briefed, Gate, HandoffKey, Kind, Ref, Value, Waiting
 from connector.handoff.moves import Bounce, Refusal
 from connector.handoff.rulebook import Playbook
 
@@ -263,6 +263,7 @@ class Remember:
     waiting_pool: str = ""
     second_id: str | None = None
     amount: Decimal | None = None
+    briefed: Briefed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -503,7 +503,8 @@ class NotifyPolicy:
     ``texts`` holds one Jinja text per moment, over the same words as a task's; the subject is the core's.
     ``in_crm`` are the ways in which the CRM itself tells its users as well (``bell``, ``mail``).
     ``essential``: only tasks of high priority are reminded of. ``any_hour``: what is late is told at night as well.
-    In ``quiet`` hours, by the team's clock, every message waits for their end.
+    In ``quiet`` hours, by the team's clock, every message waits for their end. What changed of the answers is told
+    ``changes_after`` the first change, all of it at once.
     """
 
     moments: frozenset[str]
@@ -512,6 +513,7 @@ class NotifyPolicy:
     essential: bool = True
     any_hour: bool = False
     quiet: Quiet | None = None
+    changes_after: timedelta = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from connector.handoff.rulebook import (
     Targets,
     TeamCalendar,
 )
+from connector.handoff.summary import CONTACTS
 from connector.policy import calendars
 from connector.policy.conditions import Scope, Vocabulary, condition
 from connector.policy.consequences import Around, escalation, unmanaged
@@ -129,6 +130,7 @@ def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str], vendor
             notices,
             essential=level == ESSENTIAL,
             any_hour=spec.notify.any_hour,
+            changes_after=timedelta(minutes=spec.notify.changes_after_minutes),
             quiet=calendars.quiet(spec.notify.quiet, at=("notify", "quiet"), scope=scope),
         ),
         targets=Targets(**spec.targets.model_dump()),
@@ -313,7 +315,7 @@ def _not_for_reps(path: str) -> str | None:
 def _summary(spec: SummarySpec, *, template: str, scope: Scope) -> SummaryPolicy:
     for index, section in enumerate(spec.sections):
         for n, field in enumerate(section.fields):
-            wrong = scope.words.complaint(field)
+            wrong = None if field == CONTACTS else scope.words.complaint(field)
             if wrong:
                 scope.complain(("summary", "sections", index, "fields", n), wrong)
     sections = tuple(SummarySection(one.title, tuple(one.fields)) for one in spec.sections)

@@ -35,11 +35,12 @@ MAX_FIGHT_HOURS = 720
 MAX_MEETING_MINUTES = 480
 MAX_ANCHOR_DAYS = 400
 MAX_COPY_DAYS = 365
+MAX_CHANGES_MINUTES = 7 * 24 * 60
 NAME = r"^[a-z][a-z0-9_]*$"
 STEP = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 CLOCK_TIME = r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$"
-Moment = Literal["csm_assigned", "deal_held", "nobody_eligible", "deal_fought"]
+Moment = Literal["csm_assigned", "deal_held", "nobody_eligible", "deal_fought", "summary_changed"]
 MOMENTS: tuple[Moment, ...] = ("csm_assigned", "deal_held", "nobody_eligible", "deal_fought")
 
 
@@ -206,6 +207,7 @@ class CrmSpec(Spec):
     teams: TeamsSpec | None = None
     tell: TellSpec | None = None
     people: PeopleSpec | None = None
+    contacts: dict[FieldName, tuple[Text, ...]] | None = None
     meetings: MeetingsSpec = Field(default_factory=MeetingsSpec)
 
 
@@ -381,6 +383,7 @@ class NotifySpec(Spec):
     level: Literal["essential", "all"] = "essential"
     any_hour: bool = False
     quiet: QuietSpec | None = None
+    changes_after_minutes: Annotated[int, Field(ge=0, le=MAX_CHANGES_MINUTES)] = 60
 
 
 class TargetsSpec(Spec):

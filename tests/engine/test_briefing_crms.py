@@ -188,3 +188,47 @@ def test_a_whole_day_in_the_calendar_keeps_new_accounts_away(
         third = desk.win("Third")
         desk.run()
         assert desk.csm(third) == TOMAS, "a reminder that takes no time is no absence"
+
+
+def contacts_on(text: str) -> str:
+    """Without the # before [contacts]."""
+    begin = text.index("# [contacts]")
+    end = text.index("\n[fields.deal]\n")
+    return text[:begin] + re.sub(r"^# ?", "", text[begin:end], flags=re.MULTILINE) + text[end:]
+
+
+def test_contact_roles_make_a_stakeholder_map_and_an_hour_s_changes_one_message(
+    mapping: Make, opened: Callable[[Loaded], Briefing]
+) -> None:
+    desk = opened(mapping(crm=contacts_on, playbook=str))
+    deal = desk.win("Nordlys", economic_buyer="", stakeholders="")
+    people = (
+        ("Ingrid", "Holm", "Head of service", "champion"),
+        ("Odd", "Berg", "CFO", "economic buyer"),
+        ("Kari", "Lund", "IT lead", "technical admin"),
+    )
+    with desk.state.lock:
+        account = desk.view.deal(deal).account
+        for first, last, title, part in people:
+            values = {"first": first, "last": last, "title": title, "email": f"{first}@nordlys.example", "part": part}
+            desk.view.add_contact(account, values, deal_id=deal, by=desk.rep)
+    desk.run()
+    summary = desk.text(deal, "summary")
+    assert "Champion (CONFIRMED): Ingrid Holm, Head of service, Ingrid@nordlys.example" in summary
+    assert "Economic buyer (ASSUMED): Odd Berg, CFO, Odd@nordlys.example" in summary
+    assert "Technical admin (ASSUMED): Kari Lund, IT lead, Kari@nordlys.example" in summary
+    assert "Use case (CONFIRMED): One inbox" in summary
+    with desk.state.lock:
+        desk.view.set_deal(deal, {"economic_buyer": "Odd Berg, CFO"}, by=desk.rep)
+    desk.run()
+    assert "Economic buyer (CONFIRMED): Odd Berg, CFO" in desk.text(deal, "summary")
+    with desk.state.lock:
+        desk.view.set_deal(deal, {"risks": "Their CTO is against it."}, by=desk.rep)
+    desk.run(passes=2, seconds=600)
+    assert not [one for one in desk.told if "summary_changed" in one.step]
+    desk.restart()
+    desk.run(passes=3, seconds=1300)
+    (message,) = [one for one in desk.told if "summary_changed" in one.step]
+    assert message.to_email == MAYA
+    assert "Economic buyer: was nothing, is now “Odd Berg, CFO”" in message.text
+    assert "Known risks: was nothing, is now “Their CTO is against it.”" in message.text

@@ -34,7 +34,7 @@ from connector.crm.salesforce.keys import LEDGER_OBJECT, KeyMode, mode_of, said
 from connector.crm.salesforce.login import SalesforceLogin
 from connector.crm.salesforce.pubsub.feed import SalesforceLive
 from connector.crm.salesforce.pubsub.topics import LiveOptions
-from connector.crm.salesforce.reads import DealReader
+from connector.crm.salesforce.reads import CONTACT, CONTACT_ROLE, DealReader
 from connector.crm.salesforce.session import OnCall, SalesforceSession
 from connector.crm.salesforce.soql import PAGE
 from connector.crm.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT
@@ -69,6 +69,12 @@ ALSO: Mapping[Kind, tuple[str, ...]] = {
     Kind.MEETING: (diaries.WHOLE_DAY, diaries.SHOWN_AS, diaries.MINUTES),
 }
 """Fields of the vendor's own that are read where the login sees them."""
+
+CONTACTS_NEED: Mapping[str, tuple[str, ...]] = {
+    CONTACT_ROLE: ("OpportunityId", "ContactId", "Role", "IsPrimary"),
+    CONTACT: ("Name", "Title", "Email"),
+}
+"""What must be seen for contact roles to be read."""
 
 TEAMS = frozenset({Kind.MEMBER})
 """A place on a team can be asked for twice and is there once."""
@@ -161,6 +167,7 @@ class SalesforceCRM:
             problems = [each for each in problems if each.key != path_of(Kind.MEETING, "key")]
         problems += self._probe_keys()
         problems += self._learn_absences()
+        problems += self._learn_contacts()
         self._learn_money()
         if self._bulk_reads:
             self._reader.probe()
@@ -189,6 +196,21 @@ class SalesforceCRM:
             for name, field in wanted.items()
             if name not in self._absences
         )
+
+    def _learn_contacts(self) -> tuple[Problem, ...]:
+        """Whether contact roles can be read, where the map asks for them."""
+        self._reader.contacts = False
+        if self._names.crm_map.contacts is None:
+            return ()
+        for name, needed in CONTACTS_NEED.items():
+            seen = lookups.describe_object(self._session, name)
+            hidden = [field for field in needed if seen is None or field not in seen.fields]
+            if hidden:
+                what = f"{name} is hidden from this login" if seen is None else f"{name} shows no {', '.join(hidden)}"
+                message = f"{what}; contact roles are not read. Give its permission set Read on {name} and these fields"
+                return (Problem(where="the CRM", key="contacts", message=message),)
+        self._reader.contacts = True
+        return ()
 
     def _learn_money(self) -> None:
         """In an org with several currencies, learn their rates and which of the mapped fields are money."""

@@ -12,6 +12,7 @@ from connector.handoff.case import Case
 from connector.handoff.plan import Finding
 from connector.handoff.rules import (
     assignment,
+    changes,
     gate,
     late,
     metrics,
@@ -34,4 +35,5 @@ RULES: tuple[Rule, ...] = (
     metrics.find,
     notify.find,
     late.find,
+    changes.find,
 )
