@@ -409,6 +409,16 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail to the customer that a step drafts: ``subject`` and ``text`` are templates. Without the customer's own
+    words in all of the fields that it ``quotes`` it is not written."""
+
+    subject: str
+    text: str
+    quotes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Extras:
     """What only some CRMs keep of a task, in the mapping's words; empty where a step does not say."""
 
@@ -428,7 +438,7 @@ class PlaybookTask:
     ``subject`` and ``body`` are templates over the same names as the summary's. A step with a ``draft`` is a meeting,
     which then has to take place within its ``limit``; any other is a task. With a ``trigger`` the record is made when
     that fires. ``missed`` is what follows when nobody did it in time. ``status`` is the Handoff Status the deal has
-    reached once the step begins; empty where the share of what is done says it.
+    reached once the step begins; empty where the share of what is done says it. ``mail`` is what the owner is to send.
     """
 
     step: str
@@ -445,6 +455,7 @@ class PlaybookTask:
     trigger: Trigger | None = None
     missed: tuple[Miss, ...] = ()
     status: str = ""
+    mail: Mail | None = None
 
     @property
     def make(self) -> Make:

@@ -114,6 +114,14 @@ def nothing_more(case: Case, step: str) -> Part:
     return Part(step, TITLE, _sealed(NOTHING_MORE, key=case.key(step)))
 
 
+def sealed_note(case: Case, step: str, text: str) -> str:
+    """Another text that is kept in a note of its own, with a seal by which a person's edit is known."""
+    policy = case.policy.summary
+    most = (policy.note_chars or policy.max_chars) - (TITLE_ROOM if policy.markup else 0)
+    seal_room = room_taken(_sealed("", key=case.key(step)), markup=policy.markup)
+    return _sealed(_pieces(text, room=most - seal_room, markup=policy.markup)[0], key=case.key(step))
+
+
 def untouched(text: str) -> bool:
     """Whether a document found in the CRM is word for word one that `document` or `parts` made."""
     seal = _SEALED.search(text)

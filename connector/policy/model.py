@@ -470,6 +470,14 @@ class MissSpec(Spec):
     to: Annotated[Role | None, EnumOf] = None
 
 
+class MailSpec(Spec):
+    """A mail to the customer that a task drafts; ``quotes`` are the fields without which it is not written."""
+
+    subject: Text
+    text: Text
+    quotes: Annotated[tuple[Text, ...], Field(min_length=1)]
+
+
 class TaskSpec(Spec):
     """One step of a playbook: a task, or with ``make = "meeting"`` an event in the calendar."""
 
@@ -493,6 +501,7 @@ class TaskSpec(Spec):
     trigger: TriggerSpec | None = None
     missed: tuple[Literal["remind", "reassign", "escalate"] | MissSpec, ...] = ()
     status: Annotated[Status | None, EnumOf] = None
+    mail: MailSpec | None = None
 
 
 class PlaybookSpec(Spec):

@@ -232,3 +232,50 @@ def test_contact_roles_make_a_stakeholder_map_and_an_hour_s_changes_one_message(
     assert message.to_email == MAYA
     assert "Economic buyer: was nothing, is now “Odd Berg, CFO”" in message.text
     assert "Known risks: was nothing, is now “Their CTO is against it.”" in message.text
+
+
+def a_mail(text: str) -> str:
+    """The first task of the default playbook drafts the intro."""
+    return text.replace(
+        """Done when the email with the login details has left.
+\"\"\"
+owner = "ae"
+within = { working_hours = 2 }
+""",
+        """Done when the email with the login details has left.
+\"\"\"
+owner = "ae"
+within = { working_hours = 2 }
+
+[playbooks.tasks.mail]
+subject = "Meet {{ csm }}"
+quotes = ["use_case", "risks"]
+text = \"\"\"
+Hi {{ first_name }}, this comes first: {{ fields["use_case"] }} And this worries you: {{ fields["risks"] }}
+\"\"\"
+""",
+    )
+
+
+def test_a_draft_is_refused_and_then_written_in_a_note_of_its_own(
+    mapping: Make, opened: Callable[[Loaded], Briefing]
+) -> None:
+    desk = opened(mapping(playbook=a_mail))
+    deal = desk.win("Nordlys")
+    desk.run()
+
+    def drafts() -> list[str]:
+        return [str(one.body) for one in desk.view.notes_of(deal) if "To: " in one.body or "not written" in one.body]
+
+    (refused,) = drafts()
+    assert "Known risks: is empty." in refused
+    assert "Hi Ingrid" not in refused
+    with desk.state.lock:
+        desk.view.set_deal(deal, {"risks": "Their CTO fears that Odin 4 cannot be migrated before 1 May."}, by=desk.rep)
+    desk.run()
+    (written,) = drafts()
+    assert "To: Ingrid Holm" in written
+    assert "Hi Ingrid, this comes first: One inbox for three service teams, every day." in written
+    desk.run(passes=4, seconds=400)
+    assert drafts() == [written]
+    assert "draft is the note" in next(one.body for one in desk.view.tasks_of(deal) if "welcome packet" in one.subject)

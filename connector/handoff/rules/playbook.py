@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from connector.handoff.calendar import local_date
 from connector.handoff.case import Case, fingerprint
+from connector.handoff.mails import title, words
 from connector.handoff.meetings import seen_words, who_takes_part
 from connector.handoff.model import CrmTask, Kind, Value
 from connector.handoff.plan import Finding, Order, TaskState, Upsert, Verdict
@@ -25,6 +26,8 @@ NAME = "playbook"
 REMIND_BEFORE = timedelta(hours=1)
 MAX_BODY_CHARS = 8_000
 """Far below Task.Description's 32,000 (facts: Salesforce, Task): a task says what to do, the summary tells the rest."""
+
+DRAFT_IS = "The draft is the note “{title}” on the deal. It says what is missing where it cannot be written yet."
 
 _DONE = fingerprint("status", "done")
 _CLOSED = {Make.TASK: "its task was closed", Make.MEETING: "its meeting was held"}
@@ -106,13 +109,18 @@ def _action(case: Case, step: Step, context: dict[str, object]) -> Upsert | None
         return drafts.move(case, step, step.meeting, context, reason=_why(case, step))
     if step.task is not None:
         return _move(case, step, step.task, context)
-    if step.waiting or effect is not None or _needs_csm(case, step):
-        return None
-    if step.spec.trigger and drafts.too_late(case, step):
+    if not comes_now(case, step):
         return None
     if step.spec.make is Make.MEETING:
         return None if drafts.too_late(case, step) else drafts.create(case, step, context, reason=_why(case, step))
     return _create(case, step, context)
+
+
+def comes_now(case: Case, step: Step) -> bool:
+    """Whether a step's record, of which there is none, is to be made now."""
+    made_before = step.spec.step in case.ledger.effects
+    too_late = step.spec.trigger is not None and drafts.too_late(case, step)
+    return not (step.waiting or made_before or too_late or _needs_csm(case, step))
 
 
 def _needs_csm(case: Case, step: Step) -> bool:
@@ -126,13 +134,22 @@ def _create(case: Case, step: Step, context: dict[str, object]) -> Upsert:
     owner_id = step.owner.id if step.owner else None
     values: dict[str, Value] = {
         "subject": subject,
-        "body": clean(render(step.spec.body, context), limit=MAX_BODY_CHARS),
+        "body": _body(case, step, context),
         "due": step.due,
         "owner": owner_id,
         "remind_at": _reminder(step),
         **_extras(case, step),
     }
     return _upsert(case, step, values, said=fingerprint(subject, owner_id, step.due), reason=_why(case, step))
+
+
+def _body(case: Case, step: Step, context: dict[str, object]) -> str:
+    """What the task says; where its draft is found, if it has one."""
+    text = clean(render(step.spec.body, context), limit=MAX_BODY_CHARS)
+    if step.spec.mail is None:
+        return text
+    subject = one_line(render(step.spec.mail.subject, words(case)))
+    return f"{text}\n\n{DRAFT_IS.format(title=title(subject))}".strip()
 
 
 def _extras(case: Case, step: Step) -> dict[str, Value]:
