@@ -76,5 +76,10 @@ def mark(case: Case, contact: Contact) -> Mark:
     return Mark.CONFIRMED if named else Mark.ASSUMED
 
 
+def lines(case: Case) -> tuple[str, ...]:
+    """Everybody who has a part in the deal, a line each."""
+    return tuple(f"{label(case, one)}: {words(one)} ({mark(case, one)})" for one in ordered(case))
+
+
 def _called(case: Case, role: str) -> str:
     return case.label(role) if role in case.policy.fields else role.replace("_", " ").capitalize()

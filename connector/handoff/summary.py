@@ -82,10 +82,15 @@ def document(case: Case) -> str:
         "gate": case.gate.value if case.gate else Gate.NOT_CHECKED.value,
         "override_by": override.approver.name if override and override.approver else "",
         "override_reason": override.reason if override else "",
-        "sections": tuple(section for one in case.policy.summary.sections if (section := _section(case, one))),
+        "sections": sections(case),
     }
     text = render(case.policy.summary.template, context)
     return _seal(text, key=case.key(STEP), most=case.policy.summary.max_chars)
+
+
+def sections(case: Case) -> tuple[Section, ...]:
+    """The headings that have something under them."""
+    return tuple(section for one in case.policy.summary.sections if (section := _section(case, one)))
 
 
 def parts(case: Case, text: str) -> tuple[Part, ...]:

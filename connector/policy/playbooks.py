@@ -24,6 +24,7 @@ from connector.handoff.rulebook import (
     Signal,
     SignalKind,
 )
+from connector.handoff.rules.drafts import AGENDA_NAMES
 from connector.policy.conditions import Scope, condition
 from connector.policy.consequences import Around, follows, limit, missed, owner_complaints, trigger
 from connector.policy.known import RESERVED_STARTS, RESERVED_STEPS
@@ -79,8 +80,11 @@ def playbooks(specs: Sequence[PlaybookSpec], *, scope: Scope, ground: Ground) ->
 
 def _task(spec: TaskSpec, *, at: KeyPath, scope: Scope, ground: Ground) -> PlaybookTask:
     day = ground.day
-    for key, text in (("subject", spec.subject), ("body", spec.body)):
-        for complaint in complaints(text, words=ground.words):
+    of_body = ground.words
+    if spec.make is Make.MEETING:
+        of_body = dataclasses.replace(of_body, names=of_body.names | AGENDA_NAMES)
+    for key, text, words in (("subject", spec.subject, ground.words), ("body", spec.body, of_body)):
+        for complaint in complaints(text, words=words):
             scope.complain((*at, key), complaint.message)
     if "\n" in spec.subject or len(spec.subject) > MAX_SUBJECT_CHARS:
         scope.complain((*at, "subject"), f"must be one line of at most {MAX_SUBJECT_CHARS} characters")

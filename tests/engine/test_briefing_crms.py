@@ -10,17 +10,20 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.test_assignment_crms import DANA, MAPPINGS, MAYA, PRIYA, REP, TOMAS, VENDORS, Desk, pool
+from engine.test_assignment_crms import DANA, MAPPINGS, MAYA, PRIYA, REP, TOMAS, VENDORS, Desk, add_property, pool
 
 from connector.crm.port import CRM
 from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.model import Span, SystemName
 from connector.policy.load import Loaded, load
+from connector.sandbox.salesforce.catalog import catalog
+from connector.sandbox.salesforce.fields import Field
 from connector.sandbox.server import Sandbox
 from connector.store import open_store
 
@@ -100,11 +103,12 @@ def mapping(tmp_path: Path, vendor: str) -> Make:
     return made
 
 
-def meetings_on(text: str) -> str:
-    """Without the # before the two meetings."""
-    begin = text.index('# [[playbooks.tasks]]\n# step = "handoff-meeting"')
-    end = text.index("# --- Renewals")
-    return text[:begin] + re.sub(r"^# ?", "", text[begin:end], flags=re.MULTILINE) + text[end:]
+def meetings_on(text: str, *, first: int = 2) -> str:
+    """Without the # before the first so many steps that the default playbook shows."""
+    begin, end = text.index('# [[playbooks.tasks]]\n# step = "handoff-meeting"'), text.index("# --- Renewals")
+    blocks = text[begin:end].split("# [[playbooks.tasks]]\n")[1 : first + 1]
+    shown = (re.sub(r"^# ?", "", block.partition("\n\n")[0], flags=re.MULTILINE) for block in blocks)
+    return text[:begin] + "".join(f"[[playbooks.tasks]]\n{block}\n\n" for block in shown) + text[end:]
 
 
 @pytest.fixture
@@ -279,3 +283,67 @@ def test_a_draft_is_refused_and_then_written_in_a_note_of_its_own(
     desk.run(passes=4, seconds=400)
     assert drafts() == [written]
     assert "draft is the note" in next(one.body for one in desk.view.tasks_of(deal) if "welcome packet" in one.subject)
+
+
+OUTPUTS = ("criteria_agreed", "timeline_agreed", "talk_rhythm", "escalation_contact")
+
+
+def outputs_on(text: str) -> str:
+    """The fields for what a kickoff brings, and in Salesforce meetings that count as held once they are over."""
+    for name in OUTPUTS:
+        text = text.replace(f"# {name} = ", f"{name} = ")
+    return text.replace("# [meetings]\n# held_when_over", "[meetings]\nheld_when_over")
+
+
+def fields_for_outputs(sandbox: Sandbox, vendor: str) -> None:
+    """An admin makes them."""
+    for name in OUTPUTS:
+        yes_no = name.endswith("_agreed")
+        if vendor == "sf":
+            api = "Handoff_" + "_".join(part.title() for part in name.split("_")) + "__c"
+            made = Field(api, "boolean", default=False) if yes_no else Field(api, "string", 255)
+            catalog(sandbox.sf).put_field("Opportunity", made, visible=True)
+        else:
+            kind = (
+                {"type": "bool", "fieldType": "booleancheckbox"} if yes_no else {"type": "string", "fieldType": "text"}
+            )
+            options = [{"label": each, "value": each, "displayOrder": 0, "hidden": False} for each in ("true", "false")]
+            add_property(
+                sandbox, "deals", {"name": f"handoff_{name}", **kind, **({"options": options} if yes_no else {})}
+            )
+
+
+def test_the_recap_follows_the_kickoff_that_was_held_and_its_outputs_are_tracked(
+    mapping: Make, opened: Callable[[Loaded], Briefing], vendor: str
+) -> None:
+    desk = opened(mapping(crm=outputs_on, playbook=partial(meetings_on, first=4)))
+    fields_for_outputs(desk.sandbox, vendor)
+    desk.restart()
+    deal = desk.win("Nordlys", risks="Their CTO fears that Odin 4 cannot be migrated before 1 May.")
+    desk.run()
+    assert not {"Mail the recap of the kickoff", "Record what the kickoff brought"} & set(desk.tasks(deal))
+    _, start, end = desk.ours(deal)["kickoff"]
+    row = next(one for one in desk.state.table(EVENTS[desk.name]).live() if "Kickoff" in str(one.values))
+    agenda = str(row.values["Description" if vendor == "sf" else "hs_meeting_body"])
+    assert "is this still right? First answer in 2 hours by 1 June" in agenda
+    assert "what could slow it down? Their CTO fears" in agenda
+    desk.sandbox.clock.advance((end - desk.sandbox.clock.now()).total_seconds() + 60)
+    if vendor == "hs":
+        with desk.state.lock:
+            desk.state.table("meetings").update(row.id, {"hs_meeting_outcome": "COMPLETED"}, by=desk.rep)
+    desk.run(passes=4)
+    due = {one.subject.partition(":")[0]: one for one in desk.view.tasks_of(deal)}
+    recap, outputs = due["Mail the recap of the kickoff"], due["Record what the kickoff brought"]
+    assert recap.due is not None
+    assert recap.due.date() - end.date() <= timedelta(days=3), "four working hours, over a weekend at most"
+    assert not outputs.done
+    assert start < end
+    with desk.state.lock:
+        desk.set_raw(0, deal, {desk.field(name): True for name in OUTPUTS[:2]})
+        desk.set_raw(0, deal, {desk.field("talk_rhythm"): "Every Tuesday at ten"})
+    desk.run()
+    assert not next(one.done for one in desk.view.tasks_of(deal) if "kickoff brought" in one.subject)
+    with desk.state.lock:
+        desk.set_raw(0, deal, {desk.field("escalation_contact"): "Odd Berg, CFO"})
+    desk.run()
+    assert next(one.done for one in desk.view.tasks_of(deal) if "kickoff brought" in one.subject)
