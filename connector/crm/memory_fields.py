@@ -33,7 +33,7 @@ FIELDS: Mapping[Kind, Mapping[str, FieldType]] = {
         **dict.fromkeys(("why_bought", "use_case", "commitments", "success_criteria", "risks", "competition"), LONG),
         **dict.fromkeys(("champion_stake", "stakeholders", "special_terms", "missing", "advice", "summary"), LONG),
         **dict.fromkeys(("amount", "percent", "quality", "metric_completion"), NUMBER),
-        **dict.fromkeys(("metric_assign_minutes", "metric_ttft_hours"), NUMBER),
+        **dict.fromkeys(("metric_assign_minutes", "metric_ttft_hours", "metric_ae_hours"), NUMBER),
         **dict.fromkeys(("close_date", "go_live_date", "override_expires"), DAY),
         **dict.fromkeys(("started_at", "first_touch_at"), MOMENT),
         **dict.fromkeys(("stage", "type", "status", "gate"), CHOICE),

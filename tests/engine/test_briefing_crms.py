@@ -347,3 +347,19 @@ def test_the_recap_follows_the_kickoff_that_was_held_and_its_outputs_are_tracked
         desk.set_raw(0, deal, {desk.field("escalation_contact"): "Odd Berg, CFO"})
     desk.run()
     assert next(one.done for one in desk.view.tasks_of(deal) if "kickoff brought" in one.subject)
+
+
+def test_the_hours_the_ae_took_stand_on_the_deal(mapping: Make, opened: Callable[[Loaded], Briefing]) -> None:
+    desk = opened(mapping(playbook=str))
+    deal = desk.win("Nordlys", success_criteria="")
+    desk.run()
+    assert desk.text(deal, "metric_ae_hours") == ""
+    desk.sandbox.clock.advance(5 * 3600)
+    with desk.state.lock:
+        desk.view.set_deal(deal, {"success_criteria": "First answer in 2 hours by 1 June."}, by=desk.rep)
+    desk.run()
+    with desk.state.lock:
+        if not desk.view.deal(deal).text("csm"):  # put back with its gaps: the rep wins it again
+            desk.view.move_deal(deal, desk.view.stage_of("won", "new").id, by=desk.rep)
+    desk.run(passes=4)
+    assert 5.0 <= float(desk.text(deal, "metric_ae_hours")) < 5.2

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from connector.handoff.case import Case
 from connector.handoff.plan import Finding
 from connector.handoff.rules import (
+    answering,
     assignment,
     changes,
     gate,
@@ -35,6 +36,7 @@ RULES: tuple[Rule, ...] = (
     mails.find,
     summarise.find,
     metrics.find,
+    answering.find,
     notify.find,
     late.find,
     changes.find,
