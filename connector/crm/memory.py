@@ -45,10 +45,12 @@ from connector.crm.writing import (
 )
 from connector.errors import CrmError, Fault, FaultCode, Problem
 from connector.handoff.model import (
+    Contact,
     CrmNote,
     DealType,
     Kind,
     Person,
+    Span,
     Stage,
     SystemName,
     Touch,
@@ -113,6 +115,8 @@ class MemoryCRM:
         self._by_key: dict[tuple[Kind, str], str] = {}
         self._touches: dict[str, list[Touch]] = defaultdict(list)
         self._replies: dict[str, list[datetime]] = defaultdict(list)
+        self._contacts: dict[str, list[Contact]] = defaultdict(list)
+        self._events: dict[str, list[Span]] = defaultdict(list)
         self._feed: list[_Entry] = []
         self._numbers = itertools.count(1)
         self._late = timedelta()
@@ -211,6 +215,21 @@ class MemoryCRM:
         held = (row.values.get("csm") for row in self._rows.values() if row.kind is Kind.ACCOUNT)
         return dict(Counter(str(each) for each in held if each))
 
+    def busy(self, people: Sequence[str], *, start: datetime, end: datetime) -> Mapping[str, tuple[Span, ...]]:
+        """By the meetings' owners, ours included."""
+        self._called("busy")
+        found: dict[str, list[Span]] = {each: list(self._events[each]) for each in people}
+        for row in self._rows.values():
+            owner, begins, ends = (row.values.get(name) for name in ("owner", "start", "end"))
+            if (
+                row.kind is Kind.MEETING
+                and owner in found
+                and isinstance(begins, datetime)
+                and isinstance(ends, datetime)
+            ):
+                found[str(owner)].append(Span(begins, ends))
+        return {each: tuple(span for span in spans if span.meets(start, end)) for each, spans in found.items()}
+
     def stages(self) -> tuple[Stage, ...]:
         """Every stage."""
         self._called("stages")
@@ -295,6 +314,15 @@ class MemoryCRM:
         """The customer writes."""
         self._replies[deal_id].append(at)
         self._tell(deal_id, by="person")
+
+    def add_contact(self, deal_id: str, contact: Contact) -> None:
+        """Somebody at the customer gets a role on a deal."""
+        self._contacts[deal_id].append(contact)
+        self._tell(deal_id, by="person")
+
+    def add_event(self, person_id: str, span: Span) -> None:
+        """A person's calendar is taken then."""
+        self._events[person_id].append(span)
 
     def edit(self, record_id: str, *, by: str = "person", **values: Value) -> None:
         """A person edits a record. Raises KeyError when it is gone."""
@@ -466,6 +494,7 @@ class MemoryCRM:
             touches=tuple(sorted(self._touches[row.id], key=lambda touch: touch.at)),
             replies=tuple(sorted(self._replies[row.id])),
             meetings=tuple(meeting_of(each) for each in hanging if each.kind is Kind.MEETING and each.key),
+            contacts=tuple(self._contacts[row.id]),
             merged=row.merged,
             won_by=mover_of(row.movers[-1]) if self._tells_history and stage.is_won else NOBODY_KNOWN,
             passed=passed(row, self._stages.__getitem__) if self._tells_history else (),

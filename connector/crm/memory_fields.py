@@ -35,7 +35,7 @@ FIELDS: Mapping[Kind, Mapping[str, FieldType]] = {
         "scope_requests": LONG,
         "milestones_done": NUMBER,
         **dict.fromkeys(("amount", "percent", "quality", "metric_completion"), NUMBER),
-        **dict.fromkeys(("metric_assign_minutes", "metric_ttft_hours"), NUMBER),
+        **dict.fromkeys(("metric_assign_minutes", "metric_ttft_hours", "metric_ae_hours"), NUMBER),
         **dict.fromkeys(("close_date", "go_live_date", "override_expires", "renewal_date"), DAY),
         **dict.fromkeys(("started_at", "first_touch_at", "replied_at"), MOMENT),
         **dict.fromkeys(("stage", "type", "status", "gate"), CHOICE),

@@ -15,6 +15,7 @@ from connector.crm.live import LiveFeed
 from connector.crm.writing import Bulk, Jobs, Operation, Write, WriteOutcome
 from connector.errors import Advice, CrmError, Fault, FaultCode, Problem
 from connector.handoff.model import (
+    Contact,
     CrmMeeting,
     CrmNote,
     CrmTask,
@@ -22,6 +23,7 @@ from connector.handoff.model import (
     Kind,
     Person,
     Record,
+    Span,
     Stage,
     SystemName,
     Touch,
@@ -128,6 +130,7 @@ class DealFacts:
     """When the customer wrote, oldest first, where the CRM keeps what came in apart from what went out."""
     no_shows: tuple[datetime, ...] = ()
     """When meetings that people made were to be, and the customer did not come."""
+    contacts: tuple[Contact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +248,13 @@ class CRM(Protocol):
 
     def account_counts(self) -> Mapping[str, int]:
         """How many accounts each CSM (person id) holds now."""
+        ...
+
+    def busy(self, people: Sequence[str], *, start: datetime, end: datetime) -> Mapping[str, tuple[Span, ...]]:
+        """When the calendars of these people (ids) are taken within a window, as far as the CRM keeps them.
+
+        Everybody whose calendar was read is in the answer; in few calls (a page of events costs one more).
+        """
         ...
 
     def stages(self) -> tuple[Stage, ...]:

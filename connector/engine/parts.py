@@ -18,6 +18,7 @@ from connector.crm.budget import Company
 from connector.crm.port import (
     CRM,
 )
+from connector.engine.diaries import Diaries, with_absences
 from connector.engine.live import LiveState
 from connector.engine.replica import Replica
 from connector.errors import CrmError, Fault, FaultCode
@@ -119,6 +120,7 @@ class System:
     ``policy_digest`` tells the mapping files apart, empty where there are none.
     ``safety_poll`` is how many seconds lie between polls of a feed that a live line stands in for.
     ``called_up`` is when each deal that waits for a CSM was last asked to be looked at because somebody could take it.
+    ``diaries`` are people's calendars, as far as they were looked into.
     ``tenure`` is the one of `Replica` in which this process last took the system over, ``opened`` whether it has read
     again since what the ledger says is to be sent. ``server`` is the store's as that was read.
     """
@@ -152,6 +154,7 @@ class System:
     live: LiveState = field(default_factory=LiveState)
     lock: threading.Lock = field(default_factory=threading.Lock)
     called_up: dict[str, datetime] = field(default_factory=dict)
+    diaries: Diaries = field(default_factory=Diaries)
     tenure: int = 0
     opened: bool = False
     server: str = ""
@@ -201,6 +204,6 @@ def fresh_people(shared: Shared, system: System) -> Mapping[str, Person]:
         people = {person.id: person for person in system.crm.people()}
         if not people and (system.people or shared.store.cursor(system.name, PEOPLE_NOTE)):
             raise CrmError(NO_PEOPLE)
-        system.people = people
+        system.people = with_absences(shared, system, people)
         system.people_read = now
     return system.people

@@ -18,6 +18,7 @@ from connector.crm.batch import chunks
 from connector.crm.port import (
     DealFacts,
 )
+from connector.engine.diaries import look_into, pencil_in, team
 from connector.engine.masschange import Brake
 from connector.engine.parts import NO_PEOPLE, Shared, System, fresh_people
 from connector.engine.silence import cry_for_people
@@ -170,6 +171,8 @@ class Carried:
     roster: dict[str, Load] | None = None
     waiting: tuple[Waiting, ...] = ()
     promised: dict[str, dict[str, object]] = field(default_factory=dict)
+    sellers: frozenset[str] = frozenset()
+    """Whose deals are looked at: where calendars are read, theirs are read along."""
 
 
 def look_at(
@@ -194,7 +197,9 @@ def look_at(
                 movers[snapshot.key.deal_id] = f"{snapshot.won_by.kind.value}:{snapshot.won_by.name}"
             yield snapshot
 
-    plans = {plan.key.deal_id: plan for plan in _fold(shared, system, seen(), undecided, carried or Carried())}
+    snapshots, carried = [*seen()], carried or Carried()
+    carried.sellers = frozenset(each.deal.text("owner") for each in snapshots if each.stage.is_won)
+    plans = {plan.key.deal_id: plan for plan in _fold(shared, system, iter(snapshots), undecided, carried)}
     return Looked(plans, undecided, movers)
 
 
@@ -250,6 +255,7 @@ def observe(
             stage_since=read.stage_since,
             copied=copied.get(deal_id, {}),
             product=product.get(deal_id, NO_FACTS),
+            contacts=read.contacts,
         )
         yield _with_heritage(snapshot, forebears)
 
@@ -376,13 +382,11 @@ def _fold(
     for account, values in shared.store.open_account_values(system.name).items():
         promised[account] = {**promised.get(account, {}), **values}
     for snapshot in snapshots:
-        try:
-            plan = decide(_with_promises(snapshot, carried), system.policy, shared.clock.now())
-        except MemoryError:  # is not about this deal, which must not wait for a quarter of an hour over it
-            raise
-        except Exception as error:  # one deal nobody foresaw must not stop all others
-            undecided[snapshot.key.deal_id] = type(error).__name__
-            log.exception(DEAL_UNDECIDED, system=system.name, deal=snapshot.key.deal_id)
+        whole = _with_promises(snapshot, carried)
+        plan = _decided(shared, system, whole, undecided)
+        if plan is not None and plan.calendars:
+            plan = _with_calendars(shared, system, whole, plan, undecided, carried)
+        if plan is None:
             continue
         if plan.assignment is not None and plan.assignment.new:
             chosen, worth = plan.assignment, plan.remember.amount
@@ -392,6 +396,32 @@ def _fold(
             if isinstance(action, Patch) and action.ref.kind is Kind.ACCOUNT:
                 promised[action.ref.id] = {**promised.get(action.ref.id, {}), **action.values}
         yield plan
+
+
+def _decided(shared: Shared, system: System, snapshot: Snapshot, undecided: dict[str, str]) -> Plan | None:
+    try:
+        return decide(snapshot, system.policy, shared.clock.now())
+    except MemoryError:  # is not about this deal, which must not wait for a quarter of an hour over it
+        raise
+    except Exception as error:  # one deal nobody foresaw must not stop all others
+        undecided[snapshot.key.deal_id] = type(error).__name__
+        log.exception(DEAL_UNDECIDED, system=system.name, deal=snapshot.key.deal_id)
+        return None
+
+
+def _with_calendars(
+    shared: Shared, system: System, snapshot: Snapshot, plan: Plan, undecided: dict[str, str], carried: Carried
+) -> Plan | None:
+    """The decision once more, in sight of the calendars that matter to it; as it was where none can be read."""
+    wanted = {person for people in plan.calendars.values() for person in people}
+    busy = look_into(shared, system, wanted, besides=team(system, snapshot.people) | carried.sellers)
+    if not wanted.isdisjoint(busy):
+        found = _decided(shared, system, dataclasses.replace(snapshot, busy=busy), undecided)
+        if found is None:
+            return None
+        plan = found
+    pencil_in(system, plan)
+    return plan
 
 
 def _with_promises(snapshot: Snapshot, carried: Carried) -> Snapshot:

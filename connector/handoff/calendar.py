@@ -6,11 +6,12 @@ Not here: where holidays come from (``policy`` puts local dates into the `Calend
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from connector.handoff.model import Span
 from connector.handoff.rulebook import Calendar, Clock, Limit, Quiet
 
 SEARCH_DAYS = 400
@@ -113,6 +114,33 @@ def days_from(calendar: Calendar, day: date, days: int, *, working: bool) -> dat
         if idle > SEARCH_DAYS:
             raise ValueError(f"calendar {calendar.name!r} has no working day in the {SEARCH_DAYS} days around {found}")
     return found
+
+
+def in_days_of(calendar: Calendar, span: Span) -> Span:
+    """A span as the moments it means for this team: whole days are the team's own days."""
+    if not span.whole_days:
+        return span
+    zone = ZoneInfo(calendar.tz)
+    first, last = (at.astimezone(UTC).date() for at in (span.start, span.end))
+    return Span(_instant(zone, datetime.combine(first, time())), _instant(zone, datetime.combine(last, time())))
+
+
+def taken_through(calendar: Calendar, spans: Collection[Span], moment: datetime) -> date | None:
+    """The last of the working days, from this local day on, each of which one span takes whole; None when today's is
+    not taken, or nobody works today."""
+    meant = [in_days_of(calendar, span) for span in spans]
+    day, last, idle = _local_day(calendar, moment), None, 0
+    while idle <= SEARCH_DAYS:
+        hours = _spans_of(calendar, day)
+        if hours:
+            opens, closes = hours[0][0], max(end for _, end in hours)
+            if not any(span.start <= opens and closes <= span.end for span in meant):
+                return last
+            last = day
+        elif last is None:
+            return None
+        day, idle = day + _DAY, 0 if hours else idle + 1
+    return last
 
 
 def quiet_until(calendar: Calendar, quiet: Quiet, moment: datetime) -> datetime | None:

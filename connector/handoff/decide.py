@@ -17,7 +17,7 @@ from connector.handoff.model import Ref, Snapshot
 from connector.handoff.plan import Action, AnswersTo, Finding, Patch, Plan, Prints
 from connector.handoff.quality import fingerprints, texts
 from connector.handoff.rulebook import Policy
-from connector.handoff.rules import RULES
+from connector.handoff.rules import RULES, changes
 from connector.handoff.rules.playbook import states
 from connector.handoff.rules.readiness import answer
 from connector.handoff.steps import done_signals, kept, marks, walk
@@ -40,6 +40,7 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
             case,
             done_signals(steps),
             playbook=kept(case),
+            briefed=changes.stand(case).briefed,
             marks=marks(steps) | {name: at for finding in findings for name, at in finding.marks.items()},
         ),
         percent=case.percent,
@@ -56,6 +57,7 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         quality=case.score,
         prints=_prints(case),
         answers_to=_answers_to(case),
+        calendars={step: people for finding in findings for step, people in finding.calendars.items()},
     )
 
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from connector.handoff import conditions, wins
 from connector.handoff.case import PASSED, Case
-from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Gate, LedgerFacts, Snapshot, Value
+from connector.handoff.model import Briefed, CrmMeeting, CrmNote, CrmTask, Gate, LedgerFacts, Snapshot, Value
 from connector.handoff.moves import MoverKind
 from connector.handoff.plan import FieldCheck, Finding, Noticed, Phase, Remember, Verdict
 from connector.handoff.quality import Judged, judge, texts
@@ -60,6 +60,7 @@ def remember(
     *,
     playbook: Playbook | None = None,
     marks: Mapping[str, datetime] | None = None,
+    briefed: Briefed | None = None,
 ) -> Remember:
     """What the ledger must hold after this decision."""
     ledger, snapshot = case.ledger, case.snapshot
@@ -88,6 +89,7 @@ def remember(
         waiting_pool=case.waiting.pool if case.waiting else "",
         second_id=(assigned.second_id if assigned else None) or ledger.second_id,
         amount=_amount(snapshot),
+        briefed=briefed,
     )
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from connector.handoff.calendar import SEARCH_DAYS, open_spans
-from connector.handoff.case import Case, fingerprint
-from connector.handoff.model import CrmMeeting, Outcome, Span
-from connector.handoff.rulebook import Calendar
+from connector.handoff.calendar import SEARCH_DAYS, in_days_of, limit_end, open_spans
+from connector.handoff.case import Case, fingerprint, listed
+from connector.handoff.model import CrmMeeting, Outcome, Person, Span
+from connector.handoff.rulebook import Calendar, PlaybookTask
 
 GRID = timedelta(minutes=15)
 """Meetings begin on the quarter hour, in every time zone there is."""
@@ -72,6 +72,63 @@ def offers(calendar: Calendar, room: Room, *, count: int, taken: Collection[Span
         return tuple(free[:count])
     last = len(free) - 1
     return tuple(free[number * last // (count - 1)] for number in range(count))
+
+
+def find_place(case: Case, spec: PlaybookTask, room: Room, *, made: CrmMeeting | None) -> Slot:
+    """Where the meeting of a step belongs: where it is already, if it fits there; else a place that all who take part
+    have free, as far as their calendars are known.
+
+    What came to overlap a meeting after it was made does not move it: people see that in their own calendars. Raises
+    ValueError as `place` does for a calendar without time.
+    """
+    calendar = case.calendar_for(spec.owner)
+    if made and made.start and made.end and _fits(calendar, room, Slot(made.start, made.end)):
+        return Slot(made.start, made.end)
+    own = Span(made.start, made.end) if made and made.start and made.end else None
+    key = case.key(spec.step)
+    taken = tuple(span for span in _taken(case, spec, calendar) if span != own)
+    try:
+        return place(calendar, room, key=key, taken=taken)
+    except ValueError:
+        if not taken:
+            raise
+        return place(calendar, room, key=key)
+
+
+def who_takes_part(case: Case, spec: PlaybookTask) -> tuple[Person, ...]:
+    """Everybody whose calendar a meeting of this step goes into or who is asked to come, the owner first, once each."""
+    roles = (spec.owner, *(spec.draft.invite if spec.draft else ()))
+    people = (case.person_for(role)[0] for role in roles)
+    return tuple({person.id: person for person in people if person}.values())
+
+
+def seen_words(case: Case, spec: PlaybookTask, slot: Slot, *, begins: datetime) -> str:
+    """What a proposal rests on, as part of a sentence: whose calendars were looked into, and whether it comes late."""
+    if not case.policy.meetings.calendars:
+        return ""
+    people = who_takes_part(case, spec)
+    seen = [person.name for person in people if person.id in case.snapshot.busy]
+    unseen = [person.name for person in people if person.id not in case.snapshot.busy]
+    said = f"free in the calendar of {listed(seen)}" if seen else ""
+    if slot.end > limit_end(case.calendar_for(spec.owner), begins, spec.limit):
+        said = f"the first place that is free in the calendar of {listed(seen)}, none was in time" if seen else said
+    if unseen:
+        blind = f"not held against the calendar of {listed(unseen)}, which could not be seen"
+        said = f"{said}; {blind}" if said else blind
+    return said
+
+
+def _taken(case: Case, spec: PlaybookTask, calendar: Calendar) -> Iterator[Span]:
+    for person in who_takes_part(case, spec) if case.snapshot.busy else ():
+        for span in case.snapshot.busy.get(person.id, ()):
+            yield in_days_of(calendar, span)
+
+
+def _fits(calendar: Calendar, room: Room, slot: Slot) -> bool:
+    if slot.start < room.opens or slot.end > room.closes or slot.end - slot.start != room.length:
+        return False
+    opens, closes = next(open_spans(calendar, slot.start))
+    return opens <= slot.start and slot.end <= closes
 
 
 def held_at(case: Case, meeting: CrmMeeting) -> datetime | None:

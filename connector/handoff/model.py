@@ -161,6 +161,19 @@ class CrmMeeting:
     outcome: Outcome = Outcome.PLANNED
 
 
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Somebody at the customer who has a part in the deal. ``roles`` are the policy's words for it where the mapping
+    translates the CRM's (``champion``), else the CRM's own; ``primary`` is the first to turn to."""
+
+    id: str
+    name: str
+    title: str = ""
+    email: str = ""
+    roles: tuple[str, ...] = ()
+    primary: bool = False
+
+
 class TouchKind(StrEnum):
     """Contacts with the customer that count as a touch. Notes and tasks do not."""
 
@@ -234,6 +247,22 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer as somebody knows it: a digest of the whole of it, and as much of it as a message quotes."""
+
+    print: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Briefed:
+    """The answers as the CSM knows them, by field; ``since`` is when the first one changed that is still untold."""
+
+    answers: Mapping[str, Answered]
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerFacts:
     """What the local ledger remembers of this deal. All of it may be missing: the CRM is the system of record.
 
@@ -244,7 +273,8 @@ class LedgerFacts:
     words when it would not have it, ``bounces`` the returns that count. ``playbook`` is the one the handoff began with;
     of one begun before that was kept, ``steps`` are those it had (None: not known). ``marks`` are moments that leave no
     other trace: a trigger that fired, a late task that somebody was told of. ``waiting_since`` is set while the deal
-    waits for a CSM of ``waiting_pool``; ``second_id`` is the second CSM.
+    waits for a CSM of ``waiting_pool``; ``second_id`` is the second CSM. ``briefed`` is what the CSM knows of the
+    answers.
     """
 
     baseline: datetime
@@ -272,14 +302,17 @@ class LedgerFacts:
     waiting_pool: str = ""
     second_id: str | None = None
     amount: Decimal | None = None
+    briefed: Briefed | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of time, its end not included."""
+    """A stretch of time, its end not included. One of ``whole_days`` is told as midnights in UTC and means those days
+    wherever somebody is."""
 
     start: datetime
     end: datetime
+    whole_days: bool = False
 
     def meets(self, start: datetime, end: datetime) -> bool:
         """Whether another stretch has a moment in common with it."""
@@ -300,6 +333,7 @@ class Snapshot:
     ``replies`` are when the customer wrote, as far as the CRM keeps what came in; ``no_shows`` when meetings were to be
     that a person made and the customer missed.
     ``product`` is what was counted of the account in the product.
+    ``contacts`` are the people at the customer who have a role on the deal, where the mapping has them read.
     """
 
     key: HandoffKey
@@ -327,6 +361,7 @@ class Snapshot:
     replies: tuple[datetime, ...] = ()
     no_shows: tuple[datetime, ...] = ()
     product: ProductFacts = NO_FACTS
+    contacts: tuple[Contact, ...] = ()
 
     @property
     def lineage(self) -> str:

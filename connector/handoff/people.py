@@ -6,11 +6,13 @@ those at work (``choice``). Days are local dates of the team's calendar; the las
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
 
-from connector.handoff.model import Person
-from connector.handoff.rulebook import AssignmentPolicy
+from connector.handoff.calendar import local_date, taken_through
+from connector.handoff.model import Person, Span
+from connector.handoff.rulebook import AssignmentPolicy, Calendar
 
 PAUSED = "paused, gets no new accounts"
 
@@ -46,6 +48,22 @@ def absence(person: Person, policy: AssignmentPolicy, day: date) -> str:
     if ends:
         return f"out of office through {spoken(max(ends))}"
     return PAUSED if person.paused or email in policy.paused else ""
+
+
+def absent_by(
+    people: Mapping[str, Person], busy: Mapping[str, tuple[Span, ...]], calendar: Calendar, now: datetime
+) -> dict[str, Person]:
+    """The people, those away whose calendar is taken for the whole of today's working hours by one event; of what the
+    CRM says besides the later end counts."""
+    today, found = local_date(calendar, now), dict(people)
+    for person_id, spans in busy.items():
+        person = people.get(person_id)
+        until = taken_through(calendar, spans, now) if person else None
+        if person is None or until is None:
+            continue
+        known = person.away_until if (person.away_from or today) <= today else None
+        found[person_id] = dataclasses.replace(person, away_from=today, away_until=max(until, known or until))
+    return found
 
 
 def spoken(day: date) -> str:

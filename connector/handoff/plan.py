@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from connector.handoff.model import Gate, HandoffKey, Kind, Ref, Value, Waiting
+from connector.handoff.model import Briefed, Gate, HandoffKey, Kind, Ref, Value, Waiting
 from connector.handoff.moves import Bounce, Refusal
 from connector.handoff.rulebook import Playbook
 
@@ -198,7 +198,8 @@ class Finding:
     ``recheck_at`` is when the rule wants to look again though nothing changes (a due date, an override's expiry).
     ``puts_back`` is set by the gate when it sends the deal back to its earlier stage, ``let_through`` when an override
     is what lets the deal go on. ``marks`` are moments to remember that leave no other trace. ``waiting`` is set by the
-    assignment when the deal waits for a CSM.
+    assignment when the deal waits for a CSM. ``calendars`` names, by step, the people (ids) in whose calendars a free
+    place matters to what is written now.
     """
 
     rule: str
@@ -213,6 +214,7 @@ class Finding:
     let_through: LetThrough | None = None
     marks: Mapping[str, datetime] = field(default_factory=dict)
     waiting: Waiting | None = None
+    calendars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +273,7 @@ class Remember:
     waiting_pool: str = ""
     second_id: str | None = None
     amount: Decimal | None = None
+    briefed: Briefed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +281,8 @@ class Plan:
     """The whole answer for one deal: findings, at most one write per record, what to remember, the next look.
 
     ``rebuilt``: the ledger had lost what the deal itself tells of.
-    ``unreadable`` are labels of required fields that the CRM does not show to the connector.
+    ``unreadable`` are labels of required fields that the CRM does not show to the connector. ``calendars`` are the
+    people, by step, whose calendars should be known for what is written: without them what it places may overlap.
     """
 
     key: HandoffKey
@@ -303,6 +307,7 @@ class Plan:
     """None where nothing is to be remembered of this deal's answers."""
     answers_to: AnswersTo | None = None
     """None where nothing is to be remembered of how the product names the account."""
+    calendars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def coverage(self) -> str:

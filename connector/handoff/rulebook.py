@@ -214,7 +214,8 @@ class AssignmentRule:
 class AssignmentPolicy:
     """Who becomes CSM. ``keep_current`` keeps the CSM a known customer has; ``fallback`` is an email.
 
-    Those ``away`` on a day and those ``paused`` get no new accounts and keep what they have.
+    Those ``away`` on a day and those ``paused`` get no new accounts and keep what they have. ``away_from_calendar``: so
+    do those whose calendar in the CRM shows one event over the whole working day.
     """
 
     rules: tuple[AssignmentRule, ...]
@@ -223,6 +224,7 @@ class AssignmentPolicy:
     keep_current: bool = True
     away: tuple[Away, ...] = ()
     paused: tuple[str, ...] = ()
+    away_from_calendar: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -504,6 +506,16 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail to the customer that a step drafts: ``subject`` and ``text`` are templates. Without the customer's own
+    words in all of the fields that it ``quotes`` it is not written."""
+
+    subject: str
+    text: str
+    quotes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Extras:
     """What only some CRMs keep of a task, in the mapping's words; empty where a step does not say."""
 
@@ -524,7 +536,7 @@ class PlaybookTask:
     which then has to take place within its ``limit``; any other is a task. With a ``trigger`` the record is made when
     that fires. ``missed`` is what follows when nobody did it in time. ``status`` is the Handoff Status the deal has
     reached once the step begins; empty where the share of what is done says it. A ``note`` is a document: written once
-    when the step begins, and people's from then on.
+    when the step begins, and people's from then on. ``mail`` is what the owner is to send.
     """
 
     step: str
@@ -542,6 +554,7 @@ class PlaybookTask:
     missed: tuple[Miss, ...] = ()
     status: str = ""
     note: bool = False
+    mail: Mail | None = None
 
     @property
     def make(self) -> Make:
@@ -605,7 +618,8 @@ class NotifyPolicy:
     ``in_crm`` are the ways in which the CRM itself tells its users as well (``bell``, ``mail``).
     ``essential``: only tasks of high priority are reminded of. ``any_hour``: what is late is told at night as well.
     In ``quiet`` hours, by the team's clock, every message waits for their end. ``digest``: what is late or due today is
-    told each person in one message in the morning.
+    told each person in one message in the morning. What changed of the answers is told ``changes_after`` the first
+    change, all of it at once.
     """
 
     moments: frozenset[str]
@@ -615,6 +629,7 @@ class NotifyPolicy:
     any_hour: bool = False
     quiet: Quiet | None = None
     digest: bool = False
+    changes_after: timedelta = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -636,9 +651,11 @@ class MeetingPolicy:
     """How it is known that a meeting of the playbook took place: by its outcome, which a person sets.
 
     ``held_when_over``: one that nobody canceled also counts when its end has passed, for CRMs without an outcome.
+    ``calendars``: a place for one is looked for in what the CRM shows of people's calendars.
     """
 
     held_when_over: bool = False
+    calendars: bool = False
 
 
 NO_MEETINGS = MeetingPolicy()

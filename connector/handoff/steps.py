@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from connector.handoff.calendar import limit_end, local_date
 from connector.handoff.case import Case
 from connector.handoff.ladder import Heir, reassigned_to
-from connector.handoff.meetings import Room, Slot, held_at, place
+from connector.handoff.meetings import Room, Slot, find_place, held_at
 from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Person
 from connector.handoff.playbook_text import restricted
 from connector.handoff.rulebook import NO_PLAYBOOK, Condition, Playbook, PlaybookTask, Role
@@ -231,5 +231,5 @@ def _over(case: Case, spec: PlaybookTask, start: datetime) -> tuple[Slot | None,
     if spec.draft is None:
         return None, deadline
     room = Room(limit_end(calendar, start, spec.draft.earliest), deadline, timedelta(minutes=spec.draft.minutes))
-    slot = place(calendar, room, key=case.key(spec.step))
+    slot = find_place(case, spec, room, made=case.meeting(spec.step))
     return slot, slot.end

@@ -12,14 +12,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from connector.handoff import stakeholders
 from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import Gate
 from connector.handoff.override import requested
-from connector.handoff.rulebook import SummarySection
+from connector.handoff.ownership import same
+from connector.handoff.rulebook import FieldOwner, SummarySection
+from connector.handoff.stakeholders import Mark
 from connector.handoff.templating import render
 from connector.handoff.text import NAMES, NOT_RECORDED, REFERENCE, names, room_taken, shown
 
 STEP = "summary"
+CONTACTS = "contacts"
+"""Stands in a section for everybody who has a role on the deal, a line each."""
 TITLE = "Handoff summary"
 SUMMARY_NAMES = NAMES | {"deal_type", "gate", "override_by", "override_reason", "sections"}
 """The names the summary's template may use; ``sections`` hold ``title`` and ``rows`` of ``label`` and ``text``."""
@@ -48,11 +53,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One field of a section: its label and what it says."""
+    """One field of a section: its label, what it says, and how sure that is; empty where that is no question."""
 
-    __template__: ClassVar = frozenset({"label", "text"})
+    __template__: ClassVar = frozenset({"label", "text", "mark"})
     label: str
     text: str
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +82,15 @@ def document(case: Case) -> str:
         "gate": case.gate.value if case.gate else Gate.NOT_CHECKED.value,
         "override_by": override.approver.name if override and override.approver else "",
         "override_reason": override.reason if override else "",
-        "sections": tuple(section for one in case.policy.summary.sections if (section := _section(case, one))),
+        "sections": sections(case),
     }
     text = render(case.policy.summary.template, context)
     return _seal(text, key=case.key(STEP), most=case.policy.summary.max_chars)
+
+
+def sections(case: Case) -> tuple[Section, ...]:
+    """The headings that have something under them."""
+    return tuple(section for one in case.policy.summary.sections if (section := _section(case, one)))
 
 
 def parts(case: Case, text: str) -> tuple[Part, ...]:
@@ -108,6 +119,14 @@ def nothing_more(case: Case, step: str) -> Part:
     return Part(step, TITLE, _sealed(NOTHING_MORE, key=case.key(step)))
 
 
+def sealed_note(case: Case, step: str, text: str) -> str:
+    """Another text that is kept in a note of its own, with a seal by which a person's edit is known."""
+    policy = case.policy.summary
+    most = (policy.note_chars or policy.max_chars) - (TITLE_ROOM if policy.markup else 0)
+    seal_room = room_taken(_sealed("", key=case.key(step)), markup=policy.markup)
+    return _sealed(_pieces(text, room=most - seal_room, markup=policy.markup)[0], key=case.key(step))
+
+
 def untouched(text: str) -> bool:
     """Whether a document found in the CRM is word for word one that `document` or `parts` made."""
     seal = _SEALED.search(text)
@@ -122,12 +141,31 @@ def same_document(one: str, other: str) -> bool:
 def _section(case: Case, section: SummarySection) -> Section | None:
     """The section with its filled fields; one that is required says what was not recorded, any other is left out."""
     needed = {check.field for check in case.checks}
-    rows = [
-        Row(case.label(path), text or NOT_RECORDED)
-        for path in section.fields
-        if (text := shown(case, path)) or path in needed
-    ]
+    asked = needed | {field.path for field in case.policy.quality.fields}
+    rows = [row for path in section.fields for row in _rows(case, path, needed=path in needed, asked=path in asked)]
     return Section(section.title, tuple(rows)) if rows else None
+
+
+def _rows(case: Case, path: str, *, needed: bool, asked: bool) -> Iterator[Row]:
+    """A field's line. What nobody answered and contact roles tell is shown as an assumption."""
+    if path == CONTACTS:
+        for one in stakeholders.ordered(case):
+            yield Row(stakeholders.label(case, one), stakeholders.words(one), stakeholders.mark(case, one).value)
+        return
+    if text := shown(case, path):
+        yield Row(case.label(path), text, _sure(case, path).value if asked else "")
+    elif known := stakeholders.in_role(case, path):
+        yield Row(case.label(path), "\n".join(stakeholders.words(one) for one in known), Mark.ASSUMED.value)
+    elif needed:
+        yield Row(case.label(path), NOT_RECORDED)
+
+
+def _sure(case: Case, path: str) -> Mark:
+    """An answer is people's word, unless this connector filled it in and nobody touched it since."""
+    deal = case.snapshot.deal
+    rule, written = case.policy.fields.get(path), case.ledger.written.get(deal.ref, {})
+    filled_in = rule is not None and rule.owner is FieldOwner.FILL_IF_EMPTY and path in written
+    return Mark.ASSUMED if filled_in and same(written[path], deal.get(path)) else Mark.CONFIRMED
 
 
 def _seal(text: str, *, key: str, most: int) -> str:

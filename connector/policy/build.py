@@ -41,6 +41,7 @@ from connector.handoff.rulebook import (
     Targets,
     TeamCalendar,
 )
+from connector.handoff.summary import CONTACTS
 from connector.policy import calendars
 from connector.policy.commitments import commitments
 from connector.policy.conditions import Scope, Vocabulary, condition
@@ -138,6 +139,7 @@ def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str], vendor
             essential=level == ESSENTIAL,
             digest=level == DIGEST,
             any_hour=spec.notify.any_hour,
+            changes_after=timedelta(minutes=spec.notify.changes_after_minutes),
             quiet=calendars.quiet(spec.notify.quiet, at=("notify", "quiet"), scope=scope),
         ),
         targets=Targets(**spec.targets.model_dump()),
@@ -246,7 +248,7 @@ def policy(
         summary=_kept_in(vendor.map, book.summary),
         notify=dataclasses.replace(rules.notify, in_crm=_ways(vendor.map)),
         teams=vendor.map.teams,
-        meetings=MeetingPolicy(held_when_over=vendor.map.held_when_over),
+        meetings=MeetingPolicy(held_when_over=vendor.map.held_when_over, calendars=vendor.map.calendars),
         extras=frozenset(path for path in EXTRAS if path in vendor.map.fields),
         targets=rules.targets,
         rewin_window=rules.rewin_window,
@@ -356,7 +358,7 @@ def _not_for_reps(path: str) -> str | None:
 def _summary(spec: SummarySpec, *, template: str, scope: Scope) -> SummaryPolicy:
     for index, section in enumerate(spec.sections):
         for n, field in enumerate(section.fields):
-            wrong = scope.words.complaint(field)
+            wrong = None if field == CONTACTS else scope.words.complaint(field)
             if wrong:
                 scope.complain(("summary", "sections", index, "fields", n), wrong)
     sections = tuple(SummarySection(one.title, tuple(one.fields)) for one in spec.sections)

@@ -52,8 +52,9 @@ class CrmMap:
     ``deal_types`` maps vendor values; any other value, or none, is ``other_deal_type``. ``pipelines`` empty means all.
     ``team_access`` is what a place on the team of a ``deal`` or ``account`` allows. ``bell`` names the vendor's kind of
     notification, empty for none; ``mail`` lets the CRM send mails. ``held_when_over`` takes a meeting of the playbook
-    whose time has passed for one that was held. ``people`` names the fields of the CRM's users that say who is
-    ``paused``, or away (``away_from``, ``away_until``).
+    whose time has passed for one that was held; ``calendars`` lets people's calendars be looked into. ``people`` names
+    the fields of the CRM's users that say who is ``paused``, or away (``away_from``, ``away_until``). ``contacts`` are
+    the CRM's words for each of our roles of people at the customer; None leaves contacts unread.
     """
 
     vendor: str
@@ -67,7 +68,9 @@ class CrmMap:
     bell: str = ""
     mail: bool = False
     held_when_over: bool = False
+    calendars: bool = False
     people: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    contacts: Mapping[str, tuple[str, ...]] | None = None
 
     def of(self, kind: Kind) -> tuple[MappedField, ...]:
         """The mapped fields of one kind of record, in the order of the mapping file."""
@@ -76,6 +79,14 @@ class CrmMap:
     def get(self, kind: Kind, name: str) -> MappedField | None:
         """The field behind a name as a record's values use it (``csm`` of an account); None when it is not mapped."""
         return self.fields.get(path_of(kind, name))
+
+    def role(self, word: str) -> str:
+        """Our role for the CRM's word, whatever its case; the word itself where the mapping has none."""
+        told = word.strip().casefold()
+        ours = (
+            role for role, words in (self.contacts or {}).items() if told in {each.strip().casefold() for each in words}
+        )
+        return next(ours, word.strip())
 
     def deal_type(self, value: str | None) -> DealType:
         """What was sold, from the CRM's own value."""

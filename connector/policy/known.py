@@ -64,6 +64,7 @@ KNOWN: Mapping[Kind, Mapping[str, KnownField]] = {
         "metric_completion": _written(T.NUMBER),
         "metric_assign_minutes": _written(T.NUMBER),
         "metric_ttft_hours": _written(T.NUMBER),
+        "metric_ae_hours": _written(T.NUMBER),
     },
     Kind.ACCOUNT: {
         "name": _read(T.TEXT),

@@ -14,7 +14,7 @@ from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
 from connector.handoff.productbook import ProductPolicy
 from connector.handoff.rulebook import NO_QUALITY, Policy, QualityPolicy
-from connector.handoff.rules import redflags
+from connector.handoff.rules import changes, redflags
 from connector.handoff.rules.late import LATE_NAMES, MOMENT
 from connector.handoff.rules.stuck import RESCUE_NAMES
 from connector.handoff.summary import SUMMARY_NAMES
@@ -31,8 +31,12 @@ from connector.policy.templates import Words, read_template
 from connector.settings import Settings, read_settings
 
 NOTICE_FILE = "templates/{moment}.txt.j2"
-OPTIONAL = {**dict.fromkeys(MOMENT.values(), LATE_NAMES), redflags.MOMENT: redflags.FLAG_NAMES}
-"""Messages whose template may be left out, and what it may name besides what all may."""
+OPTIONAL: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(MOMENT.values(), LATE_NAMES),
+    redflags.MOMENT: redflags.FLAG_NAMES,
+    changes.MOMENT: changes.CHANGES_NAMES,
+}
+"""Messages whose templates may be missing, and what those may name besides what all may."""
 USUAL_DAY = WorkingDay(hours=Decimal(8), stretch=480)
 
 
@@ -96,11 +100,13 @@ def _rules(sources: Sources, words: Vocabulary, problems: list[Problem]) -> buil
             sources.folder / NOTICE_FILE.format(moment=moment), words=_words(sources, words, NAMES), problems=problems
         )
         for moment in file.spec.notify.moments
+        if moment not in OPTIONAL
     }
-    for name, own in OPTIONAL.items():
+    for name, more in OPTIONAL.items():
         path = sources.folder / NOTICE_FILE.format(moment=name)
         if path.is_file():  # without one the message has the connector's own words
-            notices[name] = read_template(path, words=_words(sources, words, NAMES | own), problems=problems)
+            known = _words(sources, words, NAMES | more)
+            notices[name] = read_template(path, words=known, problems=problems)
     return build.rules(
         file.spec, scope=Scope(file.source, words, problems), notices=notices, vendors=tuple(sources.maps)
     )

@@ -62,6 +62,8 @@ def mapping(spec: CrmSpec, *, vendor: str, source: Source, problems: list[Proble
             other_deal_type=spec.deal_types.otherwise,
             pipelines=spec.stages.pipelines,
             held_when_over=spec.meetings.held_when_over,
+            calendars=spec.meetings.calendars,
+            contacts=_roles(spec, source=source, problems=problems),
             **_in_crm(spec, vendor=vendor, source=source, problems=problems),
         ),
         revert_to={"": revert_to} if isinstance(revert_to, str) else revert_to,
@@ -86,6 +88,18 @@ def _in_crm(spec: CrmSpec, *, vendor: str, source: Source, problems: list[Proble
         "bell": (tell.bell or "") if tell else "",
         "mail": tell.mail if tell else False,
     }
+
+
+def _roles(spec: CrmSpec, *, source: Source, problems: list[Problem]) -> Mapping[str, tuple[str, ...]] | None:
+    """The CRM's words by role; a word means one role only."""
+    first: dict[str, str] = {}
+    for role, words in (spec.contacts or {}).items():
+        for index, word in enumerate(words):
+            before = first.setdefault(word.strip().casefold(), role)
+            if before != role:
+                message = f"{word!r} is already under {before}; a role of the CRM can mean one thing only"
+                problems.append(source.problem(("contacts", role, index), message))
+    return spec.contacts
 
 
 def _teams(spec: TeamsSpec) -> Teams:

@@ -45,6 +45,7 @@ MEANING: Mapping[str, str] = {
     "metric_completion": "Percent of the required fields that were filled when the handoff began.",
     "metric_assign_minutes": "Minutes from the win until a CSM was assigned.",
     "metric_ttft_hours": "Hours from the win until the first touch.",
+    "metric_ae_hours": "Hours the AE took until nothing was missing, from when the deal asked for it.",
     "task.key": "The connector's own mark, by which it finds its tasks and meetings again. Leave it as it is.",
     "note.key": "The connector's own mark, by which it finds its notes again. Leave it as it is.",
     "meeting.key": "The connector's own mark, by which it finds its tasks and meetings again. Leave it as it is.",

@@ -42,11 +42,12 @@ MAX_WEEKS = 52
 MAX_COUNT = 100_000
 MAX_STUCK_HOURS = 2160
 """Ninety days: what comes later is no onboarding any more."""
+MAX_CHANGES_MINUTES = 7 * 24 * 60
 NAME = r"^[a-z][a-z0-9_]*$"
 STEP = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 CLOCK_TIME = r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$"
-Moment = Literal["csm_assigned", "deal_held", "nobody_eligible", "deal_fought"]
+Moment = Literal["csm_assigned", "deal_held", "nobody_eligible", "deal_fought", "summary_changed"]
 MOMENTS: tuple[Moment, ...] = ("csm_assigned", "deal_held", "nobody_eligible", "deal_fought")
 
 
@@ -188,9 +189,11 @@ class TellSpec(Spec):
 
 
 class MeetingsSpec(Spec):
-    """How it is known that a meeting of the playbook was held, besides its outcome."""
+    """How it is known that a meeting of the playbook was held, besides its outcome, and whether a time for it is looked
+    for in people's calendars."""
 
     held_when_over: bool = False
+    calendars: bool = True
 
 
 class PeopleSpec(Spec):
@@ -211,6 +214,7 @@ class CrmSpec(Spec):
     teams: TeamsSpec | None = None
     tell: TellSpec | None = None
     people: PeopleSpec | None = None
+    contacts: dict[FieldName, tuple[Text, ...]] | None = None
     meetings: MeetingsSpec = Field(default_factory=MeetingsSpec)
 
 
@@ -318,6 +322,7 @@ class AssignmentSpec(Spec):
     """Who becomes CSM."""
 
     keep_current: bool = True
+    away_from_calendar: bool = False
     fallback: Email
     away: tuple[AwaySpec, ...] = ()
     paused: tuple[Email, ...] = ()
@@ -385,6 +390,7 @@ class NotifySpec(Spec):
     level: Literal["essential", "all", "digest"] = "essential"
     any_hour: bool = False
     quiet: QuietSpec | None = None
+    changes_after_minutes: Annotated[int, Field(ge=0, le=MAX_CHANGES_MINUTES)] = 60
 
 
 class TargetsSpec(Spec):
@@ -525,6 +531,14 @@ class TriggerSpec(Spec):
     weeks: Annotated[int, Field(ge=1, le=MAX_WEEKS)] | None = None
 
 
+class MailSpec(Spec):
+    """A mail to the customer that a task drafts; ``quotes`` are the fields without which it is not written."""
+
+    subject: Text
+    text: Text
+    quotes: Annotated[tuple[Text, ...], Field(min_length=1)]
+
+
 class TaskSpec(Spec):
     """One step of a playbook: a task, or with ``make = "meeting"`` an event in the calendar."""
 
@@ -548,6 +562,7 @@ class TaskSpec(Spec):
     trigger: TriggerSpec | None = None
     missed: tuple[Literal["remind", "reassign", "escalate"] | MissSpec, ...] = ()
     status: Annotated[Status | None, EnumOf] = None
+    mail: MailSpec | None = None
 
 
 class PlaybookSpec(Spec):

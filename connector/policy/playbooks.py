@@ -10,18 +10,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from connector.handoff.mails import MAIL_NAMES
 from connector.handoff.rulebook import (
     Clock,
     Condition,
     Draft,
     Extras,
     Limit,
+    Mail,
     Make,
     Playbook,
     PlaybookTask,
     Signal,
     SignalKind,
 )
+from connector.handoff.rules.drafts import AGENDA_NAMES
 from connector.policy.conditions import Scope, condition
 from connector.policy.consequences import (
     Around,
@@ -34,9 +37,9 @@ from connector.policy.consequences import (
 )
 from connector.policy.known import RESERVED_STARTS, RESERVED_STEPS
 from connector.policy.lists import first_match
-from connector.policy.model import PlaybookSpec, SignalSpec, TaskSpec
+from connector.policy.model import MailSpec, PlaybookSpec, SignalSpec, TaskSpec
 from connector.policy.reach import impossible
-from connector.policy.templates import Words, complaints
+from connector.policy.templates import Words, complaints, fields_shown
 from connector.settings.mistakes import did_you_mean
 from connector.settings.spans import KeyPath
 
@@ -50,7 +53,7 @@ NOTICE = Limit(Decimal(1), Clock.BUSINESS)
 """A meeting begins no sooner after its trigger than this, unless the step says so: people need time to read of it."""
 
 OF_MEETINGS = ("minutes", "earliest", "customer", "invite")
-OF_TASKS = ("remind", "queue", "priority", "type")
+OF_TASKS = ("remind", "queue", "priority", "type", "mail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +118,11 @@ def _repeated(
 
 def _task(spec: TaskSpec, *, at: KeyPath, scope: Scope, ground: Ground) -> PlaybookTask:
     day = ground.day
-    for key, text in (("subject", spec.subject), ("body", spec.body)):
-        for complaint in complaints(text, words=ground.words):
+    of_body = ground.words
+    if spec.make is Make.MEETING:
+        of_body = dataclasses.replace(of_body, names=of_body.names | AGENDA_NAMES)
+    for key, text, words in (("subject", spec.subject, ground.words), ("body", spec.body, of_body)):
+        for complaint in complaints(text, words=words):
             scope.complain((*at, key), complaint.message)
     if "\n" in spec.subject or len(spec.subject) > MAX_SUBJECT_CHARS:
         scope.complain((*at, "subject"), f"must be one line of at most {MAX_SUBJECT_CHARS} characters")
@@ -142,7 +148,28 @@ def _task(spec: TaskSpec, *, at: KeyPath, scope: Scope, ground: Ground) -> Playb
         missed=missed(spec, at=at, scope=scope, around=ground.around),
         status=spec.status.value if spec.status else "",
         note=spec.make is Make.NOTE,
+        mail=_mail(spec.mail, at=(*at, "mail"), scope=scope, words=ground.words) if spec.mail else None,
     )
+
+
+def _mail(spec: MailSpec, *, at: KeyPath, scope: Scope, words: Words) -> Mail:
+    """A draft whose words are known and which shows every field that it promises to quote."""
+    known = dataclasses.replace(words, names=words.names | MAIL_NAMES)
+    for key, text in (("subject", spec.subject), ("text", spec.text)):
+        for complaint in complaints(text, words=known):
+            scope.complain((*at, key), complaint.message)
+    if "\n" in spec.subject or len(spec.subject) > MAX_SUBJECT_CHARS:
+        scope.complain((*at, "subject"), f"must be one line of at most {MAX_SUBJECT_CHARS} characters")
+    shown = fields_shown(spec.text)
+    for index, field in enumerate(spec.quotes):
+        if wrong := scope.words.complaint(field):
+            scope.complain((*at, "quotes", index), wrong)
+        elif field in spec.quotes[:index]:
+            scope.complain((*at, "quotes", index), f"{field} stands here twice; take one out")
+        elif field not in shown:
+            message = f'the text never shows {field}; write {{{{ fields["{field}"] }}}} where it belongs'
+            scope.complain((*at, "quotes", index), message)
+    return Mail(spec.subject, spec.text, tuple(spec.quotes))
 
 
 def _draft(spec: TaskSpec, *, at: KeyPath, scope: Scope, day: WorkingDay) -> Draft | None:

@@ -50,6 +50,7 @@ def assignment(spec: AssignmentSpec, *, scope: Scope, day: Decimal) -> Assignmen
         keep_current=spec.keep_current,
         away=tuple(_away(spec, scope=scope)),
         paused=_paused(spec, scope=scope),
+        away_from_calendar=spec.away_from_calendar,
     )
 
 

@@ -70,6 +70,14 @@ def complaints(text: str, *, words: Words) -> list[Complaint]:
     return sorted(found, key=lambda complaint: (complaint.line, complaint.column))
 
 
+def fields_shown(text: str) -> frozenset[str]:
+    """The fields that a template names, by whatever name it calls them; none for one that cannot be read."""
+    try:
+        return frozenset(name for _, name in _fields_named(ENVIRONMENT.parse(text)))
+    except (TemplateSyntaxError, TemplateAssertionError):
+        return frozenset()
+
+
 def read_template(path: Path, *, words: Words, problems: list[Problem]) -> str:
     """A template file's text; its mistakes, each with its own place, are added to ``problems``."""
     file = shown(path)

@@ -29,8 +29,17 @@ DATE_FIELDS = frozenset({"close_date", "go_live_date", "override_expires", "rene
 MOMENT_FIELDS = frozenset({"started_at", "first_touch_at", "replied_at"})
 FLAG_FIELDS = frozenset({"override_requested"})
 NUMBER_FIELDS = frozenset(
-    {"amount", "percent", "quality", "metric_completion", "metric_assign_minutes", "metric_ttft_hours", "employees"}
-    | {"milestones_done"}
+    {
+        "amount",
+        "percent",
+        "quality",
+        "metric_completion",
+        "metric_assign_minutes",
+        "metric_ttft_hours",
+        "metric_ae_hours",
+        "employees",
+        "milestones_done",
+    }
 )
 
 
@@ -224,7 +233,7 @@ CUSTOM_STEMS: dict[str, str] = {
     )
 } | {
     "override_requested": "override", "metric_completion": "completion", "metric_assign_minutes": "assign_minutes",
-    "metric_ttft_hours": "ttft_hours",
+    "metric_ttft_hours": "ttft_hours", "metric_ae_hours": "ae_hours",
 }  # fmt: skip
 
 

@@ -237,9 +237,10 @@ class HubSpotView:
             self.link_contact(deal_id, contact_id, part=values["part"], by=by)
         return contact_id
 
-    def link_contact(self, deal_id: str, contact_id: str, *, part: str, by: str) -> None:  # noqa: ARG002 - no roles here
-        """Associate a contact with a deal."""
-        links.link(self.world, DEAL, deal_id, CONTACT, contact_id, by=by)
+    def link_contact(self, deal_id: str, contact_id: str, *, part: str, by: str) -> None:
+        """Associate a contact with a deal, under the portal's label for that part where it has one."""
+        own = links.own_type(DEAL, CONTACT, part)
+        links.link(self.world, DEAL, deal_id, CONTACT, contact_id, by=by, types=() if own is None else (own,))
 
     def add_deal(self, values: Mapping[str, Any], *, stage: str, deal_type: DealType, by: str) -> str:
         """Add a deal from canonical values and link its company."""

@@ -15,7 +15,19 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
-from connector.handoff.model import Effect, Gate, Kind, LedgerFacts, Load, Ref, SystemName, Value, Waiting
+from connector.handoff.model import (
+    Answered,
+    Briefed,
+    Effect,
+    Gate,
+    Kind,
+    LedgerFacts,
+    Load,
+    Ref,
+    SystemName,
+    Value,
+    Waiting,
+)
 from connector.handoff.moves import Bounce, Mover, MoverKind, Refusal
 from connector.handoff.plan import Phase
 from connector.store import codec
@@ -366,6 +378,7 @@ def _facts(
             waiting_pool=row.waiting_pool or "",
             second_id=row.second_id,
             amount=read_amount(row.amount),
+            briefed=read_briefed(row.briefed) if row.briefed else None,
         )
     return found
 
@@ -435,6 +448,19 @@ def bounces_text(bounces: Sequence[Bounce]) -> str | None:
     """Returns of a deal as JSON text; None for none."""
     told = [(each.at.isoformat(), each.by.kind.value, each.by.name) for each in bounces]
     return codec.dumps(told) if told else None
+
+
+def read_briefed(text: str) -> Briefed:
+    """What the CSM knows of the answers, from its JSON text."""
+    told = codec.loads(text)
+    answers = {path: Answered(*pair) for path, pair in told["answers"].items()}
+    return Briefed(answers, datetime.fromisoformat(told["since"]) if told["since"] else None)
+
+
+def briefed_text(briefed: Briefed) -> str:
+    """What the CSM knows of the answers, as JSON text."""
+    since = briefed.since.isoformat() if briefed.since else None
+    return codec.dumps({"since": since, "answers": {p: (a.print, a.text) for p, a in briefed.answers.items()}})
 
 
 def read_refusal(text: str | None) -> Refusal | None:

@@ -61,6 +61,7 @@ _SPOKEN: Mapping[str, Holds] = {
     "handoff.account_id": _customers("the CRM's id of the account", Way.EMPTIED),
     "handoff.reason": _customers("why there is a handoff or none", Way.EMPTIED),
     "handoff.looked_because": _customers("why the deal was looked at", Way.EMPTIED),
+    "handoff.briefed": _customers("the answers as the CSM knows them", Way.EMPTIED),
     "handoff.put_back_refused": _customers("the CRM's words when a stage was refused", Way.EMPTIED),
     "handoff.bounces": Holds("who moved the deal back, by the CRM's id", Whose.OURS),
     "handoff.plan": _customers("the latest decision: values, reasons, subjects of tasks, candidates", Way.EMPTIED),

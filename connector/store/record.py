@@ -27,7 +27,7 @@ from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
 from connector.store.drops import dropped_of
 from connector.store.inbox import want_looks
-from connector.store.ledger import bounces_text, refusal_text, signals_text
+from connector.store.ledger import bounces_text, briefed_text, refusal_text, signals_text
 from connector.store.moving import is_moved
 from connector.store.outbox import NOTIFY_KIND, RANKS, TOGETHER, lock_rows
 from connector.store.playbooks import keep_playbooks
@@ -50,6 +50,7 @@ _CLAIMS_OF_WRITES = (
     *("put_back_at", "put_back_refused", "bounces"),
     *("playbook", "marks"),
     *("waiting_since", "waiting_pool", "second_id"),
+    "briefed",
 )
 """Columns that say something was written; in observe mode they stay as they were."""
 
@@ -404,6 +405,7 @@ def _handoff_row(one: Decided, before: _Before, *, act: bool, now: datetime) -> 
         "waiting_since": remember.waiting_since if act else None,
         "waiting_pool": (remember.waiting_pool or None) if act else None,
         "second_id": remember.second_id if act else None,
+        "briefed": briefed_text(remember.briefed) if act and remember.briefed else None,
         "amount": None if remember.amount is None else float(remember.amount),
         "account_id": next((ref.id for ref in refs if ref.kind is Kind.ACCOUNT), one.account_id),
         "phase": plan.phase.value,

@@ -128,6 +128,8 @@ handoff = Table(
     Column("waiting_pool", String),
     Column("second_id", String),
     Column("amount", Double),
+    # The answers as the CSM knows them.
+    Column("briefed", Text),
     Column("account_id", String),
     Column("last_write_at", Utc),
     # The latest decision, for people to read.

@@ -361,4 +361,6 @@ def _plain(name: str, value: Any) -> Any:
     return value
 
 
-JSON_COLUMNS = frozenset({"plan", "action", "data", "value", "what", "properties", "done_signals", "bounces", "marks"})
+JSON_COLUMNS = frozenset(
+    {"plan", "action", "data", "value", "what", "properties", "done_signals", "bounces", "marks", "briefed"}
+)

@@ -12,10 +12,10 @@ from connector.handoff.model import DealType, Gate, Kind, Status, SystemName
 from connector.handoff.rulebook import Clock, Condition, FieldOwner, FieldType, GateMode, Method, Op, Policy, Role
 from connector.handoff.rulebook import Test as Comparison
 from connector.handoff.summary import SUMMARY_NAMES
-from connector.handoff.text import unknown_names
+from connector.handoff.text import NAMES, unknown_names
 from connector.policy.conditions import SUITS
 from connector.policy.known import CHOICES, KNOWN
-from connector.policy.load import Loaded, load
+from connector.policy.load import OPTIONAL, Loaded, load
 from connector.policy.maps import MAPPED_KINDS
 from connector.policy.schemas import schema_texts
 
@@ -140,8 +140,8 @@ def test_templates_use_only_words_the_core_fills(shipped: Loaded) -> None:
     policy = shipped.policies[SF]
     assert unknown_names(policy.summary.template, SUMMARY_NAMES) == ()
     assert set(policy.notify.texts) == policy.notify.moments
-    for text in policy.notify.texts.values():
-        assert unknown_names(text) == ()
+    for moment, text in policy.notify.texts.items():
+        assert unknown_names(text, NAMES | OPTIONAL.get(moment, frozenset())) == ()
 
 
 def test_a_version_names_the_content(shipped: Loaded) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time
 
 from connector.crm.budget import Company, Meter, Treasury
-from connector.crm.hubspot import scopes, search, wire
+from connector.crm.hubspot import diaries, scopes, search, wire
 from connector.crm.hubspot.examine import examine
 from connector.crm.hubspot.fields import PIPELINE, STAGE, Fields
 from connector.crm.hubspot.live.meaning import Meaning
@@ -54,7 +54,7 @@ from connector.crm.writing import (
     WriteOutcome,
 )
 from connector.errors import CrmError, Fault, FaultCode, Problem
-from connector.handoff.model import Kind, Person, Stage, SystemName
+from connector.handoff.model import Kind, Person, Span, Stage, SystemName
 from connector.handoff.plan import Notify
 from connector.policy.crmmap import CrmMap
 
@@ -268,6 +268,10 @@ class HubSpotCRM:
             for row in page.rows:
                 counts[row.get(mapped.field)] = counts.get(row.get(mapped.field), 0) + 1
         return counts
+
+    def busy(self, people: Sequence[str], *, start: datetime, end: datetime) -> Mapping[str, tuple[Span, ...]]:
+        """The meetings that these owners have in the CRM: a search for each two hundred of them."""
+        return diaries.busy(self._session, people, start=start, end=end)
 
     def stages(self) -> tuple[Stage, ...]:
         """All stages of all deal pipelines; won is probability 1.0 and closed, whatever its id or label."""

@@ -1,6 +1,6 @@
 """Which records hang together: batch reads, and the default link of an activity to its deal and account.
 
-Not here: labels of a company's own, and single-record association calls; batches are cheaper.
+Not here: what a label means (``CrmMap.role``), and single-record association calls; batches are cheaper.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from connector.crm.hubspot.session import Session
 READ_LIMIT = 1000
 CREATE_LIMIT = 2000
 """Inputs per call (facts: HubSpot §3c)."""
+
+OWN = "USER_DEFINED"
+"""The category of labels that a portal made for itself (facts: HubSpot §3c)."""
 
 PRIMARY_COMPANY = 5
 """deal → primary company (facts: HubSpot §3c)."""
@@ -31,10 +34,11 @@ TYPE_IDS: dict[tuple[str, str], int] = {
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A record at the other end, and the types of the link."""
+    """A record at the other end, the types of the link, and the labels that the company gave it."""
 
     id: str
     types: frozenset[int]
+    labels: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,10 @@ def read(session: Session, from_object: str, to_object: str, ids: Sequence[str])
 
 def _links(result: wire.Json) -> Iterable[Link]:
     for to in result.get("to") or ():
-        types = frozenset(int(each["typeId"]) for each in to.get("associationTypes") or () if "typeId" in each)
-        yield Link(id=str(to.get("toObjectId", "")), types=types)
+        told = to.get("associationTypes") or ()
+        types = frozenset(int(each["typeId"]) for each in told if "typeId" in each)
+        labels = frozenset(str(each["label"]) for each in told if each.get("label") and each.get("category") == OWN)
+        yield Link(id=str(to.get("toObjectId", "")), types=types, labels=labels)
 
 
 def primary(links: Sequence[Link]) -> str | None:

@@ -31,11 +31,13 @@ from connector.crm.hubspot.session import Session
 from connector.crm.port import (
     DealFacts,
 )
-from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Gate, Kind, Record, Stage, Touch
+from connector.handoff.model import Contact, CrmMeeting, CrmNote, CrmTask, Gate, Kind, Record, Stage, Touch
 
 READ_LIMIT = 100
 HISTORY_LIMIT = 50
 """Inputs per batch read, and per batch read with history (facts: HubSpot §1)."""
+
+CONTACT_PROPERTIES = ("firstname", "lastname", "jobtitle", "email")
 
 MERGED = "hs_merged_object_ids"
 """Which records became part of a record; a portal without the property leaves it out (facts: HubSpot §2a, merges)."""
@@ -91,6 +93,7 @@ class Reader:
                 replies=around.replies.get(each, ()),
                 no_shows=around.no_shows.get(each, ()),
                 meetings=around.meetings.get(each, ()),
+                contacts=around.contacts.get(each, ()),
             )
             for each, row in rows.items()
         }
@@ -225,7 +228,29 @@ class Reader:
             meetings={each: tuple(found) for each, found in meetings.items()},
             replies={each: tuple(sorted(found)) for each, found in replies.items()},
             no_shows={each: tuple(sorted(found)) for each, found in no_shows.items()},
+            contacts=self._contacts(deal_ids) if fields.map.contacts is not None else {},
         )
+
+    def _contacts(self, deal_ids: Sequence[str]) -> dict[str, tuple[Contact, ...]]:
+        """Who is linked with each deal, by the labels of the link; the portal's own order of ids."""
+        links = associations.read(self._session, "deals", "contacts", deal_ids)
+        on = {each: tuple(link.id for link in found) for each, found in links.items()}
+        rows = self._hung("contacts", associations.ids(links), CONTACT_PROPERTIES, on=on) if links else {}
+        role = self._fields.map.role
+        return {
+            each: tuple(
+                Contact(
+                    id=link.id,
+                    name=" ".join(filter(None, (row.get("firstname"), row.get("lastname")))),
+                    title=row.get("jobtitle"),
+                    email=row.get("email"),
+                    roles=tuple(dict.fromkeys(role(label) for label in sorted(link.labels))),
+                )
+                for link in found
+                if (row := rows.get(link.id)) is not None
+            )
+            for each, found in links.items()
+        }
 
     def _hanging(
         self, object_name: str, deal_ids: Sequence[str], properties: Sequence[str]
@@ -264,6 +289,7 @@ class Around:
     meetings: Mapping[str, tuple[CrmMeeting, ...]]
     replies: Mapping[str, tuple[datetime, ...]]
     no_shows: Mapping[str, tuple[datetime, ...]]
+    contacts: Mapping[str, tuple[Contact, ...]]
 
     def account(self, deal_id: str, fields: Fields) -> Record | None:
         """The deal's primary company, as far as it could be read."""

@@ -25,7 +25,7 @@ from connector.crm.port import (
 )
 from connector.crm.retry import ReadRetry
 from connector.crm.rounds import Rounds
-from connector.crm.salesforce import bulk, feeds, lookups, pubsub
+from connector.crm.salesforce import bulk, diaries, feeds, lookups, pubsub
 from connector.crm.salesforce.bell import Bell
 from connector.crm.salesforce.currency import CODE, CURRENCY, read_rates
 from connector.crm.salesforce.examine import examine
@@ -34,7 +34,7 @@ from connector.crm.salesforce.keys import LEDGER_OBJECT, KeyMode, mode_of, said
 from connector.crm.salesforce.login import SalesforceLogin
 from connector.crm.salesforce.pubsub.feed import SalesforceLive
 from connector.crm.salesforce.pubsub.topics import LiveOptions
-from connector.crm.salesforce.reads import DealReader
+from connector.crm.salesforce.reads import CONTACT, CONTACT_ROLE, DealReader
 from connector.crm.salesforce.session import OnCall, SalesforceSession
 from connector.crm.salesforce.soql import PAGE
 from connector.crm.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT
@@ -46,7 +46,7 @@ from connector.crm.writing import (
     WriteOutcome,
 )
 from connector.errors import CrmError, Fault, Problem
-from connector.handoff.model import Kind, Person, Stage, SystemName
+from connector.handoff.model import Kind, Person, Span, Stage, SystemName
 from connector.handoff.plan import Notify
 from connector.handoff.rulebook import FieldOwner
 from connector.policy.crmmap import CrmMap, path_of
@@ -63,6 +63,18 @@ OPERATIONS: tuple[tuple[Kind, Operation], ...] = (
 
 RATES_LAST = timedelta(days=1)
 """How old exchange rates may be: people edit them, and orgs with dated rates get new ones every period."""
+
+ALSO: Mapping[Kind, tuple[str, ...]] = {
+    Kind.DEAL: (STAGE_CHANGED,),
+    Kind.MEETING: (diaries.WHOLE_DAY, diaries.SHOWN_AS, diaries.MINUTES),
+}
+"""Fields of the vendor's own that are read where the login sees them."""
+
+CONTACTS_NEED: Mapping[str, tuple[str, ...]] = {
+    CONTACT_ROLE: ("OpportunityId", "ContactId", "Role", "IsPrimary"),
+    CONTACT: ("Name", "Title", "Email"),
+}
+"""What must be seen for contact roles to be read."""
 
 TEAMS = frozenset({Kind.MEMBER})
 """A place on a team can be asked for twice and is there once."""
@@ -148,13 +160,14 @@ class SalesforceCRM:
         self._schemas.clear()  # an admin may have added fields since the last connection
         watched = (Kind.DEAL, Kind.ACCOUNT, Kind.TASK, *((Kind.MEETING,) if self._meeting_keyed else ()))
         for kind in watched:
-            also = (STAGE_CHANGED,) if kind is Kind.DEAL else ()
+            also = ALSO.get(kind, ())
             problems += self._names.learn(self.describe(kind), also=also)
         if self._names.field(Kind.TASK, "key") is None:
             # A field of Activity is one of tasks and events alike: it is said once (facts: Salesforce §3.4).
             problems = [each for each in problems if each.key != path_of(Kind.MEETING, "key")]
         problems += self._probe_keys()
         problems += self._learn_absences()
+        problems += self._learn_contacts()
         self._learn_money()
         if self._bulk_reads:
             self._reader.probe()
@@ -183,6 +196,21 @@ class SalesforceCRM:
             for name, field in wanted.items()
             if name not in self._absences
         )
+
+    def _learn_contacts(self) -> tuple[Problem, ...]:
+        """Whether contact roles can be read, where the map asks for them."""
+        self._reader.contacts = False
+        if self._names.crm_map.contacts is None:
+            return ()
+        for name, needed in CONTACTS_NEED.items():
+            seen = lookups.describe_object(self._session, name)
+            hidden = [field for field in needed if seen is None or field not in seen.fields]
+            if hidden:
+                what = f"{name} is hidden from this login" if seen is None else f"{name} shows no {', '.join(hidden)}"
+                message = f"{what}; contact roles are not read. Give its permission set Read on {name} and these fields"
+                return (Problem(where="the CRM", key="contacts", message=message),)
+        self._reader.contacts = True
+        return ()
 
     def _learn_money(self) -> None:
         """In an org with several currencies, learn their rates and which of the mapped fields are money."""
@@ -283,6 +311,10 @@ class SalesforceCRM:
     def account_counts(self) -> Mapping[str, int]:
         """Accounts per CSM."""
         return lookups.account_counts(self._session, self._names)
+
+    def busy(self, people: Sequence[str], *, start: datetime, end: datetime) -> Mapping[str, tuple[Span, ...]]:
+        """The events that these people own, invitations they were copied included."""
+        return diaries.busy(self._session, self._names, people, start=start, end=end)
 
     def stages(self) -> tuple[Stage, ...]:
         """Every stage, read anew."""

@@ -25,7 +25,18 @@ from connector.crm.salesforce.session import SalesforceSession
 from connector.crm.salesforce.soql import ALIVE, Open, select_in
 from connector.crm.salesforce.wire import Row, day_of, dig, mark_in, moment_of, note_of, record_of, text_of
 from connector.errors import Advice, CrmError
-from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Kind, Outcome, Record, Stage, Touch, TouchKind
+from connector.handoff.model import (
+    Contact,
+    CrmMeeting,
+    CrmNote,
+    CrmTask,
+    Kind,
+    Outcome,
+    Record,
+    Stage,
+    Touch,
+    TouchKind,
+)
 
 RETRIEVE_LIMIT = 2000
 """Records of one Collections retrieve by POST (facts: Salesforce §1.1, unconfirmed there, so it is probed)."""
@@ -38,6 +49,11 @@ ACCOUNT = "Account"
 TOUCH_SUBTYPES: Mapping[str, TouchKind] = {"Call": TouchKind.CALL, "Email": TouchKind.EMAIL}
 
 HISTORY = select_in(["Id", "OpportunityId", "StageName", "CreatedDate"], of="OpportunityHistory", field="OpportunityId")
+
+CONTACT_ROLE, CONTACT = "OpportunityContactRole", "Contact"
+_CONTACT_COLUMNS = ("OpportunityId", "ContactId", "Role", "IsPrimary", "Contact.Name", "Contact.Title", "Contact.Email")
+ROLES = select_in(_CONTACT_COLUMNS, of=CONTACT_ROLE, where=ALIVE, field="OpportunityId")
+"""Who has which part in a deal; it shares its call with what else hangs on deals."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -54,6 +70,7 @@ class Surroundings:
     touches: dict[str, dict[str, Touch]] = field(default_factory=lambda: defaultdict(dict))
     no_shows: dict[str, dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
     meetings: dict[str, dict[str, CrmMeeting]] = field(default_factory=lambda: defaultdict(dict))
+    contacts: dict[str, dict[str, Contact]] = field(default_factory=lambda: defaultdict(dict))
     history: dict[str, list[tuple[datetime, str, str]]] = field(default_factory=lambda: defaultdict(list))
     """When, the row's id (two steps may share a second), the stage."""
     keys: dict[str, str] = field(default_factory=dict)
@@ -63,7 +80,8 @@ class Surroundings:
 class DealReader:
     """Reads deals of one org. ``retrieve`` says whether Collections retrieve is used instead of a query.
 
-    With ``rates``, the fields named by ``money`` (ours) are told in the corporate currency.
+    ``contacts`` says whether the people at the customer are read as well. With ``rates``, the fields named by ``money``
+    (ours) are told in the corporate currency.
     """
 
     def __init__(self, session: SalesforceSession, names: Names, *, stage_of: StageOf) -> None:
@@ -71,6 +89,7 @@ class DealReader:
         self._names = names
         self._stage_of = stage_of
         self.retrieve = False
+        self.contacts = False
         self.rates: Rates | None = None
         self.money: frozenset[str] = frozenset()
 
@@ -158,6 +177,7 @@ class DealReader:
             (_about(names, Kind.NOTE, note_fields), ids, lambda row: self._take_note(row, around)),
             (self._about_meetings(), ids, lambda row: self._take_meeting(row, around)),
             (HISTORY, unhandled, lambda row: _take_history(row, around)),
+            *(((ROLES, ids, lambda row: self._take_contact(row, around)),) if self.contacts else ()),
         )
         statements = [(soql, take) for question, of, take in asked for soql in question.of(of)]
         for place, row in self._session.read_all([soql for soql, _ in statements]):
@@ -236,6 +256,21 @@ class DealReader:
         elif at is not None and outcome not in (Outcome.MOVED, Outcome.CANCELED):
             around.touches[deal_id][record_id] = Touch(kind=TouchKind.MEETING, at=at, by=owner)
 
+    def _take_contact(self, row: Row, around: Surroundings) -> None:
+        """One role of one contact; somebody may have several."""
+        deal_id, contact_id = text_of(row, "OpportunityId") or "", text_of(row, "ContactId") or ""
+        known = around.contacts[deal_id].get(contact_id)
+        told = text_of(row, "Role")
+        roles = (*(known.roles if known else ()), *((self._names.crm_map.role(told),) if told else ()))
+        around.contacts[deal_id][contact_id] = Contact(
+            id=contact_id,
+            name=text_of(row, "Contact.Name") or "",
+            title=text_of(row, "Contact.Title") or "",
+            email=text_of(row, "Contact.Email") or "",
+            roles=tuple(dict.fromkeys(roles)),
+            primary=bool(row.get("IsPrimary")) or bool(known and known.primary),
+        )
+
     def _outcome(self, told: str | None) -> Outcome:
         """By the mapping's words: an Event has no outcome of its own (facts: Salesforce §6.9)."""
         mapped = self._names.field(Kind.MEETING, "outcome")
@@ -274,6 +309,7 @@ class DealReader:
             no_shows=tuple(sorted(around.no_shows[deal_id].values())),
             meetings=_sorted_by_id(around.meetings[deal_id]),
             stage_since=moment_of(row.get(STAGE_CHANGED)),
+            contacts=tuple(one for _, one in sorted(around.contacts[deal_id].items())),
         )
 
     def _in_one_currency(self, deal: Record, row: Row) -> Record:

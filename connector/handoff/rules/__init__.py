@@ -11,11 +11,14 @@ from collections.abc import Callable
 from connector.handoff.case import Case
 from connector.handoff.plan import Finding
 from connector.handoff.rules import (
+    answering,
     assignment,
+    changes,
     commitments,
     digest,
     gate,
     late,
+    mails,
     metrics,
     notify,
     onboarding,
@@ -37,11 +40,14 @@ RULES: tuple[Rule, ...] = (
     playbook.find,
     stuck.find,
     onboarding.find,
+    mails.find,
     summarise.find,
     metrics.find,
+    answering.find,
     notify.find,
     late.find,
     redflags.find,
     commitments.find,
     digest.find,
+    changes.find,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from connector.handoff import stakeholders
 from connector.handoff.case import Case, fingerprint, listed
 from connector.handoff.lifecycle import assigned_at
 from connector.handoff.meetings import Slot
@@ -15,8 +16,12 @@ from connector.handoff.model import CrmMeeting, Kind, Outcome, Person, Value
 from connector.handoff.plan import Order, Upsert
 from connector.handoff.rulebook import Role
 from connector.handoff.steps import Step, slot_from
+from connector.handoff.summary import sections
 from connector.handoff.templating import render
-from connector.handoff.text import clean, one_line
+from connector.handoff.text import Lines, clean, one_line
+
+AGENDA_NAMES = frozenset({"sections", "stakeholders"})
+"""The names of `agenda_words`."""
 
 ATTENDEES = "meeting.attendees"
 MAX_BODY_CHARS = 8_000
@@ -58,7 +63,7 @@ def create(case: Case, step: Step, context: dict[str, object], *, reason: str) -
     guests = _guests(case, step)
     values: dict[str, Value] = {
         "subject": subject,
-        "body": _body(step, context, guests),
+        "body": _body(step, {**context, **agenda_words(case)}, guests),
         "start": slot.start,
         "end": slot.end,
         "owner": owner_id,
@@ -124,6 +129,11 @@ def _said(subject: str, owner_id: str | None, slot: Slot) -> str:
 def _print(subject: str, owner_id: str | None, start: datetime | None, end: datetime | None) -> str:
     times = (each.astimezone(UTC).replace(microsecond=0) if each else None for each in (start, end))
     return fingerprint(subject, owner_id, *times)
+
+
+def agenda_words(case: Case) -> dict[str, object]:
+    """What the text of a meeting may name besides what all may: the summary's sections, and who is who."""
+    return {"sections": sections(case), "stakeholders": Lines(stakeholders.lines(case))}
 
 
 def _guests(case: Case, step: Step) -> tuple[Person, ...]:

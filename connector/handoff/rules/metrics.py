@@ -20,8 +20,9 @@ from connector.handoff.steps import Step, met_customer, walk
 NAME = "metrics"
 
 _HUNDREDTH = Decimal("0.01")
-_MINUTE = 60
-_HOUR = 3600
+MINUTE = 60
+HOUR = 3600
+"""Units of `span`, in seconds."""
 
 
 def find(case: Case) -> Finding | None:
@@ -94,9 +95,9 @@ def _times(case: Case, touch: datetime | None) -> dict[str, Value]:
     if case.ledger.adopted or case.won_at is None:
         return wanted
     if assigned := assigned_at(case):
-        wanted["metric_assign_minutes"] = _span(case.won_at, assigned, unit=_MINUTE)
+        wanted["metric_assign_minutes"] = span(case.won_at, assigned, unit=MINUTE)
     if touch:
-        wanted["metric_ttft_hours"] = _span(case.won_at, touch, unit=_HOUR)
+        wanted["metric_ttft_hours"] = span(case.won_at, touch, unit=HOUR)
     return wanted
 
 
@@ -123,6 +124,7 @@ def _first_touch(case: Case, touches: list[datetime]) -> datetime | None:
     return min(times, default=None)
 
 
-def _span(start: datetime, end: datetime, *, unit: int) -> Decimal:
+def span(start: datetime, end: datetime, *, unit: int) -> Decimal:
+    """How many units of so many seconds lie between two moments; never below zero, to a hundredth."""
     seconds = max(int((end - start).total_seconds()), 0)
     return (Decimal(seconds) / unit).quantize(_HUNDREDTH)

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 
 from connector.handoff.calendar import local_date
 from connector.handoff.case import Case, fingerprint
+from connector.handoff.mails import title, words
+from connector.handoff.meetings import seen_words, who_takes_part
 from connector.handoff.model import CrmTask, Kind, Value
 from connector.handoff.plan import Finding, Order, TaskState, Upsert, Verdict
 from connector.handoff.playbook_text import version_of
@@ -26,6 +28,8 @@ MAX_TITLE_CHARS = 80
 """Note.Title (facts: Salesforce, Note)."""
 MAX_BODY_CHARS = 8_000
 """Far below Task.Description's 32,000 (facts: Salesforce, Task): a task says what to do, the summary tells the rest."""
+
+DRAFT_IS = "The draft is the note “{title}” on the deal. It says what is missing where it cannot be written yet."
 
 _DONE = fingerprint("status", "done")
 _CLOSED = {Make.TASK: "its task was closed", Make.MEETING: "its meeting was held", Make.NOTE: "its note was written"}
@@ -50,7 +54,26 @@ def find(case: Case) -> Finding | None:
     ahead = [at for step in left if (at := _looked_at_again(step)) and at > case.now]
     state = f"Playbook {book.name}{_older(case, book)}: {len(steps) - len(left)} of {len(steps)} steps done"
     verdict = Verdict.ACT if actions else Verdict.WAIT if left else Verdict.IN_SYNC
-    return Finding(NAME, verdict, f"{state}{_to_write(actions)}.", actions=actions, recheck_at=min(ahead, default=None))
+    return Finding(
+        NAME,
+        verdict,
+        f"{state}{_to_write(actions)}.",
+        actions=actions,
+        recheck_at=min(ahead, default=None),
+        calendars=_calendars(case, steps, actions),
+    )
+
+
+def _calendars(case: Case, steps: tuple[Step, ...], actions: tuple[Upsert, ...]) -> dict[str, tuple[str, ...]]:
+    """Whose calendars matter to the meetings that are given a time now."""
+    if not case.policy.meetings.calendars:
+        return {}
+    placed = {each.step for each in actions if each.kind is Kind.MEETING and "start" in each.values}
+    return {
+        step.spec.step: tuple(person.id for person in who_takes_part(case, step.spec))
+        for step in steps
+        if step.spec.step in placed
+    }
 
 
 def _older(case: Case, book: Playbook) -> str:
@@ -88,15 +111,20 @@ def _action(case: Case, step: Step, context: dict[str, object]) -> Upsert | None
         return drafts.move(case, step, step.meeting, context, reason=_why(case, step))
     if step.task is not None:
         return _move(case, step, step.task, context)
-    if step.waiting or effect is not None or _needs_csm(case, step):
-        return None
-    if step.spec.trigger and drafts.too_late(case, step):
+    if not comes_now(case, step):
         return None
     if step.spec.make is Make.NOTE:
         return _document(case, step, context)
     if step.spec.make is Make.MEETING:
         return None if drafts.too_late(case, step) else drafts.create(case, step, context, reason=_why(case, step))
     return _create(case, step, context)
+
+
+def comes_now(case: Case, step: Step) -> bool:
+    """Whether a step's record, of which there is none, is to be made now."""
+    made_before = step.spec.step in case.ledger.effects
+    too_late = step.spec.trigger is not None and drafts.too_late(case, step)
+    return not (step.waiting or made_before or too_late or _needs_csm(case, step))
 
 
 def _needs_csm(case: Case, step: Step) -> bool:
@@ -110,7 +138,7 @@ def _create(case: Case, step: Step, context: dict[str, object]) -> Upsert:
     owner_id = step.owner.id if step.owner else None
     values: dict[str, Value] = {
         "subject": subject,
-        "body": clean(render(step.spec.body, context), limit=MAX_BODY_CHARS),
+        "body": _body(case, step, context),
         "due": step.due,
         "owner": owner_id,
         "remind_at": _reminder(step),
@@ -121,7 +149,7 @@ def _create(case: Case, step: Step, context: dict[str, object]) -> Upsert:
 
 def _document(case: Case, step: Step, context: dict[str, object]) -> Upsert:
     """A note with the step's text, which is people's once it is written. Its last line tells which one it is."""
-    title = one_line(render(step.spec.subject, context), limit=MAX_TITLE_CHARS)
+    heading = one_line(render(step.spec.subject, context), limit=MAX_TITLE_CHARS)
     text = clean(render(step.spec.body, context), limit=MAX_BODY_CHARS)
     key = case.key(step.spec.step)
     return Upsert(
@@ -129,11 +157,24 @@ def _document(case: Case, step: Step, context: dict[str, object]) -> Upsert:
         order=Order.CREATE,
         kind=Kind.NOTE,
         key=key,
-        values={"title": title, "body": f"{text}\n\n{REFERENCE} {key}", "owner": step.owner.id if step.owner else None},
+        values={
+            "title": heading,
+            "body": f"{text}\n\n{REFERENCE} {key}",
+            "owner": step.owner.id if step.owner else None,
+        },
         parents=case.parents,
-        fingerprint=fingerprint(title, text),
+        fingerprint=fingerprint(heading, text),
         reason=_why(case, step),
     )
+
+
+def _body(case: Case, step: Step, context: dict[str, object]) -> str:
+    """What the task says; where its draft is found, if it has one."""
+    text = clean(render(step.spec.body, context), limit=MAX_BODY_CHARS)
+    if step.spec.mail is None:
+        return text
+    subject = one_line(render(step.spec.mail.subject, words(case)))
+    return f"{text}\n\n{DRAFT_IS.format(title=title(subject))}".strip()
 
 
 def _extras(case: Case, step: Step) -> dict[str, Value]:
@@ -200,6 +241,8 @@ def _why(case: Case, step: Step) -> str:
     because = f" ({step.owner_why})" if step.owner_why else ""
     slot = drafts.proposed(case, step)
     until = f"on {drafts.when(case, slot.start)}" if slot else f"due {case.day(step.deadline)}"
+    if slot and step.meeting is None and (seen := seen_words(case, step.spec, slot, begins=step.begins)):
+        until = f"{until} ({seen})"
     return f"Step {step.spec.step} {trigger}; for {owner}{because}, {until}."
 
 

@@ -18,6 +18,7 @@ from connector.handoff.summary import Part
 
 NAME = "summary"
 PINNED = "pinned"
+WHY = ("The CSM finds the summary as a note on the deal.", "The note follows the deal's fields.")
 
 
 def find(case: Case) -> Finding | None:
@@ -56,9 +57,10 @@ class _Notes:
 
 
 def _notes(case: Case, parts: Sequence[Part]) -> _Notes:
-    written = [_note(case, part) for part in (*parts, *_left_over(case, parts))]
-    remarks = dict.fromkeys(remark for _, remark in written if remark)
-    return _Notes(tuple(upsert for upsert, _ in written if upsert), "".join(remarks))
+    owner = case.assignment.person_id if case.assignment else None
+    kept = [keep_note(case, part, owner_id=owner, why=WHY) for part in (*parts, *_left_over(case, parts))]
+    remarks = dict.fromkeys(remark for _, remark in kept if remark)
+    return _Notes(tuple(upsert for upsert, _ in kept if upsert), "".join(remarks))
 
 
 def _left_over(case: Case, parts: Sequence[Part]) -> Iterator[Part]:
@@ -70,22 +72,21 @@ def _left_over(case: Case, parts: Sequence[Part]) -> Iterator[Part]:
             yield summary.nothing_more(case, f"{summary.STEP}-{note.key.removeprefix(prefix)}")
 
 
-def _note(case: Case, part: Part) -> tuple[Upsert | None, str]:
-    """The note to write, if any, and a remark on why one is left alone."""
+def keep_note(case: Case, part: Part, *, owner_id: str | None, why: tuple[str, str]) -> tuple[Upsert | None, str]:
+    """The note to write, if any, and a remark on why one is left alone; ``why`` it is made, and rewritten."""
     effect = case.ledger.effects.get(part.step)
     present = _there(case, part.step)
     if present is None:
         if effect is not None:
             return None, " The note was deleted and is not made again."
-        owner = case.assignment.person_id if case.assignment else None
-        values: dict[str, Value] = {"title": part.title, "body": part.text, "owner": owner}
-        return _upsert(case, part, values, reason="The CSM finds the summary as a note on the deal."), ""
+        values: dict[str, Value] = {"title": part.title, "body": part.text, "owner": owner_id}
+        return _upsert(case, part, values, reason=why[0]), ""
     if summary.same_document(present.body, part.text) or (effect and effect.fingerprint == _print(part.text)):
         return None, ""
     if not _ours(present, effect.fingerprint if effect else ""):
         return None, " The note was edited by a person and is left as it is."
     values = {"title": part.title, "body": part.text}
-    return _upsert(case, part, values, reason="The note follows the deal's fields.", record_id=present.id), ""
+    return _upsert(case, part, values, reason=why[1], record_id=present.id), ""
 
 
 def _there(case: Case, step: str) -> CrmNote | None:

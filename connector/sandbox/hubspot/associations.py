@@ -151,12 +151,12 @@ def _id(item: dict[str, Any], end: str) -> str:
 
 def _types(raw: list[Any]) -> list[int]:
     try:
-        found = [int(t["associationTypeId"]) for t in raw if t["associationCategory"] == links.HUBSPOT_DEFINED]
+        pairs = [(int(t["associationTypeId"]), t["associationCategory"]) for t in raw]
     except (KeyError, TypeError, ValueError) as problem:
         raise invalid(f"Invalid input JSON: {problem} in an association type") from problem
-    if len(found) != len(raw) or not found:
-        raise invalid("Every association needs types, each with category HUBSPOT_DEFINED in this portal")
-    return found
+    if not pairs or any(named != links.category(type_id) for type_id, named in pairs):
+        raise invalid("Every association needs types, each with the category it has in this portal")
+    return [type_id for type_id, _ in pairs]
 
 
 def _page(
@@ -172,7 +172,7 @@ def _page(
 
 
 def _spec(type_id: int) -> dict[str, Any]:
-    return {"category": links.HUBSPOT_DEFINED, "typeId": type_id, "label": links.label(type_id)}
+    return {"category": links.category(type_id), "typeId": type_id, "label": links.label(type_id)}
 
 
 def _default(kind: Kind, record_id: str, to: Kind, to_id: str) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from connector.sandbox.rows import Row
     from connector.sandbox.state import World
 
-HUBSPOT_DEFINED = "HUBSPOT_DEFINED"
+HUBSPOT_DEFINED, USER_DEFINED = "HUBSPOT_DEFINED", "USER_DEFINED"
 PRIMARY = "Primary"
 
 # Unlabelled type ids in both directions (facts: HubSpot §3c; the client's AssociationType constants).
@@ -50,6 +50,15 @@ _PRIMARY: tuple[tuple[str, str, int, int], ...] = (
 )
 
 
+# Labels that the portal's admin made, with the ids of both directions, which a portal counts for itself.
+_OWN: tuple[tuple[str, str, int, int, str], ...] = (
+    ("deals", "contacts", 61, 62, "Champion"),
+    ("deals", "contacts", 63, 64, "Economic buyer"),
+    ("deals", "contacts", 65, 66, "Technical admin"),
+)
+OWN_LABELS = {n: label for _, _, a, b, label in _OWN for n in (a, b)}
+
+
 def _both_ways(pairs: tuple[tuple[str, str, int, int], ...]) -> dict[tuple[str, str], int]:
     there = {(a, b): n for a, b, n, _ in pairs}
     return {(b, a): n for a, b, _, n in pairs} | there
@@ -57,11 +66,16 @@ def _both_ways(pairs: tuple[tuple[str, str, int, int], ...]) -> dict[tuple[str, 
 
 DEFAULTS = _both_ways(_PAIRS)
 PRIMARIES = _both_ways(_PRIMARY)
-OPPOSITE = {n: m for table in (_PAIRS, _PRIMARY) for _, _, a, b in table for n, m in ((a, b), (b, a))}
+_BOTH = (*_PAIRS, *_PRIMARY, *(own[:4] for own in _OWN))
+OPPOSITE = {n: m for _, _, a, b in _BOTH for n, m in ((a, b), (b, a))}
+_OWN_IDS = [(way, n) for a, b, n, m, _ in _OWN for way, n in (((a, b), n), ((b, a), m))]
 KNOWN: dict[tuple[str, str], frozenset[int]] = {
-    pair: frozenset({n, PRIMARIES.get(pair, n)}) for pair, n in DEFAULTS.items()
+    pair: frozenset({n, PRIMARIES.get(pair, n), *(own for way, own in _OWN_IDS if way == pair)})
+    for pair, n in DEFAULTS.items()
 }
-_TARGET = {n: to for table in (DEFAULTS, PRIMARIES) for (_, to), n in table.items()}
+_TARGET = {n: to for table in (DEFAULTS, PRIMARIES) for (_, to), n in table.items()} | {
+    n: to for (_, to), n in _OWN_IDS
+}
 _KIND_OF_TABLE = {k.table: k for k in KINDS}
 
 
@@ -72,7 +86,19 @@ def add_table(world: World) -> None:
 
 def label(type_id: int) -> str | None:
     """The label of a type; the unlabelled ones have none."""
-    return PRIMARY if type_id in PRIMARIES.values() else None
+    return PRIMARY if type_id in PRIMARIES.values() else OWN_LABELS.get(type_id)
+
+
+def category(type_id: int) -> str:
+    """Whether the vendor made a type or the portal."""
+    return USER_DEFINED if type_id in OWN_LABELS else HUBSPOT_DEFINED
+
+
+def own_type(kind: Kind, to: Kind, text: str) -> int | None:
+    """The type id of a label that the portal made, in this direction."""
+    return next(
+        (n for (a, b), n in _OWN_IDS if (a, b) == (kind.table, to.table) and OWN_LABELS[n].casefold() == text), None
+    )
 
 
 def default_type(kind: Kind, to: Kind) -> int:

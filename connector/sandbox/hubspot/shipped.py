@@ -82,6 +82,7 @@ _HANDOFF_OTHERS = (
     number("handoff_completion", "Completion rate"),
     number("handoff_assign_minutes", "Time to assignment (minutes)"),
     number("handoff_ttft_hours", "Time to first touch (hours)"),
+    number("handoff_ae_hours", "Time to complete handoff (hours)"),
 )
 _HANDOFF = (
     *(long_text(f"handoff_{name}", label) for name, label in _HANDOFF_TEXTS),

@@ -64,6 +64,7 @@ HANDOFF_FIELDS = (
     number("Handoff_Completion__c", "Handoff completion", 8, 2),
     number("Handoff_Assign_Minutes__c", "Minutes to assignment", 8, 2),
     number("Handoff_TTFT_Hours__c", "Hours to first touch", 8, 2),
+    number("Handoff_AE_Hours__c", "Hours to complete the handoff", 8, 2),
 )
 
 # A custom field for Task and Event belongs to Activity; it may be an external id and unique (facts: Salesforce §3.4).
@@ -223,6 +224,8 @@ OBJECTS: tuple[ObjectType, ...] = (
         Field("StartDateTime", "datetime"),
         Field("EndDateTime", "datetime"),
         Field("DurationInMinutes", "int", precision=8),
+        Field("IsAllDayEvent", "boolean", default=False),
+        Field("ShowAs", "picklist", 40, values=("Busy", "OutOfOffice", "Free"), default="Busy"),
         Field("ActivityDate", "date", read_only=True),
         Field("Description", "textarea", 32_000),
         ACTIVITY_ACCOUNT,

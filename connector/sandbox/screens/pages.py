@@ -53,6 +53,7 @@ _DETAILS = {
     "metric_completion": "Handoff completion",
     "metric_assign_minutes": "Minutes to assignment",
     "metric_ttft_hours": "Hours to first touch",
+    "metric_ae_hours": "Hours to complete the handoff",
 }
 _TERMS = {"amount": ("Amount", "line"), "close_date": ("Close date", "date")}
 _CHANGE_LABELS = {

@@ -140,8 +140,16 @@ def _standard_rows(crm_map: CrmMap, options: Options) -> Iterator[tuple[str, Tre
         name = f"{home}.{whole}"
         if not options.permissionable.isdisjoint({name, f"{home}.{mapped.field}"}):
             rows[name] = rows.get(name, False) or mapped.owner in WRITERS
+    for name in _READ_BESIDES[: None if crm_map.contacts is not None else _OF_EVENTS]:
+        if name in options.permissionable:
+            rows.setdefault(name, False)
     for name, editable in sorted(rows.items()):
         yield _field_row(name, editable=editable)
+
+
+_OF_EVENTS = 2
+_READ_BESIDES = ("Event.IsAllDayEvent", "Event.ShowAs", "Contact.Email", "Contact.Title")
+"""Fields that no map names: what takes time in calendars, and who the people with a role on a deal are."""
 
 
 def _ledger_rows(options: Options) -> Iterator[tuple[str, Tree]]:
@@ -159,6 +167,8 @@ def _objects(crm_map: CrmMap, options: Options) -> Iterator[tuple[str, Tree]]:
         deal: _object_row(deal, edit=True, view_all=True),
         account: _object_row(account, edit=writes_accounts or options.writes_owner, view_all=True),
     }
+    if crm_map.contacts is not None:
+        rows["Contact"] = _object_row("Contact", edit=False, view_all=True)
     if options.ledger:
         rows[LEDGER_OBJECT] = _object_row(LEDGER_OBJECT, edit=True, view_all=True, create=True)
     for name in sorted(rows):
