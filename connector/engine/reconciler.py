@@ -29,7 +29,7 @@ from connector.handoff.decide import decide
 from connector.handoff.model import HandoffKey, Kind, LedgerFacts, Load, Record, Snapshot, Value, Waiting
 from connector.handoff.moves import MoverKind
 from connector.handoff.pausing import withhold
-from connector.handoff.plan import Noticed, Patch, Plan, Prints
+from connector.handoff.plan import PRE_ASSIGNED, Noticed, Patch, Plan, Prints
 from connector.handoff.quality import fingerprints, texts
 from connector.store import Decided, Look
 
@@ -359,7 +359,8 @@ def _fold(
             undecided[snapshot.key.deal_id] = type(error).__name__
             log.exception(DEAL_UNDECIDED, system=system.name, deal=snapshot.key.deal_id)
             continue
-        if plan.assignment is not None and plan.assignment.new:
+        # With the win a place that was held is taken: it stands in the roster already.
+        if plan.assignment is not None and plan.assignment.new and plan.assignment.rule != PRE_ASSIGNED:
             chosen, worth = plan.assignment, plan.remember.amount
             carried.roster = carry(carried.roster, chosen.person_id, turn=chosen.turn, amount=worth)
         carried.waiting = queued(carried.waiting, plan)

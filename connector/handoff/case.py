@@ -82,6 +82,12 @@ class Case:
         return self.policy.shows_readiness(stage.pipeline, stage.id) and self.phase is Phase.OPEN and not self.excluded
 
     @property
+    def pre_assigns(self) -> bool:
+        """Whether the deal is open and in a stage in which it gets its CSM already."""
+        stage = self.snapshot.stage
+        return self.policy.assigns_early(stage.pipeline, stage.id) and self.phase is Phase.OPEN and not self.excluded
+
+    @property
     def outcome(self) -> Phase:
         """The phase the deal is in once this decision is carried out."""
         if self.released:

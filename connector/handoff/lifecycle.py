@@ -16,7 +16,7 @@ from connector.handoff import conditions, wins
 from connector.handoff.case import PASSED, Case
 from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Gate, LedgerFacts, Snapshot, Value
 from connector.handoff.moves import MoverKind
-from connector.handoff.plan import FieldCheck, Finding, Noticed, Phase, Remember, Verdict
+from connector.handoff.plan import KEPT, FieldCheck, Finding, Noticed, Phase, Remember, Verdict
 from connector.handoff.quality import Judged, judge, texts
 from connector.handoff.rulebook import Playbook, Policy
 from connector.handoff.text import flaw_sentence, mover_words, reference_in
@@ -63,7 +63,7 @@ def remember(
 ) -> Remember:
     """What the ledger must hold after this decision."""
     ledger, snapshot = case.ledger, case.snapshot
-    assigned = case.assignment
+    assigned = case.assignment if case.released else None
     won = snapshot.stage.is_won
     # Once nothing is missing, or somebody let the deal through, whatever was tried before is over.
     held = case.gate is Gate.HELD and bool(case.gaps)
@@ -88,7 +88,18 @@ def remember(
         waiting_pool=case.waiting.pool if case.waiting else "",
         second_id=(assigned.second_id if assigned else None) or ledger.second_id,
         amount=_amount(snapshot),
+        early_id=_early(case),
     )
+
+
+def _early(case: Case) -> str | None:
+    """For whom the deal holds a place before it is won; one that was lost or is handed over holds none any more."""
+    if case.released or case.phase is Phase.LOST:
+        return None
+    if case.phase is Phase.OPEN and case.assignment is not None:
+        # Who has the account already, or was named by a person, is counted by what stands there.
+        return None if case.assignment.rule == KEPT else case.assignment.person_id
+    return case.ledger.early_id
 
 
 def _amount(snapshot: Snapshot) -> Decimal | None:
@@ -100,7 +111,7 @@ def assigned_at(case: Case) -> datetime | None:
     """When this generation got its first CSM; None while it has none, or when that is no longer known."""
     if case.ledger.csm_id or case.ledger.assigned_at:
         return case.ledger.assigned_at
-    return case.now if case.assignment else None
+    return case.now if case.assignment and case.released else None
 
 
 def coverage(case: Case) -> Finding:
@@ -115,7 +126,8 @@ def _sentence(case: Case) -> str:
         return f"Deals of type {case.snapshot.deal_type.value} get no handoff by this policy."
     match case.outcome:
         case Phase.OPEN:
-            return "The deal is open; its handoff begins when it is won."
+            with_whom = f"; {case.csm.name} is to be CSM" if case.csm else ""
+            return f"The deal is open; its handoff begins when it is won{with_whom}."
         case Phase.BEFORE_START:
             won = f"Won on {case.day(won_at)}" if (won_at := case.snapshot.won_at) else "Won at an unknown time"
             return f"{won}, before this connector began to act on {case.day(ledger.baseline)}; it is only observed."

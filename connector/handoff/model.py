@@ -243,7 +243,8 @@ class LedgerFacts:
     words when it would not have it, ``bounces`` the returns that count. ``playbook`` is the one the handoff began with;
     of one begun before that was kept, ``steps`` are those it had (None: not known). ``marks`` are moments that leave no
     other trace: a trigger that fired, a late task that somebody was told of. ``waiting_since`` is set while the deal
-    waits for a CSM of ``waiting_pool``; ``second_id`` is the second CSM.
+    waits for a CSM of ``waiting_pool``; ``second_id`` is the second CSM. ``early_id`` is whom the deal was
+    given to before its close and for whom it holds a place.
     """
 
     baseline: datetime
@@ -271,6 +272,7 @@ class LedgerFacts:
     waiting_pool: str = ""
     second_id: str | None = None
     amount: Decimal | None = None
+    early_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

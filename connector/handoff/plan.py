@@ -156,6 +156,13 @@ class Candidate:
     why: str
 
 
+KEPT = "kept"
+"""The rule of an assignment of somebody who was there already."""
+
+PRE_ASSIGNED = "pre-assigned"
+"""The rule of an assignment of somebody to whom the deal was given before its close."""
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """The CSM and how it came to be. ``new`` is False when an existing CSM was kept.
@@ -261,6 +268,7 @@ class Remember:
     waiting_pool: str = ""
     second_id: str | None = None
     amount: Decimal | None = None
+    early_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

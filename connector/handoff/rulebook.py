@@ -699,7 +699,13 @@ class Policy:
     before_close: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     """The stages in which an open deal says how ready it is, by pipeline; under "" those of every pipeline."""
     sales_for: timedelta = timedelta(hours=24)
+    pre_assign: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    """The stages in which an open deal gets its CSM already, by pipeline as above."""
 
     def shows_readiness(self, pipeline: str, stage_id: str) -> bool:
         """Whether an open deal in this stage says how ready it is."""
         return any(stage_id in self.before_close.get(each, ()) for each in (pipeline, ""))
+
+    def assigns_early(self, pipeline: str, stage_id: str) -> bool:
+        """Whether an open deal in this stage gets its CSM already."""
+        return any(stage_id in self.pre_assign.get(each, ()) for each in (pipeline, ""))

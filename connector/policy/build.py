@@ -215,6 +215,7 @@ def policy(rules: Rules, book: Book, vendor: VendorMap, quality: QualityPolicy =
         quality=quality,
         before_close=vendor.before_close,
         sales_for=rules.sales_for,
+        pre_assign=vendor.pre_assign,
     )
     return dataclasses.replace(made, version=digest(made))
 

@@ -19,6 +19,7 @@ from connector.handoff.text import NAMES
 from connector.policy import build, calendars
 from connector.policy.conditions import Scope, Vocabulary
 from connector.policy.crmmap import CrmMap
+from connector.policy.model import OWN_WORDS
 from connector.policy.playbooks import Ground, WorkingDay
 from connector.policy.quality import quality
 from connector.policy.sources import Sources, read_sources
@@ -88,6 +89,7 @@ def _rules(sources: Sources, words: Vocabulary, problems: list[Problem]) -> buil
             sources.folder / NOTICE_FILE.format(moment=moment), words=_words(sources, words, NAMES), problems=problems
         )
         for moment in file.spec.notify.moments
+        if moment not in OWN_WORDS or (sources.folder / NOTICE_FILE.format(moment=moment)).is_file()
     }
     for name in MOMENT.values():
         path = sources.folder / NOTICE_FILE.format(moment=name)

@@ -34,6 +34,7 @@ class VendorMap:
     revert_to: Mapping[str, str]
     source: Source
     before_close: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    pre_assign: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     def problem(self, path: str, message: str) -> Problem:
         """A problem at a mapped field, by its canonical path."""
@@ -51,7 +52,7 @@ def mapping(spec: CrmSpec, *, vendor: str, source: Source, problems: list[Proble
         for name, field in given.items():
             _judge(field, kind=kind, name=name, source=source, problems=problems)
             fields[path_of(kind, name)] = _mapped(field, kind=kind, name=name)
-    revert_to, before_close = spec.stages.revert_to, spec.stages.before_close
+    revert_to, stages = spec.stages.revert_to, spec.stages
     return VendorMap(
         file=source.file,
         map=CrmMap(
@@ -66,8 +67,14 @@ def mapping(spec: CrmSpec, *, vendor: str, source: Source, problems: list[Proble
         ),
         revert_to={"": revert_to} if isinstance(revert_to, str) else revert_to,
         source=source,
-        before_close={"": before_close} if isinstance(before_close, tuple) else before_close,
+        before_close=_by_pipeline(stages.before_close),
+        pre_assign=_by_pipeline(stages.pre_assign),
     )
+
+
+def _by_pipeline(named: tuple[str, ...] | dict[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """Stages by pipeline; a plain list holds for every one."""
+    return {"": named} if isinstance(named, tuple) else named
 
 
 def _in_crm(spec: CrmSpec, *, vendor: str, source: Source, problems: list[Problem]) -> dict[str, Any]:

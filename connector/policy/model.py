@@ -39,8 +39,10 @@ NAME = r"^[a-z][a-z0-9_]*$"
 STEP = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 CLOCK_TIME = r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$"
-Moment = Literal["csm_assigned", "deal_held", "nobody_eligible", "deal_fought"]
-MOMENTS: tuple[Moment, ...] = ("csm_assigned", "deal_held", "nobody_eligible", "deal_fought")
+Moment = Literal["csm_assigned", "deal_held", "nobody_eligible", "deal_fought", "csm_preassigned"]
+MOMENTS: tuple[Moment, ...] = ("csm_assigned", "deal_held", "nobody_eligible", "deal_fought", "csm_preassigned")
+OWN_WORDS = frozenset({"csm_preassigned"})
+"""Moments that need no template of their own in the folder: without one they are told in the connector's words."""
 
 
 class Spec(BaseModel):
@@ -145,11 +147,12 @@ class DealTypesSpec(Spec):
 
 class StagesSpec(Spec):
     """Which pipelines are watched, where a reverted deal goes when its earlier stage is unknown, and in which stages an
-    open deal says how ready it is."""
+    open deal says how ready it is and gets its CSM."""
 
     pipelines: tuple[Text, ...] = ()
     revert_to: Text | dict[str, Text]
     before_close: tuple[Text, ...] | dict[str, tuple[Text, ...]] = ()
+    pre_assign: tuple[Text, ...] | dict[str, tuple[Text, ...]] = ()
 
 
 class FieldsSpec(Spec):

@@ -58,6 +58,7 @@ _SPOKEN: Mapping[str, Holds] = {
     "inbox.reason": _customers("why a deal is looked at", Way.EMPTIED),
     "handoff.csm_id": _US,
     "handoff.second_id": _US,
+    "handoff.early_id": _US,
     "handoff.account_id": _customers("the CRM's id of the account", Way.EMPTIED),
     "handoff.reason": _customers("why there is a handoff or none", Way.EMPTIED),
     "handoff.looked_because": _customers("why the deal was looked at", Way.EMPTIED),

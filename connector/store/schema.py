@@ -125,6 +125,8 @@ handoff = Table(
     Column("waiting_pool", String),
     Column("second_id", String),
     Column("amount", Double),
+    # For whom the deal holds a place before its close.
+    Column("early_id", String),
     Column("account_id", String),
     Column("last_write_at", Utc),
     # The latest decision, for people to read.
@@ -150,6 +152,14 @@ Index(
     handoff.c.waiting_since,
     sqlite_where=_WAITING,
     postgresql_where=_WAITING,
+)
+_HELD_EARLY = text("early_id IS NOT NULL")
+Index(
+    "handoff_early",
+    handoff.c.system,
+    handoff.c.early_id,
+    sqlite_where=_HELD_EARLY,
+    postgresql_where=_HELD_EARLY,
 )
 
 effect = Table(

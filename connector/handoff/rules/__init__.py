@@ -12,6 +12,7 @@ from connector.handoff.case import Case
 from connector.handoff.plan import Finding
 from connector.handoff.rules import (
     assignment,
+    early,
     gate,
     late,
     metrics,
@@ -27,6 +28,7 @@ Rule = Callable[[Case], Finding | None]
 RULES: tuple[Rule, ...] = (
     gate.find,
     readiness.find,
+    early.find,
     assignment.find,
     teams.find,
     playbook.find,

@@ -124,6 +124,14 @@ def _maybe_untold(case: Case) -> bool:
     return lately and case.phase is Phase.HELD and not case.excluded and bool(case.gaps)
 
 
+def _csm_preassigned(case: Case) -> bool:
+    """Whether the deal is given to somebody whom it does not name yet."""
+    assignment = case.assignment
+    if not case.pre_assigns or assignment is None:
+        return False
+    return str(case.snapshot.deal.get("csm") or "") != assignment.person_id
+
+
 def _nobody_eligible(case: Case) -> bool:
     return case.assignment is not None and case.assignment.rule == FALLBACK
 
@@ -176,5 +184,14 @@ MOMENTS: tuple[Moment, ...] = (
         "Please have the fields filled in, or have an admin stop what moves it.\n{{ missing }}",
         "that something keeps moving the deal back",
         marker=lambda case: f"{case.ledger.bounces[-1].at:%Y%m%dT%H%M%S}" if case.ledger.bounces else "",
+    ),
+    Moment(
+        "csm_preassigned",
+        lambda case: case.csm,
+        _csm_preassigned,
+        "Coming up for you: {{ account }}",
+        "You are to be the CSM of {{ account }} ({{ deal }}, {{ amount }}, {{ segment }}) once {{ ae }} has won the "
+        "deal. What the handoff still needs stands on the deal; join the last calls if you can.",
+        "of a customer to come",
     ),
 )

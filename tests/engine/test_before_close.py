@@ -1,0 +1,113 @@
+"""Before the close on both CRMs: shipped maps, real adapters and engine, the sandbox's org and portal.
+
+Not here: the rules by themselves (``tests/unit/test_core_early.py`` and its neighbours). One clock rules the CRM and
+the engine, and nothing waits.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+from engine.test_playbook_on_crms import FILLED, MAPPINGS, OPEN, REP, WON, Desk
+
+from connector.handoff.model import DealType
+from connector.sandbox.server import Sandbox
+
+LOST = {"salesforce": "Closed Lost", "hubspot": "closedlost"}
+MAYA, TOMAS, PRIYA = (f"{name}@seller.example" for name in ("maya.lindqvist", "tomas.reyes", "priya.nair"))
+SMALL = 8000
+
+
+@pytest.fixture(params=["salesforce", "hubspot"])
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+    folder = tmp_path / "mappings"
+    shutil.copytree(MAPPINGS, folder)
+    with Sandbox.running() as sandbox:
+        sandbox.hs.settings.update(search_per_second=0, burst_limit=0)
+        monday = datetime(2027, 2, 1, 15, 0, tzinfo=sandbox.clock.now().tzinfo)
+        sandbox.clock.advance((monday - sandbox.clock.now()).total_seconds())
+        yield Desk(sandbox, request.param, folder)
+
+
+def an_open(desk: Desk, name: str = "Nordlys", **values: object) -> str:
+    """A rep's deal in negotiation, with an account of its own."""
+    with desk.side.lock:
+        account = desk.view.add_account({"name": name, "country": "Norway"}, by=desk.rep)
+        given = {"name": name, "amount": SMALL, "close_date": date(2027, 3, 1), "owner": desk.rep, "account": account}
+        whole = {**given, **FILLED, **values}
+        deal = desk.view.add_deal(whole, stage=OPEN[desk.vendor], deal_type=DealType.NEW, by=desk.rep)
+    desk.run()
+    return deal
+
+
+def move(desk: Desk, deal: str, stage: dict[str, str]) -> None:
+    with desk.side.lock:
+        desk.view.move_deal(deal, stage[desk.vendor], by=desk.rep)
+    desk.run()
+
+
+def csm(desk: Desk, deal: str) -> str:
+    """The email of the CSM whom the deal names; empty for nobody."""
+    named = desk.view.deal(deal).text("csm")
+    return desk.who(named) if named else ""
+
+
+def heard(desk: Desk) -> list[tuple[str, str]]:
+    """Which moments were told, and to whom."""
+    return [(one.step.removeprefix("notify-"), one.to_email) for _, one in desk.told]
+
+
+def why(desk: Desk, deal: str, rule: str) -> str:
+    """What the latest decision says by one rule, as ``explain`` shows it."""
+    view = desk.shared.store.handoff(desk.name, deal)
+    assert view is not None
+    return " ".join(each["reason"] for each in view.plan["findings"] if each["rule"] == rule)
+
+
+def change(desk: Desk, file: str, old: str, new: str) -> None:
+    """An admin edits a mapping file, and the process starts anew."""
+    path = desk.folder / file
+    text = path.read_text()
+    assert old in text, old
+    path.write_text(text.replace(old, new, 1))
+
+
+def one_place(desk: Desk) -> None:
+    """The pool of small customers is one CSM with room for one."""
+    old = 'members = ["aiko.tanaka@seller.example", "sam.okafor@seller.example"]\ncap = 50'
+    change(desk, "process.toml", old, f'members = ["{MAYA}"]\nwhen_full = "wait"\ncap = 1')
+    desk.begin()
+
+
+def test_an_open_deal_gets_its_csm_who_stays_and_is_told_of_both(desk: Desk) -> None:
+    deal = an_open(desk)
+    early = csm(desk, deal)
+    assert early
+    assert heard(desk) == [("csm_preassigned", early)]
+    assert desk.view.deal(deal).text("gate") == ""
+    assert not desk.view.account(desk.view.deal(deal).account).csm
+    assert "is to be CSM: pre-assigned before the close." in why(desk, deal, "assignment")
+    move(desk, deal, WON)
+    assert csm(desk, deal) == early
+    assert heard(desk) == [("csm_preassigned", early), ("csm_assigned", early)]
+    assert desk.who(desk.view.account(desk.view.deal(deal).account).csm) == early
+    assert desk.shared.store.roster(desk.name)[desk.view.deal(deal).text("csm")].accounts == 1
+
+
+def test_a_place_is_held_by_an_open_deal_and_free_again_when_it_is_lost(desk: Desk) -> None:
+    one_place(desk)
+    first, second = an_open(desk, "First"), an_open(desk, "Second")
+    assert [csm(desk, each) for each in (first, second)] == [MAYA, ""]
+    assert "at the cap (1 of 1 accounts)" in why(desk, second, "assignment")
+    move(desk, first, LOST)
+    assert csm(desk, first) == ""
+    desk.set(second, risks="A strike.")
+    desk.run()
+    assert csm(desk, second) == MAYA
+    move(desk, second, WON)
+    assert csm(desk, second) == MAYA, "a place that was held is taken, not asked for anew"
+    assert REP not in {email for _, email in heard(desk)}
