@@ -672,6 +672,24 @@ NO_QUALITY = QualityPolicy()
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptancePolicy:
+    """By when the AE answers a rejection; ``text`` is the task's template, its first line the subject (empty: ours)."""
+
+    resubmit_within: Limit
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewPolicy:
+    """CS reviews a deal so many ``days`` before its expected close, within a limit from then; ``text`` as above."""
+
+    days: int
+    counted: Days
+    within: Limit
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """All of it, for one system. ``fields`` is keyed by canonical path; ``extras`` are the paths of what only some CRMs
     keep of tasks and meetings (``task.queue``, ``meeting.attendees``) and this one does. For ``sales_for`` after its
@@ -701,6 +719,8 @@ class Policy:
     sales_for: timedelta = timedelta(hours=24)
     pre_assign: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     """The stages in which an open deal gets its CSM already, by pipeline as above."""
+    acceptance: AcceptancePolicy | None = None
+    review: ReviewPolicy | None = None
 
     def shows_readiness(self, pipeline: str, stage_id: str) -> bool:
         """Whether an open deal in this stage says how ready it is."""

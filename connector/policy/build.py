@@ -17,6 +17,7 @@ from connector.errors import Problem
 from connector.handoff.model import Kind
 from connector.handoff.rulebook import (
     NO_QUALITY,
+    AcceptancePolicy,
     AssignmentPolicy,
     Calendar,
     Condition,
@@ -32,13 +33,14 @@ from connector.handoff.rulebook import (
     Policy,
     QualityPolicy,
     Requirement,
+    ReviewPolicy,
     Segment,
     SummaryPolicy,
     SummarySection,
     Targets,
     TeamCalendar,
 )
-from connector.policy import calendars
+from connector.policy import calendars, closing
 from connector.policy.conditions import Scope, Vocabulary, condition
 from connector.policy.consequences import Around, escalation, unmanaged
 from connector.policy.crmmap import CrmMap
@@ -111,10 +113,20 @@ class Rules:
     escalation: Escalation
     calendars: tuple[TeamCalendar, ...]
     sales_for: timedelta
+    acceptance: AcceptancePolicy | None = None
+    review: ReviewPolicy | None = None
 
 
-def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str], vendors: Collection[str] = ()) -> Rules:
-    """What process.toml describes, for the CRMs in use; what is wrong with it is noted in the scope."""
+def rules(
+    spec: ProcessSpec,
+    *,
+    scope: Scope,
+    notices: Mapping[str, str],
+    vendors: Collection[str] = (),
+    texts: Mapping[str, str] | None = None,
+) -> Rules:
+    """What process.toml describes, for the CRMs in use; what is wrong with it is noted in the scope. ``texts`` are the
+    templates of single tasks."""
     calendar = calendars.calendar(spec.calendar, at=("calendar",), scope=scope)
     day = calendars.hours_a_day(calendar)
     level = spec.notify.level
@@ -136,6 +148,8 @@ def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str], vendor
         escalation=escalation(spec.escalation, scope=scope, day=day, vendors=vendors),
         calendars=calendars.of_teams(spec.calendars, pools=[pool.name for pool in spec.assignment.pools], scope=scope),
         sales_for=timedelta(seconds=int(spec.handoff.sales_hours * 3600)),
+        acceptance=closing.acceptance(spec.acceptance, scope=scope, day=day, texts=texts or {}),
+        review=closing.review(spec.review, scope=scope, day=day, texts=texts or {}),
     )
 
 
@@ -216,6 +230,8 @@ def policy(rules: Rules, book: Book, vendor: VendorMap, quality: QualityPolicy =
         before_close=vendor.before_close,
         sales_for=rules.sales_for,
         pre_assign=vendor.pre_assign,
+        acceptance=rules.acceptance,
+        review=rules.review,
     )
     return dataclasses.replace(made, version=digest(made))
 

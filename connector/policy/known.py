@@ -47,6 +47,12 @@ KNOWN: Mapping[Kind, Mapping[str, KnownField]] = {
         "override_reason": _read(*ANY_TEXT),
         "override_approver": _read(T.PERSON),
         "override_expires": _read(T.DATE, T.DATETIME),
+        "acceptance": _read(T.CHOICE),
+        "reject_reason": _read(T.CHOICE, *ANY_TEXT),
+        "reject_note": _read(*ANY_TEXT),
+        "summary_reviewed": _read(T.BOOL),
+        "complete": _written(T.BOOL),
+        "completed_at": _written(T.DATETIME),
         "status": _written(T.CHOICE),
         "gate": _written(T.CHOICE, required=True),
         "percent": _written(T.NUMBER),
@@ -124,6 +130,7 @@ EXTRAS = ("task.queue", "task.priority", "task.type", "meeting.attendees")
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "status": ("1 Preparation", "2 Welcome", "3 Alignment", "4 Implementation", "5 Review"),
     "gate": ("Held", "Released", "Overridden", "Warned", "Not checked"),
+    "acceptance": ("Accepted", "Rejected", "Resubmitted"),
     "task.status": ("open", "done"),
     "meeting.outcome": ("planned", "held", "missed", "moved", "canceled"),
 }

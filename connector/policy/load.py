@@ -17,6 +17,7 @@ from connector.handoff.rules.late import LATE_NAMES, MOMENT
 from connector.handoff.summary import SUMMARY_NAMES
 from connector.handoff.text import NAMES
 from connector.policy import build, calendars
+from connector.policy.closing import TASK_TEXTS
 from connector.policy.conditions import Scope, Vocabulary
 from connector.policy.crmmap import CrmMap
 from connector.policy.model import OWN_WORDS
@@ -96,9 +97,13 @@ def _rules(sources: Sources, words: Vocabulary, problems: list[Problem]) -> buil
         if path.is_file():  # without one the message has the connector's own words
             late = _words(sources, words, NAMES | LATE_NAMES)
             notices[name] = read_template(path, words=late, problems=problems)
-    return build.rules(
-        file.spec, scope=Scope(file.source, words, problems), notices=notices, vendors=tuple(sources.maps)
-    )
+    texts: dict[str, str] = {}
+    for name, more in TASK_TEXTS.items():
+        path = sources.folder / NOTICE_FILE.format(moment=name)
+        if path.is_file():
+            texts[name] = read_template(path, words=_words(sources, words, NAMES | more), problems=problems)
+    scope = Scope(file.source, words, problems)
+    return build.rules(file.spec, scope=scope, notices=notices, vendors=tuple(sources.maps), texts=texts)
 
 
 def _quality(sources: Sources, words: Vocabulary, problems: list[Problem]) -> QualityPolicy:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -35,13 +35,23 @@ MAX_FIGHT_HOURS = 720
 MAX_MEETING_MINUTES = 480
 MAX_ANCHOR_DAYS = 400
 MAX_COPY_DAYS = 365
+MAX_REVIEW_DAYS = 60
 NAME = r"^[a-z][a-z0-9_]*$"
 STEP = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 CLOCK_TIME = r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$"
-Moment = Literal["csm_assigned", "deal_held", "nobody_eligible", "deal_fought", "csm_preassigned"]
-MOMENTS: tuple[Moment, ...] = ("csm_assigned", "deal_held", "nobody_eligible", "deal_fought", "csm_preassigned")
-OWN_WORDS = frozenset({"csm_preassigned"})
+Moment = Literal[
+    "csm_assigned",
+    "deal_held",
+    "nobody_eligible",
+    "deal_fought",
+    "csm_preassigned",
+    "handoff_rejected",
+    "handoff_resubmitted",
+    "resubmit_late",
+]
+MOMENTS: tuple[Moment, ...] = get_args(Moment)
+OWN_WORDS = frozenset({"csm_preassigned", "handoff_rejected", "handoff_resubmitted", "resubmit_late"})
 """Moments that need no template of their own in the folder: without one they are told in the connector's words."""
 
 
@@ -421,6 +431,20 @@ class EscalationSpec(Spec):
     managers: dict[Email, Email] = Field(default_factory=dict)
 
 
+class AcceptanceSpec(Spec):
+    """The CSM takes a handoff or sends it back: by when the AE answers."""
+
+    resubmit_within: WithinSpec
+
+
+class ReviewSpec(Spec):
+    """CS reviews a deal days before its expected close: exactly one of days and working_days."""
+
+    days: Annotated[int, Field(ge=0, le=MAX_REVIEW_DAYS)] | None = None
+    working_days: Annotated[int, Field(ge=0, le=MAX_REVIEW_DAYS)] | None = None
+    within: WithinSpec
+
+
 class ProcessSpec(Spec):
     """process.toml."""
 
@@ -434,6 +458,8 @@ class ProcessSpec(Spec):
     escalation: EscalationSpec = Field(default_factory=EscalationSpec)
     notify: NotifySpec = Field(default_factory=NotifySpec)
     targets: TargetsSpec = Field(default_factory=TargetsSpec)
+    acceptance: AcceptanceSpec | None = None
+    review: ReviewSpec | None = None
 
 
 # --- playbook.toml ---------------------------------------------------------------------------------------------------

@@ -26,8 +26,8 @@ EPOCH_MS_DIGITS = 11  # fewer digits cannot be a date in epoch milliseconds afte
 # Canonical deal fields that name a user; values are user ids as `UserView.id`.
 USER_FIELDS = frozenset({"owner", "csm", "override_approver"})
 DATE_FIELDS = frozenset({"close_date", "go_live_date", "override_expires"})
-MOMENT_FIELDS = frozenset({"started_at", "first_touch_at"})
-FLAG_FIELDS = frozenset({"override_requested"})
+MOMENT_FIELDS = frozenset({"started_at", "first_touch_at", "completed_at"})
+FLAG_FIELDS = frozenset({"override_requested", "summary_reviewed", "complete"})
 NUMBER_FIELDS = frozenset(
     {"amount", "percent", "quality", "metric_completion", "metric_assign_minutes", "metric_ttft_hours", "employees"}
 )
@@ -219,9 +219,10 @@ CUSTOM_STEMS: dict[str, str] = {
         "stakeholders", "special_terms", "champion", "economic_buyer", "go_live_date", "override_reason",
         "override_approver", "override_expires", "status", "gate", "percent", "missing", "advice", "quality", "csm",
         "started_at",
-        "first_touch_at", "summary",
+        "first_touch_at", "summary", "acceptance", "reject_reason", "reject_note", "complete", "completed_at",
     )
 } | {
+    "summary_reviewed": "reviewed",
     "override_requested": "override", "metric_completion": "completion", "metric_assign_minutes": "assign_minutes",
     "metric_ttft_hours": "ttft_hours",
 }  # fmt: skip

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 import pytest
-from engine.test_playbook_on_crms import FILLED, MAPPINGS, OPEN, REP, WON, Desk
+from engine.test_playbook_on_crms import FILLED, MAPPINGS, NEW_YORK, OPEN, REP, WON, Desk
 
 from connector.handoff.model import DealType
 from connector.sandbox.server import Sandbox
@@ -111,3 +111,55 @@ def test_a_place_is_held_by_an_open_deal_and_free_again_when_it_is_lost(desk: De
     move(desk, second, WON)
     assert csm(desk, second) == MAYA, "a place that was held is taken, not asked for anew"
     assert REP not in {email for _, email in heard(desk)}
+
+
+def test_cs_reviews_a_deal_two_working_days_before_its_close(desk: Desk) -> None:
+    deal = an_open(desk, champion="", close_date=date(2027, 2, 9))
+    assert desk.tasks(deal) == {}
+    desk.until(datetime(2027, 2, 5, 9, 1, tzinfo=NEW_YORK))
+    task = desk.tasks(deal)["handoff_review"]
+    assert desk.who(task.owner) == csm(desk, deal)
+    assert task.due is not None
+    assert task.due.date() == date(2027, 2, 5)
+    assert "Champion" in task.body
+    desk.set(deal, close_date=date(2027, 2, 23))
+    desk.run()
+    moved = desk.tasks(deal)["handoff_review"].due
+    assert moved is not None
+    assert moved.date() == date(2027, 2, 19)
+    desk.set(deal, champion=FILLED["champion"])
+    move(desk, deal, WON)
+    assert desk.tasks(deal)["handoff_review"].done
+
+
+def test_the_csm_sends_a_handoff_back_and_takes_it_and_then_it_is_complete(desk: Desk) -> None:
+    deal = desk.won()
+    assert not desk.view.deal(deal).fields.get("complete")
+    desk.set(deal, acceptance="Rejected", reject_reason="Unclear promises", reject_note="Which response time?")
+    desk.run()
+    task = desk.tasks(deal)["handoff_rejected-1"]
+    assert desk.who(task.owner) == REP
+    assert "Unclear promises (Which response time?)" in task.body
+    assert ("handoff_rejected", REP) in heard(desk)
+    assert "Rejected by the CSM once" in why(desk, deal, "acceptance")
+    desk.set(deal, acceptance="Resubmitted")
+    desk.run()
+    assert desk.tasks(deal)["handoff_rejected-1"].done
+    assert heard(desk)[-1] == ("handoff_resubmitted", csm(desk, deal))
+    assert "the CSM has not reviewed the summary" in why(desk, deal, "completion")
+    desk.set(deal, acceptance="Accepted")
+    desk.run()
+    assert "Accepted by the CSM. It was rejected once before." in why(desk, deal, "acceptance")
+    assert desk.view.deal(deal).fields.get("complete") is True
+    assert desk.view.deal(deal).text("completed_at")
+    assert [step for step in desk.tasks(deal) if step.startswith("handoff_")] == [
+        *(["handoff_review"] if "handoff_review" in desk.tasks(deal) else []),
+        "handoff_rejected-1",
+    ]
+
+
+def test_the_box_of_the_csm_completes_it_as_well(desk: Desk) -> None:
+    deal = desk.won()
+    desk.set(deal, summary_reviewed=True)
+    desk.run()
+    assert desk.view.deal(deal).fields.get("complete") is True

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from connector.handoff.case import Case
 from connector.handoff.plan import Finding
 from connector.handoff.rules import (
+    acceptance,
     assignment,
+    completion,
     early,
     gate,
     late,
@@ -19,6 +21,7 @@ from connector.handoff.rules import (
     notify,
     playbook,
     readiness,
+    review,
     summarise,
     teams,
 )
@@ -31,7 +34,10 @@ RULES: tuple[Rule, ...] = (
     early.find,
     assignment.find,
     teams.find,
+    review.find,
     playbook.find,
+    acceptance.find,
+    completion.find,
     summarise.find,
     metrics.find,
     notify.find,

@@ -51,6 +51,7 @@ _HANDOFF_TEXTS = (
     ("special_terms", "Special terms"),
     ("missing", "Missing for handoff"),
     ("advice", "How to make it better"),
+    ("reject_note", "What is missing, says the CSM"),
     ("summary", "Handoff summary"),
 )
 _HANDOFF_LINES = (
@@ -64,6 +65,15 @@ _HANDOFF_OTHERS = (
     yes_no("handoff_override", "Override requested"),
     owner("handoff_override_approver", "Override approver"),
     day("handoff_override_expires", "Override expires"),
+    choice("handoff_acceptance", "Handoff answer", options("Accepted", "Rejected", "Resubmitted")),
+    choice(
+        "handoff_reject_reason",
+        "Reason for rejecting",
+        options("Missing information", "Unclear promises", "Wrong CSM", "Not ready to start", "Other"),
+    ),
+    yes_no("handoff_reviewed", "Summary reviewed by the CSM"),
+    yes_no("handoff_complete", "Handoff complete"),
+    moment("handoff_completed_at", "Handoff complete since"),
     choice(
         "handoff_status",
         "Handoff status",
