@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from connector.handoff import conditions, wins
 from connector.handoff.case import PASSED, Case
+from connector.handoff.exceptions import exempt, opened_at
 from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Gate, LedgerFacts, Snapshot, Value
 from connector.handoff.moves import MoverKind
 from connector.handoff.plan import KEPT, FieldCheck, Finding, Noticed, Phase, Remember, Verdict
@@ -89,6 +90,8 @@ def remember(
         second_id=(assigned.second_id if assigned else None) or ledger.second_id,
         amount=_amount(snapshot),
         early_id=_early(case),
+        exempt=kind.value if (kind := exempt(case)) else "",
+        exempt_at=opened_at(case),
     )
 
 

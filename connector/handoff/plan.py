@@ -269,6 +269,8 @@ class Remember:
     second_id: str | None = None
     amount: Decimal | None = None
     early_id: str | None = None
+    exempt: str = ""
+    exempt_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

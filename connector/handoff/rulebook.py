@@ -562,6 +562,7 @@ class Targets:
     ae_writing_minutes: Decimal = Decimal(20)
     hypercare_week1_percent: Decimal = Decimal(50)
     hypercare_week4_percent: Decimal = Decimal(70)
+    exceptions_a_week: Decimal = Decimal(3)
 
 
 class Flaw(StrEnum):

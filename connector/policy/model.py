@@ -415,6 +415,9 @@ class TargetsSpec(Spec):
     ae_writing_minutes: Positive = Decimal(20)
     hypercare_week1_percent: Percent = Decimal(50)
     hypercare_week4_percent: Percent = Decimal(70)
+    exceptions_a_week: Annotated[Decimal, BeforeValidator(_number), Field(ge=0), WithJsonSchema({"type": "number"})] = (
+        Decimal(3)
+    )
 
 
 class RungSpec(Spec):

@@ -379,6 +379,8 @@ def _facts(
             second_id=row.second_id,
             amount=read_amount(row.amount),
             early_id=row.early_id,
+            exempt=row.exempt or "",
+            exempt_at=row.exempt_at,
         )
     return found
 

@@ -97,7 +97,7 @@ _SILENT: Mapping[str, tuple[str, ...]] = {
     "inbox": ("system", "deal_id"),
     "handoff": (
         *("system", "deal_id", "gate", "stage_before_win", "done_signals", "playbook", "marks"),
-        *("phase", "mode", "verdict", "segment", "digest", "waiting_pool"),
+        *("phase", "mode", "verdict", "segment", "digest", "waiting_pool", "exempt"),
     ),
     "effect": ("system", "deal_id", "step", "fingerprint"),
     "written": ("system", "kind", "field"),

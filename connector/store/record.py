@@ -47,7 +47,7 @@ _CLAIMS_OF_WRITES = (
     *("gate", "csm_id", "released_at", "assigned_at"),
     *("put_back_at", "put_back_refused", "bounces"),
     *("playbook", "marks"),
-    *("waiting_since", "waiting_pool", "second_id", "early_id"),
+    *("waiting_since", "waiting_pool", "second_id", "early_id", "exempt", "exempt_at"),
 )
 """Columns that say something was written; in observe mode they stay as they were."""
 
@@ -412,6 +412,8 @@ def _handoff_row(one: Decided, before: _Before, *, act: bool, now: datetime) -> 
         "waiting_pool": (remember.waiting_pool or None) if act else None,
         "second_id": remember.second_id if act else None,
         "early_id": remember.early_id if act else None,
+        "exempt": (remember.exempt or None) if act else None,
+        "exempt_at": remember.exempt_at if act else None,
         "amount": None if remember.amount is None else float(remember.amount),
         "account_id": next((ref.id for ref in refs if ref.kind is Kind.ACCOUNT), one.account_id),
         "phase": plan.phase.value,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from engine.test_playbook_on_crms import FILLED, MAPPINGS, NEW_YORK, OPEN, REP, WON, Desk
+from engine.test_playbook_on_crms import FILLED, MAPPINGS, NEW_YORK, OPEN, REP, VICTOR, WON, Desk
 
 from connector.handoff.model import DealType
 from connector.sandbox.server import Sandbox
@@ -163,3 +163,29 @@ def test_the_box_of_the_csm_completes_it_as_well(desk: Desk) -> None:
     desk.set(deal, summary_reviewed=True)
     desk.run()
     assert desk.view.deal(deal).fields.get("complete") is True
+
+
+def test_exceptions_stand_in_a_queue_and_more_than_three_a_week_are_a_red_flag(desk: Desk) -> None:
+    victor = desk.view.user_named(VICTOR).id
+    asked = {
+        "champion": "",
+        "override_requested": True,
+        "override_reason": "The customer starts on Monday, the rest follows.",
+        "override_approver": victor,
+        "override_expires": date(2027, 2, 10),
+    }
+    deals = [desk.won(**asked) for _ in range(3)]
+    queue = desk.shared.store.open_exceptions(desk.name)
+    assert [(one.deal_id, one.kind, one.by, one.missing) for one in queue] == [
+        (deal, "overridden", VICTOR, ("Champion",)) for deal in deals
+    ]
+    assert desk.shared.store.alarms(desk.name) == ()
+    deals.append(desk.won(**asked))
+    (flag,) = desk.shared.store.alarms(desk.name)
+    assert flag.subject == "4 exceptions were opened within a week"
+    desk.set(deals[0], champion=FILLED["champion"])
+    desk.run()
+    assert [one.deal_id for one in desk.shared.store.open_exceptions(desk.name)] == deals[1:]
+    assert desk.shared.store.alarms(desk.name) == (flag,), "what was opened counts, though it is over"
+    desk.until(desk.sandbox.clock.now() + timedelta(days=8))
+    assert [one for one in desk.shared.store.alarms(desk.name) if one.name == flag.name] == []
