@@ -91,6 +91,17 @@ class Segment:
     when: Condition
 
 
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """How much care a deal gets, by what it is worth: the first whose condition holds. With ``named_csm`` it has a CSM
+    of its own before the close; ``extras`` are names that conditions ask for."""
+
+    name: str
+    when: Condition
+    named_csm: bool = True
+    extras: tuple[str, ...] = ()
+
+
 class GateMode(StrEnum):
     """What a win with gaps leads to."""
 
@@ -722,6 +733,7 @@ class Policy:
     """The stages in which an open deal gets its CSM already, by pipeline as above."""
     acceptance: AcceptancePolicy | None = None
     review: ReviewPolicy | None = None
+    tiers: tuple[Tier, ...] = ()
 
     def shows_readiness(self, pipeline: str, stage_id: str) -> bool:
         """Whether an open deal in this stage says how ready it is."""

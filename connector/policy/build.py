@@ -39,6 +39,7 @@ from connector.handoff.rulebook import (
     SummarySection,
     Targets,
     TeamCalendar,
+    Tier,
 )
 from connector.policy import calendars, closing
 from connector.policy.conditions import Scope, Vocabulary, condition
@@ -58,7 +59,7 @@ from connector.policy.model import (
 from connector.policy.playbooks import Ground, playbooks
 from connector.policy.pools import assignment
 from connector.policy.reach import covers, taken_by
-from connector.policy.sources import Sources, segment_names
+from connector.policy.sources import Sources, extra_names, segment_names, tier_names
 from connector.settings.spans import KeyPath
 
 VERSION_CHARS = 12
@@ -93,6 +94,8 @@ def vocabulary(sources: Sources, problems: list[Problem]) -> Vocabulary:
         choices=choices,
         lacking={path: files for path, files in lacking.items() if files},
         segments=segment_names(sources),
+        tiers=tier_names(sources),
+        extras=extra_names(sources),
         doubtful=sources.doubtful,
         unreadable=sources.unreadable,
     )
@@ -115,6 +118,7 @@ class Rules:
     sales_for: timedelta
     acceptance: AcceptancePolicy | None = None
     review: ReviewPolicy | None = None
+    tiers: tuple[Tier, ...] = ()
 
 
 def rules(
@@ -150,6 +154,7 @@ def rules(
         sales_for=timedelta(seconds=int(spec.handoff.sales_hours * 3600)),
         acceptance=closing.acceptance(spec.acceptance, scope=scope, day=day, texts=texts or {}),
         review=closing.review(spec.review, scope=scope, day=day, texts=texts or {}),
+        tiers=_tiers(spec, scope=scope),
     )
 
 
@@ -232,6 +237,7 @@ def policy(rules: Rules, book: Book, vendor: VendorMap, quality: QualityPolicy =
         pre_assign=vendor.pre_assign,
         acceptance=rules.acceptance,
         review=rules.review,
+        tiers=rules.tiers,
     )
     return dataclasses.replace(made, version=digest(made))
 
@@ -274,7 +280,7 @@ def _plain(value: Any) -> Any:
 
 
 def _segments(spec: ProcessSpec, *, scope: Scope) -> tuple[Segment, ...]:
-    conditions = first_match(spec.segments, at=("segments",), scope=scope, in_segment=True)
+    conditions = first_match(spec.segments, at=("segments",), scope=scope, barred="segment")
     if conditions and spec.segments[-1].when:
         scope.complain(
             ("segments", len(conditions) - 1, "when"),
@@ -282,6 +288,14 @@ def _segments(spec: ProcessSpec, *, scope: Scope) -> tuple[Segment, ...]:
             of_key=True,
         )
     return tuple(Segment(one.name, when) for one, when in zip(spec.segments, conditions, strict=True))
+
+
+def _tiers(spec: ProcessSpec, *, scope: Scope) -> tuple[Tier, ...]:
+    conditions = first_match(spec.tiers, at=("tiers",), scope=scope, barred="tier")
+    return tuple(
+        Tier(one.name, when, named_csm=one.named_csm, extras=tuple(dict.fromkeys(one.extras)))
+        for one, when in zip(spec.tiers, conditions, strict=True)
+    )
 
 
 def _gate(spec: GateSpec, *, scope: Scope) -> GatePolicy:

@@ -235,6 +235,8 @@ def _extras(policy: Policy, crm_map: CrmMap, schemas: Mapping[Kind, SchemaLike])
 def _all_conditions(policy: Policy) -> Iterator[tuple[str, Condition]]:
     for segment in policy.segments:
         yield f"segments[{segment.name}].when", segment.when
+    for tier in policy.tiers:
+        yield f"tiers[{tier.name}].when", tier.when
     for number, exception in enumerate(policy.gate.exceptions, 1):
         yield f"gate.exceptions[{number}].when", exception.when
     for requirement in policy.gate.requirements:

@@ -53,6 +53,7 @@ KNOWN: Mapping[Kind, Mapping[str, KnownField]] = {
         "summary_reviewed": _read(T.BOOL),
         "complete": _written(T.BOOL),
         "completed_at": _written(T.DATETIME),
+        "handoff_tier": _written(T.TEXT),
         "status": _written(T.CHOICE),
         "gate": _written(T.CHOICE, required=True),
         "percent": _written(T.NUMBER),

@@ -29,11 +29,12 @@ class Named(Protocol):
         ...
 
 
-def first_match(items: Sequence[Named], *, at: KeyPath, scope: Scope, in_segment: bool = False) -> list[Condition]:
-    """One condition per item; what is wrong is noted in the scope, and a faulty condition stands as an empty one."""
+def first_match(items: Sequence[Named], *, at: KeyPath, scope: Scope, barred: str = "") -> list[Condition]:
+    """One condition per item; what is wrong is noted in the scope, and a faulty condition stands as an empty one.
+
+    ``barred`` names what the items are where their conditions may not ask for everything."""
     found = [
-        condition(item.when, at=(*at, index, "when"), scope=scope, in_segment=in_segment)
-        for index, item in enumerate(items)
+        condition(item.when, at=(*at, index, "when"), scope=scope, barred=barred) for index, item in enumerate(items)
     ]
     names = [item.name for item in items]
     for index, item in enumerate(items):

@@ -36,6 +36,7 @@ MEANING: Mapping[str, str] = {
     "summary_reviewed": "Ticked by the CSM, who has read the handoff summary.",
     "complete": "The required fields are filled, there is a CSM, and the CSM has read the summary.",
     "completed_at": "Since when the handoff is complete.",
+    "handoff_tier": "How much care the customer gets, by what the deal is worth.",
     "started_at": "When the handoff began.",
     "first_touch_at": "The first call, email or meeting of the CSM with the customer after the win.",
     "summary": "The one-page handoff document. Edit it and the connector leaves it to you.",

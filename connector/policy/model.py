@@ -248,6 +248,15 @@ class SegmentSpec(Spec):
     when: When = Field(default_factory=dict)
 
 
+class TierSpec(Spec):
+    """How much care a deal gets, by what it is worth; without ``when`` it takes the rest."""
+
+    name: FieldName
+    when: When = Field(default_factory=dict)
+    named_csm: bool = True
+    extras: tuple[FieldName, ...] = ()
+
+
 class RequirementSpec(Spec):
     """A field the gate asks for."""
 
@@ -453,6 +462,7 @@ class ProcessSpec(Spec):
 
     handoff: HandoffSpec = Field(default_factory=HandoffSpec)
     segments: Annotated[tuple[SegmentSpec, ...], Field(min_length=1)]
+    tiers: tuple[TierSpec, ...] = ()
     gate: GateSpec
     override: OverrideSpec
     assignment: AssignmentSpec

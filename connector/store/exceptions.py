@@ -51,17 +51,13 @@ class Exceptions(Part):
                 row.deal_id: (row.who or "", row.reason)
                 for row in connection.execute(told.where(audit.c.deal_id.in_(ids)).order_by(audit.c.id))
             }
-        return tuple(
-            OpenException(
-                system,
-                row.deal_id,
-                row.exempt,
-                row.exempt_at,
-                *(said.get(row.deal_id, ("", "")) if row.exempt == Exempt.OVERRIDDEN else ("", "")),
-                tuple(check["label"] for check in (codec.loads(row.plan)["missing"] if row.plan else ())),
-            )
-            for row in rows
-        )
+        found = []
+        for row in rows:
+            by, reason = said.get(row.deal_id, ("", "")) if row.exempt == Exempt.OVERRIDDEN else ("", "")
+            gaps = codec.loads(row.plan)["missing"] if row.plan else ()
+            missing = tuple(check["label"] for check in gaps)
+            found.append(OpenException(system, row.deal_id, row.exempt, row.exempt_at, by, reason, missing))
+        return tuple(found)
 
     def exceptions_opened(self, system: SystemName, *, since: datetime) -> int:
         """How many deals became an exception since then, whether it is over or not."""

@@ -20,12 +20,22 @@ from connector.sandbox.server import Sandbox
 LOST = {"salesforce": "Closed Lost", "hubspot": "closedlost"}
 MAYA, TOMAS, PRIYA = (f"{name}@seller.example" for name in ("maya.lindqvist", "tomas.reyes", "priya.nair"))
 SMALL = 8000
+LARGE = {
+    "risks": "A strike of the ground crew in May, says Ingrid Holm.",
+    "competition": "Zendesk lost on price; Jira stays in use.",
+    "economic_buyer": "Olav Berg, finance director",
+    "stakeholders": "Ingrid Holm, head of service, for it",
+    "champion_stake": "Her bonus hangs on the 2 hours.",
+    "go_live_date": date(2027, 4, 1),
+}
 
 
 @pytest.fixture(params=["salesforce", "hubspot"])
 def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
     folder = tmp_path / "mappings"
     shutil.copytree(MAPPINGS, folder)
+    process = folder / "process.toml"
+    process.write_text(process.read_text().replace("named_csm = false", "named_csm = true", 1))
     with Sandbox.running() as sandbox:
         sandbox.hs.settings.update(search_per_second=0, burst_limit=0)
         monday = datetime(2027, 2, 1, 15, 0, tzinfo=sandbox.clock.now().tzinfo)
@@ -189,3 +199,31 @@ def test_exceptions_stand_in_a_queue_and_more_than_three_a_week_are_a_red_flag(d
     assert desk.shared.store.alarms(desk.name) == (flag,), "what was opened counts, though it is over"
     desk.until(desk.sandbox.clock.now() + timedelta(days=8))
     assert [one for one in desk.shared.store.alarms(desk.name) if one.name == flag.name] == []
+
+
+def test_a_threshold_of_the_amount_gives_a_named_csm_and_extras(desk: Desk) -> None:
+    change(desk, "process.toml", "named_csm = true", "named_csm = false")
+    step = """
+[[playbooks.tasks]]
+step = "sponsor"
+subject = "Name an executive sponsor: {{ account }} ({{ tier }})"
+owner = "ae"
+within = { working_days = 5 }
+trigger = { when = { extras = { contains = "executive_sponsor" } } }
+
+# --- Renewals and upsells"""
+    change(desk, "playbook.toml", "\n# --- Renewals and upsells", step)
+    desk.begin()
+    small, large = an_open(desk, "Small"), an_open(desk, "Large", amount=60000)
+    assert (csm(desk, small), csm(desk, large) in (MAYA, TOMAS)) == ("", True)
+    assert "Tier low_touch has no named CSM before the close" in why(desk, small, "assignment")
+    desk.set(small, amount=50000, risks=LARGE["risks"], competition=LARGE["competition"])
+    desk.run()
+    assert csm(desk, small), "the threshold was passed"
+    desk.set(large, amount=120000, **LARGE)
+    desk.run()
+    move(desk, large, WON)
+    move(desk, small, WON)
+    sponsor = desk.tasks(large)["sponsor"]
+    assert (sponsor.subject, desk.who(sponsor.owner)) == ("Name an executive sponsor: Large (high_touch)", REP)
+    assert "sponsor" not in desk.tasks(small)

@@ -28,6 +28,9 @@ def find(case: Case) -> Finding | None:
     if not case.pre_assigns:
         return None
     there = present(case)
+    if there is None and (tier := case.tier) is not None and not tier.named_csm:
+        words = f"Tier {tier.name} has no named CSM before the close, so the win decides who is CSM."
+        return Finding(NAME, Verdict.IN_SYNC, words)
     assignment, reason = (there.assignment, there.reason) if there else _pick(case)
     if assignment is None:
         return Finding(NAME, Verdict.WAIT, reason, recheck_at=case.now + ASKED_AGAIN)
