@@ -38,8 +38,9 @@ FIELDS: Mapping[Kind, Mapping[str, FieldType]] = {
         **dict.fromkeys(("started_at", "first_touch_at", "completed_at"), MOMENT),
         **dict.fromkeys(("stage", "type", "status", "gate", "acceptance"), CHOICE),
         **dict.fromkeys(("reject_reason", "reject_note"), TEXT),
+        "assumed": LONG,
         **dict.fromkeys(("owner", "csm", "override_approver"), PERSON),
-        **dict.fromkeys(("override_requested", "summary_reviewed", "complete"), BOOL),
+        **dict.fromkeys(("override_requested", "summary_reviewed", "complete", "prefill_confirmed"), BOOL),
         "account": REFERENCE,
     },
     Kind.ACCOUNT: {

@@ -18,6 +18,7 @@ from connector.handoff.exceptions import exempt, opened_at
 from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Gate, LedgerFacts, Snapshot, Value
 from connector.handoff.moves import MoverKind
 from connector.handoff.plan import KEPT, FieldCheck, Finding, Noticed, Phase, Remember, Verdict
+from connector.handoff.prefill import fills
 from connector.handoff.quality import Judged, judge, texts
 from connector.handoff.rulebook import Playbook, Policy
 from connector.handoff.text import flaw_sentence, mover_words, reference_in
@@ -277,12 +278,13 @@ def _checks(case: Case) -> tuple[FieldCheck, ...]:
 
     A field that cannot be read is nobody's gap: no rep could fill it, so only the rule that needs it rests.
     """
+    taken_over = fills(case)
     flawed = {each.field: flaw_sentence(case, flaw) for each in case.judged for flaw in each.flaws[:1] if flaw.counts}
     return tuple(
         FieldCheck(
             field=need.field,
             label=case.label(need.field),
-            present=conditions.filled(case.value(need.field)),
+            present=conditions.filled(case.value(need.field)) or need.field in taken_over,
             why=need.why,
             advice=need.advice,
             flaw=flawed.get(need.field, ""),

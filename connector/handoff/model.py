@@ -160,6 +160,19 @@ class CrmMeeting:
     outcome: Outcome = Outcome.PLANNED
 
 
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Somebody at the customer who has a part in the deal. ``roles`` are the policy's words for it where the mapping
+    translates the CRM's (``champion``), else the CRM's own; ``primary`` is the first to turn to."""
+
+    id: str
+    name: str
+    title: str = ""
+    email: str = ""
+    roles: tuple[str, ...] = ()
+    primary: bool = False
+
+
 class TouchKind(StrEnum):
     """Contacts with the customer that count as a touch. Notes and tasks do not."""
 
@@ -301,6 +314,7 @@ class Snapshot:
     ``merged`` are the ids of deals that became part of this one. ``stage_since`` is since when it stands in its stage,
     whichever that is; None where that is not known. ``waiting`` are all deals that wait for a CSM, this one included.
     ``busy`` says by person's id when their calendar in the CRM is taken; of who is missing there it could not be read.
+    ``contacts`` are the people at the customer who have a role on the deal, where the mapping has them read.
     """
 
     key: HandoffKey
@@ -325,6 +339,7 @@ class Snapshot:
     copied: Mapping[str, str] = field(default_factory=dict)
     waiting: tuple[Waiting, ...] = ()
     busy: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
+    contacts: tuple[Contact, ...] = ()
 
     @property
     def lineage(self) -> str:

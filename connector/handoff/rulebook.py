@@ -684,6 +684,16 @@ NO_QUALITY = QualityPolicy()
 
 
 @dataclass(frozen=True, slots=True)
+class Prefill:
+    """An answer that is taken over while it is empty: from another field, ``days`` later where it is a day, or from
+    the deal's contacts (``contacts``, ``contacts.champion``)."""
+
+    field: str
+    source: str
+    days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class AcceptancePolicy:
     """By when the AE answers a rejection; ``text`` is the task's template, its first line the subject (empty: ours)."""
 
@@ -734,6 +744,7 @@ class Policy:
     acceptance: AcceptancePolicy | None = None
     review: ReviewPolicy | None = None
     tiers: tuple[Tier, ...] = ()
+    prefills: tuple[Prefill, ...] = ()
 
     def shows_readiness(self, pipeline: str, stage_id: str) -> bool:
         """Whether an open deal in this stage says how ready it is."""

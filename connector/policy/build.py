@@ -31,6 +31,7 @@ from connector.handoff.rulebook import (
     OverridePolicy,
     Playbook,
     Policy,
+    Prefill,
     QualityPolicy,
     Requirement,
     ReviewPolicy,
@@ -58,6 +59,7 @@ from connector.policy.model import (
 )
 from connector.policy.playbooks import Ground, playbooks
 from connector.policy.pools import assignment
+from connector.policy.prefills import prefills
 from connector.policy.reach import covers, taken_by
 from connector.policy.sources import Sources, extra_names, segment_names, tier_names
 from connector.settings.spans import KeyPath
@@ -119,6 +121,7 @@ class Rules:
     acceptance: AcceptancePolicy | None = None
     review: ReviewPolicy | None = None
     tiers: tuple[Tier, ...] = ()
+    prefills: tuple[Prefill, ...] = ()
 
 
 def rules(
@@ -155,6 +158,7 @@ def rules(
         acceptance=closing.acceptance(spec.acceptance, scope=scope, day=day, texts=texts or {}),
         review=closing.review(spec.review, scope=scope, day=day, texts=texts or {}),
         tiers=_tiers(spec, scope=scope),
+        prefills=prefills(spec.prefill, scope=scope),
     )
 
 
@@ -238,6 +242,7 @@ def policy(rules: Rules, book: Book, vendor: VendorMap, quality: QualityPolicy =
         acceptance=rules.acceptance,
         review=rules.review,
         tiers=rules.tiers,
+        prefills=rules.prefills,
     )
     return dataclasses.replace(made, version=digest(made))
 

@@ -22,6 +22,7 @@ from connector.policy.conditions import Scope, Vocabulary
 from connector.policy.crmmap import CrmMap
 from connector.policy.model import OWN_WORDS
 from connector.policy.playbooks import Ground, WorkingDay
+from connector.policy.prefills import not_fillable
 from connector.policy.quality import quality
 from connector.policy.sources import Sources, read_sources
 from connector.policy.templates import Words, read_template
@@ -73,6 +74,8 @@ def _load(folder: Path, systems: Mapping[SystemName, str]) -> tuple[Loaded | Non
     book = _book(sources, words, problems, ground=ground)
     if book is not None:
         problems += [problem for vendor in sources.maps.values() for problem in build.missing_for(book, vendor)]
+    if rules is not None:
+        problems += [each for vendor in sources.maps.values() for each in not_fillable(rules.prefills, vendor)]
     judged = _quality(sources, words, problems)
     if problems or rules is None or book is None:
         return None, _once(problems)

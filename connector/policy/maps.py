@@ -14,7 +14,7 @@ from connector.errors import Problem
 from connector.handoff.model import DealType, Kind
 from connector.handoff.rulebook import FieldOwner, FieldType, Teams
 from connector.policy.crmmap import CrmMap, MappedField, path_of
-from connector.policy.known import CHOICES, KNOWN, OPEN_KINDS, WRITERS
+from connector.policy.known import CHOICES, KNOWN, OPEN_KINDS, PREFILLED, WRITERS
 from connector.policy.model import CrmSpec, FieldSpec, TeamsSpec
 from connector.settings.mistakes import closest, did_you_mean
 from connector.settings.spans import KeyPath, Source
@@ -145,7 +145,7 @@ def _judge(spec: FieldSpec, *, kind: Kind, name: str, source: Source, problems: 
     at: KeyPath = ("fields", kind.value, name)
     known = KNOWN[kind].get(name)
     if known is None:
-        if kind in OPEN_KINDS and spec.owner in WRITERS:
+        if kind in OPEN_KINDS and spec.owner in WRITERS and not (kind is Kind.DEAL and spec.owner in PREFILLED):
             written = [name for name, other in KNOWN[kind].items() if other.written]
             message = (
                 f'the connector writes no field of this name; set owner = "human", or {did_you_mean(name, written)}'

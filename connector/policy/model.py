@@ -443,6 +443,14 @@ class EscalationSpec(Spec):
     managers: dict[Email, Email] = Field(default_factory=dict)
 
 
+class PrefillSpec(Spec):
+    """An answer that is taken over from what the CRM knows while it is empty."""
+
+    field: Text
+    from_: Annotated[Text, Field(alias="from")]
+    days: Annotated[int, Field(ge=0, le=MAX_ANCHOR_DAYS)] = 0
+
+
 class AcceptanceSpec(Spec):
     """The CSM takes a handoff or sends it back: by when the AE answers."""
 
@@ -471,6 +479,7 @@ class ProcessSpec(Spec):
     escalation: EscalationSpec = Field(default_factory=EscalationSpec)
     notify: NotifySpec = Field(default_factory=NotifySpec)
     targets: TargetsSpec = Field(default_factory=TargetsSpec)
+    prefill: tuple[PrefillSpec, ...] = ()
     acceptance: AcceptanceSpec | None = None
     review: ReviewSpec | None = None
 

@@ -27,7 +27,7 @@ EPOCH_MS_DIGITS = 11  # fewer digits cannot be a date in epoch milliseconds afte
 USER_FIELDS = frozenset({"owner", "csm", "override_approver"})
 DATE_FIELDS = frozenset({"close_date", "go_live_date", "override_expires"})
 MOMENT_FIELDS = frozenset({"started_at", "first_touch_at", "completed_at"})
-FLAG_FIELDS = frozenset({"override_requested", "summary_reviewed", "complete"})
+FLAG_FIELDS = frozenset({"override_requested", "summary_reviewed", "complete", "prefill_confirmed"})
 NUMBER_FIELDS = frozenset(
     {"amount", "percent", "quality", "metric_completion", "metric_assign_minutes", "metric_ttft_hours", "employees"}
 )
@@ -220,6 +220,7 @@ CUSTOM_STEMS: dict[str, str] = {
         "override_approver", "override_expires", "status", "gate", "percent", "missing", "advice", "quality", "csm",
         "started_at",
         "first_touch_at", "summary", "acceptance", "reject_reason", "reject_note", "complete", "completed_at",
+        "assumed", "prefill_confirmed",
     )
 } | {
     "summary_reviewed": "reviewed",

@@ -227,3 +227,27 @@ trigger = { when = { extras = { contains = "executive_sponsor" } } }
     sponsor = desk.tasks(large)["sponsor"]
     assert (sponsor.subject, desk.who(sponsor.owner)) == ("Name an executive sponsor: Large (high_touch)", REP)
     assert "sponsor" not in desk.tasks(small)
+
+
+def test_what_the_crm_knows_is_taken_over_and_assumed_until_the_ae_confirms_it(desk: Desk) -> None:
+    lines = '# [[prefill]]\n# field = "go_live_date"\n# from = "close_date"\n# days = 30\n'
+    more = '[[prefill]]\nfield = "stakeholders"\nfrom = "name"\n'
+    change(desk, "process.toml", lines, lines.replace("# ", "") + more)
+    desk.begin()
+    deal = an_open(desk, "Nordlys rollout", close_date=date(2027, 3, 1))
+    shown = desk.view.deal(deal)
+    assert shown.fields["go_live_date"] == date(2027, 3, 31)
+    assert shown.text("stakeholders") == "Nordlys rollout"
+    assert shown.text("assumed").splitlines()[1:] == [
+        "Stakeholders: Nordlys rollout (from Deal name)",
+        "Go-live date: 31 Mar 2027 (from Close date, 30 days later)",
+    ]
+    assert "Assumed until the AE confirms it: Stakeholders and Go-live date." in why(desk, deal, "prefill")
+    desk.set(deal, go_live_date=date(2027, 4, 2), champion="Ingrid Holm herself")
+    desk.run()
+    assert desk.view.deal(deal).fields["go_live_date"] == date(2027, 4, 2), "what the AE wrote is theirs"
+    assert "Go-live date" not in desk.view.deal(deal).text("assumed")
+    desk.set(deal, prefill_confirmed=True)
+    desk.run()
+    assert desk.view.deal(deal).text("assumed") == ""
+    assert desk.view.deal(deal).text("stakeholders") == "Nordlys rollout"

@@ -20,6 +20,7 @@ from connector.handoff.rules import (
     metrics,
     notify,
     playbook,
+    prefill,
     readiness,
     review,
     summarise,
@@ -30,6 +31,7 @@ Rule = Callable[[Case], Finding | None]
 
 RULES: tuple[Rule, ...] = (
     gate.find,
+    prefill.find,
     readiness.find,
     early.find,
     assignment.find,

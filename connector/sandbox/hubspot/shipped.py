@@ -52,6 +52,7 @@ _HANDOFF_TEXTS = (
     ("missing", "Missing for handoff"),
     ("advice", "How to make it better"),
     ("reject_note", "What is missing, says the CSM"),
+    ("assumed", "To be confirmed"),
     ("summary", "Handoff summary"),
 )
 _HANDOFF_LINES = (
@@ -72,6 +73,7 @@ _HANDOFF_OTHERS = (
         options("Missing information", "Unclear promises", "Wrong CSM", "Not ready to start", "Other"),
     ),
     yes_no("handoff_reviewed", "Summary reviewed by the CSM"),
+    yes_no("handoff_prefill_confirmed", "Prefilled values confirmed"),
     yes_no("handoff_complete", "Handoff complete"),
     moment("handoff_completed_at", "Handoff complete since"),
     choice(

@@ -53,6 +53,8 @@ HANDOFF_FIELDS = (
     Field("Handoff_Reject_Reason__c", "picklist", 255, "Reason for rejecting", values=REJECT_REASONS),
     long_text("Handoff_Reject_Note__c", "What is missing, says the CSM"),
     Field("Handoff_Reviewed__c", "boolean", label="Summary reviewed by the CSM", default=False),
+    long_text("Handoff_Assumed__c", "Handoff: to be confirmed"),
+    Field("Handoff_Prefill_Confirmed__c", "boolean", label="Prefilled values confirmed", default=False),
     Field("Handoff_Complete__c", "boolean", label="Handoff complete", default=False),
     Field("Handoff_Completed_At__c", "datetime", label="Handoff complete since"),
     Field("Handoff_Status__c", "picklist", 255, "Handoff status", values=HANDOFF_STATUSES),
