@@ -32,7 +32,7 @@ from connector.handoff.identity import account_names
 from connector.handoff.model import HandoffKey, Kind, LedgerFacts, Load, Record, Snapshot, Value, Waiting
 from connector.handoff.moves import MoverKind
 from connector.handoff.pausing import withhold
-from connector.handoff.plan import Noticed, Patch, Plan, Prints
+from connector.handoff.plan import PRE_ASSIGNED, Noticed, Patch, Plan, Prints
 from connector.handoff.quality import fingerprints, texts
 from connector.store import Asked, Decided, Look
 
@@ -388,7 +388,8 @@ def _fold(
             plan = _with_calendars(shared, system, whole, plan, undecided, carried)
         if plan is None:
             continue
-        if plan.assignment is not None and plan.assignment.new:
+        # With the win a place that was held is taken: it stands in the roster already.
+        if plan.assignment is not None and plan.assignment.new and plan.assignment.rule != PRE_ASSIGNED:
             chosen, worth = plan.assignment, plan.remember.amount
             carried.roster = carry(carried.roster, chosen.person_id, turn=chosen.turn, amount=worth)
         carried.waiting = queued(carried.waiting, plan)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from connector.engine.ageing import watch_parked
 from connector.engine.alarms import tell_untold
+from connector.engine.exceptions import watch_exceptions
 from connector.engine.masschange import cry_for_held
 from connector.engine.parts import Shared, System
 from connector.engine.places import watch_places
@@ -28,4 +29,5 @@ CHECKS: tuple[Callable[[Shared, System], None], ...] = (
     note_people,
     watch_feeds,
     watch_places,
+    watch_exceptions,
 )

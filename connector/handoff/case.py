@@ -30,7 +30,7 @@ from connector.handoff.owners import by_phase, first_available
 from connector.handoff.people import absence, by_email
 from connector.handoff.plan import Assignment, FieldCheck, Finding, Noticed, Phase
 from connector.handoff.quality import Judged, score
-from connector.handoff.rulebook import Calendar, Condition, Policy, Role, Team, TeamCalendar
+from connector.handoff.rulebook import Calendar, Condition, Policy, Role, Team, TeamCalendar, Tier
 
 PASSED = frozenset({Gate.NOT_CHECKED, Gate.RELEASED, Gate.OVERRIDDEN, Gate.WARNED})
 """Verdicts with which a handoff goes on."""
@@ -91,6 +91,12 @@ class Case:
         """Whether the deal is open and in a stage in which it says how ready it is."""
         stage = self.snapshot.stage
         return self.policy.shows_readiness(stage.pipeline, stage.id) and self.phase is Phase.OPEN and not self.excluded
+
+    @property
+    def pre_assigns(self) -> bool:
+        """Whether the deal is open and in a stage in which it gets its CSM already."""
+        stage = self.snapshot.stage
+        return self.policy.assigns_early(stage.pipeline, stage.id) and self.phase is Phase.OPEN and not self.excluded
 
     @property
     def outcome(self) -> Phase:
@@ -180,8 +186,17 @@ class Case:
                 return self.snapshot.stage.id
             case "pipeline":
                 return self.snapshot.stage.pipeline
+            case "tier" if self.policy.tiers:
+                return self.tier.name if self.tier else None
+            case "extras" if self.policy.tiers:
+                return ", ".join(self.tier.extras) if self.tier else None
             case _:
                 return self.snapshot.field(path)
+
+    @property
+    def tier(self) -> Tier | None:
+        """How much care the deal gets; None where the policy draws no such lines."""
+        return next((one for one in self.policy.tiers if self.holds(one.when)), None)
 
     def holds(self, condition: Condition) -> bool:
         """Whether a condition of the policy holds for this deal."""

@@ -14,9 +14,11 @@ from decimal import Decimal
 
 from connector.handoff import conditions, wins
 from connector.handoff.case import PASSED, Case
+from connector.handoff.exceptions import exempt, opened_at
 from connector.handoff.model import Briefed, CrmMeeting, CrmNote, CrmTask, Gate, LedgerFacts, Snapshot, Value
 from connector.handoff.moves import MoverKind
-from connector.handoff.plan import FieldCheck, Finding, Noticed, Phase, Remember, Verdict
+from connector.handoff.plan import KEPT, FieldCheck, Finding, Noticed, Phase, Remember, Verdict
+from connector.handoff.prefill import fills
 from connector.handoff.quality import Judged, judge, texts
 from connector.handoff.rulebook import Playbook, Policy
 from connector.handoff.text import flaw_sentence, mover_words, reference_in
@@ -64,7 +66,7 @@ def remember(
 ) -> Remember:
     """What the ledger must hold after this decision."""
     ledger, snapshot = case.ledger, case.snapshot
-    assigned = case.assignment
+    assigned = case.assignment if case.released else None
     won = snapshot.stage.is_won
     # Once nothing is missing, or somebody let the deal through, whatever was tried before is over.
     held = case.gate is Gate.HELD and bool(case.gaps)
@@ -90,7 +92,20 @@ def remember(
         second_id=(assigned.second_id if assigned else None) or ledger.second_id,
         amount=_amount(snapshot),
         briefed=briefed,
+        early_id=_early(case),
+        exempt=kind.value if (kind := exempt(case)) else "",
+        exempt_at=opened_at(case),
     )
+
+
+def _early(case: Case) -> str | None:
+    """For whom the deal holds a place before it is won; one that was lost or is handed over holds none any more."""
+    if case.released or case.phase is Phase.LOST:
+        return None
+    if case.phase is Phase.OPEN and case.assignment is not None:
+        # Who has the account already, or was named by a person, is counted by what stands there.
+        return None if case.assignment.rule == KEPT else case.assignment.person_id
+    return case.ledger.early_id
 
 
 def _amount(snapshot: Snapshot) -> Decimal | None:
@@ -102,7 +117,7 @@ def assigned_at(case: Case) -> datetime | None:
     """When this generation got its first CSM; None while it has none, or when that is no longer known."""
     if case.ledger.csm_id or case.ledger.assigned_at:
         return case.ledger.assigned_at
-    return case.now if case.assignment else None
+    return case.now if case.assignment and case.released else None
 
 
 def coverage(case: Case) -> Finding:
@@ -117,7 +132,8 @@ def _sentence(case: Case) -> str:
         return f"Deals of type {case.snapshot.deal_type.value} get no handoff by this policy."
     match case.outcome:
         case Phase.OPEN:
-            return "The deal is open; its handoff begins when it is won."
+            with_whom = f"; {case.csm.name} is to be CSM" if case.csm else ""
+            return f"The deal is open; its handoff begins when it is won{with_whom}."
         case Phase.BEFORE_START:
             won = f"Won on {case.day(won_at)}" if (won_at := case.snapshot.won_at) else "Won at an unknown time"
             return f"{won}, before this connector began to act on {case.day(ledger.baseline)}; it is only observed."
@@ -264,12 +280,13 @@ def _checks(case: Case) -> tuple[FieldCheck, ...]:
 
     A field that cannot be read is nobody's gap: no rep could fill it, so only the rule that needs it rests.
     """
+    taken_over = fills(case)
     flawed = {each.field: flaw_sentence(case, flaw) for each in case.judged for flaw in each.flaws[:1] if flaw.counts}
     return tuple(
         FieldCheck(
             field=need.field,
             label=case.label(need.field),
-            present=conditions.filled(case.value(need.field)),
+            present=conditions.filled(case.value(need.field)) or need.field in taken_over,
             why=need.why,
             advice=need.advice,
             flaw=flawed.get(need.field, ""),

@@ -60,6 +60,15 @@ def change_account(case: Case, wanted: Mapping[str, Value], *, reason: str) -> C
     return _change(case, account, wanted, reason=reason, order=Order.ASSIGN) if account else Change(None)
 
 
+def may_fill(case: Case, name: str) -> bool:
+    """Whether an empty field of the deal may be filled once: people did not empty it, and the mapping allows it."""
+    rule, deal = case.policy.fields.get(name), case.snapshot.deal
+    if rule is None or rule.owner is not FieldOwner.FILL_IF_EMPTY or not case.snapshot.knows(name):
+        return False
+    written = case.ledger.written.get(deal.ref, {})
+    return _may_write(rule.owner, deal.get(name), known=name in written, last=written.get(name))
+
+
 def same(one: Value, other: Value) -> bool:
     """Whether two values say the same in a CRM, which may trim text, drop fractions of a second and pad numbers."""
     return _comparable(one) == _comparable(other)

@@ -166,6 +166,13 @@ class Candidate:
     why: str
 
 
+KEPT = "kept"
+"""The rule of an assignment of somebody who was there already."""
+
+PRE_ASSIGNED = "pre-assigned"
+"""The rule of an assignment of somebody to whom the deal was given before its close."""
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """The CSM and how it came to be. ``new`` is False when an existing CSM was kept.
@@ -274,6 +281,9 @@ class Remember:
     second_id: str | None = None
     amount: Decimal | None = None
     briefed: Briefed | None = None
+    early_id: str | None = None
+    exempt: str = ""
+    exempt_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,17 @@ class Segment:
     when: Condition
 
 
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """How much care a deal gets, by what it is worth: the first whose condition holds. With ``named_csm`` it has a CSM
+    of its own before the close; ``extras`` are names that conditions ask for."""
+
+    name: str
+    when: Condition
+    named_csm: bool = True
+    extras: tuple[str, ...] = ()
+
+
 class GateMode(StrEnum):
     """What a win with gaps leads to."""
 
@@ -684,6 +695,7 @@ class Targets:
     ae_writing_minutes: Decimal = Decimal(20)
     hypercare_week1_percent: Decimal = Decimal(50)
     hypercare_week4_percent: Decimal = Decimal(70)
+    exceptions_a_week: Decimal = Decimal(3)
 
 
 class Flaw(StrEnum):
@@ -794,6 +806,34 @@ NO_QUALITY = QualityPolicy()
 
 
 @dataclass(frozen=True, slots=True)
+class Prefill:
+    """An answer that is taken over while it is empty: from another field, ``days`` later where it is a day, or from
+    the deal's contacts (``contacts``, ``contacts.champion``)."""
+
+    field: str
+    source: str
+    days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptancePolicy:
+    """By when the AE answers a rejection; ``text`` is the task's template, its first line the subject (empty: ours)."""
+
+    resubmit_within: Limit
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewPolicy:
+    """CS reviews a deal so many ``days`` before its expected close, within a limit from then; ``text`` as above."""
+
+    days: int
+    counted: Days
+    within: Limit
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """All of it, for one system. ``fields`` is keyed by canonical path; ``extras`` are the paths of what only some CRMs
     keep of tasks and meetings (``task.queue``, ``meeting.attendees``) and this one does. For ``sales_for`` after its
@@ -824,7 +864,17 @@ class Policy:
     red_flags: RedFlags = NO_RED_FLAGS
     commitments: CommitmentPolicy | None = None
     product: ProductPolicy | None = None
+    pre_assign: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    """The stages in which an open deal gets its CSM already, by pipeline as above."""
+    acceptance: AcceptancePolicy | None = None
+    review: ReviewPolicy | None = None
+    tiers: tuple[Tier, ...] = ()
+    prefills: tuple[Prefill, ...] = ()
 
     def shows_readiness(self, pipeline: str, stage_id: str) -> bool:
         """Whether an open deal in this stage says how ready it is."""
         return any(stage_id in self.before_close.get(each, ()) for each in (pipeline, ""))
+
+    def assigns_early(self, pipeline: str, stage_id: str) -> bool:
+        """Whether an open deal in this stage gets its CSM already."""
+        return any(stage_id in self.pre_assign.get(each, ()) for each in (pipeline, ""))

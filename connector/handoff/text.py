@@ -106,6 +106,7 @@ def names(case: Case) -> dict[str, object]:
         "ae": one_line(ae.name) if ae else "unknown",
         "amount": _shown(case, case.value("amount")) or NOT_RECORDED,
         "segment": case.segment or "no segment",
+        "tier": case.tier.name if case.tier else "no tier",
         "won_on": case.day(case.won_at) if case.won_at else "unknown date",
         "fields": Fields(case),
         "missing": Lines(gap_lines(case)),
@@ -116,7 +117,7 @@ def names(case: Case) -> dict[str, object]:
 
 
 NAMES = frozenset(
-    {"account", "deal", "csm", "ae", "amount", "segment", "won_on", "fields", "missing", "passed_over"}
+    {"account", "deal", "csm", "ae", "amount", "segment", "tier", "won_on", "fields", "missing", "passed_over"}
     | {"put_back", "moved_by"}
 )
 """The names every template may use; a test holds it equal to what `names` gives."""

@@ -18,6 +18,7 @@ from connector.handoff.model import Kind
 from connector.handoff.productbook import ProductPolicy
 from connector.handoff.rulebook import (
     NO_QUALITY,
+    AcceptancePolicy,
     AssignmentPolicy,
     Calendar,
     CommitmentPolicy,
@@ -32,17 +33,20 @@ from connector.handoff.rulebook import (
     OverridePolicy,
     Playbook,
     Policy,
+    Prefill,
     QualityPolicy,
     RedFlags,
     Requirement,
+    ReviewPolicy,
     Segment,
     SummaryPolicy,
     SummarySection,
     Targets,
     TeamCalendar,
+    Tier,
 )
 from connector.handoff.summary import CONTACTS
-from connector.policy import calendars
+from connector.policy import calendars, closing
 from connector.policy.commitments import commitments
 from connector.policy.conditions import Scope, Vocabulary, condition
 from connector.policy.consequences import Around, escalation, unmanaged
@@ -60,9 +64,10 @@ from connector.policy.model import (
 )
 from connector.policy.playbooks import Ground, playbooks
 from connector.policy.pools import assignment
+from connector.policy.prefills import prefills
 from connector.policy.reach import covers, impossible, taken_by
 from connector.policy.redflags import red_flags
-from connector.policy.sources import Sources, segment_names
+from connector.policy.sources import Sources, extra_names, segment_names, tier_names
 from connector.settings.spans import KeyPath
 
 VERSION_CHARS = 12
@@ -98,6 +103,8 @@ def vocabulary(sources: Sources, problems: list[Problem]) -> Vocabulary:
         choices=choices,
         lacking={path: files for path, files in lacking.items() if files},
         segments=segment_names(sources),
+        tiers=tier_names(sources),
+        extras=extra_names(sources),
         doubtful=sources.doubtful,
         unreadable=sources.unreadable,
     )
@@ -120,10 +127,22 @@ class Rules:
     sales_for: timedelta
     red_flags: RedFlags
     commitments: CommitmentPolicy | None
+    acceptance: AcceptancePolicy | None = None
+    review: ReviewPolicy | None = None
+    tiers: tuple[Tier, ...] = ()
+    prefills: tuple[Prefill, ...] = ()
 
 
-def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str], vendors: Collection[str] = ()) -> Rules:
-    """What process.toml describes, for the CRMs in use; what is wrong with it is noted in the scope."""
+def rules(
+    spec: ProcessSpec,
+    *,
+    scope: Scope,
+    notices: Mapping[str, str],
+    vendors: Collection[str] = (),
+    texts: Mapping[str, str] | None = None,
+) -> Rules:
+    """What process.toml describes, for the CRMs in use; what is wrong with it is noted in the scope. ``texts`` are the
+    templates of single tasks."""
     calendar = calendars.calendar(spec.calendar, at=("calendar",), scope=scope)
     day = calendars.hours_a_day(calendar)
     level = spec.notify.level
@@ -149,6 +168,10 @@ def rules(spec: ProcessSpec, *, scope: Scope, notices: Mapping[str, str], vendor
         sales_for=timedelta(seconds=int(spec.handoff.sales_hours * 3600)),
         red_flags=red_flags(spec.red_flags, scope=scope, day=day, escalation=spec.escalation, vendors=vendors),
         commitments=commitments(spec.commitments, scope=scope, day=day, ladder=bool(spec.escalation.ladder)),
+        acceptance=closing.acceptance(spec.acceptance, scope=scope, day=day, texts=texts or {}),
+        review=closing.review(spec.review, scope=scope, day=day, texts=texts or {}),
+        tiers=_tiers(spec, scope=scope),
+        prefills=prefills(spec.prefill, scope=scope),
     )
 
 
@@ -260,6 +283,11 @@ def policy(
         red_flags=rules.red_flags,
         commitments=rules.commitments,
         product=product,
+        pre_assign=vendor.pre_assign,
+        acceptance=rules.acceptance,
+        review=rules.review,
+        tiers=rules.tiers,
+        prefills=rules.prefills,
     )
     return dataclasses.replace(made, version=digest(made))
 
@@ -302,7 +330,7 @@ def _plain(value: Any) -> Any:
 
 
 def _segments(spec: ProcessSpec, *, scope: Scope) -> tuple[Segment, ...]:
-    conditions = first_match(spec.segments, at=("segments",), scope=scope, in_segment=True)
+    conditions = first_match(spec.segments, at=("segments",), scope=scope, barred="segment")
     if conditions and spec.segments[-1].when:
         scope.complain(
             ("segments", len(conditions) - 1, "when"),
@@ -310,6 +338,14 @@ def _segments(spec: ProcessSpec, *, scope: Scope) -> tuple[Segment, ...]:
             of_key=True,
         )
     return tuple(Segment(one.name, when) for one, when in zip(spec.segments, conditions, strict=True))
+
+
+def _tiers(spec: ProcessSpec, *, scope: Scope) -> tuple[Tier, ...]:
+    conditions = first_match(spec.tiers, at=("tiers",), scope=scope, barred="tier")
+    return tuple(
+        Tier(one.name, when, named_csm=one.named_csm, extras=tuple(dict.fromkeys(one.extras)))
+        for one, when in zip(spec.tiers, conditions, strict=True)
+    )
 
 
 def _gate(spec: GateSpec, *, scope: Scope) -> GatePolicy:

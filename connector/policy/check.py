@@ -235,6 +235,8 @@ def _extras(policy: Policy, crm_map: CrmMap, schemas: Mapping[Kind, SchemaLike])
 def _all_conditions(policy: Policy) -> Iterator[tuple[str, Condition]]:
     for segment in policy.segments:
         yield f"segments[{segment.name}].when", segment.when
+    for tier in policy.tiers:
+        yield f"tiers[{tier.name}].when", tier.when
     for number, exception in enumerate(policy.gate.exceptions, 1):
         yield f"gate.exceptions[{number}].when", exception.when
     for requirement in policy.gate.requirements:
@@ -276,7 +278,8 @@ def judge_stages(policy: Policy, crm_map: CrmMap, stages: Sequence[Stage]) -> It
         elif target.is_closed:
             yield Problem(where, key, f"{stage_id!r} is a closed stage; {_use(stage_id, open_stages)}")
     yield from _stages_entered(policy, crm_map, stages)
-    yield from _before_close(policy, by_pipeline, where)
+    yield from _open_stages(policy.before_close, by_pipeline, where, name="before_close")
+    yield from _open_stages(policy.pre_assign, by_pipeline, where, name="pre_assign")
     for pipeline, members in by_pipeline.items():
         watched = not crm_map.pipelines or pipeline in crm_map.pipelines
         if watched and not any(stage.is_won for stage in members):
@@ -297,10 +300,12 @@ def _stages_entered(policy: Policy, crm_map: CrmMap, stages: Sequence[Stage]) ->
                 yield Problem("playbook.toml", key, message + _use(wanted, [one.label for one in won]))
 
 
-def _before_close(policy: Policy, by_pipeline: Mapping[str, list[Stage]], where: str) -> Iterator[Problem]:
+def _open_stages(
+    named: Mapping[str, tuple[str, ...]], by_pipeline: Mapping[str, list[Stage]], where: str, *, name: str
+) -> Iterator[Problem]:
     every = [stage for members in by_pipeline.values() for stage in members]
-    for pipeline, wanted in policy.before_close.items():
-        key = f"stages.before_close.{pipeline}" if pipeline else "stages.before_close"
+    for pipeline, wanted in named.items():
+        key = f"stages.{name}.{pipeline}" if pipeline else f"stages.{name}"
         if pipeline and pipeline not in by_pipeline:
             yield Problem(where, key, f"there is no pipeline {pipeline!r}; {_use(pipeline, by_pipeline)}")
             continue

@@ -46,6 +46,11 @@ WANTS: Mapping[FieldType, tuple[type, str]] = {
 """The constant a field's type is compared with; all other types with text."""
 
 SPECIAL = ("segment", "deal_type")
+OF_TIERS = ("tier", "extras")
+"""What may be asked for besides, where process.toml draws tiers; else these names are anybody's."""
+
+BARRED: Mapping[str, tuple[str, ...]] = {"segment": ("segment", *OF_TIERS), "tier": OF_TIERS}
+"""What the condition of a segment or a tier may not ask for: it is not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +67,35 @@ class Vocabulary:
     segments: tuple[str, ...]
     doubtful: frozenset[str] = frozenset()
     unreadable: bool = False
+    tiers: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+
+    @property
+    def special(self) -> tuple[str, ...]:
+        """What conditions may ask for that is no field."""
+        return (*SPECIAL, *OF_TIERS) if self.tiers else SPECIAL
 
     def type_of(self, path: str) -> FieldType | None:
         """A field's type; None when nothing of that name is known."""
-        return FieldType.CHOICE if path in SPECIAL else self.types.get(path)
+        if path == "extras" and self.tiers:
+            return FieldType.TEXT
+        return FieldType.CHOICE if path in self.special else self.types.get(path)
 
     def choices_of(self, path: str) -> tuple[str, ...]:
         """The values a choice may have, when they are known here."""
         special = {"segment": self.segments, "deal_type": tuple(kind.value for kind in DealType)}
+        if self.tiers:
+            special |= {"tier": self.tiers, "extras": self.extras}
         return special.get(path) or self.choices.get(path, ())
 
     def complaint(self, path: str, *, special: bool = False) -> str | None:
         """What is wrong with a reference to a field; None when it is mapped in every CRM in use."""
-        if special and path in SPECIAL:
+        if special and path in self.special:
             return None
         if path not in self.types and (self.unreadable or path in self.doubtful):
             return None
         if path not in self.types:
-            known = [*self.types, *(SPECIAL if special else ())]
+            known = [*self.types, *(self.special if special else ())]
             return f"{path!r} is not a mapped field; {did_you_mean(path, known)}"
         lacking = self.lacking.get(path, ())
         return (
@@ -100,16 +116,14 @@ class Scope:
         self.problems.append(self.source.problem(path, message, of_key=of_key))
 
 
-def condition(
-    when: Mapping[str, TestsSpec], *, at: KeyPath, scope: Scope, in_segment: bool = False
-) -> Condition | None:
+def condition(when: Mapping[str, TestsSpec], *, at: KeyPath, scope: Scope, barred: str = "") -> Condition | None:
     """The condition at a path; None, with what is wrong noted in the scope, when it makes no sense."""
     known = len(scope.problems)
     tests: list[Test] = []
     for field, spec in when.items():
         here = (*at, field)
         given = {name: value for name, value in spec.model_dump(by_alias=True).items() if value is not None}
-        wrong = _complaint(field, given, scope=scope, in_segment=in_segment)
+        wrong = _complaint(field, given, scope=scope, barred=barred)
         if wrong:
             scope.complain(here, wrong, of_key=True)
             continue
@@ -127,9 +141,9 @@ def condition(
     return Condition(tuple(tests)) if len(scope.problems) == known else None
 
 
-def _complaint(field: str, given: Mapping[str, Any], *, scope: Scope, in_segment: bool) -> str | None:
-    if in_segment and field == "segment":
-        return "a segment cannot ask for the segment; use a field of the deal or account"
+def _complaint(field: str, given: Mapping[str, Any], *, scope: Scope, barred: str) -> str | None:
+    if field in BARRED.get(barred, ()) and (field in SPECIAL or scope.words.tiers):
+        return f"a {barred} cannot ask for the {field}; use a field of the deal or account"
     wrong = scope.words.complaint(field, special=True)
     if wrong is None and not given:
         return "compares with nothing; write for example { is = … } or { filled = true }"
@@ -159,7 +173,8 @@ def _known_choices(field: str, values: tuple[Any, ...], *, at: KeyPath, scope: S
     known = scope.words.choices_of(field)
     strangers = [value for value in values if known and value not in known]
     for value in strangers:
-        scope.complain(at, f"{value!r} is no {field.replace('_', ' ')}; {did_you_mean(str(value), known)}")
+        kind = "extra of a tier" if field == "extras" else field.replace("_", " ")
+        scope.complain(at, f"{value!r} is no {kind}; {did_you_mean(str(value), known)}")
     return not strangers
 
 

@@ -15,6 +15,9 @@ T = FieldType
 ANY_TEXT = (T.TEXT, T.LONG_TEXT)
 WRITERS = frozenset({FieldOwner.DAEMON, FieldOwner.FILL_IF_EMPTY, FieldOwner.CREATE_ONLY})
 
+PREFILLED = frozenset({FieldOwner.FILL_IF_EMPTY})
+"""Who may write a company's own field: people, and the connector once while it is empty ([[prefill]])."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownField:
@@ -49,6 +52,15 @@ KNOWN: Mapping[Kind, Mapping[str, KnownField]] = {
         "override_expires": _read(T.DATE, T.DATETIME),
         "replied_at": _read(T.DATETIME),
         "sponsor": _read(T.PERSON),
+        "acceptance": _read(T.CHOICE),
+        "reject_reason": _read(T.CHOICE, *ANY_TEXT),
+        "reject_note": _read(*ANY_TEXT),
+        "summary_reviewed": _read(T.BOOL),
+        "prefill_confirmed": _read(T.BOOL),
+        "assumed": _written(T.LONG_TEXT),
+        "complete": _written(T.BOOL),
+        "completed_at": _written(T.DATETIME),
+        "handoff_tier": _written(T.TEXT),
         "status": _written(T.CHOICE),
         "gate": _written(T.CHOICE, required=True),
         "percent": _written(T.NUMBER),
@@ -116,6 +128,12 @@ KNOWN: Mapping[Kind, Mapping[str, KnownField]] = {
 }
 """Deals and accounts may have more fields than these; tasks, notes and meetings may not."""
 
+
+def is_peoples(kind: Kind, name: str, owner: FieldOwner) -> bool:
+    """Whether people fill a field: theirs alone, or one of the company's own that is only taken over while empty."""
+    return owner is FieldOwner.HUMAN or (owner in PREFILLED and name not in KNOWN[kind])
+
+
 OPEN_KINDS = frozenset({Kind.DEAL, Kind.ACCOUNT})
 """The kinds of record a company may map fields of its own on."""
 
@@ -132,6 +150,7 @@ EXTRAS = ("task.queue", "task.priority", "task.type", "meeting.attendees")
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "status": ("1 Preparation", "2 Welcome", "3 Alignment", "4 Implementation", "5 Review"),
     "gate": ("Held", "Released", "Overridden", "Warned", "Not checked"),
+    "acceptance": ("Accepted", "Rejected", "Resubmitted"),
     "task.status": ("open", "done"),
     "meeting.outcome": ("planned", "held", "missed", "moved", "canceled"),
 }

@@ -34,16 +34,16 @@ def first_match(
     *,
     at: KeyPath,
     scope: Scope,
-    in_segment: bool = False,
+    barred: str = "",
     apart: frozenset[int] = frozenset(),
 ) -> list[Condition]:
     """One condition per item; what is wrong is noted in the scope, and a faulty condition stands as an empty one.
 
-    The items at the places ``apart`` are used whether or not another one fits.
+    ``barred`` names what the items are where their conditions may not ask for everything. The items at the places
+    ``apart`` are used whether or not another one fits.
     """
     found = [
-        condition(item.when, at=(*at, index, "when"), scope=scope, in_segment=in_segment)
-        for index, item in enumerate(items)
+        condition(item.when, at=(*at, index, "when"), scope=scope, barred=barred) for index, item in enumerate(items)
     ]
     names = [item.name for item in items]
     for index, item in enumerate(items):

@@ -20,10 +20,13 @@ from connector.handoff.rules.stuck import RESCUE_NAMES
 from connector.handoff.summary import SUMMARY_NAMES
 from connector.handoff.text import NAMES
 from connector.policy import build, calendars
+from connector.policy.closing import TASK_TEXTS
 from connector.policy.conditions import Scope, Vocabulary
 from connector.policy.consequences import Around
 from connector.policy.crmmap import CrmMap
+from connector.policy.model import OWN_WORDS
 from connector.policy.playbooks import Ground, WorkingDay
+from connector.policy.prefills import not_fillable
 from connector.policy.product import offered, product, with_offered
 from connector.policy.quality import quality
 from connector.policy.sources import Sources, read_sources
@@ -82,6 +85,8 @@ def _load(folder: Path, systems: Mapping[SystemName, str]) -> tuple[Loaded | Non
     book = _book(sources, words, problems, ground=ground)
     if book is not None:
         problems += [problem for vendor in sources.maps.values() for problem in build.missing_for(book, vendor)]
+    if rules is not None:
+        problems += [each for vendor in sources.maps.values() for each in not_fillable(rules.prefills, vendor)]
     judged = _quality(sources, words, problems)
     counted = _product(sources, words, problems, around=around)
     if problems or rules is None or book is None:
@@ -101,15 +106,20 @@ def _rules(sources: Sources, words: Vocabulary, problems: list[Problem]) -> buil
         )
         for moment in file.spec.notify.moments
         if moment not in OPTIONAL
+        and (moment not in OWN_WORDS or (sources.folder / NOTICE_FILE.format(moment=moment)).is_file())
     }
     for name, more in OPTIONAL.items():
         path = sources.folder / NOTICE_FILE.format(moment=name)
         if path.is_file():  # without one the message has the connector's own words
             known = _words(sources, words, NAMES | more)
             notices[name] = read_template(path, words=known, problems=problems)
-    return build.rules(
-        file.spec, scope=Scope(file.source, words, problems), notices=notices, vendors=tuple(sources.maps)
-    )
+    texts: dict[str, str] = {}
+    for name, more in TASK_TEXTS.items():
+        path = sources.folder / NOTICE_FILE.format(moment=name)
+        if path.is_file():
+            texts[name] = read_template(path, words=_words(sources, words, NAMES | more), problems=problems)
+    scope = Scope(file.source, words, problems)
+    return build.rules(file.spec, scope=scope, notices=notices, vendors=tuple(sources.maps), texts=texts)
 
 
 def _quality(sources: Sources, words: Vocabulary, problems: list[Problem]) -> QualityPolicy:

@@ -14,7 +14,7 @@ from connector.errors import Problem
 from connector.handoff.model import DealType, Kind
 from connector.handoff.rulebook import FieldOwner, FieldType, Teams
 from connector.policy.crmmap import CrmMap, MappedField, path_of
-from connector.policy.known import CHOICES, KNOWN, OPEN_KINDS, WRITERS
+from connector.policy.known import CHOICES, KNOWN, OPEN_KINDS, PREFILLED, WRITERS
 from connector.policy.model import CrmSpec, FieldSpec, TeamsSpec
 from connector.settings.mistakes import closest, did_you_mean
 from connector.settings.spans import KeyPath, Source
@@ -34,6 +34,7 @@ class VendorMap:
     revert_to: Mapping[str, str]
     source: Source
     before_close: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    pre_assign: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     def problem(self, path: str, message: str) -> Problem:
         """A problem at a mapped field, by its canonical path."""
@@ -51,7 +52,7 @@ def mapping(spec: CrmSpec, *, vendor: str, source: Source, problems: list[Proble
         for name, field in given.items():
             _judge(field, kind=kind, name=name, source=source, problems=problems)
             fields[path_of(kind, name)] = _mapped(field, kind=kind, name=name)
-    revert_to, before_close = spec.stages.revert_to, spec.stages.before_close
+    revert_to, stages = spec.stages.revert_to, spec.stages
     return VendorMap(
         file=source.file,
         map=CrmMap(
@@ -68,8 +69,14 @@ def mapping(spec: CrmSpec, *, vendor: str, source: Source, problems: list[Proble
         ),
         revert_to={"": revert_to} if isinstance(revert_to, str) else revert_to,
         source=source,
-        before_close={"": before_close} if isinstance(before_close, tuple) else before_close,
+        before_close=_by_pipeline(stages.before_close),
+        pre_assign=_by_pipeline(stages.pre_assign),
     )
+
+
+def _by_pipeline(named: tuple[str, ...] | dict[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """Stages by pipeline; a plain list holds for every one."""
+    return {"": named} if isinstance(named, tuple) else named
 
 
 def _in_crm(spec: CrmSpec, *, vendor: str, source: Source, problems: list[Problem]) -> dict[str, Any]:
@@ -152,7 +159,7 @@ def _judge(spec: FieldSpec, *, kind: Kind, name: str, source: Source, problems: 
     at: KeyPath = ("fields", kind.value, name)
     known = KNOWN[kind].get(name)
     if known is None:
-        if kind in OPEN_KINDS and spec.owner in WRITERS:
+        if kind in OPEN_KINDS and spec.owner in WRITERS and not (kind is Kind.DEAL and spec.owner in PREFILLED):
             written = [name for name, other in KNOWN[kind].items() if other.written]
             message = (
                 f'the connector writes no field of this name; set owner = "human", or {did_you_mean(name, written)}'

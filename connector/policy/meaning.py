@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from connector.handoff.rulebook import Policy
 from connector.policy.crmmap import MappedField
-from connector.policy.known import WRITERS
+from connector.policy.known import is_peoples
 
 DESCRIPTION = "Handoff: "
 """How the description of every field we make begins, by which it is told from another that happens to be named so."""
@@ -39,6 +39,15 @@ MEANING: Mapping[str, str] = {
     "account.milestones": "How many of the milestones of the onboarding are reached.",
     "account.onboarding_stage": "Which stage of the onboarding the customer has reached.",
     "account.go_live_date": "When the customer expects to go live, as the deal says.",
+    "acceptance": "The CSM's answer to the handoff. Rejected sends it back to the deal's owner, who sets Resubmitted.",
+    "reject_reason": "Why the CSM cannot take over yet.",
+    "reject_note": "What is missing, in the CSM's words.",
+    "summary_reviewed": "Ticked by the CSM, who has read the handoff summary.",
+    "complete": "The required fields are filled, there is a CSM, and the CSM has read the summary.",
+    "completed_at": "Since when the handoff is complete.",
+    "prefill_confirmed": "Tick once the values below were checked: they count as confirmed from then on.",
+    "assumed": "What was taken over from the CRM and nobody confirmed yet.",
+    "handoff_tier": "How much care the customer gets, by what the deal is worth.",
     "started_at": "When the handoff began.",
     "first_touch_at": "The first call, email or meeting of the CSM with the customer after the win.",
     "summary": "The one-page handoff document. Edit it and the connector leaves it to you.",
@@ -68,5 +77,5 @@ def explained(mapped: MappedField, policy: Policy) -> str:
 
 def described(mapped: MappedField, policy: Policy) -> str:
     """The description of a field that we make: our mark, its name here, who writes it, what it is for."""
-    who = "The connector" if mapped.owner in WRITERS else "People"
+    who = "People" if is_peoples(mapped.kind, mapped.name, mapped.owner) else "The connector"
     return f"{DESCRIPTION}{mapped.path}. {who} may write it. {explained(mapped, policy)}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -43,12 +43,26 @@ MAX_COUNT = 100_000
 MAX_STUCK_HOURS = 2160
 """Ninety days: what comes later is no onboarding any more."""
 MAX_CHANGES_MINUTES = 7 * 24 * 60
+MAX_REVIEW_DAYS = 60
 NAME = r"^[a-z][a-z0-9_]*$"
 STEP = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 CLOCK_TIME = r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$"
-Moment = Literal["csm_assigned", "deal_held", "nobody_eligible", "deal_fought", "summary_changed"]
-MOMENTS: tuple[Moment, ...] = ("csm_assigned", "deal_held", "nobody_eligible", "deal_fought")
+Moment = Literal[
+    "csm_assigned",
+    "deal_held",
+    "nobody_eligible",
+    "deal_fought",
+    "csm_preassigned",
+    "handoff_rejected",
+    "handoff_resubmitted",
+    "resubmit_late",
+    "summary_changed",
+]
+MOMENTS: tuple[Moment, ...] = tuple(each for each in get_args(Moment) if each != "summary_changed")
+"""Those told where the mapping names none: what changes after the handoff is told only to those who ask for it."""
+OWN_WORDS = frozenset({"csm_preassigned", "handoff_rejected", "handoff_resubmitted", "resubmit_late"})
+"""Moments that need no template of their own in the folder: without one they are told in the connector's words."""
 
 
 class Spec(BaseModel):
@@ -153,11 +167,12 @@ class DealTypesSpec(Spec):
 
 class StagesSpec(Spec):
     """Which pipelines are watched, where a reverted deal goes when its earlier stage is unknown, and in which stages an
-    open deal says how ready it is."""
+    open deal says how ready it is and gets its CSM."""
 
     pipelines: tuple[Text, ...] = ()
     revert_to: Text | dict[str, Text]
     before_close: tuple[Text, ...] | dict[str, tuple[Text, ...]] = ()
+    pre_assign: tuple[Text, ...] | dict[str, tuple[Text, ...]] = ()
 
 
 class FieldsSpec(Spec):
@@ -244,6 +259,15 @@ class SegmentSpec(Spec):
 
     name: FieldName
     when: When = Field(default_factory=dict)
+
+
+class TierSpec(Spec):
+    """How much care a deal gets, by what it is worth; without ``when`` it takes the rest."""
+
+    name: FieldName
+    when: When = Field(default_factory=dict)
+    named_csm: bool = True
+    extras: tuple[FieldName, ...] = ()
 
 
 class RequirementSpec(Spec):
@@ -415,6 +439,9 @@ class TargetsSpec(Spec):
     ae_writing_minutes: Positive = Decimal(20)
     hypercare_week1_percent: Percent = Decimal(50)
     hypercare_week4_percent: Percent = Decimal(70)
+    exceptions_a_week: Annotated[Decimal, BeforeValidator(_number), Field(ge=0), WithJsonSchema({"type": "number"})] = (
+        Decimal(3)
+    )
 
 
 class RungSpec(Spec):
@@ -481,11 +508,34 @@ class RedFlagsSpec(Spec):
     flags: Annotated[tuple[RedFlagSpec, ...], Field(min_length=1)]
 
 
+class PrefillSpec(Spec):
+    """An answer that is taken over from what the CRM knows while it is empty."""
+
+    field: Text
+    from_: Annotated[Text, Field(alias="from")]
+    days: Annotated[int, Field(ge=0, le=MAX_ANCHOR_DAYS)] = 0
+
+
+class AcceptanceSpec(Spec):
+    """The CSM takes a handoff or sends it back: by when the AE answers."""
+
+    resubmit_within: WithinSpec
+
+
+class ReviewSpec(Spec):
+    """CS reviews a deal days before its expected close: exactly one of days and working_days."""
+
+    days: Annotated[int, Field(ge=0, le=MAX_REVIEW_DAYS)] | None = None
+    working_days: Annotated[int, Field(ge=0, le=MAX_REVIEW_DAYS)] | None = None
+    within: WithinSpec
+
+
 class ProcessSpec(Spec):
     """process.toml."""
 
     handoff: HandoffSpec = Field(default_factory=HandoffSpec)
     segments: Annotated[tuple[SegmentSpec, ...], Field(min_length=1)]
+    tiers: tuple[TierSpec, ...] = ()
     gate: GateSpec
     override: OverrideSpec
     assignment: AssignmentSpec
@@ -496,6 +546,9 @@ class ProcessSpec(Spec):
     targets: TargetsSpec = Field(default_factory=TargetsSpec)
     red_flags: RedFlagsSpec | None = None
     commitments: CommitmentsSpec | None = None
+    prefill: tuple[PrefillSpec, ...] = ()
+    acceptance: AcceptanceSpec | None = None
+    review: ReviewSpec | None = None
 
 
 # --- playbook.toml ---------------------------------------------------------------------------------------------------

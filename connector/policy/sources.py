@@ -69,9 +69,23 @@ def read_sources(folder: Path, vendors: Sequence[str], problems: list[Problem]) 
 
 def segment_names(sources: Sources) -> tuple[str, ...]:
     """The segments process.toml names, even when the rest of it is wrong."""
-    given = sources.process.source.data.get("segments") if sources.process.source else None
-    items = given if isinstance(given, list) else []
-    return tuple(str(item["name"]) for item in items if isinstance(item, Mapping) and "name" in item)
+    return tuple(str(item["name"]) for item in _items(sources, "segments") if "name" in item)
+
+
+def tier_names(sources: Sources) -> tuple[str, ...]:
+    """The tiers it names."""
+    return tuple(str(item["name"]) for item in _items(sources, "tiers") if "name" in item)
+
+
+def extra_names(sources: Sources) -> tuple[str, ...]:
+    """The extras that its tiers name, each once."""
+    lists = (item.get("extras") for item in _items(sources, "tiers"))
+    return tuple(dict.fromkeys(str(each) for given in lists if isinstance(given, list) for each in given))
+
+
+def _items(sources: Sources, key: str) -> Iterator[Mapping[str, object]]:
+    given = sources.process.source.data.get(key) if sources.process.source else None
+    return (item for item in (given if isinstance(given, list) else []) if isinstance(item, Mapping))
 
 
 def _more(process: File[ProcessSpec], folder: Path, problems: list[Problem]) -> Iterator[File[PlaybooksFileSpec]]:

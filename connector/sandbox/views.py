@@ -26,8 +26,8 @@ EPOCH_MS_DIGITS = 11  # fewer digits cannot be a date in epoch milliseconds afte
 # Canonical deal fields that name a user; values are user ids as `UserView.id`.
 USER_FIELDS = frozenset({"owner", "csm", "override_approver"})
 DATE_FIELDS = frozenset({"close_date", "go_live_date", "override_expires", "renewal_date"})
-MOMENT_FIELDS = frozenset({"started_at", "first_touch_at", "replied_at"})
-FLAG_FIELDS = frozenset({"override_requested"})
+MOMENT_FIELDS = frozenset({"started_at", "first_touch_at", "replied_at", "completed_at"})
+FLAG_FIELDS = frozenset({"override_requested", "summary_reviewed", "complete", "prefill_confirmed"})
 NUMBER_FIELDS = frozenset(
     {
         "amount",
@@ -230,8 +230,10 @@ CUSTOM_STEMS: dict[str, str] = {
         "override_approver", "override_expires", "status", "gate", "percent", "missing", "advice", "quality", "csm",
         "started_at",
         "first_touch_at", "summary", "replied_at", "scope_requests", "renewal_date", "milestones_done",
+        "acceptance", "reject_reason", "reject_note", "complete", "completed_at", "assumed", "prefill_confirmed",
     )
 } | {
+    "summary_reviewed": "reviewed",
     "override_requested": "override", "metric_completion": "completion", "metric_assign_minutes": "assign_minutes",
     "metric_ttft_hours": "ttft_hours", "metric_ae_hours": "ae_hours",
 }  # fmt: skip

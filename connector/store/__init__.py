@@ -7,6 +7,7 @@ are its own affair, apart from ``codec`` (actions and plans as JSON).
 from connector.store.alarms import ALARM, Alarm
 from connector.store.audit import AuditKind
 from connector.store.database import Lead, LeadLost, under
+from connector.store.exceptions import OpenException
 from connector.store.gains import Gain, Gained, Win
 from connector.store.heldrows import EARLY, HeldDeal, HoldState, Pause
 from connector.store.livenote import LIVE_CURSOR, LIVE_NOTE, LiveNote
@@ -99,6 +100,7 @@ __all__ = [
     "Mode",
     "Moving",
     "News",
+    "OpenException",
     "OutboxRow",
     "Park",
     "Pause",

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 
 from connector.handoff.model import (
     Answered,
@@ -234,10 +234,15 @@ class Ledger(Part):
             return tuple(connection.execute(query).scalars())
 
     def roster(self, system: SystemName) -> Mapping[str, Load]:
-        """What each CSM carries, by person id."""
+        """What each CSM carries, by person id, with the places that open deals hold for them."""
         query = select(roster).where(roster.c.system == system)
         with self._db.read() as connection:
-            return {row.person_id: _load(row) for row in connection.execute(query)}
+            loads = {row.person_id: _load(row) for row in connection.execute(query)}
+            for row in connection.execute(_places_held(system)):
+                load = loads.get(row.early_id, Load())
+                revenue = load.revenue + (read_amount(row.worth) or Decimal(0))
+                loads[row.early_id] = Load(load.accounts + row.deals, load.turn, revenue)
+        return loads
 
     def waitlist(self, system: SystemName) -> tuple[Waiting, ...]:
         """The deals that wait for a CSM, the oldest first."""
@@ -293,6 +298,13 @@ class Ledger(Part):
         """What rows on their way will write to accounts, by account id: read together with the CRM's own values."""
         with self._db.read() as connection:
             return _account_values(connection, system, outbox.c.state.in_(OPEN))
+
+
+def _places_held(system: SystemName) -> Select[Any]:
+    """What open deals hold, by whom they were given to before their close."""
+    columns = (handoff.c.early_id, func.count().label("deals"), func.sum(handoff.c.amount).label("worth"))
+    held = and_(handoff.c.system == system, handoff.c.early_id.is_not(None), handoff.c.phase != Phase.LOST.value)
+    return select(*columns).where(held).group_by(handoff.c.early_id)
 
 
 def _load(row: Row[Any]) -> Load:
@@ -379,6 +391,9 @@ def _facts(
             second_id=row.second_id,
             amount=read_amount(row.amount),
             briefed=read_briefed(row.briefed) if row.briefed else None,
+            early_id=row.early_id,
+            exempt=row.exempt or "",
+            exempt_at=row.exempt_at,
         )
     return found
 

@@ -58,6 +58,7 @@ _SPOKEN: Mapping[str, Holds] = {
     "inbox.reason": _customers("why a deal is looked at", Way.EMPTIED),
     "handoff.csm_id": _US,
     "handoff.second_id": _US,
+    "handoff.early_id": _US,
     "handoff.account_id": _customers("the CRM's id of the account", Way.EMPTIED),
     "handoff.reason": _customers("why there is a handoff or none", Way.EMPTIED),
     "handoff.looked_because": _customers("why the deal was looked at", Way.EMPTIED),
@@ -99,7 +100,7 @@ _SILENT: Mapping[str, tuple[str, ...]] = {
     "inbox": ("system", "deal_id"),
     "handoff": (
         *("system", "deal_id", "gate", "stage_before_win", "done_signals", "playbook", "marks"),
-        *("moved_from", "moved_to", "phase", "mode", "verdict", "segment", "digest", "waiting_pool"),
+        *("moved_from", "moved_to", "phase", "mode", "verdict", "segment", "digest", "waiting_pool", "exempt"),
     ),
     "effect": ("system", "deal_id", "step", "fingerprint"),
     "written": ("system", "kind", "field"),

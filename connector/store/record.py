@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Row, func, insert, or_, select, text, update
 from connector.failpoints import Failpoint, passing
 from connector.handoff.model import Gate, Kind, SystemName
 from connector.handoff.ownership import REVERT_STEP
-from connector.handoff.plan import Action, Notify, Patch, Upsert, Verdict
+from connector.handoff.plan import Action, Assignment, Notify, Patch, Plan, Upsert, Verdict
 from connector.handoff.playbook_text import version_of
 from connector.store import codec
 from connector.store.answers import write_answers
@@ -49,7 +49,7 @@ _CLAIMS_OF_WRITES = (
     *("gate", "csm_id", "released_at", "assigned_at"),
     *("put_back_at", "put_back_refused", "bounces"),
     *("playbook", "marks"),
-    *("waiting_since", "waiting_pool", "second_id"),
+    *("waiting_since", "waiting_pool", "second_id", "early_id", "exempt", "exempt_at"),
     "briefed",
 )
 """Columns that say something was written; in observe mode they stay as they were."""
@@ -68,11 +68,13 @@ class _Before:
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """A customer given to somebody: their place in the line from now on (0 for its end) and what the deal is worth."""
+    """A customer given to somebody: their place in the line from now on (0 for its end) and what the deal is worth.
+    ``accounts`` is 0 before the close: the place that is held is counted by itself."""
 
     person_id: str
     turn: int
     amount: float
+    accounts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,11 @@ class Recorder(Part):
             last = max(last, turn)
             start = {"system": system, "person_id": given.person_id, "accounts": 0, "revenue": 0.0}
             row = rows.setdefault(given.person_id, start)
-            row |= {"accounts": row["accounts"] + 1, "turn": turn, "revenue": row["revenue"] + given.amount}
+            row |= {
+                "accounts": row["accounts"] + given.accounts,
+                "turn": turn,
+                "revenue": row["revenue"] + given.amount,
+            }
         statement = self._db.insert(roster)
         new = statement.excluded
         connection.execute(
@@ -257,15 +263,21 @@ def _compare(one: Decided, before: _Before, changes: _Changes, *, act: bool, now
     if act:
         _compare_actions(one, before, changes, now=now)
         chosen = plan.assignment
-        if chosen is not None and chosen.new and (known is None or known.csm_id != chosen.person_id):
-            given = _Given(chosen.person_id, chosen.turn, float(plan.remember.amount or 0))
-            changes.assigned[plan.key.deal_id] = given
+        had = (known.early_id if plan.remember.early_id else known.csm_id) if known is not None else None
+        if chosen is not None and chosen.new and had != chosen.person_id:
+            changes.assigned[plan.key.deal_id] = _given(plan, chosen)
     row, view = _handoff_row(one, before, act=act, now=now)
     changes.handoffs.append(row)
     if known is None or known.digest != row["digest"] or known.mode != row["mode"]:
         changes.audit.append(_entry(one, view, mode=row["mode"]))
         if known is None or known.verdict != Gate.OVERRIDDEN.value:
             changes.audit.extend(_let_through(one))
+
+
+def _given(plan: Plan, chosen: Assignment) -> _Given:
+    if plan.remember.early_id:
+        return _Given(chosen.person_id, chosen.turn, 0.0, accounts=0)
+    return _Given(chosen.person_id, chosen.turn, float(plan.remember.amount or 0))
 
 
 def _compare_actions(one: Decided, before: _Before, changes: _Changes, *, now: datetime) -> None:
@@ -406,6 +418,9 @@ def _handoff_row(one: Decided, before: _Before, *, act: bool, now: datetime) -> 
         "waiting_pool": (remember.waiting_pool or None) if act else None,
         "second_id": remember.second_id if act else None,
         "briefed": briefed_text(remember.briefed) if act and remember.briefed else None,
+        "early_id": remember.early_id if act else None,
+        "exempt": (remember.exempt or None) if act else None,
+        "exempt_at": remember.exempt_at if act else None,
         "amount": None if remember.amount is None else float(remember.amount),
         "account_id": next((ref.id for ref in refs if ref.kind is Kind.ACCOUNT), one.account_id),
         "phase": plan.phase.value,

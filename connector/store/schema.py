@@ -130,6 +130,11 @@ handoff = Table(
     Column("amount", Double),
     # The answers as the CSM knows them.
     Column("briefed", Text),
+    # For whom the deal holds a place before its close.
+    Column("early_id", String),
+    # Set while the deal is an exception; since when it is, or last was, one.
+    Column("exempt", String),
+    Column("exempt_at", Utc),
     Column("account_id", String),
     Column("last_write_at", Utc),
     # The latest decision, for people to read.
@@ -155,6 +160,22 @@ Index(
     handoff.c.waiting_since,
     sqlite_where=_WAITING,
     postgresql_where=_WAITING,
+)
+_EXEMPT = text("exempt_at IS NOT NULL")
+Index(
+    "handoff_exempt",
+    handoff.c.system,
+    handoff.c.exempt_at,
+    sqlite_where=_EXEMPT,
+    postgresql_where=_EXEMPT,
+)
+_HELD_EARLY = text("early_id IS NOT NULL")
+Index(
+    "handoff_early",
+    handoff.c.system,
+    handoff.c.early_id,
+    sqlite_where=_HELD_EARLY,
+    postgresql_where=_HELD_EARLY,
 )
 
 effect = Table(

@@ -28,6 +28,7 @@ from connector.store.alarms import Alarms
 from connector.store.answers import Answers
 from connector.store.database import PRIVATE, Database, journal_mode
 from connector.store.drops import Drops
+from connector.store.exceptions import Exceptions
 from connector.store.filelock import FileLock, second_process
 from connector.store.gains import Gains
 from connector.store.holds import Holds
@@ -77,6 +78,7 @@ class Store(
     ProductEvents,
     Age,
     Answers,
+    Exceptions,
     Inbox,
     Ledger,
     Recorder,

@@ -135,11 +135,11 @@ def test_what_people_own_need_not_be_writable() -> None:
 
 def test_the_stage_a_revert_falls_back_to_must_be_open_and_there() -> None:
     told = _check(stages=STAGES[1:])
-    assert [problem.key for problem in told] == ["stages.revert_to", "stages.before_close"]
+    assert [problem.key for problem in told] == ["stages.revert_to", "stages.before_close", "stages.pre_assign"]
     assert all("there is no stage 'Negotiation/Review'" in problem.message for problem in told)
     closed = dataclasses.replace(STAGES[0], is_closed=True)
     shut = _check(stages=(closed, *STAGES[1:]))
-    assert len(shut) == 2
+    assert len(shut) == 3
     assert all("is a closed stage" in problem.message for problem in shut)
 
 

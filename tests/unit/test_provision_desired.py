@@ -215,7 +215,7 @@ def test_the_connector_may_write_what_it_owns_and_nothing_else() -> None:
     rows = _field_rows(one(wanted(), "PermissionSet", "Handoff_Integration"))
     owned = {each.field for each in MAP.fields.values() if each.owner in WRITERS and each.field.endswith("__c")}
     assert {name.partition(".")[2] for name, editable in rows.items() if editable} == owned
-    assert rows["Opportunity.Handoff_Champion__c"] is False
+    assert rows["Opportunity.Handoff_Why_Bought__c"] is False
     assert rows["Task.Handoff_Key__c"] is rows["Event.Handoff_Key__c"] is True
     assert not [name for name in rows if name.startswith("Activity.")]
 

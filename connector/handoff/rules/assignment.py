@@ -13,22 +13,22 @@ from datetime import date, datetime, timedelta
 
 from connector.handoff.calendar import limit_end, local_date
 from connector.handoff.case import Case
-from connector.handoff.choice import ELIGIBLE, METHOD_WORDS, Pick, Standing, pick, place, standing, waits
+from connector.handoff.choice import ELIGIBLE, METHOD_WORDS, Pick, Standing, chain, pick, place, standing, waits
 from connector.handoff.model import DealType, Gate, Load, Person, Value, Waiting
 from connector.handoff.ownership import Change, change_account, change_deal, same
 from connector.handoff.people import absence
-from connector.handoff.plan import Assignment, Candidate, Finding, Verdict
+from connector.handoff.plan import KEPT, PRE_ASSIGNED, Assignment, Candidate, Finding, Verdict
 from connector.handoff.rulebook import Role
 from connector.handoff.seconds import with_second
 
 NAME = "assignment"
-KEPT = "kept"
 FALLBACK = "fallback"
+GIVEN_EARLY = "pre-assigned before the close"
 RECHECK_WHEN_BLOCKED = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class _Choice:
+class Choice:
     """The CSM or none, why, and the deal's place in the list where it waits; ``until`` then."""
 
     assignment: Assignment | None
@@ -41,13 +41,13 @@ def find(case: Case) -> Finding | None:
     """The CSM of a running handoff, and the writes that put the name on account and deal."""
     if not case.released:
         return None
-    choice = _present(case) or _choose(case)
+    choice = present(case) or _choose(case)
     if choice.assignment is None:
         verdict = Verdict.WAIT if choice.until else Verdict.BLOCKED
         again = choice.until or case.now + RECHECK_WHEN_BLOCKED
         return Finding(NAME, verdict, choice.reason, recheck_at=again, waiting=choice.waiting)
-    named = None if choice.assignment.rule == FALLBACK else _pool(case)
-    assignment, beside = with_second(case, choice.assignment, pool=named[1] if named else "", now=_standing)
+    named = None if choice.assignment.rule == FALLBACK else pool_of(case)
+    assignment, beside = with_second(case, choice.assignment, pool=named[1] if named else "", now=standing_of)
     reason = choice.reason + beside
     account, deal = _changes(case, assignment, reason)
     changes = (*account.actions, *deal.actions)
@@ -62,12 +62,12 @@ def find(case: Case) -> Finding | None:
 
 def waiting_line(case: Case) -> str:
     """What people read on a deal that waits for a CSM; empty when it does not."""
-    if not case.released or _present(case) is not None:
+    if not case.released or present(case) is not None:
         return ""
     waiting = _choose(case).waiting
     if waiting is None:
         return ""
-    nth = place(_standing(case), waiting)
+    nth = place(standing_of(case), waiting)
     return (
         f"Waiting for a CSM since {_moment(case, waiting.since)}, place {nth} in pool {waiting.pool}. "
         "The tasks of others go on."
@@ -97,15 +97,35 @@ def _without_account(case: Case) -> str:
     return "" if case.snapshot.account else " The deal has no account, so the CSM stands on the deal alone."
 
 
-def _present(case: Case) -> _Choice | None:
+def present(case: Case) -> Choice | None:
     """The CSM who is already there and still active: a person's choice first, then ours, then what is found."""
     for person, why in _already_there(case):
-        if person.active:
-            gone = absence(person, case.policy.assignment, _day(case))
-            still = f" ({gone}; that moves no customer who is theirs)" if gone else ""
-            assignment = Assignment(person.id, person.email, KEPT, new=False)
-            return _Choice(assignment, f"{person.name} stays CSM: {why}{still}.")
+        if not person.active or (why == GIVEN_EARLY and _asked_elsewhere(case, person)):
+            continue
+        gone = absence(person, case.policy.assignment, _day(case))
+        still = f" ({gone}; that moves no customer who is theirs)" if gone else ""
+        return Choice(_kept(case, person, early=why == GIVEN_EARLY), f"{person.name} stays CSM: {why}{still}.")
     return None
+
+
+def _kept(case: Case, person: Person, *, early: bool) -> Assignment:
+    """The assignment of somebody who is there already. With the win the place that was held for them is taken."""
+    if not early:
+        return Assignment(person.id, person.email, KEPT, new=False)
+    account = case.snapshot.account
+    counted = account is not None and same(account.get("csm"), person.id)
+    turn = case.snapshot.roster.get(person.id, Load()).turn
+    return Assignment(person.id, person.email, PRE_ASSIGNED, new=case.released and not counted, turn=turn)
+
+
+def _asked_elsewhere(case: Case, person: Person) -> str:
+    """The pool that the rules name by now for a deal that was given to somebody of another one; empty while it is
+    theirs."""
+    named = pool_of(case)
+    if named is None:
+        return ""
+    pools = chain(case.policy.assignment, named[1])
+    return "" if any(person.email.strip().lower() in pool.members for pool in pools) else named[1]
 
 
 def _already_there(case: Case) -> Iterator[tuple[Person, str]]:
@@ -124,7 +144,10 @@ def _already_there(case: Case) -> Iterator[tuple[Person, str]]:
             yield on_account, "the account has this CSM already"
     if assigned := snapshot.person(ledger.csm_id):
         yield assigned, "assigned earlier in this handoff"
-    if on_deal:
+    early = snapshot.person(ledger.early_id)
+    if early and ledger.csm_id is None:
+        yield early, GIVEN_EARLY
+    elif on_deal:
         yield on_deal, "the deal names this CSM"
     if on_account and (case.policy.assignment.keep_current or snapshot.deal_type is DealType.RENEWAL):
         yield on_account, "the account has this CSM already"
@@ -149,24 +172,25 @@ def _moment(case: Case, moment: datetime) -> str:
     return f"{case.day(moment)}, {case.clock(moment)}"
 
 
-def _standing(case: Case) -> Standing:
+def standing_of(case: Case) -> Standing:
+    """How things stand before a choice for this deal."""
     snapshot = case.snapshot
     return standing(case.policy.assignment, snapshot.people, snapshot.roster, day=_day(case), waiting=snapshot.waiting)
 
 
-def _pool(case: Case) -> tuple[str, str] | None:
+def pool_of(case: Case) -> tuple[str, str] | None:
     """The name of the first rule that fits, and of its pool."""
     rule = next((one for one in case.policy.assignment.rules if case.holds(one.when)), None)
     return (rule.name, rule.pool) if rule and rule.pool in case.policy.assignment.pools else None
 
 
-def _choose(case: Case) -> _Choice:
-    gone = _who_left(case)
-    named = _pool(case)
+def _choose(case: Case) -> Choice:
+    gone = why_not_theirs(case)
+    named = pool_of(case)
     if named is None:
         return _fall_back(case, f"{gone}No assignment rule fits this deal", ())
     rule, pool = named
-    now = _standing(case)
+    now = standing_of(case)
     waiting = Waiting(case.snapshot.key.deal_id, pool, _since(case))
     found = pick(now, pool, waiting)
     if found is None:
@@ -181,13 +205,13 @@ def _choose(case: Case) -> _Choice:
     reason = (
         f"{gone}{best.name} becomes CSM{waited} by rule {rule}, pool {found.pool.name}{instead}: "
         f"{METHOD_WORDS[found.pool.method]} among {eligible} eligible ({best.accounts}{cap} accounts)."
-        f"{_passed_over(found)}"
+        f"{passed_over(found)}"
     )
     assignment = Assignment(best.person_id, best.email, rule, new=True, candidates=found.candidates, turn=found.turn)
-    return _Choice(assignment, reason)
+    return Choice(assignment, reason)
 
 
-def _passed_over(found: Pick) -> str:
+def passed_over(found: Pick) -> str:
     """Who could not take the deal and why, as a sentence for the trail; empty when all could."""
     ruled_out = [each for each in found.candidates if not each.chosen and not each.why.startswith(ELIGIBLE)]
     said = "; ".join(f"{each.name or each.email}: {each.why}" for each in ruled_out)
@@ -205,7 +229,7 @@ def _since(case: Case) -> datetime:
     return case.now if later else case.won_at or case.now
 
 
-def _nobody(case: Case, gone: str, found: Pick, waiting: Waiting, *, nth: int) -> _Choice:
+def _nobody(case: Case, gone: str, found: Pick, waiting: Waiting, *, nth: int) -> Choice:
     """What follows when no member can take the deal: it waits, or the fallback does."""
     pool = found.pool
     passed = "; ".join(f"{one.name or one.email}: {one.why}" for one in found.candidates) or "the pool is empty"
@@ -223,13 +247,13 @@ def _nobody(case: Case, gone: str, found: Pick, waiting: Waiting, *, nth: int) -
         f"{gone}Waits for a CSM since {since}, place {nth} in pool {waiting.pool} ({passed}). "
         f"Who waits longest is served first as soon as somebody is free{then}."
     )
-    return _Choice(None, reason, waiting, until or case.now + RECHECK_WHEN_BLOCKED)
+    return Choice(None, reason, waiting, until or case.now + RECHECK_WHEN_BLOCKED)
 
 
-def _fall_back(case: Case, why: str, candidates: tuple[Candidate, ...]) -> _Choice:
+def _fall_back(case: Case, why: str, candidates: tuple[Candidate, ...]) -> Choice:
     person, email = case.fallback, case.policy.assignment.fallback
     if person is None:
-        return _Choice(
+        return Choice(
             None,
             f"{why}, and the fallback {email} is not an active user of this CRM. "
             "No CSM, no tasks; it is tried again within the hour.",
@@ -244,10 +268,14 @@ def _fall_back(case: Case, why: str, candidates: tuple[Candidate, ...]) -> _Choi
         why="chosen: the fallback, because nobody was eligible",
     )
     assignment = Assignment(person.id, person.email, FALLBACK, new=True, candidates=(*candidates, stand_in))
-    return _Choice(assignment, f"{why}, so the fallback {person.name} takes over. Please assign a CSM.")
+    return Choice(assignment, f"{why}, so the fallback {person.name} takes over. Please assign a CSM.")
 
 
-def _who_left(case: Case) -> str:
-    """A sentence on the CSM who was there and is no longer active, if there was one."""
+def why_not_theirs(case: Case) -> str:
+    """A sentence on the CSM who was there and cannot stay, if there was one."""
     left = next((person for person, _ in _already_there(case)), None)
-    return f"{left.name} is no longer active in the CRM. " if left else ""
+    if left is None:
+        return ""
+    if left.active and (pool := _asked_elsewhere(case, left)):
+        return f"{left.name} was pre-assigned, but the rules name pool {pool} by now. "
+    return f"{left.name} is no longer active in the CRM. "

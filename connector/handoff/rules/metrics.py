@@ -34,9 +34,10 @@ def find(case: Case) -> Finding | None:
     touch = _first_touch(case, touches)
     status = _status(case, steps, touched=touch is not None)
     wanted: dict[str, Value] = {"status": status.value, "started_at": _started_at(case)}
-    wanted |= _completion(case) | _times(case, touch)
+    wanted |= _completion(case) | _times(case, touch) | ({"handoff_tier": case.tier.name} if case.tier else {})
     words = _BY_PLAYBOOK if case.assignment and _staged(steps) else _STATUS_WORDS[status]
-    reason = f"Status {status.value}: {words}."
+    care = f" Tier {case.tier.name}." if case.tier else ""
+    reason = f"Status {status.value}: {words}.{care}"
     change = change_deal(case, wanted, reason=reason)
     verdict = Verdict.ACT if change.patch else Verdict.IN_SYNC
     planned = min((at for at in touches if at > case.now), default=None)

@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from connector.handoff.acceptance import answers
 from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import Gate, Person
 from connector.handoff.plan import Finding, Noticed, Notify, Order, Phase, Verdict
+from connector.handoff.rulebook import Role
 from connector.handoff.rules.assignment import FALLBACK
 from connector.handoff.templating import render
 from connector.handoff.text import names, one_line
@@ -124,6 +126,35 @@ def _maybe_untold(case: Case) -> bool:
     return lately and case.phase is Phase.HELD and not case.excluded and bool(case.gaps)
 
 
+def _csm_preassigned(case: Case) -> bool:
+    """Whether the deal is given to somebody whom it does not name yet."""
+    assignment = case.assignment
+    if not case.pre_assigns or assignment is None:
+        return False
+    return str(case.snapshot.deal.get("csm") or "") != assignment.person_id
+
+
+def _rejected(case: Case) -> bool:
+    found = answers(case)
+    return found is not None and found.begins
+
+
+def _resubmitted(case: Case) -> bool:
+    found = answers(case)
+    return found is not None and found.ends and not found.accepted
+
+
+def _resubmit_late(case: Case) -> bool:
+    found = answers(case)
+    return found is not None and found.late
+
+
+def _round(case: Case) -> str:
+    """Which rejection it is."""
+    found = answers(case)
+    return str(found.latest.number) if found and found.latest else ""
+
+
 def _nobody_eligible(case: Case) -> bool:
     return case.assignment is not None and case.assignment.rule == FALLBACK
 
@@ -176,5 +207,44 @@ MOMENTS: tuple[Moment, ...] = (
         "Please have the fields filled in, or have an admin stop what moves it.\n{{ missing }}",
         "that something keeps moving the deal back",
         marker=lambda case: f"{case.ledger.bounces[-1].at:%Y%m%dT%H%M%S}" if case.ledger.bounces else "",
+    ),
+    Moment(
+        "csm_preassigned",
+        lambda case: case.csm,
+        _csm_preassigned,
+        "Coming up for you: {{ account }}",
+        "You are to be the CSM of {{ account }} ({{ deal }}, {{ amount }}, {{ segment }}) once {{ ae }} has won the "
+        "deal. What the handoff still needs stands on the deal; join the last calls if you can.",
+        "of a customer to come",
+    ),
+    Moment(
+        "handoff_rejected",
+        lambda case: case.person_for(Role.AE)[0],
+        _rejected,
+        "Sent back to you: {{ account }}",
+        "{{ csm }} cannot take over {{ account }} ({{ deal }}) yet. Why stands in the task on the deal, with the day "
+        "by which your answer is due.\n{{ missing }}",
+        "that the handoff was rejected",
+        marker=_round,
+    ),
+    Moment(
+        "handoff_resubmitted",
+        lambda case: case.csm,
+        _resubmitted,
+        "Resubmitted: {{ account }}",
+        "{{ ae }} answered your rejection of {{ account }} ({{ deal }}). Please look at the deal again, and accept the "
+        "handoff or say what is still missing.",
+        "that the handoff was resubmitted",
+        marker=_round,
+    ),
+    Moment(
+        "resubmit_late",
+        _sales_lead,
+        _resubmit_late,
+        "No answer to a rejection: {{ account }}",
+        "{{ csm }} rejected the handoff of {{ account }} ({{ deal }}, {{ amount }}), and {{ ae }} has not answered in "
+        "time. Why stands on the deal.",
+        "that a rejection was not answered in time",
+        marker=_round,
     ),
 )

@@ -19,7 +19,7 @@ from connector.handoff.rules.gate import quality_fields
 from connector.handoff.text import flaw_sentence, gap_lines
 
 NAME = "readiness"
-FIELDS = ("percent", "missing", "quality", "advice")
+FIELDS = ("percent", "missing", "quality", "advice", "handoff_tier")
 READY = "Nothing is missing for the handoff."
 
 
@@ -42,11 +42,12 @@ def answer(case: Case, judged: Judged) -> Answer:
 
 
 def _fields(case: Case) -> dict[str, Value]:
+    tier: dict[str, Value] = {"handoff_tier": case.tier.name} if case.tier else {}
     if not case.checks and not case.judged:
-        return {}
+        return tier
     lines = (_headline(case), *gap_lines(case)) if case.gaps else ()
     wanted: dict[str, Value] = {"percent": Decimal(case.percent), "missing": "\n".join(lines) or None}
-    return wanted | quality_fields(case)
+    return wanted | quality_fields(case) | tier
 
 
 def _headline(case: Case) -> str:
@@ -59,7 +60,8 @@ def _reason(case: Case) -> str:
     said = f"Before the close: {missing[0].lower()}{missing[1:]}"
     if weak:
         said += f"; {weak} {'answer reads' if weak == 1 else 'answers read'} as empty, copied, short or vague"
-    return f"{said}{'' if case.score is None else f' (quality {case.score} of 100)'}."
+    care = f" Tier {case.tier.name}." if case.tier else ""
+    return f"{said}{'' if case.score is None else f' (quality {case.score} of 100)'}.{care}"
 
 
 def _withdrawn(case: Case) -> Finding | None:

@@ -30,6 +30,8 @@ class Roles:
 def find(case: Case) -> Finding | None:
     """The CSM's places on the teams of a running handoff."""
     roles = case.policy.teams
+    if case.pre_assigns and case.assignment is not None and roles.deal:
+        return _early(case, roles.deal)
     if not case.released or case.assignment is None or roles == NO_TEAMS:
         return None
     lead = Roles(roles.deal, roles.account)
@@ -41,6 +43,22 @@ def find(case: Case) -> Finding | None:
         return Finding(NAME, Verdict.IN_SYNC, "The CSM was put on the teams.")
     where = " and ".join(dict.fromkeys(f"the {action.values['on']}'s team" for action in actions))
     return Finding(NAME, Verdict.ACT, f"The CSM joins {where}.", actions=actions)
+
+
+def _early(case: Case, role: str) -> Finding | None:
+    """Who is to be CSM joins the team of the deal, and nothing of the account's yet."""
+    assert case.assignment is not None
+    actions = tuple(_wanted(case, person_id=case.assignment.person_id, roles=Roles(role, "")))
+    if not actions:
+        return None
+    marks = {early_mark(case.assignment.person_id): case.now}
+    return Finding(NAME, Verdict.ACT, "Who is to be CSM joins the deal's team.", actions=actions, marks=marks)
+
+
+def early_mark(person_id: str) -> str:
+    """Under which name it is remembered that somebody joined the deal's team before the close: not to be put there
+    again with the win, if a person took them off since."""
+    return f"early-team:{person_id}"
 
 
 def _wanted(case: Case, *, person_id: str, roles: Roles) -> Iterator[Upsert]:
@@ -55,6 +73,8 @@ def _wanted(case: Case, *, person_id: str, roles: Roles) -> Iterator[Upsert]:
         said = fingerprint(person_id, role, hands)
         effect = case.ledger.effects.get(step)
         if not role or ref is None or (effect and effect.fingerprint == said):
+            continue
+        if on == DEAL and case.released and early_mark(person_id) in case.ledger.marks:
             continue
         yield Upsert(
             step=step,

@@ -52,6 +52,8 @@ _HANDOFF_TEXTS = (
     ("scope_requests", "Asked for beyond the contract"),
     ("missing", "Missing for handoff"),
     ("advice", "How to make it better"),
+    ("reject_note", "What is missing, says the CSM"),
+    ("assumed", "To be confirmed"),
     ("summary", "Handoff summary"),
 )
 _HANDOFF_LINES = (
@@ -68,6 +70,16 @@ _HANDOFF_OTHERS = (
     yes_no("handoff_override", "Override requested"),
     owner("handoff_override_approver", "Override approver"),
     day("handoff_override_expires", "Override expires"),
+    choice("handoff_acceptance", "Handoff answer", options("Accepted", "Rejected", "Resubmitted")),
+    choice(
+        "handoff_reject_reason",
+        "Reason for rejecting",
+        options("Missing information", "Unclear promises", "Wrong CSM", "Not ready to start", "Other"),
+    ),
+    yes_no("handoff_reviewed", "Summary reviewed by the CSM"),
+    yes_no("handoff_prefill_confirmed", "Prefilled values confirmed"),
+    yes_no("handoff_complete", "Handoff complete"),
+    moment("handoff_completed_at", "Handoff complete since"),
     choice(
         "handoff_status",
         "Handoff status",

@@ -26,6 +26,8 @@ STAGES: tuple[tuple[str, bool, bool, int], ...] = (
 """Name, is closed, is won, probability."""
 
 TASK_STATUSES = ("Not Started", "In Progress", "Completed", "Waiting on someone else", "Deferred")
+ANSWERS = ("Accepted", "Rejected", "Resubmitted")
+REJECT_REASONS = ("Missing information", "Unclear promises", "Wrong CSM", "Not ready to start", "Other")
 HANDOFF_STATUSES = ("1 Preparation", "2 Welcome", "3 Alignment", "4 Implementation", "5 Review")
 GATES = ("Held", "Released", "Overridden", "Warned", "Not checked")
 
@@ -51,6 +53,14 @@ HANDOFF_FIELDS = (
     text("Handoff_Override_Reason__c", "Override reason"),
     to_user("Handoff_Override_Approver__c", "Override approver"),
     Field("Handoff_Override_Expires__c", "date", label="Override expires"),
+    Field("Handoff_Acceptance__c", "picklist", 255, "Handoff answer", values=ANSWERS),
+    Field("Handoff_Reject_Reason__c", "picklist", 255, "Reason for rejecting", values=REJECT_REASONS),
+    long_text("Handoff_Reject_Note__c", "What is missing, says the CSM"),
+    Field("Handoff_Reviewed__c", "boolean", label="Summary reviewed by the CSM", default=False),
+    long_text("Handoff_Assumed__c", "Handoff: to be confirmed"),
+    Field("Handoff_Prefill_Confirmed__c", "boolean", label="Prefilled values confirmed", default=False),
+    Field("Handoff_Complete__c", "boolean", label="Handoff complete", default=False),
+    Field("Handoff_Completed_At__c", "datetime", label="Handoff complete since"),
     Field("Handoff_Status__c", "picklist", 255, "Handoff status", values=HANDOFF_STATUSES),
     Field("Handoff_Gate__c", "picklist", 255, "Handoff gate", values=GATES),
     number("Handoff_Percent__c", "Handoff percent", 3, 0),

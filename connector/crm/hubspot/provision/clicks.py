@@ -16,7 +16,7 @@ from connector.crm.installer import Do
 from connector.handoff.model import Kind, Stage
 from connector.handoff.rulebook import Condition, GateMode, Op, Policy, Requirement
 from connector.policy.crmmap import CrmMap, MappedField
-from connector.policy.known import WRITERS
+from connector.policy.known import is_peoples
 
 BLOCKING = frozenset({GateMode.HOLD, GateMode.REVERT})
 """The modes in which a win with gaps does not go on; only those may stop a save."""
@@ -192,6 +192,10 @@ def _deal_types(crm_map: CrmMap, portal: PortalState) -> Iterator[Item]:
         yield Item(Do.BY_HAND, PROPERTY, f"{there.object}.{there.name}", detail, why, steps=steps)
 
 
+def _is_peoples(mapped: MappedField) -> bool:
+    return is_peoples(mapped.kind, mapped.name, mapped.owner)
+
+
 def _pages(crm_map: CrmMap, desired: Desired, portal: PortalState) -> Iterator[Item]:
     """Where people see and fill the fields; HubSpot's own stand on its pages already."""
     titles = {Kind.DEAL: ("Deals", "Deal"), Kind.ACCOUNT: ("Companies", "Company")}
@@ -200,9 +204,9 @@ def _pages(crm_map: CrmMap, desired: Desired, portal: PortalState) -> Iterator[I
         shipped = {one.name for one in portal.properties.get(name, {}).values() if one.shipped}
         ours = [one for one in desired.wanted if one.definition.object == name]
         ours = [one for one in ours if one.definition.name not in shipped]
-        people = [one.definition.label for one in ours if one.mapped.owner not in WRITERS]
-        written = [one.definition.label for one in ours if one.mapped.owner in WRITERS]
-        locked = [one.definition.label for one in ours if one.mapped.owner in WRITERS and one.mapped.path not in FREE]
+        people = [one.definition.label for one in ours if _is_peoples(one.mapped)]
+        written = [one.definition.label for one in ours if not _is_peoples(one.mapped)]
+        locked = [one.definition.label for one in ours if not _is_peoples(one.mapped) and one.mapped.path not in FREE]
         if not ours:
             continue
         steps = (

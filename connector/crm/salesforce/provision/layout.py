@@ -15,8 +15,8 @@ from connector.crm.salesforce.provision.fields import CUSTOM, object_of
 from connector.crm.salesforce.provision.options import PREFIX
 from connector.crm.salesforce.provision.permissions import INTAKE
 from connector.handoff.model import Kind
-from connector.handoff.rulebook import FieldOwner
 from connector.policy.crmmap import CrmMap, MappedField
+from connector.policy.known import is_peoples
 
 LABEL = "Handoff"
 EDIT, READ_ONLY, REQUIRED = "Edit", "Readonly", "Required"
@@ -90,11 +90,12 @@ def fields_on(layout: Component) -> tuple[str, ...]:
 def _group(mapped: MappedField) -> int:
     if mapped.path.startswith("override_"):
         return 1
-    return 0 if mapped.owner is FieldOwner.HUMAN else 2
+    return 0 if is_peoples(mapped.kind, mapped.name, mapped.owner) else 2
 
 
 def _behavior(mapped: MappedField) -> str:
-    return EDIT if mapped.owner is FieldOwner.HUMAN or mapped.path in INTAKE else READ_ONLY
+    theirs = is_peoples(mapped.kind, mapped.name, mapped.owner)
+    return EDIT if theirs or mapped.path in INTAKE else READ_ONLY
 
 
 def _inner(tree: Tree, tag: str) -> tuple[Tree, ...]:

@@ -15,9 +15,8 @@ from connector.crm.salesforce.provision.component import Component, Tree, leaf
 from connector.crm.salesforce.provision.fields import ACTIVITY, Place, object_of, places
 from connector.crm.salesforce.provision.options import BYPASS, ByHand, Channel, Options, Part
 from connector.handoff.model import Kind
-from connector.handoff.rulebook import FieldOwner
 from connector.policy.crmmap import CrmMap, MappedField
-from connector.policy.known import WRITERS
+from connector.policy.known import WRITERS, is_peoples
 
 INTEGRATION = "Handoff_Integration"
 SALES = "Handoff_Sales"
@@ -58,11 +57,15 @@ _BYPASS_WHY = "For admins who load data: saves pass the native gate. The connect
 
 
 def _sales_edits(mapped: MappedField) -> bool:
-    return mapped.owner is FieldOwner.HUMAN and mapped.path not in APPROVING and not _is_intake(mapped)
+    return _peoples(mapped) and mapped.path not in APPROVING and not _is_intake(mapped)
 
 
 def _approver_edits(mapped: MappedField) -> bool:
-    return mapped.owner is FieldOwner.HUMAN and not _is_intake(mapped)
+    return _peoples(mapped) and not _is_intake(mapped)
+
+
+def _peoples(mapped: MappedField) -> bool:
+    return is_peoples(mapped.kind, mapped.name, mapped.owner)
 
 
 def _success_edits(mapped: MappedField) -> bool:

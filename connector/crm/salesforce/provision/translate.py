@@ -93,6 +93,11 @@ class Translator:
         if test.field == "segment":
             fitting = {one.name for one in self.policy.segments if _among(test, one.name)}
             return self.first_match([(one.when, one.name in fitting) for one in self.policy.segments], default=False)
+        if test.field == "tier" and self.policy.tiers:
+            fitting = {one.name for one in self.policy.tiers if _among(test, one.name)}
+            return self.first_match([(one.when, one.name in fitting) for one in self.policy.tiers], default=False)
+        if test.field == "extras" and self.policy.tiers:
+            raise NotNativeError("no formula asks for the extras of a tier; ask for the tier")
         if test.field == "deal_type":
             return self.deal_type(frozenset(kind for kind in DealType if _among(test, kind.value)))
         found = self.reference(test.field)

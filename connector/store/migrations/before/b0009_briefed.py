@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "b0009"
-down_revision = "b0007"
+down_revision = "b0008"
 branch_labels = None
 depends_on = None
 needs = "0005"

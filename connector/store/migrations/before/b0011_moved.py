@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "b0012"
-down_revision = "b0007"
+revision = "b0011"
+down_revision = "b0010"
 branch_labels = None
 depends_on = None
 needs = "0005"

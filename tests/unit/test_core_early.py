@@ -1,0 +1,235 @@
+"""Before the close: an open deal gets its CSM in the stages an admin names, keeps that CSM, and lets go when lost."""
+
+from __future__ import annotations
+
+import dataclasses
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from factories import (
+    ACCOUNT,
+    DEAL,
+    MAYA,
+    OPEN_STAGE,
+    PEOPLE,
+    PRIYA,
+    TOMAS,
+    WON_STAGE,
+    a_policy,
+    a_snapshot,
+)
+from tinyworld import World
+
+from connector.handoff.model import DealType, Kind, Load, Snapshot, Stage, Value
+from connector.handoff.plan import KEPT, PRE_ASSIGNED, Patch, Phase, Plan, Upsert, Verdict
+from connector.handoff.rulebook import NotifyPolicy, Policy, Teams
+
+EARLY = Stage("Discovery", "Discovery", is_won=False, is_closed=False, pipeline="default")
+LOST = "Closed Lost"
+MOMENTS = frozenset({"csm_assigned", "csm_preassigned", "nobody_eligible"})
+
+
+def early_policy(**changes: Any) -> Policy:
+    given = {"pre_assign": {"default": (OPEN_STAGE.id,)}, "notify": NotifyPolicy(MOMENTS), **changes}
+    return a_policy(**given)
+
+
+def an_open(stage: Stage = OPEN_STAGE, *, amount: int = 18000, **changes: Any) -> Snapshot:
+    deal: dict[str, Value] = {"amount": Decimal(amount)}
+    return a_snapshot(deal=deal, stage=stage, won_at=None, stage_before_win=None, **changes)
+
+
+def a_world(snapshot: Snapshot | None = None, **changes: Any) -> World:
+    return World(snapshot or an_open(), policy=early_policy(**changes))
+
+
+def said(plan: Plan) -> str:
+    return " ".join(one.reason for one in plan.findings if one.rule == "assignment")
+
+
+def kinds(world: World) -> list[str]:
+    """Which moments were told, in order."""
+    return [key.split(":notify-")[1].split(":")[0] for key in world.told]
+
+
+def test_an_open_deal_in_these_stages_is_given_to_a_csm_who_is_told_once() -> None:
+    world = a_world()
+    plan = world.run()
+    assert (plan.phase, world.snapshot.deal.get("csm")) == (Phase.OPEN, TOMAS), "whose turn it is"
+    assert world.snapshot.account is not None
+    assert world.snapshot.account.get("csm") is None, "the account is nobody's yet"
+    assert kinds(world) == ["csm_preassigned"]
+    assert "Tomas Reyes is pre-assigned as CSM by rule everyone" in said(plan)
+    assert plan.coverage == "The deal is open; its handoff begins when it is won; Tomas Reyes is to be CSM."
+    assert (plan.remember.early_id, plan.remember.csm_id, plan.remember.assigned_at) == (TOMAS, None, None)
+    assert world.made == []
+    again = world.run()
+    assert (again.actions, kinds(world)) == ((), ["csm_preassigned"])
+    assert "Tomas Reyes is to be CSM: pre-assigned before the close." in said(again)
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "changes"),
+    [
+        (an_open(EARLY), {}),
+        (an_open(dataclasses.replace(OPEN_STAGE, pipeline="other")), {}),
+        (an_open(), {"pre_assign": {}}),
+        (an_open(deal_type=DealType.UPSELL), {"deal_types": (DealType.NEW,)}),
+    ],
+    ids=["an earlier stage", "another pipeline", "switched off", "a type without handoff"],
+)
+def test_every_other_open_deal_has_no_csm_before_its_win(snapshot: Snapshot, changes: dict[str, Any]) -> None:
+    plan = a_world(snapshot, **changes).run()
+    assert (plan.actions, plan.assignment, said(plan)) == ((), None, "")
+
+
+def test_who_was_pre_assigned_stays_and_hears_of_the_win() -> None:
+    world = a_world()
+    world.run()
+    world.win()
+    world.snapshot = dataclasses.replace(world.snapshot, roster={MAYA: Load(0, 0), TOMAS: Load(13, 9), PRIYA: Load(8)})
+    plan = world.run()
+    assert plan.assignment is not None
+    assert (plan.assignment.person_id, plan.assignment.rule, plan.assignment.new) == (TOMAS, PRE_ASSIGNED, True)
+    assert plan.assignment.turn == 9, "the turn was taken when the deal was given, not with the win"
+    assert world.snapshot.account is not None
+    assert world.snapshot.account.get("csm") == TOMAS
+    assert kinds(world) == ["csm_preassigned", "csm_assigned"]
+    assert (plan.remember.early_id, plan.remember.csm_id) == (None, TOMAS)
+    assert "Tomas Reyes stays CSM: pre-assigned before the close." in said(plan)
+    assert world.run().actions == ()
+
+
+def test_the_rules_may_say_otherwise_by_the_win() -> None:
+    world = a_world()
+    world.run()
+    world.edit({"amount": Decimal(90000)})
+    world.win()
+    plan = world.run()
+    assert world.snapshot.deal.get("csm") == MAYA
+    assert "Tomas Reyes was pre-assigned, but the rules name pool enterprise by now." in said(plan)
+    assert kinds(world) == ["csm_preassigned", "csm_assigned"]
+    assert [key.rsplit(":", 1)[1] for key in world.told] == [TOMAS, MAYA]
+
+
+def test_the_rules_may_say_otherwise_before_it_too_and_the_new_one_is_told() -> None:
+    world = a_world()
+    world.run()
+    world.edit({"amount": Decimal(90000)})
+    assert world.run().remember.early_id == MAYA
+    assert world.snapshot.deal.get("csm") == MAYA
+    assert [key.rsplit(":", 1)[1] for key in world.told] == [TOMAS, MAYA]
+    assert world.run().actions == ()
+
+
+def test_a_person_s_choice_is_left_and_needs_no_place_of_ours() -> None:
+    world = a_world()
+    world.run()
+    world.edit({"csm": PRIYA})
+    plan = world.run()
+    assert (plan.actions, plan.remember.early_id) == ((), None)
+    world.win()
+    plan = world.run()
+    assert plan.assignment is not None
+    assert (plan.assignment.person_id, plan.assignment.rule) == (PRIYA, KEPT)
+
+
+def test_a_known_customer_s_csm_is_named_and_told_and_holds_no_second_place() -> None:
+    world = a_world(an_open(account={"csm": PRIYA}, deal_type=DealType.RENEWAL))
+    plan = world.run()
+    assert (world.snapshot.deal.get("csm"), plan.remember.early_id) == (PRIYA, None)
+    assert kinds(world) == ["csm_preassigned"]
+
+
+def test_a_lost_deal_lets_go_once() -> None:
+    world = a_world()
+    world.run()
+    world.move(LOST)
+    plan = world.run()
+    assert (plan.phase, plan.remember.early_id, world.snapshot.deal.get("csm")) == (Phase.LOST, None, None)
+    assert said(plan) == "The deal was lost; the place of its CSM is free again."
+    assert world.run().actions == ()
+
+
+def test_a_lost_deal_keeps_the_csm_whom_a_person_named() -> None:
+    world = a_world()
+    world.run()
+    world.edit({"csm": PRIYA})
+    world.run()
+    world.move(LOST)
+    assert world.run().actions == ()
+    assert world.snapshot.deal.get("csm") == PRIYA
+
+
+def test_nobody_waits_and_no_fallback_steps_in_before_the_win() -> None:
+    full = {each: Load(50) for each in (MAYA, TOMAS, PRIYA)}
+    world = a_world(an_open(roster=full))
+    plan = world.run()
+    assert (plan.actions, plan.assignment) == ((), None)
+    assert (plan.remember.early_id, plan.remember.waiting_since) == (None, None)
+    assert "Nobody of pool growth can be pre-assigned now" in said(plan)
+    assert "the win decides who is CSM" in said(plan)
+    assert plan.recheck_at is not None
+    assert [one.verdict for one in plan.findings if one.rule == "assignment"] == [Verdict.WAIT]
+
+
+def test_who_left_the_company_is_followed_by_another_before_the_win() -> None:
+    world = a_world()
+    world.run()
+    gone = dataclasses.replace(PEOPLE[TOMAS], active=False)
+    world.snapshot = dataclasses.replace(world.snapshot, people={**PEOPLE, TOMAS: gone})
+    assert "Tomas Reyes is no longer active in the CRM." in said(world.run())
+    assert world.snapshot.deal.get("csm") == PRIYA
+
+
+def test_a_lost_ledger_gives_the_deal_to_nobody_else_and_tells_nobody_again() -> None:
+    world = a_world()
+    world.run()
+    world.lose_ledger()
+    plan = world.run()
+    assert (plan.actions, world.snapshot.deal.get("csm")) == ((), TOMAS)
+    assert kinds(world) == ["csm_preassigned"]
+    world.win()
+    world.run()
+    assert world.snapshot.deal.get("csm") == TOMAS
+    assert kinds(world) == ["csm_preassigned", "csm_assigned"]
+
+
+def test_a_deal_put_back_by_the_gate_keeps_the_place() -> None:
+    world = a_world()
+    world.run()
+    world.edit({"champion": None})
+    world.win()
+    plan = world.run()
+    assert (plan.phase, plan.remember.early_id) == (Phase.HELD, TOMAS)
+    assert world.run().remember.early_id == TOMAS
+    world.edit({"champion": "Ingrid Holm, head of service"})
+    world.win()
+    assert world.run().remember.csm_id == TOMAS
+
+
+def joins(plan: Plan) -> list[tuple[str, Value]]:
+    members = [one for one in plan.actions if isinstance(one, Upsert) and one.kind is Kind.MEMBER]
+    return [(str(one.values["on"]), one.values["person"]) for one in members]
+
+
+def test_the_csm_joins_the_deal_s_team_before_the_close_and_the_account_s_with_the_win() -> None:
+    policy = early_policy(teams=Teams(deal="CSM", account="CSM"))
+    before = World(an_open(), policy=policy).decide()
+    assert joins(before) == [("deal", TOMAS)]
+    marks = before.remember.marks
+    won = a_snapshot(
+        deal={"csm": TOMAS},
+        stage=WON_STAGE,
+        ledger={"early_id": TOMAS, "marks": marks, "written": {DEAL: {"csm": TOMAS}}},
+    )
+    assert joins(World(won, policy=policy).decide()) == [("account", TOMAS)], "nobody is put on a team twice"
+    forgotten = a_snapshot(deal={"csm": TOMAS}, stage=WON_STAGE)
+    assert joins(World(forgotten, policy=policy).decide()) == [("deal", TOMAS), ("account", TOMAS)]
+
+
+def test_the_account_is_never_written_while_the_deal_is_open() -> None:
+    plan = a_world().run()
+    assert [one.ref for one in plan.actions if isinstance(one, Patch)] == [DEAL]
+    assert ACCOUNT not in {one.ref for one in plan.actions if isinstance(one, Patch)}
