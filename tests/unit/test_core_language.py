@@ -552,6 +552,7 @@ def test_what_was_given_away_is_not_taken_back_when_somebody_returns_or_the_phas
 @pytest.mark.parametrize("rule", ["late", "playbook"])
 def test_what_a_pause_kept_from_being_told_is_told_when_it_is_over(rule: str) -> None:
     world = late_world(missed=(Miss(Do.REASSIGN, AT_ONCE, Role.AE_MANAGER),))
+    world.run()
     world.wait(days=1)
     plan = world.decide()
     withheld = withhold(plan, {rule}).plan
