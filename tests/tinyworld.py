@@ -51,7 +51,10 @@ class World:
 
     def run(self) -> Plan:
         """Decide, record, and carry everything out."""
-        plan = self.decide()
+        return self.carry_out(self.decide())
+
+    def carry_out(self, plan: Plan) -> Plan:
+        """Record a plan and do what it says."""
         self._record(plan)
         for action in plan.actions:
             match action:

@@ -17,7 +17,7 @@ from connector.handoff.plan import Plan, Verdict
 LEADING = frozenset({"gate", "assignment"})
 """All that comes after these builds upon what they decide, and so does what the ledger remembers."""
 
-BUILT_UPON: Mapping[str, frozenset[str]] = {"playbook": frozenset({"metrics"}), "teams": frozenset()}
+BUILT_UPON: Mapping[str, frozenset[str]] = {"playbook": frozenset({"metrics", "late"}), "teams": frozenset()}
 """Which rules speak of what another one has made."""
 
 
@@ -41,6 +41,9 @@ def withhold(plan: Plan, paused: Collection[str]) -> Withheld:
     if LEADING & set(wanting):
         return Withheld(None, wanting)
     still = set(wanting).union(*(BUILT_UPON.get(rule, frozenset()) for rule in wanting)) - {TELLING}
+    # A message that is not made was not told: its mark would have it never come.
+    untold = {name for each in plan.findings if each.rule in still and each.actions for name in each.marks}
+    marks = {name: at for name, at in plan.remember.marks.items() if name not in untold}
     findings = tuple(
         dataclasses.replace(
             each, verdict=Verdict.WAIT, reason=f"Paused by a person; waiting: {each.reason}", actions=()
@@ -50,4 +53,5 @@ def withhold(plan: Plan, paused: Collection[str]) -> Withheld:
         for each in plan.findings
     )
     actions = merge(action for each in findings for action in each.actions)
-    return Withheld(dataclasses.replace(plan, findings=findings, actions=actions), wanting)
+    remember = dataclasses.replace(plan.remember, marks=marks)
+    return Withheld(dataclasses.replace(plan, findings=findings, actions=actions, remember=remember), wanting)

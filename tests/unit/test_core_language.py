@@ -30,6 +30,7 @@ from tinyworld import World
 from connector.handoff.calendar import days_from, quiet_until
 from connector.handoff.decide import decide
 from connector.handoff.model import Outcome, Touch, TouchKind
+from connector.handoff.pausing import withhold
 from connector.handoff.plan import Notify, Plan, Upsert
 from connector.handoff.playbook_text import read, restricted, text_of, version_of
 from connector.handoff.rulebook import (
@@ -546,3 +547,18 @@ def test_what_was_given_away_is_not_taken_back_when_somebody_returns_or_the_phas
         world.run()
         owners.append(world.task("call").owner_id)
     assert owners == [heir] * 6
+
+
+@pytest.mark.parametrize("rule", ["late", "playbook"])
+def test_what_a_pause_kept_from_being_told_is_told_when_it_is_over(rule: str) -> None:
+    world = late_world(missed=(Miss(Do.REASSIGN, AT_ONCE, Role.AE_MANAGER),))
+    world.run()
+    world.wait(days=1)
+    plan = world.decide()
+    withheld = withhold(plan, {rule}).plan
+    assert withheld is not None
+    assert told(plan) != []
+    assert told(withheld) == []
+    world.carry_out(withheld)
+    assert told(world.run()) == told(plan)
+    assert told(world.run()) == []
