@@ -65,11 +65,13 @@ class _Before:
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """A customer given to somebody: their place in the line from now on (0 for its end) and what the deal is worth."""
+    """A customer given to somebody: their place in the line from now on (0 for its end) and what the deal is worth. A
+    second CSM takes a turn alone."""
 
     person_id: str
-    turn: int
-    amount: float
+    turn: int = 0
+    amount: float = 0.0
+    accounts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class _Changes:
     superseded: list[int] = field(default_factory=list)
     inserts: list[dict[str, Any]] = field(default_factory=list)
     handoffs: list[dict[str, Any]] = field(default_factory=list)
-    assigned: dict[str, _Given] = field(default_factory=dict)
+    assigned: dict[str, list[_Given]] = field(default_factory=dict)
     soon: set[str] = field(default_factory=set)
     in_job: set[str] = field(default_factory=set)
     audit: list[Entry] = field(default_factory=list)
@@ -112,8 +114,8 @@ class Recorder(Part):
             if prints:
                 write_answers(self._db, connection, system, prints, now)
             # In the order of the decisions, each of which went by the turns before it; rows are locked in another.
-            chosen = [changes.assigned.get(one.plan.key.deal_id) for one in decisions]
-            self._take_turns(connection, system, [person for person in chosen if person is not None])
+            chosen = [changes.assigned.get(one.plan.key.deal_id, ()) for one in decisions]
+            self._take_turns(connection, system, [person for each in chosen for person in each])
             self._answer_looks(connection, system, ordered, before=before, changes=changes, now=now)
             write_audit(connection, now, changes.audit)
             if changes.inserts:
@@ -140,7 +142,11 @@ class Recorder(Part):
             last = max(last, turn)
             start = {"system": system, "person_id": given.person_id, "accounts": 0, "revenue": 0.0}
             row = rows.setdefault(given.person_id, start)
-            row |= {"accounts": row["accounts"] + 1, "turn": turn, "revenue": row["revenue"] + given.amount}
+            row |= {
+                "accounts": row["accounts"] + given.accounts,
+                "turn": turn,
+                "revenue": row["revenue"] + given.amount,
+            }
         statement = self._db.insert(roster)
         new = statement.excluded
         connection.execute(
@@ -253,7 +259,10 @@ def _compare(one: Decided, before: _Before, changes: _Changes, *, act: bool, now
         chosen = plan.assignment
         if chosen is not None and chosen.new and (known is None or known.csm_id != chosen.person_id):
             given = _Given(chosen.person_id, chosen.turn, float(plan.remember.amount or 0))
-            changes.assigned[plan.key.deal_id] = given
+            changes.assigned[plan.key.deal_id] = [given]
+        if chosen is not None and chosen.second_turn and (known is None or known.second_id != chosen.second_id):
+            second = _Given(str(chosen.second_id), accounts=0)
+            changes.assigned.setdefault(plan.key.deal_id, []).append(second)
     row, view = _handoff_row(one, before, act=act, now=now)
     changes.handoffs.append(row)
     if known is None or known.digest != row["digest"] or known.mode != row["mode"]:
