@@ -392,6 +392,8 @@ def _fold(
         if plan.assignment is not None and plan.assignment.new and plan.assignment.rule != PRE_ASSIGNED:
             chosen, worth = plan.assignment, plan.remember.amount
             carried.roster = carry(carried.roster, chosen.person_id, turn=chosen.turn, amount=worth)
+        if plan.assignment is not None and plan.assignment.second_id and plan.assignment.second_turn:
+            carried.roster = carry(carried.roster, plan.assignment.second_id, accounts=0)
         carried.waiting = queued(carried.waiting, plan)
         for action in plan.actions:
             if isinstance(action, Patch) and action.ref.kind is Kind.ACCOUNT:

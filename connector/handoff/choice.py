@@ -118,12 +118,19 @@ def second(standing: Standing, pool: Pool, *, lead_id: str) -> Person | None:
 
 
 def carry(
-    roster: Mapping[str, Load], person_id: str, *, turn: int = END_OF_LINE, amount: Decimal | None = None
+    roster: Mapping[str, Load],
+    person_id: str,
+    *,
+    turn: int = END_OF_LINE,
+    amount: Decimal | None = None,
+    accounts: int = 1,
 ) -> dict[str, Load]:
-    """The roster after one more account for a person, so that the next deal of a batch is decided by it."""
+    """The roster after one more account for a person, so that the next deal of a batch is decided by it; a second CSM
+    takes a turn and no account."""
     load = roster.get(person_id, Load())
     last = max((one.turn for one in roster.values()), default=0)
-    return {**roster, person_id: Load(load.accounts + 1, turn or last + 1, load.revenue + (amount or Decimal(0)))}
+    revenue = load.revenue + (amount or Decimal(0))
+    return {**roster, person_id: Load(load.accounts + accounts, turn or last + 1, revenue)}
 
 
 def served(standing: Standing) -> tuple[str, ...]:

@@ -177,7 +177,8 @@ PRE_ASSIGNED = "pre-assigned"
 class Assignment:
     """The CSM and how it came to be. ``new`` is False when an existing CSM was kept.
 
-    ``turn`` is their place in the line from now on; 0 is its end. ``second_id`` is the second CSM, where there is one.
+    ``turn`` is their place in the line from now on; 0 is its end. ``second_id`` is the second CSM, where there is one;
+    ``second_turn`` says that they go to the end of the line for it.
     """
 
     person_id: str
@@ -187,6 +188,7 @@ class Assignment:
     candidates: tuple[Candidate, ...] = ()
     turn: int = 0
     second_id: str | None = None
+    second_turn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

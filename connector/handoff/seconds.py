@@ -34,7 +34,8 @@ def with_second(case: Case, lead: Assignment, *, pool: str, now: Callable[[Case]
     if chosen is None:
         return lead, f" Nobody of pool {asked.second_from} can be second CSM now."
     said = f" {chosen.name} is second CSM, next in turn of pool {asked.second_from}."
-    return replace(lead, second_id=chosen.id), said
+    # Beside a lead of their own pool they come in turn by the leads' line, which must not move twice for one customer.
+    return replace(lead, second_id=chosen.id, second_turn=asked.second_from != asked.name), said
 
 
 def _already_there(case: Case) -> Iterator[tuple[Person, str]]:

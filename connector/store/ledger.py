@@ -33,6 +33,7 @@ from connector.handoff.plan import Phase
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
+from connector.store.heldrows import HoldKind, HoldState
 from connector.store.inbox import want_looks
 from connector.store.playbooks import playbooks_of, steps_before
 from connector.store.rows import ChangeLike, Look
@@ -245,13 +246,17 @@ class Ledger(Part):
         return loads
 
     def waitlist(self, system: SystemName) -> tuple[Waiting, ...]:
-        """The deals that wait for a CSM, the oldest first."""
+        """The deals that wait for a CSM, the oldest first; for one that a person dropped no place is kept."""
+        dropped = select(hold.c.name).where(
+            hold.c.system == system, hold.c.kind == HoldKind.DEAL.value, hold.c.state == HoldState.DROPPED.value
+        )
         query = (
             select(handoff.c.deal_id, handoff.c.waiting_pool, handoff.c.waiting_since)
             .where(
                 handoff.c.system == system,
                 handoff.c.waiting_since.is_not(None),
                 handoff.c.phase == Phase.IN_FLIGHT.value,
+                handoff.c.deal_id.not_in(dropped),
             )
             .order_by(handoff.c.waiting_since, handoff.c.deal_id)
         )

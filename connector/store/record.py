@@ -69,11 +69,12 @@ class _Before:
 @dataclass(frozen=True, slots=True)
 class _Given:
     """A customer given to somebody: their place in the line from now on (0 for its end) and what the deal is worth.
-    ``accounts`` is 0 before the close: the place that is held is counted by itself."""
+    ``accounts`` is 0 before the close, where the place that is held is counted by itself, and for a second CSM, who
+    takes a turn alone."""
 
     person_id: str
-    turn: int
-    amount: float
+    turn: int = 0
+    amount: float = 0.0
     accounts: int = 1
 
 
@@ -84,7 +85,7 @@ class _Changes:
     superseded: list[int] = field(default_factory=list)
     inserts: list[dict[str, Any]] = field(default_factory=list)
     handoffs: list[dict[str, Any]] = field(default_factory=list)
-    assigned: dict[str, _Given] = field(default_factory=dict)
+    assigned: dict[str, list[_Given]] = field(default_factory=dict)
     soon: set[str] = field(default_factory=set)
     in_job: set[str] = field(default_factory=set)
     audit: list[Entry] = field(default_factory=list)
@@ -120,8 +121,8 @@ class Recorder(Part):
             if names:
                 write_names(self._db, connection, system, names)
             # In the order of the decisions, each of which went by the turns before it; rows are locked in another.
-            chosen = [changes.assigned.get(one.plan.key.deal_id) for one in decisions]
-            self._take_turns(connection, system, [person for person in chosen if person is not None])
+            chosen = [changes.assigned.get(one.plan.key.deal_id, ()) for one in decisions]
+            self._take_turns(connection, system, [person for each in chosen for person in each])
             self._answer_looks(connection, system, ordered, before=before, changes=changes, now=now)
             write_audit(connection, now, changes.audit)
             if changes.inserts:
@@ -265,7 +266,10 @@ def _compare(one: Decided, before: _Before, changes: _Changes, *, act: bool, now
         chosen = plan.assignment
         had = (known.early_id if plan.remember.early_id else known.csm_id) if known is not None else None
         if chosen is not None and chosen.new and had != chosen.person_id:
-            changes.assigned[plan.key.deal_id] = _given(plan, chosen)
+            changes.assigned[plan.key.deal_id] = [_given(plan, chosen)]
+        if chosen is not None and chosen.second_turn and (known is None or known.second_id != chosen.second_id):
+            second = _Given(str(chosen.second_id), accounts=0)
+            changes.assigned.setdefault(plan.key.deal_id, []).append(second)
     row, view = _handoff_row(one, before, act=act, now=now)
     changes.handoffs.append(row)
     if known is None or known.digest != row["digest"] or known.mode != row["mode"]:

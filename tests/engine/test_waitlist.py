@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from engine.harness import SYSTEM, Desk, a_desk
-from factories import BASELINE, DANA, MAYA, PEOPLE, TOMAS, a_policy
+from factories import BASELINE, DANA, MAYA, PEOPLE, PRIYA, TOMAS, a_policy
 from postgres_server import server_of
 
+from connector.engine.parts import Limits
 from connector.engine.sweeper import sweep
 from connector.handoff.rulebook import (
     AssignmentRule,
@@ -173,6 +174,41 @@ def test_a_lost_ledger_finds_the_order_again(desk: Desk) -> None:
     leave(desk, deals[0])
     desk.settle()
     assert csms(desk, deals[1:]) == [MAYA, None]
+
+
+def test_second_csms_of_a_pool_of_their_own_take_turns() -> None:
+    policy = one_place(cap=50, pool={"second_from": "beside"})
+    beside = Pool("beside", (PEOPLE[TOMAS].email, PEOPLE[PRIYA].email), 50, Method.ROUND_ROBIN)
+    pools = {**policy.assignment.pools, "beside": beside}
+    policy = dataclasses.replace(policy, assignment=dataclasses.replace(policy.assignment, pools=pools))
+    desk = a_desk(policy=policy)
+    desk.settle()
+    deals = won(desk, 3)
+    desk.settle()
+    deals += won(desk)
+    desk.settle()
+    seconds = [desk.store.facts(SYSTEM, [each])[each].second_id for each in deals]
+    assert seconds[0] != seconds[1]
+    assert seconds[2:] == seconds[:2]
+    assert set(seconds) == {TOMAS, PRIYA}
+    assert desk.store.roster(SYSTEM)[str(seconds[0])].accounts == 0, "caps count leads only"
+
+
+def test_no_place_is_kept_for_a_deal_that_a_person_dropped(desk: Desk) -> None:
+    deals = won(desk, 3)
+    desk.settle()
+    desk.clock.advance(timedelta(hours=2))
+    desk.restart(policy=one_place(cap=3))
+    roomy = desk.shared.limits
+    desk.shared = dataclasses.replace(desk.shared, limits=Limits(changed=1, changed_share=0.0))
+    desk.settle()
+    assert {each.deal_id for each in desk.store.held(SYSTEM)} == set(deals[1:])
+    desk.store.drop_held(SYSTEM, deals[1:], by="ada", why="test deals")
+    desk.shared = dataclasses.replace(desk.shared, limits=roomy)
+    newer = won(desk, 3)
+    desk.settle()
+    assert csms(desk, [*deals[1:], *newer]) == [None, None, MAYA, MAYA, None]
+    assert listed(desk) == newer[2:]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
