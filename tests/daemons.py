@@ -202,7 +202,7 @@ class Desk:
             named = {
                 "name": f"Deal {self._made}",
                 "amount": amount,
-                "close_date": self.world.clock.now().date(),
+                "close_date": (self.world.clock.now() - timedelta(days=1)).date(),
                 "owner": owner,
                 "account": home,
                 "product": "Starter",

@@ -74,7 +74,7 @@ def imported(desk: Desk, count: int) -> list[str]:
             values = {
                 "name": f"Imported {number}",
                 "amount": 20_000,
-                "close_date": desk.world.clock.now().date(),
+                "close_date": (desk.world.clock.now() - timedelta(days=1)).date(),
                 "owner": owner,
                 "account": home,
                 **desk.answers(amount=20_000, deal_type="new"),

@@ -146,9 +146,10 @@ def test_where_nobody_is_to_be_csm_the_fallback_reviews_it_and_the_csm_gets_it_l
         a_world(EARLY),
         a_world(close_date=None),
         a_world(close_date=date(2026, 2, 27)),
+        a_world(close_date=date(2026, 3, 3)),
         a_world(policy=reviewing(review=None)),
     ],
-    ids=["an earlier stage", "no close date", "the close is past", "switched off"],
+    ids=["an earlier stage", "no close date", "the close is past", "the close is today", "switched off"],
 )
 def test_nobody_is_asked(world: World) -> None:
     plan = at(world, THURSDAY)

@@ -63,8 +63,8 @@ def find(case: Case) -> Finding | None:
         return Finding(
             NAME, Verdict.WAIT, f"CS reviews it on {case.day(opens)}, before the signature.", recheck_at=opens
         )
-    if day < local_date(case.policy.calendar, case.now) and not there:
-        return Finding(NAME, Verdict.IN_SYNC, "The expected close is past, so no review is asked for.")
+    if day <= local_date(case.policy.calendar, case.now) and not there:
+        return Finding(NAME, Verdict.IN_SYNC, "The expected close is today or past, so no review is asked for.")
     return _asked(case, asked, day, opens)
 
 
