@@ -312,3 +312,21 @@ def test_a_win_on_friday_after_three_is_acted_on_now_and_onboarded_on_monday(des
     called = desk.tasks(deal)["schedule-setup-call"].due
     assert called is not None
     assert called.date() == date(2027, 2, 8)
+
+
+def test_the_csm_is_told_within_minutes_and_a_deal_that_is_won_again_makes_nothing_twice(desk: Desk) -> None:
+    asked = desk.sandbox.clock.now()
+    deal = desk.won()
+    ((at, notice),) = [(at, one) for at, one in desk.told if one.step == "notify-csm_assigned"]
+    assert at - asked < timedelta(minutes=5)
+    assert notice.to_email == desk.who(desk.tasks(deal)["call"].owner)
+    tasks, notes = desk.tasks(deal), desk.view.notes_of(deal)
+    with desk.side.lock:
+        desk.view.move_deal(deal, OPEN[desk.vendor], by=desk.rep)
+    desk.hours(2)
+    with desk.side.lock:
+        desk.view.move_deal(deal, WON[desk.vendor], by=desk.rep)
+    desk.hours(1)
+    assert {step: one.id for step, one in desk.tasks(deal).items()} == {step: one.id for step, one in tasks.items()}
+    assert [one.id for one in desk.view.notes_of(deal)] == [one.id for one in notes]
+    assert [one.step for _, one in desk.told].count("notify-csm_assigned") == 1
