@@ -14,7 +14,7 @@ import hypothesis.strategies as st
 from factories import DANA, LENA, MAYA, NOW, PEOPLE, PRIYA, TOMAS, a_policy, a_snapshot
 from hypothesis import HealthCheck, given, settings
 
-from connector.handoff.calendar import limit_end
+from connector.handoff.calendar import limit_end, local_date
 from connector.handoff.choice import carry, served, standing
 from connector.handoff.decide import decide
 from connector.handoff.model import HandoffKey, Load, Person, SystemName, Waiting
@@ -92,6 +92,11 @@ class Town:
     given_to: dict[str, str] = field(default_factory=dict)
     log: list[tuple[str, str | None]] = field(default_factory=list)
 
+    @property
+    def day(self) -> date:
+        """Today where the team works."""
+        return local_date(self.policy.calendar, self.now)
+
     def decide(self, deal_id: str) -> Plan:
         """Look at one deal, and take over what follows from it."""
         place = next((each for each in self.waiting if each.deal_id == deal_id), None)
@@ -152,7 +157,7 @@ class Town:
         return self.policy.assignment.pools[name]
 
     def _is_away(self, person: Person) -> bool:
-        day = self.now.date()
+        day = self.day
         known = self.policy.assignment
         gone = any(each.who == person.email and each.begins <= day <= each.ends for each in known.away)
         return gone or person.email in known.paused
@@ -170,7 +175,7 @@ class Town:
 
     def pass_(self, wins: int) -> None:
         """One pass: those who can be served first, then new wins, and those whose time has come."""
-        stands = standing(self.policy.assignment, PEOPLE, self.roster, day=self.now.date(), waiting=self.waiting)
+        stands = standing(self.policy.assignment, PEOPLE, self.roster, day=self.day, waiting=self.waiting)
         called = served(stands)
         order = {each.deal_id: each.order for each in self.waiting}
         assert list(called) == sorted(called, key=lambda each: order[each])

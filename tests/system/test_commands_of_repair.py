@@ -113,6 +113,10 @@ def test_replay_of_what_is_not_there_says_so(ground: Site, desk: Desk) -> None:
     assert nothing_done(ground, "replay", "--deal", "006HO0000009999YAA", "--json", code=0).data["sf"]["deals"] == 0
 
 
+WHY = ('title = "Why they bought"', 'title = "Why they chose us"')
+"""A heading of the summary: it belongs to no playbook, so it changes on handoffs under way."""
+
+
 @pytest.mark.parametrize("against", ["kept", "folder"])
 def test_a_changed_policy_shows_its_blast_radius_before_it_takes_effect(
     ground: Site, desk: Desk, tmp_path: Path, against: str
@@ -125,16 +129,22 @@ def test_a_changed_policy_shows_its_blast_radius_before_it_takes_effect(
         assert (same["changed"], same["deals"]) == (0, [])
     ground.edit("playbook.toml", "Send welcome packet", "Send the new welcome packet")
     try:
+        kept = nothing_done(ground, "plan", "--policy-diff", *named, "--json", code=0).data["sf"]
+        assert (kept["changed"], kept["deals"]) == (0, []), "handoffs under way keep their playbook"
+    finally:
+        ground.edit("playbook.toml", "Send the new welcome packet", "Send welcome packet")
+    ground.edit("playbook.toml", *WHY)
+    try:
         found = nothing_done(ground, "plan", "--policy-diff", *named, "--json", code=0).data["sf"]
         assert found["handoffs"] == found["changed"] == len(deals_of(desk))
         assert [each["deal"] for each in found["deals"]] == deals_of(desk)
-        assert found["rules"].keys() == {"playbook"}
+        assert found["rules"].keys() == {"summary"}
         assert found["would_be_held"] is False
         told = nothing_done(ground, "plan", "--policy-diff", *named, code=0).text
         assert f"{len(deals_of(desk))} of {len(deals_of(desk))} handoffs under way would change" in told
         assert "Nothing was stored or sent." in told
     finally:
-        ground.edit("playbook.toml", "Send the new welcome packet", "Send welcome packet")
+        ground.edit("playbook.toml", *reversed(WHY))
 
 
 def copies(ground: Site) -> list[str]:

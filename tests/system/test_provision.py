@@ -52,7 +52,7 @@ def test_a_plan_writes_nothing_and_an_apply_leaves_nothing_to_do(org: Bare) -> N
     user = integration_user(org.world).id
     assert permissions.may_edit(org.world, user, "Opportunity", GATE)
     assert permissions.may_read(org.world, user, "Opportunity", "Handoff_Champion__c")
-    assert not permissions.may_edit(org.world, user, "Opportunity", "Handoff_Champion__c")
+    assert not permissions.may_edit(org.world, user, "Opportunity", "Handoff_Risks__c")
     assert not permissions.holds(org.world, user, "Handoff_Gate_Bypass"), "its own gate must hold for it"
     assert {"Handoff_Champion__c", GATE} <= set(planting.layout_fields(org.world, "Opportunity-Opportunity Layout"))
 
@@ -245,7 +245,7 @@ def test_check_names_each_right_that_is_taken_away(org: Bare) -> None:
     world, user = org.world, integration_user(org.world).id
     assert org.site.run("check").code == 0
     _grant(org, "FieldPermissions", {"Field": f"Opportunity.{GATE}"}, PermissionsEdit=False)
-    _grant(org, "FieldPermissions", {"Field": "Opportunity.Handoff_Champion__c"}, PermissionsRead=False)
+    _grant(org, "FieldPermissions", {"Field": "Opportunity.Handoff_Risks__c"}, PermissionsRead=False)
     _grant(org, "ObjectPermissions", {"SobjectType": "Account"}, PermissionsEdit=False)
     _grant(org, "ObjectPermissions", {"SobjectType": "Opportunity"}, PermissionsViewAllRecords=False)
     bypass = next(row.id for row in world.table("PermissionSet").live() if row.values["Name"] == "Handoff_Gate_Bypass")
@@ -256,12 +256,12 @@ def test_check_names_each_right_that_is_taken_away(org: Bare) -> None:
     assert ran.code == 1
     told = {problem["key"]: problem["message"] for problem in ran.data["systems"]["sf"]}
     assert "cannot be written by this login; grant edit access" in told["fields.deal.gate"]
-    assert "does not exist or is hidden from this login" in told["fields.deal.champion"]
+    assert "does not exist or is hidden from this login" in told["fields.deal.risks"]
     assert "give its permission set Edit on Account" in told["objects.account"]
     assert "give its permission set View All on Opportunity" in told["objects.deal"]
     assert "holds Handoff_Gate_Bypass" in told["permissions"]
     assert "API calls are left today" in told["limits"]
-    assert len([one for one in ran.data["systems"]["sf"] if "champion" in one["key"]]) == 1, "said once"
+    assert len([one for one in ran.data["systems"]["sf"] if "risks" in one["key"]]) == 1, "said once"
     assert any("API 67.0" in note for note in ran.data["notes"]["sf"])
 
 
