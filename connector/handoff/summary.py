@@ -16,8 +16,8 @@ from connector.handoff import stakeholders
 from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import Gate
 from connector.handoff.override import requested
-from connector.handoff.ownership import same
-from connector.handoff.rulebook import FieldOwner, SummarySection
+from connector.handoff.prefill import assumed
+from connector.handoff.rulebook import SummarySection
 from connector.handoff.stakeholders import Mark
 from connector.handoff.templating import render
 from connector.handoff.text import NAMES, NOT_RECORDED, REFERENCE, names, room_taken, shown
@@ -161,11 +161,8 @@ def _rows(case: Case, path: str, *, needed: bool, asked: bool) -> Iterator[Row]:
 
 
 def _sure(case: Case, path: str) -> Mark:
-    """An answer is people's word, unless this connector filled it in and nobody touched it since."""
-    deal = case.snapshot.deal
-    rule, written = case.policy.fields.get(path), case.ledger.written.get(deal.ref, {})
-    filled_in = rule is not None and rule.owner is FieldOwner.FILL_IF_EMPTY and path in written
-    return Mark.ASSUMED if filled_in and same(written[path], deal.get(path)) else Mark.CONFIRMED
+    """An answer is people's word, unless this connector took it over and nobody confirmed it or wrote it anew."""
+    return Mark.ASSUMED if any(one.field == path for one in assumed(case)) else Mark.CONFIRMED
 
 
 def _seal(text: str, *, key: str, most: int) -> str:

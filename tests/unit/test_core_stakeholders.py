@@ -8,8 +8,8 @@ import pytest
 from factories import a_policy, a_snapshot
 from tinyworld import World
 
-from connector.handoff.model import Contact
-from connector.handoff.rulebook import FieldOwner, FieldRule, FieldType, Policy, SummarySection
+from connector.handoff.model import Contact, Value
+from connector.handoff.rulebook import FieldOwner, FieldRule, FieldType, Policy, Prefill, SummarySection
 
 INGRID = Contact("c2", "Ingrid Holm", "Head of service", "ingrid@nordlys.example", ("champion",), primary=True)
 ODD = Contact("c1", "Odd Berg", "CFO", "odd@nordlys.example", ("economic_buyer",))
@@ -71,17 +71,22 @@ def test_an_empty_answer_is_assumed_from_the_role_until_the_ae_gives_it() -> Non
     assert "Kari Lund" in lines[1]
 
 
-def test_what_was_filled_in_is_assumed_until_a_person_changes_it() -> None:
+@pytest.mark.parametrize(
+    "act", [{"use_case": "Two inboxes for three service teams."}, {"prefill_confirmed": True}], ids=["anew", "the box"]
+)
+def test_what_was_taken_over_is_assumed_until_a_person_writes_it_anew_or_ticks_the_box(act: dict[str, Value]) -> None:
     policy = a_book("use_case")
     filled = dataclasses.replace(policy.fields["use_case"], owner=FieldOwner.FILL_IF_EMPTY)
-    policy = dataclasses.replace(policy, fields={**policy.fields, "use_case": filled})
+    box = FieldRule("prefill_confirmed", "Prefilled values confirmed", FieldType.BOOL, FieldOwner.HUMAN)
+    fields = {**policy.fields, "use_case": filled, "prefill_confirmed": box}
+    policy = dataclasses.replace(policy, fields=fields, prefills=(Prefill("use_case", "risks"),))
     world = World(policy=policy)
     deal = world.snapshot.deal
     ledger = dataclasses.replace(world.snapshot.ledger, written={deal.ref: {"use_case": deal.get("use_case")}})
     world.snapshot = dataclasses.replace(world.snapshot, ledger=ledger)
     world.run()
     assert "Use case [ASSUMED]" in world.text("summary")
-    world.edit({"use_case": "Two inboxes for three service teams."})
+    world.edit(act)
     world.run()
     assert "Use case [CONFIRMED]" in world.text("summary")
 

@@ -20,6 +20,9 @@ from connector.handoff.templating import render
 from connector.handoff.text import Lines, clean, names, one_line, shown
 
 NAME = "changes"
+PEOPLES = frozenset({FieldOwner.HUMAN, FieldOwner.FILL_IF_EMPTY})
+"""Whose fields are people's words: what was taken over once while it was empty is theirs to change."""
+
 MOMENT = "summary_changed"
 """The name of the moment and of its template."""
 
@@ -104,7 +107,7 @@ def _answers(case: Case) -> Iterator[tuple[str, Answered]]:
     paths = (path for section in case.policy.summary.sections for path in section.fields if path != CONTACTS)
     for path in dict.fromkeys(paths):
         rule = case.policy.fields.get(path)
-        if rule is not None and rule.owner is FieldOwner.HUMAN and case.snapshot.knows(path):
+        if rule is not None and rule.owner in PEOPLES and case.snapshot.knows(path):
             text = shown(case, path)
             yield path, Answered(fingerprint(" ".join(text.split())), one_line(text, limit=QUOTED_CHARS))
 
