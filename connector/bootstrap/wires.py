@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from connector.clock import Clock, SystemClock
 from connector.crm.budget import Company, Meter, Treasury, Unmetered
 from connector.crm.live import Letterbox
 from connector.errors import Problem, UserError
@@ -26,6 +27,7 @@ class Wires:
     meter: Meter = field(default_factory=Unmetered)
     company: Company = field(default_factory=Company)
     treasury: Treasury | None = None
+    clock: Clock = field(default_factory=SystemClock)
 
 
 def wrong_credentials(settings: SystemSettings) -> UserError:
