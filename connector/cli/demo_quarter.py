@@ -69,7 +69,7 @@ class Stage:
     def restart(self) -> None:
         """A new process on the same ledger, with the mappings as they are now."""
         self.runtime.shared.store.close()
-        self.runtime = bootstrap.open_runtime(self.config, mode="daemon", clock=self.sandbox.clock)
+        self.runtime = bootstrap.open_runtime(self.config, mode="daemon", console_logs=True, clock=self.sandbox.clock)
 
 
 def play_quarter(
@@ -145,26 +145,22 @@ def _poll(stage: Stage, acted: Sequence[str]) -> None:
     passed = (clock.now() - START) // POLL + 1
     clock.freeze(START + passed * POLL)
     store = stage.runtime.shared.store
-    events = bool(acted)
-    due = [
-        system
-        for system in stage.runtime.systems
-        if events or ((at := store.next_due(system.name)) is not None and at <= clock.now())
-    ]
-    _settle(stage, due)
+    due = {each.name for each in stage.runtime.systems if (at := store.next_due(each.name)) and at <= clock.now()}
+    _settle(stage, [each for each in stage.runtime.systems if each.name in {*acted, *due}])
 
 
 def _settle(stage: Stage, systems: Sequence[System]) -> None:
     """Pass after pass, a tick apart, until nothing was done in one."""
     clock, waiting = stage.sandbox.clock, list(systems)
-    for number in range(MOST_PASSES):
+    for _ in range(MOST_PASSES):
         still = []
         for system in waiting:
             result = run_pass(stage.runtime.shared, system, occasion=Occasion.TICK)
             stage.passes += 1
             if result.error:
                 stage.troubles.append(f"{clock.now().isoformat()} {system.name}: {result.error}"[:300])
-            if result.looked or result.applied:
+            due = stage.runtime.shared.store.next_due(system.name)
+            if result.applied or (due is not None and due <= clock.now() + POLL):
                 still.append(system)
         waiting = still
         if not waiting:
@@ -197,7 +193,7 @@ def _stage(folder: Path, systems: Sequence[str]) -> Iterator[Stage]:
             SECRET_ENV: SECRET,
         }
         with _environment(secrets):
-            runtime = bootstrap.open_runtime(config, mode="daemon", clock=sandbox.clock)
+            runtime = bootstrap.open_runtime(config, mode="daemon", console_logs=True, clock=sandbox.clock)
             stage = Stage(sandbox, config, runtime)
             try:
                 yield stage

@@ -212,7 +212,9 @@ class _Judge:
                 self._found.steps.setdefault(step, Steps()).unaccounted.append(f"{self._view.deal(deed.deal).name}: never made")
 
     def _was_escalated(self, deed: Deed, step: str) -> bool:
-        return any(f":late-{step}:" in key for key, _ in self._keys.get(deed.deal, []))
+        """Whether somebody else was told of it, or got it; being reminded is not enough."""
+        rungs = (f":late-{step}:escalate", f":late-{step}:reassign")
+        return any(rung in key for key, _ in self._keys.get(deed.deal, []) for rung in rungs)
 
     def _change(self, deed: Deed) -> None:
         """A step that came to the playbook is for handoffs that began afterwards."""
