@@ -39,6 +39,9 @@ START = datetime(2027, 1, 11, 14, 0, tzinfo=UTC)
 """A Monday morning where the people of the quarter work."""
 POLL = timedelta(seconds=15)
 """The daemon's own default."""
+GATHERED = timedelta(hours=3)
+"""What only the daemon has to do, such as looking at a clock that ran out, is done at the next of these; a minute is
+real only where somebody did something."""
 MOST_PASSES = 40
 """At one moment; where more are needed, something is never done with."""
 SOURCE, SECRET_ENV, SECRET = "product", "DEMO_EVENTS_SECRET", "sandbox-events"
@@ -135,7 +138,7 @@ def _next(stage: Stage) -> datetime:
     ahead = [at for each in stage.quarters.values() if (at := each.next_at) is not None]
     for system in stage.runtime.systems:
         if (due := stage.runtime.shared.store.next_due(system.name)) is not None:
-            ahead.append(due)
+            ahead.append(START - (START - due) // GATHERED * GATHERED)
     return min(ahead, default=datetime.max.replace(tzinfo=UTC))
 
 
@@ -160,7 +163,7 @@ def _settle(stage: Stage, systems: Sequence[System]) -> None:
             if result.error:
                 stage.troubles.append(f"{clock.now().isoformat()} {system.name}: {result.error}"[:300])
             due = stage.runtime.shared.store.next_due(system.name)
-            if result.applied or (due is not None and due <= clock.now() + POLL):
+            if result.applied or (due is not None and due <= clock.now() + POLL * 8):
                 still.append(system)
         waiting = still
         if not waiting:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Track = dict[str, Any]
 
+HOUR = timedelta(hours=1)
 POST_EVERY = timedelta(hours=3)
 """How often the product's relay hands on what it has collected."""
 HOLIDAYS = (("priya.nair@seller.example", 15), ("maya.lindqvist@seller.example", 36))
@@ -101,6 +102,10 @@ class Quarter:
     def _at(self, moment: datetime, do: Callable[[], None]) -> None:
         if moment < self.end:
             heapq.heappush(self._queue, (moment, next(self._count), do))
+
+    def _on_the_hour(self, moment: datetime, do: Callable[[], None]) -> None:
+        """Small things are done on the hour, many at a time."""
+        self._at(self.start - (self.start - moment) // HOUR * HOUR, do)
 
     def _begin(self) -> None:
         self._at(self.start, self._take_holidays)
@@ -255,7 +260,7 @@ class Quarter:
         hours = deed.part.dice(f"reply {deed.mails}").uniform(1, 5)
         if deed.part.customer is Customer.SLOW and deed.mails > 1:
             hours = 24.0 * 8
-        self._at(self._now + timedelta(hours=hours), lambda: self._hands.reply(deed.deal, by=deed.owner))
+        self._on_the_hour(self._now + timedelta(hours=hours), lambda: self._hands.reply(deed.deal, by=deed.owner))
 
     # tasks
 
@@ -282,7 +287,7 @@ class Quarter:
                 at = due + timedelta(days=dice.uniform(2, 5))
             case _:
                 return
-        self._at(at, lambda: self._do(deed, task.id, step, seen=habit == "signal"))
+        self._on_the_hour(at, lambda: self._do(deed, task.id, step, seen=habit == "signal"))
 
     def _do(self, deed: Deed, task_id: str, step: str, *, seen: bool) -> None:
         task = self._view_task(task_id)
@@ -290,7 +295,7 @@ class Quarter:
             return
         if self._is_away(task.owner) or not is_working_day(self._now):
             again = self._now + timedelta(hours=20)
-            self._at(again, lambda: self._do(deed, task_id, step, seen=seen))
+            self._on_the_hour(again, lambda: self._do(deed, task_id, step, seen=seen))
             return
         way = WAYS.get(step)
         if way == "meeting" and deed.part.customer is Customer.ABSENT:
