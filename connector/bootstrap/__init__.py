@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING, Literal
 
 from connector import crash, logs
@@ -83,16 +84,15 @@ class OpenedStore:
     watched: tuple[Watched, ...]
 
 
-def open_runtime(
-    config: Path, *, mode: StoreUse, console_logs: bool = False, clock: Clock | None = None
-) -> Runtime:
+def open_runtime(config: Path, *, mode: StoreUse, console_logs: bool = False, clock: Clock | None = None) -> Runtime:
     """Read all files and put the parts together; no CRM is called yet. Raises `UserError` with every mistake.
 
-    ``clock``: another than the machine's, for who plays with time.
+    ``clock``: another than the machine's, for who plays with time; then nothing is waited for between two calls.
     """
     settings, loaded = load_all(config)
     set_up_logs(settings, console=console_logs or mode != "daemon")
     telemetry = Telemetry()
+    wait: Callable[[float], None] = sleep if clock is None else lambda _: None
     clock = clock or SystemClock()
     store = _store(settings, clock=clock, mode=mode)
     shared = Shared(
@@ -110,7 +110,7 @@ def open_runtime(
         keep=_keep(settings),
         queries=_queries(settings),
     )
-    systems = tuple(_system(each, settings, loaded, shared=shared) for each in settings.systems)
+    systems = tuple(_system(each, settings, loaded, shared=shared, wait=wait) for each in settings.systems)
     files = read_folder(settings.mappings)
     for each, of in zip(systems, settings.systems, strict=True):
         each.policy_digest = policy_digest(files, of.vendor)
@@ -336,7 +336,7 @@ INSTALLERS: Mapping[Vendor, Callable[[SystemSettings, Loaded, str], Installer]] 
 }
 
 
-def _system(settings: SystemSettings, everything: Settings, loaded: Loaded, *, shared: Shared) -> System:
+def _system(settings: SystemSettings, everything: Settings, loaded: Loaded, *, shared: Shared, wait: Callable[[float], None] = sleep) -> System:
     name = SystemName(settings.name)
     telemetry, store = shared.telemetry, shared.store
 
@@ -350,6 +350,7 @@ def _system(settings: SystemSettings, everything: Settings, loaded: Loaded, *, s
         meter=telemetry.budgets(name),
         company=shared.company,
         clock=shared.clock,
+        wait=wait,
         treasury=None if store.single_process else partial(store.quota, name),
     )
     return System(

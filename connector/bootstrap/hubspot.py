@@ -57,7 +57,7 @@ def adapter(settings: SystemSettings, crm_map: CrmMap, wires: Wires) -> CRM:
         live_required=bool(settings.live and settings.live.required),
         letterbox=wires.letterbox,
         webhook_url=settings.webhook_url if settings.live else "",
-        waits=Waits(clock=wires.clock),
+        waits=Waits(clock=wires.clock, wait=wires.wait),
     )
 
 

@@ -5,6 +5,7 @@ Not here: which adapter it is (the package itself) and how one is made (a module
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -28,6 +29,7 @@ class Wires:
     company: Company = field(default_factory=Company)
     treasury: Treasury | None = None
     clock: Clock = field(default_factory=SystemClock)
+    wait: Callable[[float], None] = time.sleep
 
 
 def wrong_credentials(settings: SystemSettings) -> UserError:

@@ -63,8 +63,8 @@ def command(
     With **--headless --days 90** a quarter is played: AEs, CSMs with holidays, customers who do well or get stuck, and a
     playbook that changes half-way. Real are the adapters over HTTP, the engine, the ledger, the door for product events
     and the mappings. Not real are the people, the clock, which jumps to whatever comes next, and the daemon's timer:
-    polls that could find nothing are left out, and what only a clock sets off is looked at every three hours. Exit code
-    0 only if every promise held: each step accounted for, each signal raised for whom it should and for nobody else,
+    polls that could find nothing are left out, and what only a clock sets off is looked at every three hours. Exit
+    code 0 only if every promise held: each step accounted for, each signal raised for whom it should and for nobody else,
     nothing doubled, CSMs told within 5 minutes.
     """
     folder = folder or Path("handoff-demo-headless" if headless else "handoff-demo")

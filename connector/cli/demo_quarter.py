@@ -1,8 +1,8 @@
 """``handoff demo --headless --days``: a whole quarter on both CRMs in minutes, by the sandbox's clock.
 
 The people are the sandbox's. What they meet is real: adapters over HTTP, engine, ledger, the door for product events and
-the shipped mappings with the lines of ``quarter_policy`` switched on. Not real: the daemon's own timer. The clock stands
-still until somebody does something or something is due, and polls that could find nothing are left out.
+the shipped mappings with the lines of ``quarter_policy`` switched on. Not real: the daemon's own timer. The clock
+stands still until somebody does something or something is due, and polls that could find nothing are left out.
 """
 
 from __future__ import annotations
@@ -224,7 +224,9 @@ def _write_config(folder: Path, at: Addresses, systems: Sequence[str]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / "mappings").exists():
         raise UserError([Problem(str(folder), "--folder", "a quarter begins in an empty folder; add --fresh")])
-    demo_parts.write_config(folder, demo_parts.Ports(**port, web=demo_parts.WISHED.web), poll_seconds=POLL.total_seconds())
+    demo_parts.write_config(
+        folder, demo_parts.Ports(**port, web=demo_parts.WISHED.web), poll_seconds=POLL.total_seconds()
+    )
     quarter_policy.switch_on(folder / "mappings")
     path = folder / "config.toml"
     text = path.read_text(encoding="utf-8")

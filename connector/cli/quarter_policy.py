@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-FIRST = '[handoff]\n'
+FIRST = "[handoff]\n"
 NAMED = 'playbooks = ["playbooks/thirty-days.toml"]\n'
 TASK = "[[playbooks.tasks]]\n"
 ESCALATED = 'missed = ["escalate"]\n'
@@ -39,7 +39,7 @@ missed = ["escalate"]
 
 
 def switch_on(folder: Path) -> None:
-    """Small customers get the five tasks, larger ones the thirty days; whatever nobody does goes up the ladder; people's
+    """Small customers get the five tasks, larger ones the thirty days; what nobody does goes up the ladder; people's
     calendars say when they are away; a field of the org's own says what became of a meeting."""
     _edit(folder / "process.toml", FIRST, FIRST + NAMED)
     _edit(folder / "process.toml", "# away_from_calendar = true", "away_from_calendar = true")

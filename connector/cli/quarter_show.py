@@ -11,7 +11,15 @@ from typing import Any
 from connector.cli.screen import PlainTable, Screen
 
 VENDORS = ("salesforce", "hubspot")
-STEP_WORDS = ("made", "done_by_signal", "done_by_hand", "escalated", "not_due_yet", "waits_for_step_before", "unaccounted")
+STEP_WORDS = (
+    "made",
+    "done_by_signal",
+    "done_by_hand",
+    "escalated",
+    "not_due_yet",
+    "waits_for_step_before",
+    "unaccounted",
+)
 SIGNAL_WORDS = ("raised_as_due", "missed", "raised_for_others", "raised_for_control")
 
 
@@ -28,7 +36,9 @@ def show(report: Mapping[str, Any]) -> None:
     for line in report["troubles"]:
         console.print(line, highlight=False)
     words = "every promise held" if report["ok"] else "A PROMISE WAS BROKEN: see the lines above"
-    console.print(f"{report['days']} days in {report['seconds']} s, {report['passes']} passes: {words}", highlight=False)
+    console.print(
+        f"{report['days']} days in {report['seconds']} s, {report['passes']} passes: {words}", highlight=False
+    )
 
 
 def _figures(parts: Mapping[str, Any]) -> PlainTable:

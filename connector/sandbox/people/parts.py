@@ -1,4 +1,4 @@
-"""Who plays what in a quarter: customers who do well or get stuck, sellers who fill in well or badly, and when they win.
+"""Who plays what in a quarter: customers who do well or get stuck, sellers who fill in well or badly, when they win.
 
 Pure data from a seed. Not here: what they do on a screen (``quarter``) and in the product (``usage``).
 """
@@ -61,7 +61,14 @@ class Seller(StrEnum):
     NEVER = "wins with gaps, and leaves it"
 
 
-_OF_PLAIN = ((Seller.READY, 40), (Seller.LATE, 15), (Seller.GAPS, 15), (Seller.VAGUE, 12), (Seller.OVERRIDE, 12), (Seller.NEVER, 6))
+_OF_PLAIN = (
+    (Seller.READY, 40),
+    (Seller.LATE, 15),
+    (Seller.GAPS, 15),
+    (Seller.VAGUE, 12),
+    (Seller.OVERRIDE, 12),
+    (Seller.NEVER, 6),
+)
 _OF_OTHERS = ((Seller.READY, 60), (Seller.LATE, 25), (Seller.GAPS, 15))
 
 
@@ -116,15 +123,21 @@ def cast(system: str, *, seed: int, deals: int, start: datetime, days: int) -> t
 
 
 def _part(
-    rng: random.Random, home: AccountPlan, kind: DealType, number: int, *, system: str, seed: int, start: datetime, days: int
+    rng: random.Random,
+    home: AccountPlan,
+    kind: DealType,
+    number: int,
+    *,
+    system: str,
+    seed: int,
+    start: datetime,
+    days: int,
 ) -> Part:
     customer = _ORDER[number % len(_ORDER)] if kind == "new" else Customer.PLAIN
     ours = replace(home, domain=home.domain.replace(".example", f"-{system}.example"))
     won = _moment(rng, customer, start=start, days=days)
     key = f"{seed}:{system}:{number}"
-    plan = book.deal_plan(
-        rng, ours, key=key, today=won.date(), phase="negotiation", deal_type=kind, complete=True
-    )
+    plan = book.deal_plan(rng, ours, key=key, today=won.date(), phase="negotiation", deal_type=kind, complete=True)
     plain = customer is Customer.PLAIN and kind == "new"
     habits, weights = zip(*(_OF_PLAIN if plain else _OF_OTHERS), strict=True)
     early = won - timedelta(days=rng.uniform(*PRE_CLOSE_DAYS))

@@ -219,8 +219,7 @@ class Quarter:
     def _relay(self) -> None:
         due: list[Track] = []
         while self._events and self._events[0][0] <= self._now:
-            at, _, told = heapq.heappop(self._events)
-            due.append(told)
+            due.append(heapq.heappop(self._events)[2])
         if due:
             self._post(due)
 
@@ -320,7 +319,11 @@ class Quarter:
         if deed.part.seller is not Seller.VAGUE:
             self._view.set_deal(deed.deal, {"acceptance": "Accepted", "summary_reviewed": True}, by=csm)
             return
-        refused = {"acceptance": "Rejected", "reject_reason": "Missing information", "reject_note": "What for, and why now?"}
+        refused = {
+            "acceptance": "Rejected",
+            "reject_reason": "Missing information",
+            "reject_note": "What for, and why now?",
+        }
         self._view.set_deal(deed.deal, refused, by=csm)
         better = {name: deed.part.plan.fields.get(name) for name in ("use_case", "why_bought")}
         again = {name: text for name, text in better.items() if text} | {"acceptance": "Resubmitted"}

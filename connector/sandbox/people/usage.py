@@ -15,7 +15,12 @@ SOURCES = ("Slack", "Google Ads", "Postgres", "Zendesk")
 EARLY_DAYS = 14
 VISIT_EVERY = {True: 24.0, False: 72.0}
 """Hours between two visits: in the first weeks, and later."""
-FIRST_VISIT: Mapping[Customer, float] = {Customer.WELL: 4.0, Customer.SILENT: 130.0, Customer.HALF: 10.0, Customer.EMPTY: 150.0}
+FIRST_VISIT: Mapping[Customer, float] = {
+    Customer.WELL: 4.0,
+    Customer.SILENT: 130.0,
+    Customer.HALF: 10.0,
+    Customer.EMPTY: 150.0,
+}
 CONNECTED_AFTER = 80.0
 """Hours that the one who gets stuck half-way takes for the first source."""
 
@@ -71,6 +76,8 @@ def _trouble(part: Part) -> Iterator[Used]:
                 yield Used(hours, "Signed In")
         case Customer.LOST:
             for article in range(7):
-                yield Used(76.0 + article / 60, "Docs Opened", {"session_id": "lost", "article": f"Single sign-on {article}"})
+                yield Used(
+                    76.0 + article / 60, "Docs Opened", {"session_id": "lost", "article": f"Single sign-on {article}"}
+                )
         case _:
             return

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox import agreed, views
-from connector.sandbox.people.parts import FLAGGED, SETTLED_DAYS, STUCK, Customer, Seller, is_working_day
+from connector.sandbox.people.parts import FLAGGED, SETTLED_DAYS, STUCK, Customer, Seller
 from connector.sandbox.tally import doubles
 
 if TYPE_CHECKING:
@@ -152,13 +152,19 @@ class _Judge:
         if deed.won_at is None:
             if handed or deal.text("started_at"):
                 found.broken.append(f"{deal.name} was handed off with gaps")
-            elif deed.part.seller is Seller.NEVER and deed.part.won < self._quarter.end - timedelta(hours=1) and deal.text("gate") != agreed.HELD:
+            elif (
+                deed.part.seller is Seller.NEVER
+                and deed.part.won < self._quarter.end - timedelta(hours=1)
+                and deal.text("gate") != agreed.HELD
+            ):
                 found.broken.append(f"{deal.name} was won with gaps and is not held")
             return
         if deed.won_at > self._quarter.end - timedelta(hours=1):
             return
         if not handed:
-            found.broken.append(f"{deal.name} was won at {deed.won_at} and is not handed off: {deal.text('gate')!r} {deal.text('missing')[:80]!r}")
+            found.broken.append(
+                f"{deal.name} was won at {deed.won_at} and is not handed off: {deal.text('gate')!r} {deal.text('missing')[:80]!r}"
+            )
             return
         found.handed_off += 1
         found.segments[agreed.segment(deal.amount)] += 1
@@ -209,7 +215,9 @@ class _Judge:
                 first_open = False
         for step in _owed(deed, self._quarter.end):
             if step not in tasks:
-                self._found.steps.setdefault(step, Steps()).unaccounted.append(f"{self._view.deal(deed.deal).name}: never made")
+                self._found.steps.setdefault(step, Steps()).unaccounted.append(
+                    f"{self._view.deal(deed.deal).name}: never made"
+                )
 
     def _was_escalated(self, deed: Deed, step: str) -> bool:
         """Whether somebody else was told of it, or got it; being reminded is not enough."""
@@ -226,13 +234,20 @@ class _Judge:
         self._found.change[word] = self._found.change.get(word, 0) + 1
         if has is not after:
             name = self._view.deal(deed.deal).name
-            self._found.broken.append(f"the changed playbook: {name} began {'after' if after else 'before'} and {'has' if has else 'lacks'} its step")
+            self._found.broken.append(
+                f"the changed playbook: {name} began {'after' if after else 'before'} and {'has' if has else 'lacks'} its step"
+            )
 
     def _away(self, deed: Deed) -> None:
         csm = self._view.deal(deed.deal).text("csm")
         held = deed.part.holder and self._view.user_named(deed.part.holder).id == csm
         for who, first, last in self._quarter.absences:
-            if csm == who and not held and deed.won_at is not None and first + timedelta(hours=15) <= deed.won_at < last - timedelta(hours=4):
+            if (
+                csm == who
+                and not held
+                and deed.won_at is not None
+                and first + timedelta(hours=15) <= deed.won_at < last - timedelta(hours=4)
+            ):
                 early = any("csm_preassigned" in key for key, at in self._keys.get(deed.deal, []) if at < first)
                 self._found.while_away += not early
 
@@ -246,12 +261,20 @@ class _Judge:
                 due = deed.part.customer.value == signal and self._lasted(deed)
                 control = deed.part.customer is Customer.WELL
                 if deed.deal in raised:
-                    counted["raised_for_control" if control else "raised_as_due" if deed.part.customer.value == signal else "raised_for_others"] += 1
+                    counted[
+                        "raised_for_control"
+                        if control
+                        else "raised_as_due"
+                        if deed.part.customer.value == signal
+                        else "raised_for_others"
+                    ] += 1
                 elif due:
                     counted["missed"] += 1
                     self._found.broken.append(f"{signal} was not raised for {self._view.deal(deed.deal).name}")
                 if deed.deal in raised and control:
-                    self._found.broken.append(f"{signal} was raised for {self._view.deal(deed.deal).name}, who does well")
+                    self._found.broken.append(
+                        f"{signal} was raised for {self._view.deal(deed.deal).name}, who does well"
+                    )
             self._found.signals[signal] = counted
 
     def _lasted(self, deed: Deed) -> bool:
@@ -264,9 +287,37 @@ class _Judge:
                     yield f"{count} tasks {key}"
 
 
-CHAINED = ("welcome-packet", "schedule-setup-call", "prepare-account", "run-setup-call", "check-in", "review-changes", "check-in-after-change")
-THIRTY = ("intro-mail", "welcome", "kickoff", "kickoff-recap", "day-7", "day-14", "day-21", "day-30", "ae-day-30", "ae-day-90")
-ON_DAY = {"intro-mail": 1, "welcome": 1, "kickoff": 4, "day-7": 10, "day-14": 17, "day-21": 24, "day-30": 33, "ae-day-30": 33}
+CHAINED = (
+    "welcome-packet",
+    "schedule-setup-call",
+    "prepare-account",
+    "run-setup-call",
+    "check-in",
+    "review-changes",
+    "check-in-after-change",
+)
+THIRTY = (
+    "intro-mail",
+    "welcome",
+    "kickoff",
+    "kickoff-recap",
+    "day-7",
+    "day-14",
+    "day-21",
+    "day-30",
+    "ae-day-30",
+    "ae-day-90",
+)
+ON_DAY = {
+    "intro-mail": 1,
+    "welcome": 1,
+    "kickoff": 4,
+    "day-7": 10,
+    "day-14": 17,
+    "day-21": 24,
+    "day-30": 33,
+    "ae-day-30": 33,
+}
 """By which day after the win a step must be there, at the latest."""
 
 
@@ -281,7 +332,9 @@ def _owed(deed: Deed, end: datetime) -> Iterator[str]:
     """The steps that must have been made by the end."""
     assert deed.won_at is not None
     for step in _plan(deed):
-        if step in CHAINED or (step in ON_DAY and step not in EARLY and deed.won_at + timedelta(days=ON_DAY[step]) < end):
+        if step in CHAINED or (
+            step in ON_DAY and step not in EARLY and deed.won_at + timedelta(days=ON_DAY[step]) < end
+        ):
             yield step
 
 
