@@ -336,7 +336,14 @@ INSTALLERS: Mapping[Vendor, Callable[[SystemSettings, Loaded, str], Installer]] 
 }
 
 
-def _system(settings: SystemSettings, everything: Settings, loaded: Loaded, *, shared: Shared, wait: Callable[[float], None] = sleep) -> System:
+def _system(
+    settings: SystemSettings,
+    everything: Settings,
+    loaded: Loaded,
+    *,
+    shared: Shared,
+    wait: Callable[[float], None] = sleep,
+) -> System:
     name = SystemName(settings.name)
     telemetry, store = shared.telemetry, shared.store
 

@@ -64,7 +64,7 @@ def command(
     playbook that changes half-way. Real are the adapters over HTTP, the engine, the ledger, the door for product events
     and the mappings. Not real are the people, the clock, which jumps to whatever comes next, and the daemon's timer:
     polls that could find nothing are left out, and what only a clock sets off is looked at every three hours. Exit
-    code 0 only if every promise held: each step accounted for, each signal raised for whom it should and for nobody else,
+    code 0 only if every promise held: each step accounted for, each signal raised for whom it should and for no other,
     nothing doubled, CSMs told within 5 minutes.
     """
     folder = folder or Path("handoff-demo-headless" if headless else "handoff-demo")

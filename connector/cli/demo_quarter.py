@@ -1,6 +1,6 @@
 """``handoff demo --headless --days``: a whole quarter on both CRMs in minutes, by the sandbox's clock.
 
-The people are the sandbox's. What they meet is real: adapters over HTTP, engine, ledger, the door for product events and
+The people are the sandbox's. Real are adapters over HTTP, engine, ledger, the door for product events and
 the shipped mappings with the lines of ``quarter_policy`` switched on. Not real: the daemon's own timer. The clock
 stands still until somebody does something or something is due, and polls that could find nothing are left out.
 """

@@ -16,9 +16,7 @@ DAYS, DEALS = 6, 3
 
 @pytest.mark.parametrize("system", ["sf", "hs"])
 def test_the_seed_decides_everything(tmp_path: Path, system: str) -> None:
-    played = [
-        quarter(tmp_path / str(number), days=DAYS, deals=DEALS, seed=3, systems=[system]) for number in range(2)
-    ]
+    played = [quarter(tmp_path / str(number), days=DAYS, deals=DEALS, seed=3, systems=[system]) for number in range(2)]
     for each in played:
         del each["seconds"]
     assert played[0] == played[1]

@@ -162,9 +162,8 @@ class _Judge:
         if deed.won_at > self._quarter.end - timedelta(hours=1):
             return
         if not handed:
-            found.broken.append(
-                f"{deal.name} was won at {deed.won_at} and is not handed off: {deal.text('gate')!r} {deal.text('missing')[:80]!r}"
-            )
+            state = f"{deal.text('gate')!r} {deal.text('missing')[:80]!r}"
+            found.broken.append(f"{deal.name} was won at {deed.won_at} and is not handed off: {state}")
             return
         found.handed_off += 1
         found.segments[agreed.segment(deal.amount)] += 1
@@ -234,9 +233,8 @@ class _Judge:
         self._found.change[word] = self._found.change.get(word, 0) + 1
         if has is not after:
             name = self._view.deal(deed.deal).name
-            self._found.broken.append(
-                f"the changed playbook: {name} began {'after' if after else 'before'} and {'has' if has else 'lacks'} its step"
-            )
+            words = "began after it and lacks its step" if after else "began before it and has its step"
+            self._found.broken.append(f"the changed playbook: {name} {words}")
 
     def _away(self, deed: Deed) -> None:
         csm = self._view.deal(deed.deal).text("csm")
