@@ -60,12 +60,12 @@ def command(
     With **--headless** people are played by a script on both CRMs: deals won with and without gaps, corrected,
     overridden, reopened, imported in bulk. Exit code 0 only if nothing was lost and nothing was doubled.
 
-    With **--headless --days 90** a quarter is played: AEs, CSMs with holidays, customers who do well or get stuck, and a
-    playbook that changes half-way. Real are the adapters over HTTP, the engine, the ledger, the door for product events
-    and the mappings. Not real are the people, the clock, which jumps to whatever comes next, and the daemon's timer:
-    polls that could find nothing are left out, and what only a clock sets off is looked at every three hours. Exit
-    code 0 only if every promise held: each step accounted for, each signal raised for whom it should and for no other,
-    nothing doubled, CSMs told within 5 minutes.
+    With **--headless --days 90** a quarter is played: AEs, CSMs with holidays, customers who do well or get stuck, a
+    playbook that changes half-way. Real are the adapters, HTTP, the engine, the ledger, the door for product events and
+    the mappings. Not real are the people, the clock, which jumps to whatever comes next, and the daemon's timer: polls
+    that could find nothing are left out, and what only a clock sets off is looked at every six hours. Exit code 0
+    only if every promise held: each step accounted for, each signal raised for whom it should be and not for those who
+    do well, nothing doubled, CSMs told within 5 minutes.
     """
     folder = folder or Path("handoff-demo-headless" if headless else "handoff-demo")
     with _interruptible(), _held(folder, fresh=fresh or headless):

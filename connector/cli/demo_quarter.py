@@ -39,7 +39,7 @@ START = datetime(2027, 1, 11, 14, 0, tzinfo=UTC)
 """A Monday morning where the people of the quarter work."""
 POLL = timedelta(seconds=15)
 """The daemon's own default."""
-GATHERED = timedelta(hours=3)
+GATHERED = timedelta(hours=6)
 """What only the daemon has to do, such as looking at a clock that ran out, is done at the next of these; a minute is
 real only where somebody did something."""
 MOST_PASSES = 40

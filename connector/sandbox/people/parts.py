@@ -20,7 +20,7 @@ from connector.sandbox.book import AccountPlan, DealPlan
 
 ZONE = ZoneInfo("America/New_York")
 """Where everybody of the quarter works."""
-LOOKS_AT = (time(10), time(12), time(14), time(16))
+LOOKS_AT = (time(9), time(15))
 """When people look at their tasks on a working day."""
 SETTLED_DAYS = 16
 """Days after a win by which whatever was to happen to a customer has happened."""

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 Track = dict[str, Any]
 
-HOUR = timedelta(hours=1)
-POST_EVERY = timedelta(hours=3)
+BETWEEN = timedelta(hours=3)
+POST_EVERY = timedelta(hours=6)
 """How often the product's relay hands on what it has collected."""
 HOLIDAYS = (("priya.nair@seller.example", 15), ("maya.lindqvist@seller.example", 36))
 """CSMs with the day of the quarter from which they are away for a week."""
@@ -103,9 +103,9 @@ class Quarter:
         if moment < self.end:
             heapq.heappush(self._queue, (moment, next(self._count), do))
 
-    def _on_the_hour(self, moment: datetime, do: Callable[[], None]) -> None:
-        """Small things are done on the hour, many at a time."""
-        self._at(self.start - (self.start - moment) // HOUR * HOUR, do)
+    def _soon(self, moment: datetime, do: Callable[[], None]) -> None:
+        """Small things are done many at a time, a few hours apart."""
+        self._at(self.start - (self.start - moment) // BETWEEN * BETWEEN, do)
 
     def _begin(self) -> None:
         self._at(self.start, self._take_holidays)
@@ -259,7 +259,7 @@ class Quarter:
         hours = deed.part.dice(f"reply {deed.mails}").uniform(1, 5)
         if deed.part.customer is Customer.SLOW and deed.mails > 1:
             hours = 24.0 * 8
-        self._on_the_hour(self._now + timedelta(hours=hours), lambda: self._hands.reply(deed.deal, by=deed.owner))
+        self._soon(self._now + timedelta(hours=hours), lambda: self._hands.reply(deed.deal, by=deed.owner))
 
     # tasks
 
@@ -286,7 +286,7 @@ class Quarter:
                 at = due + timedelta(days=dice.uniform(2, 5))
             case _:
                 return
-        self._on_the_hour(at, lambda: self._do(deed, task.id, step, seen=habit == "signal"))
+        self._soon(at, lambda: self._do(deed, task.id, step, seen=habit == "signal"))
 
     def _do(self, deed: Deed, task_id: str, step: str, *, seen: bool) -> None:
         task = self._view_task(task_id)
@@ -294,7 +294,7 @@ class Quarter:
             return
         if self._is_away(task.owner) or not is_working_day(self._now):
             again = self._now + timedelta(hours=20)
-            self._on_the_hour(again, lambda: self._do(deed, task_id, step, seen=seen))
+            self._soon(again, lambda: self._do(deed, task_id, step, seen=seen))
             return
         way = WAYS.get(step)
         if way == "meeting" and deed.part.customer is Customer.ABSENT:
