@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from time import sleep
+from typing import TYPE_CHECKING, Literal
 
 from connector import crash, logs
 from connector.bootstrap import hubspot, salesforce
@@ -51,6 +52,9 @@ from connector.telemetry import Telemetry
 from connector.web.foreign import Foreign
 from connector.web.status import Status, Watched, read_status, unreadable_status, with_trouble
 
+if TYPE_CHECKING:
+    from connector.web.hooks import Entrance
+
 StoreUse = Literal["daemon", "tool", "read"]
 LIMBO = "sqlite://"
 """A ledger in memory: what a command that only reads is given when there is none on disk yet."""
@@ -80,12 +84,17 @@ class OpenedStore:
     watched: tuple[Watched, ...]
 
 
-def open_runtime(config: Path, *, mode: StoreUse, console_logs: bool = False) -> Runtime:
-    """Read all files and put the parts together; no CRM is called yet. Raises `UserError` with every mistake."""
+def open_runtime(config: Path, *, mode: StoreUse, console_logs: bool = False, clock: Clock | None = None) -> Runtime:
+    """Read all files and put the parts together; no CRM is called yet. Raises `UserError` with every mistake.
+
+    ``clock``: another than the machine's, for who plays with time; then nothing is waited for between two calls.
+    """
     settings, loaded = load_all(config)
     set_up_logs(settings, console=console_logs or mode != "daemon")
     telemetry = Telemetry()
-    store = _store(settings, clock=SystemClock(), mode=mode)
+    wait: Callable[[float], None] = sleep if clock is None else lambda _: None
+    clock = clock or SystemClock()
+    store = _store(settings, clock=clock, mode=mode)
     shared = Shared(
         store=store,
         # What the engine dates, the store compares with its own time: both go by one clock, or a machine whose clock
@@ -101,7 +110,7 @@ def open_runtime(config: Path, *, mode: StoreUse, console_logs: bool = False) ->
         keep=_keep(settings),
         queries=_queries(settings),
     )
-    systems = tuple(_system(each, settings, loaded, shared=shared) for each in settings.systems)
+    systems = tuple(_system(each, settings, loaded, shared=shared, wait=wait) for each in settings.systems)
     files = read_folder(settings.mappings)
     for each, of in zip(systems, settings.systems, strict=True):
         each.policy_digest = policy_digest(files, of.vendor)
@@ -261,17 +270,23 @@ def _start_hooks(runtime: Runtime) -> Stop | None:
     settings = runtime.settings
     if not settings.sources and not any(each.webhook_url and each.live for each in settings.systems):
         return None
-    from connector.bootstrap.doors import entrances
     from connector.web.hooks import open_hooks
 
-    crms: dict[str, CRM] = {each.name: each.crm for each in runtime.systems}
     return open_hooks(
-        entrances(settings, crms, runtime.shared.store, doors=DOORS),
+        entrances_of(runtime),
         runtime.shared.telemetry,
         host=settings.web.hooks_host,
         port=settings.web.hooks_port,
         proxies=settings.web.trusted_proxies,
     )
+
+
+def entrances_of(runtime: Runtime) -> Sequence[Entrance]:
+    """All ways in for what others bring, whether they are opened to the world or not."""
+    from connector.bootstrap.doors import entrances
+
+    crms: dict[str, CRM] = {each.name: each.crm for each in runtime.systems}
+    return entrances(runtime.settings, crms, runtime.shared.store, doors=DOORS)
 
 
 def set_up_logs(settings: Settings, *, console: bool) -> None:
@@ -321,7 +336,14 @@ INSTALLERS: Mapping[Vendor, Callable[[SystemSettings, Loaded, str], Installer]] 
 }
 
 
-def _system(settings: SystemSettings, everything: Settings, loaded: Loaded, *, shared: Shared) -> System:
+def _system(
+    settings: SystemSettings,
+    everything: Settings,
+    loaded: Loaded,
+    *,
+    shared: Shared,
+    wait: Callable[[float], None] = sleep,
+) -> System:
     name = SystemName(settings.name)
     telemetry, store = shared.telemetry, shared.store
 
@@ -334,6 +356,8 @@ def _system(settings: SystemSettings, everything: Settings, loaded: Loaded, *, s
         letterbox=store.letterbox(name),
         meter=telemetry.budgets(name),
         company=shared.company,
+        clock=shared.clock,
+        wait=wait,
         treasury=None if store.single_process else partial(store.quota, name),
     )
     return System(

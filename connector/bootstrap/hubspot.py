@@ -39,6 +39,7 @@ class WebhookComponent:
 def adapter(settings: SystemSettings, crm_map: CrmMap, wires: Wires) -> CRM:
     """The adapter of one portal."""
     from connector.crm.hubspot.adapter import HubSpotCRM
+    from connector.crm.hubspot.session import Waits
 
     token, app = _login(settings)
     return HubSpotCRM(
@@ -56,6 +57,7 @@ def adapter(settings: SystemSettings, crm_map: CrmMap, wires: Wires) -> CRM:
         live_required=bool(settings.live and settings.live.required),
         letterbox=wires.letterbox,
         webhook_url=settings.webhook_url if settings.live else "",
+        waits=Waits(clock=wires.clock, wait=wires.wait),
     )
 
 

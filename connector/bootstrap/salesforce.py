@@ -38,6 +38,7 @@ def adapter(settings: SystemSettings, crm_map: CrmMap, wires: Wires) -> CRM:
         live=LiveOptions(live.address or ADDRESS, live.channel, required=live.required) if live else None,
         bulk_threshold=settings.bulk_threshold,
         company=wires.company,
+        clock=wires.clock,
     )
 
 

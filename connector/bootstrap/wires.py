@@ -5,9 +5,11 @@ Not here: which adapter it is (the package itself) and how one is made (a module
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from connector.clock import Clock, SystemClock
 from connector.crm.budget import Company, Meter, Treasury, Unmetered
 from connector.crm.live import Letterbox
 from connector.errors import Problem, UserError
@@ -26,6 +28,8 @@ class Wires:
     meter: Meter = field(default_factory=Unmetered)
     company: Company = field(default_factory=Company)
     treasury: Treasury | None = None
+    clock: Clock = field(default_factory=SystemClock)
+    wait: Callable[[float], None] = time.sleep
 
 
 def wrong_credentials(settings: SystemSettings) -> UserError:

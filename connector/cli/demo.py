@@ -45,6 +45,9 @@ def command(
         bool, typer.Option("--headless", help="Play a scripted sales period without a person, then stop.")
     ] = False,
     deals: Annotated[int, typer.Option(min=1, help="With --headless: deals that are won on each CRM.")] = 200,
+    days: Annotated[
+        int, typer.Option(min=0, help="With --headless: play so many days of people's work, by the sandbox's clock.")
+    ] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="With --headless: print one JSON object on standard output.")
     ] = False,
@@ -56,9 +59,20 @@ def command(
 
     With **--headless** people are played by a script on both CRMs: deals won with and without gaps, corrected,
     overridden, reopened, imported in bulk. Exit code 0 only if nothing was lost and nothing was doubled.
+
+    With **--headless --days 90** a quarter is played: AEs, CSMs with holidays, customers who do well or get stuck, a
+    playbook that changes half-way. Real are the adapters, HTTP, the engine, the ledger, the door for product events and
+    the mappings. Not real are the people, the clock, which jumps to whatever comes next, and the daemon's timer: polls
+    that could find nothing are left out, and what only a clock sets off is looked at every six hours. Exit code 0
+    only if every promise held: each step accounted for, each signal raised for whom it should be and not for those who
+    do well, nothing doubled, CSMs told within 5 minutes.
     """
     folder = folder or Path("handoff-demo-headless" if headless else "handoff-demo")
     with _interruptible(), _held(folder, fresh=fresh or headless):
+        if headless and days:
+            from connector.cli.demo_quarter import play_quarter
+
+            raise typer.Exit(play_quarter(folder, days=days, deals=deals, seed=seed, as_json=as_json))
         ports = demo_parts.free_ports()
         if headless:
             code = play(folder, ports, deals=deals, seed=seed, as_json=as_json, poll_seconds=min(poll_seconds, 1.0))

@@ -83,6 +83,12 @@ def tally(world: World) -> dict[str, Any]:
         }
 
 
+def doubles(world: World) -> list[Offence]:
+    """What stands there twice, of deals in any state."""
+    with world.lock:
+        return [offence for case in _cases(views.view(world)) for offence in _doubled(case)]
+
+
 def _counts(judged: list[Case], users: Mapping[str, UserView]) -> dict[str, Any]:
     now = Counter(case.deal.text("gate") for case in judged)
     handed = [case for case in judged if case.deal.text("csm")]

@@ -167,6 +167,11 @@ class HubSpotView:
         """The tasks of a deal."""
         return [self._task(row, deal=deal_id) for row in self._linked(DEAL, deal_id, TASK)]
 
+    def task(self, task_id: str) -> TaskView | None:
+        """One task; None when it is not there, or deleted."""
+        row = self.world.table("tasks").get(task_id)
+        return self._task(row) if row is not None else None
+
     def notes(self) -> Iterator[NoteView]:
         """Every note."""
         return (self._note(row) for row in self.world.table("notes").live())

@@ -172,6 +172,11 @@ class SalesforceView:
         rows = self.world.table("Task").where("WhatId", [deal_id])
         return [_task(row) for row in rows if row.values.get("TaskSubtype") in _SEEN_AS_TASK]
 
+    def task(self, task_id: str) -> TaskView | None:
+        """One task; None when it is not there, or deleted."""
+        row = self.world.table("Task").get(task_id)
+        return _task(row) if row is not None else None
+
     def notes(self) -> Iterator[NoteView]:
         """Every note."""
         return (_note(row) for row in self.world.table("Note").live())

@@ -1,0 +1,240 @@
+"""``handoff demo --headless --days``: a whole quarter on both CRMs in minutes, by the sandbox's clock.
+
+The people are the sandbox's. Real are adapters over HTTP, engine, ledger, the door for product events and
+the shipped mappings with the lines of ``quarter_policy`` switched on. Not real: the daemon's own timer. The clock
+stands still until somebody does something or something is due, and polls that could find nothing are left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from connector import bootstrap
+from connector.cli import demo_parts, quarter_policy
+from connector.cli.floor import call_table
+from connector.cli.quarter_show import show
+from connector.cli.screen import Screen
+from connector.crm.hooks import Delivery
+from connector.engine.onepass import Occasion, run_pass
+from connector.engine.parts import System
+from connector.errors import Problem, UserError
+from connector.sandbox.people.parts import cast
+from connector.sandbox.people.quarter import Quarter, Track
+from connector.sandbox.people.verdict import Verdict, verdict
+from connector.sandbox.server import Addresses, Sandbox
+
+SYSTEMS = {"sf": "salesforce", "hs": "hubspot"}
+START = datetime(2027, 1, 11, 14, 0, tzinfo=UTC)
+"""A Monday morning where the people of the quarter work."""
+POLL = timedelta(seconds=15)
+"""The daemon's own default."""
+GATHERED = timedelta(hours=6)
+"""What only the daemon has to do, such as looking at a clock that ran out, is done at the next of these; a minute is
+real only where somebody did something."""
+MOST_PASSES = 40
+"""At one moment; where more are needed, something is never done with."""
+SOURCE, SECRET_ENV, SECRET = "product", "DEMO_EVENTS_SECRET", "sandbox-events"
+SOURCES = f'\n[[sources]]\nname = "{SOURCE}"\nsigning_secret_env = "{SECRET_ENV}"\n'
+
+
+@dataclass(slots=True)
+class Stage:
+    """Everything that plays: the sandbox, the daemon's parts over it, and a quarter of people on each CRM."""
+
+    sandbox: Sandbox
+    config: Path
+    runtime: bootstrap.Runtime
+    quarters: dict[str, Quarter] = field(default_factory=dict)
+    passes: int = 0
+    troubles: list[str] = field(default_factory=list)
+    changed_at: datetime | None = None
+
+    def post(self, calls: list[Track]) -> None:
+        """Bring product events to the daemon's door, signed as their sender signs them."""
+        (entrance,) = bootstrap.entrances_of(self.runtime)
+        for start in range(0, len(calls), 500):
+            body = json.dumps({"batch": calls[start : start + 500]}).encode()
+            signature = hmac.new(SECRET.encode(), body, hashlib.sha1).hexdigest()
+            mail = entrance.door.open(Delivery("POST", "", {"x-signature": signature}, body))
+            entrance.post(mail.letters)
+
+    def restart(self) -> None:
+        """A new process on the same ledger, with the mappings as they are now."""
+        self.runtime.shared.store.close()
+        self.runtime = bootstrap.open_runtime(self.config, mode="daemon", console_logs=True, clock=self.sandbox.clock)
+
+
+def play_quarter(
+    folder: Path, *, days: int, deals: int, seed: int, as_json: bool, systems: Sequence[str] = tuple(SYSTEMS)
+) -> int:
+    """Play, print, and return the exit code: 0 only if every promise held on every CRM."""
+    report = quarter(folder, days=days, deals=deals, seed=seed, systems=systems, say=Screen(stderr=True).print)
+    if as_json:
+        sys.stdout.write(json.dumps(report, indent=2, default=str) + "\n")
+    else:
+        show(report)
+    return 0 if report["ok"] else 1
+
+
+def quarter(
+    folder: Path, *, days: int, deals: int, seed: int, systems: Sequence[str], say: Any = lambda _: None
+) -> dict[str, Any]:
+    """Play and give the figures. Everything but ``seconds`` hangs on the seed alone."""
+    began = time.monotonic()
+    with _stage(folder, systems) as stage:
+        for name in systems:
+            world = stage.sandbox.worlds[name]
+            people = cast(name, seed=seed, deals=deals, start=START, days=days)
+            stage.quarters[name] = Quarter(world, people, start=START, days=days, post=stage.post)
+        _settle(stage, stage.runtime.systems)
+        _through(stage, days=days, say=say)
+        report = {
+            SYSTEMS[name]: _figures(stage, name, verdict(stage.quarters[name], changed_at=stage.changed_at))
+            for name in systems
+        }
+    return {
+        "days": days,
+        "deals": deals,
+        "seed": seed,
+        "changed_at": stage.changed_at.isoformat() if stage.changed_at else "",
+        **report,
+        "passes": stage.passes,
+        "troubles": stage.troubles,
+        "ok": not stage.troubles and not any(each["broken"] for each in report.values()),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def _through(stage: Stage, *, days: int, say: Any) -> None:
+    """From one moment at which something happens to the next, until the quarter is over."""
+    end, half, week = START + timedelta(days=days), START + timedelta(days=days / 2), 0
+    while (moment := _next(stage)) < end:
+        now = stage.sandbox.clock.now()
+        stage.sandbox.clock.freeze(max(moment, now))
+        if (weeks := (stage.sandbox.clock.now() - START).days // 7) > week:
+            week = weeks
+            say(f"week {week} of {days // 7} ...")
+        if stage.changed_at is None and moment >= half:
+            quarter_policy.add_step(stage.config.parent / "mappings")
+            stage.restart()
+            stage.changed_at = stage.sandbox.clock.now()
+        acted = [name for name, each in stage.quarters.items() if each.act(stage.sandbox.clock.now())]
+        _poll(stage, acted)
+
+
+def _next(stage: Stage) -> datetime:
+    """When something happens next: somebody does something, or the daemon has something to do by itself."""
+    ahead = [at for each in stage.quarters.values() if (at := each.next_at) is not None]
+    for system in stage.runtime.systems:
+        if (due := stage.runtime.shared.store.next_due(system.name)) is not None:
+            ahead.append(START - (START - due) // GATHERED * GATHERED)
+    return min(ahead, default=datetime.max.replace(tzinfo=UTC))
+
+
+def _poll(stage: Stage, acted: Sequence[str]) -> None:
+    """The daemon's next tick, and those after it while there is something to do."""
+    clock = stage.sandbox.clock
+    passed = (clock.now() - START) // POLL + 1
+    clock.freeze(START + passed * POLL)
+    store = stage.runtime.shared.store
+    due = {each.name for each in stage.runtime.systems if (at := store.next_due(each.name)) and at <= clock.now()}
+    _settle(stage, [each for each in stage.runtime.systems if each.name in {*acted, *due}])
+
+
+def _settle(stage: Stage, systems: Sequence[System]) -> None:
+    """Pass after pass, a tick apart, until nothing was done in one."""
+    clock, waiting = stage.sandbox.clock, list(systems)
+    for _ in range(MOST_PASSES):
+        still = []
+        for system in waiting:
+            result = run_pass(stage.runtime.shared, system, occasion=Occasion.TICK)
+            stage.passes += 1
+            if result.error:
+                stage.troubles.append(f"{clock.now().isoformat()} {system.name}: {result.error}"[:300])
+            due = stage.runtime.shared.store.next_due(system.name)
+            if result.applied or (due is not None and due <= clock.now() + POLL * 8):
+                still.append(system)
+        waiting = still
+        if not waiting:
+            return
+        clock.advance(POLL.total_seconds())
+    stage.troubles.append(f"{clock.now().isoformat()}: never done on {', '.join(each.name for each in waiting)}")
+
+
+def _figures(stage: Stage, name: str, judged: Verdict) -> dict[str, Any]:
+    calls = call_table(stage.sandbox.worlds[name].journal.calls(system=name))
+    handoffs = max(judged.handed_off, 1)
+    return {
+        **judged.told(),
+        "calls_per_handoff": round(calls["calls_total"] / handoffs, 1),
+        "calls_floor_per_handoff": round(calls["calls_floor"] / handoffs, 1),
+        "calls": calls,
+    }
+
+
+@contextmanager
+def _stage(folder: Path, systems: Sequence[str]) -> Iterator[Stage]:
+    """The sandbox, standing still at the beginning, and the daemon's parts over it."""
+    with Sandbox.running() as sandbox:
+        sandbox.clock.freeze(START)
+        sandbox.hs.settings.update(search_per_second=0, burst_limit=0)
+        config = _write_config(folder, sandbox.addresses, systems)
+        secrets = {
+            **demo_parts.SANDBOX_SECRETS,
+            "CHAT_WEBHOOK_URL": f"{sandbox.control_url}/sink/chat",
+            SECRET_ENV: SECRET,
+        }
+        with _environment(secrets):
+            runtime = bootstrap.open_runtime(config, mode="daemon", console_logs=True, clock=sandbox.clock)
+            stage = Stage(sandbox, config, runtime)
+            try:
+                yield stage
+            finally:
+                stage.runtime.shared.store.close()
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """The sandbox's public credentials where config.toml looks for them, meanwhile."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, old in before.items():
+            if old is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = old
+
+
+def _write_config(folder: Path, at: Addresses, systems: Sequence[str]) -> Path:
+    port = {each: int(getattr(at, each).rpartition(":")[2]) for each in ("control", "sf", "hs")}
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / "mappings").exists():
+        raise UserError([Problem(str(folder), "--folder", "a quarter begins in an empty folder; add --fresh")])
+    demo_parts.write_config(
+        folder, demo_parts.Ports(**port, web=demo_parts.WISHED.web), poll_seconds=POLL.total_seconds()
+    )
+    quarter_policy.switch_on(folder / "mappings")
+    path = folder / "config.toml"
+    text = path.read_text(encoding="utf-8")
+    for name in set(SYSTEMS) - set(systems):
+        begin = text.index(f'[[systems]]\nname = "{name}"')
+        end = text.index("\n\n", begin)
+        text = text[:begin] + text[end:]
+    # A sweep by each jump of the clock would be hundreds of times the daemon's.
+    text = text.replace("[daemon]\n", "[daemon]\nsweep_minutes = 720\n", 1)
+    path.write_text(text + SOURCES, encoding="utf-8")
+    return path

@@ -1,0 +1,341 @@
+"""What came of a quarter on one CRM, told from its records, its messages and what its people know of themselves.
+
+Not here: anything of the connector: no ledger, no log. What is promised stands in `broken`, one line for each promise
+that did not hold; an empty list is a quarter in which all did.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from connector.sandbox import agreed, views
+from connector.sandbox.people.parts import FLAGGED, SETTLED_DAYS, STUCK, Customer, Seller
+from connector.sandbox.tally import doubles
+
+if TYPE_CHECKING:
+    from connector.sandbox.people.quarter import Deed, Quarter
+    from connector.sandbox.views import TaskView
+
+TOLD_WITHIN = timedelta(minutes=5)
+"""Of the win; so the product promises."""
+GRACE = timedelta(days=6)
+"""So long after its day a task that nobody does may still wait for its first rung: it is told in working hours."""
+ADDED = "added-in-mid-quarter"
+HIGH_FROM, HYBRID_FROM = 100_000, 50_000
+EARLY = {"day-7": "set_up_done", "day-14": "activated"}
+"""Steps that a customer who is there already never gets."""
+SIGNALS = tuple(each.value for each in (*STUCK, *FLAGGED))
+
+
+@dataclass(slots=True)
+class Steps:
+    """What became of one step over all handoffs. Every one that was made is in exactly one of the rest."""
+
+    made: int = 0
+    by_signal: int = 0
+    by_hand: int = 0
+    escalated: int = 0
+    running: int = 0
+    waiting: int = 0
+    unaccounted: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Verdict:
+    """The figures of one CRM's quarter."""
+
+    won: int = 0
+    handed_off: int = 0
+    tiers: Counter[str] = field(default_factory=Counter)
+    segments: Counter[str] = field(default_factory=Counter)
+    sellers: Counter[str] = field(default_factory=Counter)
+    steps: dict[str, Steps] = field(default_factory=dict)
+    signals: dict[str, dict[str, int]] = field(default_factory=dict)
+    told_minutes: list[float] = field(default_factory=list)
+    told_before: int = 0
+    change: dict[str, int] = field(default_factory=dict)
+    while_away: int = 0
+    doubled: list[str] = field(default_factory=list)
+    messages: int = 0
+    broken: list[str] = field(default_factory=list)
+
+    def told(self) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            "won": self.won,
+            "handoffs": self.handed_off,
+            "by_tier": dict(sorted(self.tiers.items())),
+            "by_segment": dict(sorted(self.segments.items())),
+            "by_seller": dict(sorted(self.sellers.items())),
+            "steps": {
+                name: {
+                    "made": each.made, "done_by_signal": each.by_signal, "done_by_hand": each.by_hand,
+                    "escalated": each.escalated, "not_due_yet": each.running, "waits_for_step_before": each.waiting,
+                    "unaccounted": each.unaccounted,
+                }
+                for name, each in sorted(self.steps.items())
+            },
+            "signals": self.signals,
+            "csm_told_minutes": {
+                "p50": _share(self.told_minutes, 0.5), "p99": _share(self.told_minutes, 0.99),
+                "told": len(self.told_minutes), "told_before_the_win": self.told_before,
+            },
+            "policy_change": self.change,
+            "assigned_while_away": self.while_away,
+            "messages": self.messages,
+            "doubled": self.doubled,
+            "broken": self.broken,
+        }  # fmt: skip
+
+
+def _share(values: list[float], share: float) -> float | None:
+    """A quantile, by the nearest rank."""
+    ranked = sorted(values)
+    return round(ranked[min(len(ranked) - 1, int(share * len(ranked)))], 2) if ranked else None
+
+
+def verdict(quarter: Quarter, *, changed_at: datetime | None) -> Verdict:
+    """Judge a quarter that is over."""
+    with quarter.world.lock:
+        return _Judge(quarter, changed_at).judged()
+
+
+class _Judge:
+    def __init__(self, quarter: Quarter, changed_at: datetime | None) -> None:
+        self._quarter, self._changed_at = quarter, changed_at
+        self._world = quarter.world
+        self._view = views.view(quarter.world)
+        self._found = Verdict()
+        self._tasks: dict[str, list[TaskView]] = defaultdict(list)
+        self._keys: Mapping[str, list[tuple[str, datetime]]] = self._messages()
+        for task in self._view.tasks():
+            if task.key:
+                self._tasks[task.deal].append(task)
+
+    def judged(self) -> Verdict:
+        found = self._found
+        found.messages = len({message.key for message in self._world.messages if self._is_ours(message.key)})
+        for deed in self._quarter.deeds:
+            if deed.deal:
+                self._judge(deed)
+        self._signals()
+        found.doubled = [f"{each.name}: {each.what}" for each in doubles(self._world)] + list(self._same_key())
+        found.broken += [f"doubled: {each}" for each in found.doubled]
+        for name, step in found.steps.items():
+            found.broken += [f"step {name} is unaccounted for: {deal}" for deal in step.unaccounted]
+        late = _share(found.told_minutes, 0.99)
+        if late is not None and late > TOLD_WITHIN.total_seconds() / 60:
+            found.broken.append(f"CSMs were told within {late} minutes (p99), not within 5")
+        return found
+
+    def _messages(self) -> Mapping[str, list[tuple[str, datetime]]]:
+        """What was said about each deal: keys without the deal, and when."""
+        said: dict[str, list[tuple[str, datetime]]] = defaultdict(list)
+        for message in self._world.messages:
+            for part in (message.key or "").split(":"):
+                if part in self._quarter.by_deal:
+                    said[part].append((message.key or "", message.at))
+        return said
+
+    def _is_ours(self, key: str | None) -> bool:
+        return any(part in self._quarter.by_deal for part in (key or "").split(":"))
+
+    def _judge(self, deed: Deed) -> None:
+        deal, found = self._view.deal(deed.deal), self._found
+        found.won += deed.won_at is not None
+        handed = bool(deal.text("started_at")) and deal.text("gate") in agreed.PASSED_GATES
+        found.sellers[deed.part.seller.value] += 1
+        if deed.won_at is None:
+            if handed or deal.text("started_at"):
+                found.broken.append(f"{deal.name} was handed off with gaps")
+            elif (
+                deed.part.seller is Seller.NEVER
+                and deed.part.won < self._quarter.end - timedelta(hours=1)
+                and deal.text("gate") != agreed.HELD
+            ):
+                found.broken.append(f"{deal.name} was won with gaps and is not held")
+            return
+        if deed.won_at > self._quarter.end - timedelta(hours=1):
+            return
+        if not handed:
+            state = f"{deal.text('gate')!r} {deal.text('missing')[:80]!r}"
+            found.broken.append(f"{deal.name} was won at {deed.won_at} and is not handed off: {state}")
+            return
+        found.handed_off += 1
+        found.segments[agreed.segment(deal.amount)] += 1
+        amount = deal.amount or 0.0
+        found.tiers["high_touch" if amount >= HIGH_FROM else "hybrid" if amount >= HYBRID_FROM else "low_touch"] += 1
+        self._told(deed)
+        self._steps(deed)
+        self._change(deed)
+        self._away(deed)
+
+    def _told(self, deed: Deed) -> None:
+        """When the CSM heard of it, counted from the win that counted."""
+        assert deed.won_at is not None
+        words = ("notify-csm_assigned", "notify-nobody_eligible", "notify-csm_preassigned")
+        heard = sorted(at for key, at in self._keys.get(deed.deal, []) if any(word in key for word in words))
+        if not heard:
+            self._found.broken.append(f"nobody was told of {self._view.deal(deed.deal).name}")
+        elif heard[0] < deed.won_at:
+            self._found.told_before += 1
+        else:
+            self._found.told_minutes.append((heard[0] - deed.won_at).total_seconds() / 60)
+
+    # steps
+
+    def _steps(self, deed: Deed) -> None:
+        tasks = {task.key.rsplit(":", 1)[1]: task for task in self._tasks[deed.deal]}
+        first_open = True
+        for step in (*_plan(deed), ADDED):
+            task = tasks.get(step)
+            if task is None:
+                continue
+            entry = self._found.steps.setdefault(step, Steps())
+            entry.made += 1
+            if task.done:
+                if step in deed.by_hand:
+                    entry.by_hand += 1
+                else:
+                    entry.by_signal += 1
+            elif self._was_escalated(deed, step):
+                entry.escalated += 1
+            elif task.due is not None and task.due > self._quarter.end - GRACE:
+                entry.running += 1
+            elif step in CHAINED and not first_open:
+                entry.waiting += 1
+            else:
+                entry.unaccounted.append(f"{self._view.deal(deed.deal).name}, due {task.due}")
+            if not task.done and step in CHAINED:
+                first_open = False
+        for step in _owed(deed, self._quarter.end):
+            if step not in tasks:
+                self._found.steps.setdefault(step, Steps()).unaccounted.append(
+                    f"{self._view.deal(deed.deal).name}: never made"
+                )
+
+    def _was_escalated(self, deed: Deed, step: str) -> bool:
+        """Whether somebody else was told of it, or got it; being reminded is not enough."""
+        rungs = (f":late-{step}:escalate", f":late-{step}:reassign")
+        return any(rung in key for key, _ in self._keys.get(deed.deal, []) for rung in rungs)
+
+    def _change(self, deed: Deed) -> None:
+        """A step that came to the playbook is for handoffs that began afterwards."""
+        if self._changed_at is None or deed.part.plan.deal_type != "new" or deed.won_at is None:
+            return
+        has = any(task.key.endswith(f":{ADDED}") for task in self._tasks[deed.deal])
+        after = deed.won_at >= self._changed_at
+        word = ("after" if after else "before") + ("_with_it" if has else "_without_it")
+        self._found.change[word] = self._found.change.get(word, 0) + 1
+        if has is not after:
+            name = self._view.deal(deed.deal).name
+            words = "began after it and lacks its step" if after else "began before it and has its step"
+            self._found.broken.append(f"the changed playbook: {name} {words}")
+
+    def _away(self, deed: Deed) -> None:
+        csm = self._view.deal(deed.deal).text("csm")
+        held = deed.part.holder and self._view.user_named(deed.part.holder).id == csm
+        for who, first, last in self._quarter.absences:
+            if (
+                csm == who
+                and not held
+                and deed.won_at is not None
+                and first + timedelta(hours=15) <= deed.won_at < last - timedelta(hours=4)
+            ):
+                early = any("csm_preassigned" in key for key, at in self._keys.get(deed.deal, []) if at < first)
+                self._found.while_away += not early
+
+    # signals
+
+    def _signals(self) -> None:
+        for signal in SIGNALS:
+            raised = {deal for deal, tasks in self._tasks.items() if any(_raises(task, signal) for task in tasks)}
+            counted = {"raised_as_due": 0, "missed": 0, "raised_for_others": 0, "raised_for_control": 0}
+            for deed in self._quarter.deeds:
+                due = deed.part.customer.value == signal and self._lasted(deed)
+                control = deed.part.customer is Customer.WELL
+                if deed.deal in raised:
+                    counted[
+                        "raised_for_control"
+                        if control
+                        else "raised_as_due"
+                        if deed.part.customer.value == signal
+                        else "raised_for_others"
+                    ] += 1
+                elif due:
+                    counted["missed"] += 1
+                    self._found.broken.append(f"{signal} was not raised for {self._view.deal(deed.deal).name}")
+                if deed.deal in raised and control:
+                    self._found.broken.append(
+                        f"{signal} was raised for {self._view.deal(deed.deal).name}, who does well"
+                    )
+            self._found.signals[signal] = counted
+
+    def _lasted(self, deed: Deed) -> bool:
+        return deed.won_at is not None and deed.won_at + timedelta(days=SETTLED_DAYS) <= self._quarter.end
+
+    def _same_key(self) -> Iterator[str]:
+        for tasks in self._tasks.values():
+            for key, count in Counter(task.key for task in tasks).items():
+                if count > 1:
+                    yield f"{count} tasks {key}"
+
+
+CHAINED = (
+    "welcome-packet",
+    "schedule-setup-call",
+    "prepare-account",
+    "run-setup-call",
+    "check-in",
+    "review-changes",
+    "check-in-after-change",
+)
+THIRTY = (
+    "intro-mail",
+    "welcome",
+    "kickoff",
+    "kickoff-recap",
+    "day-7",
+    "day-14",
+    "day-21",
+    "day-30",
+    "ae-day-30",
+    "ae-day-90",
+)
+ON_DAY = {
+    "intro-mail": 1,
+    "welcome": 1,
+    "kickoff": 4,
+    "day-7": 10,
+    "day-14": 17,
+    "day-21": 24,
+    "day-30": 33,
+    "ae-day-30": 33,
+}
+"""By which day after the win a step must be there, at the latest."""
+
+
+def _plan(deed: Deed) -> tuple[str, ...]:
+    """The steps of this handoff's playbook."""
+    if deed.part.plan.deal_type != "new":
+        return CHAINED[5:]
+    return CHAINED[:5] if agreed.segment(deed.part.plan.amount) == "small" else THIRTY
+
+
+def _owed(deed: Deed, end: datetime) -> Iterator[str]:
+    """The steps that must have been made by the end."""
+    assert deed.won_at is not None
+    for step in _plan(deed):
+        if step in CHAINED or (
+            step in ON_DAY and step not in EARLY and deed.won_at + timedelta(days=ON_DAY[step]) < end
+        ):
+            yield step
+
+
+def _raises(task: TaskView, signal: str) -> bool:
+    step = task.key.rsplit(":", 1)[1]
+    return step.startswith((f"stuck-{signal}-", f"flag.{signal}."))
