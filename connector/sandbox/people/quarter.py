@@ -210,7 +210,7 @@ class Quarter:
         number = next(self._count)
         told: Track = {
             "type": "track", "messageId": f"{deed.part.plan.key}-{number}", "event": event,
-            "timestamp": at.isoformat(), "userId": deed.part.home.contacts[number % 3].email, "properties": properties,
+            "timestamp": at.isoformat(), "userId": f"{deed.part.home.contacts[number % 3].first.lower()}@{deed.part.home.domain}", "properties": properties,
         }  # fmt: skip
         if number % 2:
             told["groupId"] = deed.account
