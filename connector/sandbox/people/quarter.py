@@ -208,10 +208,15 @@ class Quarter:
 
     def _used(self, deed: Deed, at: datetime, event: str, properties: dict[str, Any]) -> None:
         number = next(self._count)
+        user = deed.part.home.contacts[number % 3].first.lower()
         told: Track = {
-            "type": "track", "messageId": f"{deed.part.plan.key}-{number}", "event": event,
-            "timestamp": at.isoformat(), "userId": f"{deed.part.home.contacts[number % 3].first.lower()}@{deed.part.home.domain}", "properties": properties,
-        }  # fmt: skip
+            "type": "track",
+            "messageId": f"{deed.part.plan.key}-{number}",
+            "event": event,
+            "timestamp": at.isoformat(),
+            "userId": f"{user}@{deed.part.home.domain}",
+            "properties": properties,
+        }
         if number % 2:
             told["groupId"] = deed.account
         heapq.heappush(self._events, (at, number, told))
