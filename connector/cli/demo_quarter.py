@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -173,7 +173,7 @@ def _settle(stage: Stage, systems: Sequence[System]) -> None:
 
 
 def _figures(stage: Stage, name: str, judged: Verdict) -> dict[str, Any]:
-    calls = call_table(stage.sandbox.worlds[name].journal.calls(system=name))
+    calls = call_table(asdict(each) for each in stage.sandbox.worlds[name].journal.calls(system=name))
     handoffs = max(judged.handed_off, 1)
     return {
         **judged.told(),

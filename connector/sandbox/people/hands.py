@@ -36,6 +36,12 @@ class Hands:
         keyed = [row_id for row_id in fresh if self._tasks.rows[row_id].values.get(key)]
         return [task for row_id in keyed if (task := self.view.task(row_id)) is not None]
 
+    def all_tasks(self) -> list[TaskView]:
+        """Every task of the connector's, those that stand for a mail or a call among them."""
+        key = "Handoff_Key__c" if self._sf else "handoff_key"
+        keyed = [row.id for row in self._tasks.live() if row.values.get(key)]
+        return [task for row_id in keyed if (task := self.view.task(row_id)) is not None]
+
     def log(self, deal: str, kind: ActivityKind, *, by: str, subject: str) -> None:
         """A call, mail or meeting that just took place."""
         at = self.world.clock.now() - timedelta(minutes=MINUTES[kind] if kind == "meeting" else 0)

@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox import agreed, people
@@ -116,8 +117,8 @@ class Quarter:
             self._at(moment, self._relay)
             moment += POST_EVERY
         for deed in self.deeds:
-            self._at(deed.part.opened, lambda deed=deed: self._open(deed))
-            self._at(deed.part.won, lambda deed=deed: self._win(deed))
+            self._at(deed.part.opened, partial(self._open, deed))
+            self._at(deed.part.won, partial(self._win, deed))
 
     @property
     def _now(self) -> datetime:
@@ -208,10 +209,15 @@ class Quarter:
 
     def _used(self, deed: Deed, at: datetime, event: str, properties: dict[str, Any]) -> None:
         number = next(self._count)
+        user = deed.part.home.contacts[number % 3].first.lower()
         told: Track = {
-            "type": "track", "messageId": f"{deed.part.plan.key}-{number}", "event": event,
-            "timestamp": at.isoformat(), "userId": deed.part.home.contacts[number % 3].email, "properties": properties,
-        }  # fmt: skip
+            "type": "track",
+            "messageId": f"{deed.part.plan.key}-{number}",
+            "event": event,
+            "timestamp": at.isoformat(),
+            "userId": f"{user}@{deed.part.home.domain}",
+            "properties": properties,
+        }
         if number % 2:
             told["groupId"] = deed.account
         heapq.heappush(self._events, (at, number, told))
@@ -276,8 +282,8 @@ class Quarter:
     def _decide(self, deed: Deed, task: TaskView) -> None:
         step = task.key.rsplit(":", 1)[1]
         dice = deed.part.dice(step)
-        habits, weights = zip(*HABITS, strict=True)
-        habit = "signal" if deed.part.customer is Customer.WELL else dice.choices(habits, weights)[0]
+        drawn = dice.choices([name for name, _ in HABITS], [weight for _, weight in HABITS])[0]
+        habit = "signal" if deed.part.customer is Customer.WELL else drawn
         due = max(task.due or self._now, self._now + timedelta(hours=2))
         match habit:
             case "signal" | "hand":

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from connector.sandbox import agreed, views
+from connector.sandbox.people.hands import Hands
 from connector.sandbox.people.parts import FLAGGED, SETTLED_DAYS, STUCK, Customer, Seller
 from connector.sandbox.tally import doubles
 
@@ -112,9 +113,8 @@ class _Judge:
         self._found = Verdict()
         self._tasks: dict[str, list[TaskView]] = defaultdict(list)
         self._keys: Mapping[str, list[tuple[str, datetime]]] = self._messages()
-        for task in self._view.tasks():
-            if task.key:
-                self._tasks[task.deal].append(task)
+        for task in Hands(quarter.world).all_tasks():
+            self._tasks[task.deal].append(task)
 
     def judged(self) -> Verdict:
         found = self._found
@@ -123,7 +123,8 @@ class _Judge:
             if deed.deal:
                 self._judge(deed)
         self._signals()
-        found.doubled = [f"{each.name}: {each.what}" for each in doubles(self._world)] + list(self._same_key())
+        twice = [each for each in doubles(self._world) if not _is_ladder(each.records)]
+        found.doubled = [f"{each.name}: {each.what} {each.records}" for each in twice] + list(self._same_key())
         found.broken += [f"doubled: {each}" for each in found.doubled]
         for name, step in found.steps.items():
             found.broken += [f"step {name} is unaccounted for: {deal}" for deal in step.unaccounted]
@@ -334,6 +335,11 @@ def _owed(deed: Deed, end: datetime) -> Iterator[str]:
             step in ON_DAY and step not in EARLY and deed.won_at + timedelta(days=ON_DAY[step]) < end
         ):
             yield step
+
+
+def _is_ladder(keys: tuple[str, ...]) -> bool:
+    """Whether a person stands on several rungs of the ladder, and so hears of a task on each of them."""
+    return all(":late-" in key for key in keys)
 
 
 def _raises(task: TaskView, signal: str) -> bool:
