@@ -114,9 +114,8 @@ def cast(system: str, *, seed: int, deals: int, start: datetime, days: int) -> t
     rng = random.Random(f"quarter:{system}:{seed}")
     homes = book.account_plans(rng, _MILES, held=False)
     light = max(1, deals // 8)
-    light_types: list[DealType] = ["renewal"] * light + ["upsell"] * light
-    new_types: list[DealType] = ["new"] * max(deals - 2 * light, 1)
-    types = new_types + light_types
+    counts: dict[DealType, int] = {"new": max(deals - 2 * light, 1), "renewal": light, "upsell": light}
+    types = [kind for kind, count in counts.items() for _ in range(count)]
     made = [
         _part(rng, next(homes), kind, number, system=system, seed=seed, start=start, days=days)
         for number, kind in enumerate(types[:deals])
