@@ -147,7 +147,7 @@ class Replica:
         if self._thread.is_alive():  # it hangs in the database's silence; all runs out by itself
             return
         try:
-            for system in self._mine():
+            for system in sorted({*self._led_until, *self._leaving}):  # what a pass let go of is still ours there
                 self._pulse.give(lead_name(system))
             self._pulse.leave()
         except Exception as error:  # noqa: BLE001  # a database that is away takes everything back by itself

@@ -119,11 +119,17 @@ def test_nothing_is_sent_by_a_process_that_could_not_say_that_it_lives() -> None
     before_call()
 
 
-def test_systems_are_shared_out_and_none_is_left_over() -> None:
+def one_leads_all() -> tuple[Town, Process, Process]:
+    """Two processes of which the first was there before, and has not heard of the second yet."""
     town = Town()
     one, two = Process(town, "one"), Process(town, "two")
     one.beat()
     two.beat()
+    return town, one, two
+
+
+def test_systems_are_shared_out_and_none_is_left_over() -> None:
+    _, one, two = one_leads_all()
     assert two.led() == []
     one.beat()
     assert len(one.led()) == 1
@@ -138,10 +144,7 @@ def test_systems_are_shared_out_and_none_is_left_over() -> None:
 
 
 def test_a_system_in_the_middle_of_a_pass_is_not_given_away() -> None:
-    town = Town()
-    one, two = Process(town, "one"), Process(town, "two")
-    one.beat()
-    two.beat()
+    _, one, _two = one_leads_all()
     with one.locks["sf"], one.locks["hs"]:
         one.beat()
         assert len(one.led()) == 2
@@ -151,10 +154,7 @@ def test_a_system_in_the_middle_of_a_pass_is_not_given_away() -> None:
 
 def test_passes_that_follow_one_another_closely_still_let_go_of_a_system() -> None:
     """The heartbeat never finds a lock free; so the end of a pass gives way, before the next one begins."""
-    town = Town()
-    one, two = Process(town, "one"), Process(town, "two")
-    one.beat()
-    two.beat()
+    _, one, two = one_leads_all()
     with one.locks["sf"], one.locks["hs"]:
         one.beat()
         assert len(one.led()) == 2
@@ -172,10 +172,7 @@ def test_passes_that_follow_one_another_closely_still_let_go_of_a_system() -> No
 
 
 def test_who_was_to_share_keeps_all_when_the_other_is_gone_before_the_pass_is_over() -> None:
-    town = Town()
-    one, two = Process(town, "one"), Process(town, "two")
-    one.beat()
-    two.beat()
+    town, one, _two = one_leads_all()
     with one.locks["sf"], one.locks["hs"]:
         one.beat()
         town.alive.discard("two")
@@ -234,3 +231,18 @@ def test_an_orderly_end_gives_all_back() -> None:
     assert town.leases == {}
     assert town.alive == set()
     assert not one.replica.trusted()
+
+
+def test_an_end_just_after_a_pass_let_go_of_a_system_gives_that_back_too() -> None:
+    town, one, two = one_leads_all()
+    with one.locks["sf"], one.locks["hs"]:
+        one.beat()
+        for system in one.led():
+            one.replica.pass_over(system)
+        one.replica._thread = threading.Thread(target=lambda: None)
+        one.replica._thread.start()
+        one.replica.stop()
+    assert town.leases == {}
+    two.beat()
+    two.beat()
+    assert two.led() == ["sf", "hs"]
