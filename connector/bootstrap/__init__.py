@@ -388,6 +388,7 @@ def _timing(settings: Settings) -> Timing:
         echo_delay=daemon.echo_seconds,
         verify_delay=daemon.verify_seconds,
         sweep_every=daemon.sweep_minutes * 60,
+        reread_every=daemon.reread_minutes * 60,
         max_attempts=daemon.max_attempts,
     )
 

@@ -2,7 +2,8 @@
 
 The people are the sandbox's. Real are adapters over HTTP, engine, ledger, the door for product events and
 the shipped mappings with the lines of ``quarter_policy`` switched on. Not real: the daemon's own timer. The clock
-stands still until somebody does something or something is due, and polls that could find nothing are left out.
+stands still until somebody does something or something is due, and polls that could find nothing are left out. Two CRMs
+are played by two processes side by side, each with a sandbox, a ledger and a copy of the files of its own.
 """
 
 from __future__ import annotations
@@ -10,14 +11,20 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import multiprocessing
 import os
+import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from connector import bootstrap
@@ -29,7 +36,7 @@ from connector.crm.hooks import Delivery
 from connector.engine.onepass import Occasion, run_pass
 from connector.engine.parts import System
 from connector.errors import Problem, UserError
-from connector.sandbox.people.parts import cast
+from connector.sandbox.people.parts import cast, relays
 from connector.sandbox.people.quarter import Quarter, Track
 from connector.sandbox.people.verdict import Verdict, verdict
 from connector.sandbox.server import Addresses, Sandbox
@@ -39,11 +46,16 @@ START = datetime(2027, 1, 11, 14, 0, tzinfo=UTC)
 """A Monday morning where the people of the quarter work."""
 POLL = timedelta(seconds=15)
 """The daemon's own default."""
-GATHERED = timedelta(hours=6)
-"""What only the daemon has to do, such as looking at a clock that ran out, is done at the next of these; a minute is
-real only where somebody did something."""
+SOON = timedelta(minutes=10)
+"""What the daemon has to do by itself is done on time when it is as near as this: it follows from what was just done. A
+clock that runs out later is looked at when somebody does something, or at the product's next hour: a minute is real
+only where somebody did something."""
+SWEEP_MINUTES, REREAD_MINUTES = 720, 10_080
+"""A sweep by each jump of the clock would be hundreds of times the daemon's."""
 MOST_PASSES = 40
 """At one moment; where more are needed, something is never done with."""
+MEMORY = Path("/dev/shm")
+"""Where Linux keeps files in memory."""
 SOURCE, SECRET_ENV, SECRET = "product", "DEMO_EVENTS_SECRET", "sandbox-events"
 SOURCES = f'\n[[sources]]\nname = "{SOURCE}"\nsigning_secret_env = "{SECRET_ENV}"\n'
 
@@ -58,6 +70,7 @@ class Stage:
     quarters: dict[str, Quarter] = field(default_factory=dict)
     passes: int = 0
     troubles: list[str] = field(default_factory=list)
+    alarms: dict[str, list[str]] = field(default_factory=dict)
     changed_at: datetime | None = None
 
     def post(self, calls: list[Track]) -> None:
@@ -79,7 +92,7 @@ def play_quarter(
     folder: Path, *, days: int, deals: int, seed: int, as_json: bool, systems: Sequence[str] = tuple(SYSTEMS)
 ) -> int:
     """Play, print, and return the exit code: 0 only if every promise held on every CRM."""
-    report = quarter(folder, days=days, deals=deals, seed=seed, systems=systems, say=Screen(stderr=True).print)
+    report = side_by_side(folder, days=days, deals=deals, seed=seed, systems=systems)
     if as_json:
         sys.stdout.write(json.dumps(report, indent=2, default=str) + "\n")
     else:
@@ -87,10 +100,60 @@ def play_quarter(
     return 0 if report["ok"] else 1
 
 
+def side_by_side(folder: Path, *, days: int, deals: int, seed: int, systems: Sequence[str]) -> dict[str, Any]:
+    """Play each CRM in a process of its own and give the figures of all. Raises `UserError` when one of them dies."""
+    began = time.monotonic()
+    context = multiprocessing.get_context("spawn")
+    heard: dict[str, Connection] = {}
+    with ExitStack() as playing:
+        for name in systems:
+            heard[name], told = context.Pipe(duplex=False)
+            play = partial(_play_one, told, folder / name, days=days, deals=deals, seed=seed, system=name)
+            process = context.Process(target=play, name=f"quarter-{name}", daemon=True)
+            process.start()
+            told.close()
+            playing.callback(process.terminate)
+        reports = [_heard(name, each) for name, each in heard.items()]
+    return {**together(reports), "seconds": round(time.monotonic() - began, 1)}
+
+
+def _heard(name: str, ear: Connection) -> dict[str, Any]:
+    try:
+        report: dict[str, Any] = ear.recv()
+    except EOFError:
+        problem = Problem("", SYSTEMS[name], "its quarter stopped by itself; what it said stands above")
+        raise UserError([problem]) from None
+    return report
+
+
+def _play_one(told: Connection, folder: Path, *, days: int, deals: int, seed: int, system: str) -> None:
+    """In a process of its own; who started it ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    screen, began = Screen(stderr=True), time.monotonic()
+
+    def say(line: str) -> None:
+        screen.print(f"{SYSTEMS[system]}: {line}, {time.monotonic() - began:.0f} s", highlight=False)
+
+    told.send(quarter(folder, days=days, deals=deals, seed=seed, systems=[system], say=say))
+
+
+def together(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The figures of several CRMs' quarters in one report."""
+    first = dict(reports[0])
+    for each in reports[1:]:
+        first |= {name: each[name] for name in SYSTEMS.values() if name in each}
+        first["passes"] += each["passes"]
+        first["troubles"] = [*first["troubles"], *each["troubles"]]
+        first["same_files"] = first["same_files"] and each["files"] == first["files"]
+        first["ok"] = first["ok"] and each["ok"]
+    first["ok"] = first["ok"] and first["same_files"]
+    return first
+
+
 def quarter(
     folder: Path, *, days: int, deals: int, seed: int, systems: Sequence[str], say: Any = lambda _: None
 ) -> dict[str, Any]:
-    """Play and give the figures. Everything but ``seconds`` hangs on the seed alone."""
+    """Play in this process and give the figures. Everything but ``seconds`` hangs on the seed alone."""
     began = time.monotonic()
     with _stage(folder, systems) as stage:
         for name in systems:
@@ -109,6 +172,8 @@ def quarter(
         "seed": seed,
         "changed_at": stage.changed_at.isoformat() if stage.changed_at else "",
         **report,
+        "files": _digests(folder / "mappings"),
+        "same_files": True,
         "passes": stage.passes,
         "troubles": stage.troubles,
         "ok": not stage.troubles and not any(each["broken"] for each in report.values()),
@@ -124,7 +189,7 @@ def _through(stage: Stage, *, days: int, say: Any) -> None:
         stage.sandbox.clock.freeze(max(moment, now))
         if (weeks := (stage.sandbox.clock.now() - START).days // 7) > week:
             week = weeks
-            say(f"week {week} of {days // 7} ...")
+            say(f"week {week} of {days // 7}")
         if stage.changed_at is None and moment >= half:
             quarter_policy.add_step(stage.config.parent / "mappings")
             stage.restart()
@@ -136,9 +201,10 @@ def _through(stage: Stage, *, days: int, say: Any) -> None:
 def _next(stage: Stage) -> datetime:
     """When something happens next: somebody does something, or the daemon has something to do by itself."""
     ahead = [at for each in stage.quarters.values() if (at := each.next_at) is not None]
+    near = stage.sandbox.clock.now() + SOON
     for system in stage.runtime.systems:
         if (due := stage.runtime.shared.store.next_due(system.name)) is not None:
-            ahead.append(START - (START - due) // GATHERED * GATHERED)
+            ahead.append(due if due <= near else next(relays(due, due + timedelta(days=1))))
     return min(ahead, default=datetime.max.replace(tzinfo=UTC))
 
 
@@ -160,10 +226,11 @@ def _settle(stage: Stage, systems: Sequence[System]) -> None:
         for system in waiting:
             result = run_pass(stage.runtime.shared, system, occasion=Occasion.TICK)
             stage.passes += 1
+            _note_alarms(stage, system)
             if result.error:
                 stage.troubles.append(f"{clock.now().isoformat()} {system.name}: {result.error}"[:300])
             due = stage.runtime.shared.store.next_due(system.name)
-            if result.applied or (due is not None and due <= clock.now() + POLL * 8):
+            if result.applied or (due is not None and due <= clock.now() + POLL):
                 still.append(system)
         waiting = still
         if not waiting:
@@ -172,11 +239,27 @@ def _settle(stage: Stage, systems: Sequence[System]) -> None:
     stage.troubles.append(f"{clock.now().isoformat()}: never done on {', '.join(each.name for each in waiting)}")
 
 
+def _note_alarms(stage: Stage, system: System) -> None:
+    """Remember which alarms were raised, and when first."""
+    known = stage.alarms.setdefault(system.name, [])
+    for alarm in stage.runtime.shared.store.alarms(system.name):
+        told = f"{alarm.since:%Y-%m-%d %H:%M} {alarm.name}: {alarm.subject}"
+        if not any(line.startswith(f"{alarm.since:%Y-%m-%d %H:%M} {alarm.name}:") for line in known):
+            known.append(told)
+
+
+def _digests(mappings: Path) -> dict[str, str]:
+    """What the files that both CRMs share say, for whoever doubts that they are the same."""
+    shared = [path for path in sorted(mappings.rglob("*.toml")) if path.stem not in SYSTEMS.values()]
+    return {str(path.relative_to(mappings)): hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in shared}
+
+
 def _figures(stage: Stage, name: str, judged: Verdict) -> dict[str, Any]:
     calls = call_table(asdict(each) for each in stage.sandbox.worlds[name].journal.calls(system=name))
     handoffs = max(judged.handed_off, 1)
     return {
         **judged.told(),
+        "alarms": stage.alarms.get(name, []),
         "calls_per_handoff": round(calls["calls_total"] / handoffs, 1),
         "calls_floor_per_handoff": round(calls["calls_floor"] / handoffs, 1),
         "calls": calls,
@@ -186,10 +269,10 @@ def _figures(stage: Stage, name: str, judged: Verdict) -> dict[str, Any]:
 @contextmanager
 def _stage(folder: Path, systems: Sequence[str]) -> Iterator[Stage]:
     """The sandbox, standing still at the beginning, and the daemon's parts over it."""
-    with Sandbox.running() as sandbox:
+    with Sandbox.running() as sandbox, _ledger(folder / "state") as state:
         sandbox.clock.freeze(START)
         sandbox.hs.settings.update(search_per_second=0, burst_limit=0)
-        config = _write_config(folder, sandbox.addresses, systems)
+        config = _write_config(folder, sandbox.addresses, systems, state=state)
         secrets = {
             **demo_parts.SANDBOX_SECRETS,
             "CHAT_WEBHOOK_URL": f"{sandbox.control_url}/sink/chat",
@@ -202,6 +285,18 @@ def _stage(folder: Path, systems: Sequence[str]) -> Iterator[Stage]:
                 yield stage
             finally:
                 stage.runtime.shared.store.close()
+
+
+@contextmanager
+def _ledger(keep: Path) -> Iterator[Path]:
+    """Where the ledger is kept meanwhile: in memory where the machine offers that, for a disk makes sure of each of ten
+    thousand transactions. Afterwards it stands in ``keep``."""
+    if not os.access(MEMORY, os.W_OK):
+        yield keep
+        return
+    with TemporaryDirectory(prefix="handoff-quarter-", dir=MEMORY) as quick:
+        yield Path(quick) / "state"
+        shutil.copytree(Path(quick) / "state", keep, dirs_exist_ok=True)
 
 
 @contextmanager
@@ -219,7 +314,7 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = old
 
 
-def _write_config(folder: Path, at: Addresses, systems: Sequence[str]) -> Path:
+def _write_config(folder: Path, at: Addresses, systems: Sequence[str], *, state: Path) -> Path:
     port = {each: int(getattr(at, each).rpartition(":")[2]) for each in ("control", "sf", "hs")}
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / "mappings").exists():
@@ -234,7 +329,7 @@ def _write_config(folder: Path, at: Addresses, systems: Sequence[str]) -> Path:
         begin = text.index(f'[[systems]]\nname = "{name}"')
         end = text.index("\n\n", begin)
         text = text[:begin] + text[end:]
-    # A sweep by each jump of the clock would be hundreds of times the daemon's.
-    text = text.replace("[daemon]\n", "[daemon]\nsweep_minutes = 720\n", 1)
+    pace = f"[daemon]\nsweep_minutes = {SWEEP_MINUTES}\nreread_minutes = {REREAD_MINUTES}\n"
+    text = text.replace("[daemon]\n", pace, 1).replace('state = "state"', f"state = {json.dumps(str(state))}", 1)
     path.write_text(text + SOURCES, encoding="utf-8")
     return path

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -130,7 +130,7 @@ def looks_for(shared: Shared, system: System, changes: Sequence[Change], feed: s
         return []
     echoes = shared.store.is_echo(system.name, changes)
     now = shared.clock.now()
-    later = now + timedelta(seconds=shared.timing.echo_delay)
+    wait = timedelta(seconds=shared.timing.echo_delay)
     own_deals = {each.deal_id for each in changes if each.by_self or each.deal_id in echoes}
     observed = shared.store.observed_only(system.name, sorted(own_deals))
     looks: dict[str, Look] = {}
@@ -140,7 +140,7 @@ def looks_for(shared: Shared, system: System, changes: Sequence[Change], feed: s
             continue
         look = Look(
             deal_id=change.deal_id,
-            due_at=later if own or change.minor else now,
+            due_at=_settled(change, now=now, wait=wait) if own or change.minor else now,
             reason=_why(change, feed, own=own),
             modified_at=change.modified_at,
         )
@@ -148,6 +148,12 @@ def looks_for(shared: Shared, system: System, changes: Sequence[Change], feed: s
         if known is None or look.due_at < known.due_at:
             looks[change.deal_id] = look
     return list(looks.values())
+
+
+def _settled(change: Change, *, now: datetime, wait: timedelta) -> datetime:
+    """So long after the change, by the CRM's stamp, and never later than so long from now, whatever its clock says."""
+    at = change.modified_at
+    return min(now + wait, max(now, at + wait)) if at is not None else now + wait
 
 
 def _why(change: Change, feed: str, *, own: bool) -> str:

@@ -53,6 +53,8 @@ class Timing:
 
     ``echo_delay``: how long a look waits when the change seen is this connector's own write. ``verify_delay``: how
     long an unknown create is left alone before it is looked up, where the vendor has no upsert by key.
+    ``reread_every``: how long after its last look a handoff in flight is looked at by a sweep though nothing told of a
+    change.
     ``call_lease``: how long one batch may be in flight before another process may ask what became of it.
     """
 
@@ -60,6 +62,7 @@ class Timing:
     verify_delay: float = 120.0
     call_lease: float = 900.0
     sweep_every: float = 900.0
+    reread_every: float = 900.0
     max_attempts: int = 12
 
 

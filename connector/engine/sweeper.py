@@ -56,9 +56,9 @@ def sweep(shared: Shared, system: System) -> int:
         wins += store.acted_wins(system.name, page)
     passing(Failpoint.IN_SWEEP)
     now = shared.clock.now()
-    last_sweep = now - timedelta(seconds=shared.timing.sweep_every)
-    stale = store.stale(system.name, looked_before=last_sweep, begun_after=now - FOLLOWED)
-    look_again(shared, system, stale, reason="in flight, not looked at since the last sweep")
+    reread = now - timedelta(seconds=shared.timing.reread_every)
+    stale = store.stale(system.name, looked_before=reread, begun_after=now - FOLLOWED)
+    look_again(shared, system, stale, reason="in flight, not looked at for long")
     probe = [each.deal_id for each in store.held(system.name, limit=PROBE)]
     look_again(shared, system, probe, reason="held; whether it still would change")
     counted_from = shared.clock.now()

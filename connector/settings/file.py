@@ -136,6 +136,7 @@ MOST_HOURS = 10_000
 Poll = Annotated[float, BeforeValidator(_float), Field(ge=1, le=MOST_SECONDS)]
 Wait = Annotated[float, BeforeValidator(_float), Field(ge=0, le=MOST_SECONDS)]
 Minutes = Annotated[float, BeforeValidator(_float), Field(ge=1, le=MOST_MINUTES)]
+WeekMinutes = Annotated[float, BeforeValidator(_float), Field(ge=1, le=7 * MOST_MINUTES)]
 Hours = Annotated[float, BeforeValidator(_float), Field(ge=0, le=MOST_HOURS)]
 Most = Annotated[int, Field(ge=0, le=MOST_ROWS)]
 
@@ -155,6 +156,7 @@ class DaemonSpec(FileSpec):
     store_url_env: EnvName | None = None
     poll_seconds: Poll = 15.0
     sweep_minutes: Minutes = 15.0
+    reread_minutes: WeekMinutes = 60.0
     echo_seconds: Wait = 60.0
     verify_seconds: Wait = 120.0
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 12

@@ -141,12 +141,13 @@ class SystemSettings(Frozen):
 
 
 class DaemonSettings(Frozen):
-    """How the daemon runs. ``state`` is a folder; times are seconds except ``sweep_minutes``."""
+    """How the daemon runs. ``state`` is a folder; times are seconds except those that say otherwise."""
 
     mode: Mode
     state: Path
     poll_seconds: float
     sweep_minutes: float
+    reread_minutes: float
     echo_seconds: float
     verify_seconds: float
     max_attempts: int

@@ -27,9 +27,6 @@ MAX_BODY_CHARS = 8_000
 MOST_THINGS = 3
 """How many things a subject line names; the rest is counted."""
 
-LOOKED_AFTER = timedelta(hours=4)
-"""How often is looked whether a customer with an open task moved on, besides at events that tell of it themselves."""
-
 TOO_LATE = timedelta(days=14)
 """Help that was due longer ago is none any more: who reads a year of events in one go is told of no old troubles."""
 
@@ -65,8 +62,9 @@ def _judge(case: Case, signal: Stuck, actions: list[Upsert], said: list[str], ah
             said.append(f"Signal {signal.name}: the customer moved on, {why}.")
             actions += _close(case, step, task, why)
         else:
+            # The clock alone changes nothing here. Their first event of a day, or of a kind, brings the deal back; what
+            # else they do is seen with the next reading of handoffs in flight.
             said.append(f"Signal {signal.name}: its task is open since the customer got stuck.")
-            ahead.append(case.now + LOOKED_AFTER)
     now = episode(case, signal)
     if now is None or still_open:
         return

@@ -6,10 +6,11 @@ Pure data from a seed. Not here: what they do on a screen (``quarter``) and in t
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import holidays
@@ -20,8 +21,10 @@ from connector.sandbox.book import AccountPlan, DealPlan
 
 ZONE = ZoneInfo("America/New_York")
 """Where everybody of the quarter works."""
-LOOKS_AT = (time(9), time(15))
-"""When people look at their tasks on a working day."""
+DESK = (time(9), time(12), time(15))
+"""When people are at their desks on a working day: they look at their tasks, and do what is small many at a time."""
+RELAYED_AT = (time(9), time(21))
+"""When the product's relay hands on what it has collected, every day."""
 SETTLED_DAYS = 16
 """Days after a win by which whatever was to happen to a customer has happened."""
 FIRST_STUCK_DAY = 4
@@ -94,18 +97,35 @@ class Part:
 def is_working_day(moment: datetime) -> bool:
     """Whether people work on the day of this moment, by their own clock."""
     day = moment.astimezone(ZONE).date()
-    return day.weekday() < 5 and day not in holidays.country_holidays("US", years=day.year)
+    return day.weekday() < 5 and day not in _holidays(day.year)
+
+
+@cache
+def _holidays(year: int) -> frozenset[date]:
+    return frozenset(holidays.country_holidays("US", years=year))
 
 
 def looks(start: datetime, end: datetime) -> Iterator[datetime]:
-    """The moments at which people look at their tasks."""
+    """The moments at which people are at their desks."""
+    return (at for at in _daily(start, end, DESK) if is_working_day(at))
+
+
+def relays(start: datetime, end: datetime) -> Iterator[datetime]:
+    """The moments at which the product's events are handed on."""
+    return _daily(start, end, RELAYED_AT)
+
+
+def at_desk(moment: datetime) -> datetime:
+    """This moment, or the next at which people are at their desks."""
+    return next(looks(moment, moment + timedelta(days=14)))
+
+
+def _daily(start: datetime, end: datetime, hours: Sequence[time]) -> Iterator[datetime]:
     day = start.astimezone(ZONE).date()
     while datetime.combine(day, time(), ZONE) < end:
-        if is_working_day(datetime.combine(day, time(12), ZONE)):
-            for hour in LOOKS_AT:
-                at = datetime.combine(day, hour, ZONE)
-                if start <= at < end:
-                    yield at.astimezone(start.tzinfo)
+        for hour in hours:
+            if start <= (at := datetime.combine(day, hour, ZONE)) < end:
+                yield at.astimezone(start.tzinfo)
         day += timedelta(days=1)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector.sandbox import agreed, people
 from connector.sandbox.people.hands import Hands
-from connector.sandbox.people.parts import Customer, Part, Seller, is_working_day, looks
+from connector.sandbox.people.parts import Customer, Part, Seller, at_desk, is_working_day, looks, relays
 from connector.sandbox.people.usage import usage
 from connector.sandbox.rows import Refused
 from connector.sandbox.seed import add_account, add_roles
@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     from connector.sandbox.views import ActivityKind, TaskView
 
 Track = dict[str, Any]
+Doing = Callable[[], bool | None]
+"""What somebody does at its moment; False when it left no trace."""
 
-BETWEEN = timedelta(hours=3)
-POST_EVERY = timedelta(hours=6)
-"""How often the product's relay hands on what it has collected."""
 HOLIDAYS = (("priya.nair@seller.example", 15), ("maya.lindqvist@seller.example", 36))
 """CSMs with the day of the quarter from which they are away for a week."""
 AWAY_DAYS = 5
@@ -78,7 +77,7 @@ class Quarter:
         self.absences: list[tuple[str, datetime, datetime]] = []
         self._hands, self._post = Hands(world), post
         self._view = self._hands.view
-        self._queue: list[tuple[datetime, int, Callable[[], None]]] = []
+        self._queue: list[tuple[datetime, int, Doing]] = []
         self._count = itertools.count()
         self._events: list[tuple[datetime, int, Track]] = []
         self._begin()
@@ -89,35 +88,33 @@ class Quarter:
         return self._queue[0][0] if self._queue else None
 
     def act(self, now: datetime) -> int:
-        """Do what is due by `now`, as of the world's clock. How many things were done."""
+        """Do what is due by `now`, as of the world's clock. How much of it left a trace somewhere."""
         done = 0
         with self.world.lock:
             while self._queue and self._queue[0][0] <= now:
-                heapq.heappop(self._queue)[2]()
-                done += 1
+                done += heapq.heappop(self._queue)[2]() is not False
         self.world.flush()
         return done
 
     # the course of things
 
-    def _at(self, moment: datetime, do: Callable[[], None]) -> None:
+    def _at(self, moment: datetime, do: Doing) -> None:
         if moment < self.end:
             heapq.heappush(self._queue, (moment, next(self._count), do))
 
-    def _soon(self, moment: datetime, do: Callable[[], None]) -> None:
-        """Small things are done many at a time, a few hours apart."""
-        self._at(self.start - (self.start - moment) // BETWEEN * BETWEEN, do)
+    def _soon(self, moment: datetime, do: Doing) -> None:
+        """Small things are done at the desk, many at a time."""
+        self._at(at_desk(moment), do)
 
     def _begin(self) -> None:
         self._at(self.start, self._take_holidays)
         for moment in looks(self.start, self.end):
             self._at(moment, self._look)
-        moment = self.start
-        while moment < self.end:
+        for moment in relays(self.start, self.end):
             self._at(moment, self._relay)
-            moment += POST_EVERY
         for deed in self.deeds:
-            self._at(deed.part.opened, partial(self._open, deed))
+            opened = min(at_desk(deed.part.opened), deed.part.won - timedelta(minutes=30))
+            self._at(max(opened, self.start), partial(self._open, deed))
             self._at(deed.part.won, partial(self._win, deed))
 
     @property
@@ -222,26 +219,27 @@ class Quarter:
             told["groupId"] = deed.account
         heapq.heappush(self._events, (at, number, told))
 
-    def _relay(self) -> None:
+    def _relay(self) -> bool:
         due: list[Track] = []
         while self._events and self._events[0][0] <= self._now:
             due.append(heapq.heappop(self._events)[2])
         if due:
             self._post(due)
+        return bool(due)
 
     def _trouble(self, deed: Deed, won: datetime) -> None:
         """What the customers do whom a red flag is to be raised for."""
         day = timedelta(days=1)
         match deed.part.customer:
             case Customer.SLOW:
-                self._at(won + 2 * day, lambda: self._mail(deed))
-                self._at(won + 4 * day, lambda: self._mail(deed))
+                self._soon(won + 2 * day, lambda: self._mail(deed))
+                self._soon(won + 5 * day, lambda: self._mail(deed))
             case Customer.ABSENT:
                 for days in (3, 6):
-                    self._at(won + days * day, lambda: self._absent(deed))
+                    self._soon(won + days * day, lambda: self._absent(deed))
             case Customer.ASKING:
                 asks = {"scope_requests": "A second integration that nobody sold"}
-                self._at(won + 8 * day, lambda: self._view.set_deal(deed.deal, asks, by=deed.owner))
+                self._soon(won + 8 * day, lambda: self._view.set_deal(deed.deal, asks, by=deed.owner))
             case _:
                 return
 
@@ -269,15 +267,17 @@ class Quarter:
 
     # tasks
 
-    def _look(self) -> None:
+    def _look(self) -> bool:
         """Everybody reads what is new on their list, and decides when to do it; CSMs answer the handoff."""
+        answered = False
         for task in self._hands.new_tasks():
             deed = self.by_deal.get(task.deal)
             if deed is not None:
                 self._decide(deed, task)
         for deed in self.by_deal.values():
             if deed.won_at is not None and not deed.answered and self._csm(deed):
-                self._answer(deed)
+                answered |= self._answer(deed)
+        return answered
 
     def _decide(self, deed: Deed, task: TaskView) -> None:
         step = task.key.rsplit(":", 1)[1]
@@ -294,37 +294,38 @@ class Quarter:
                 return
         self._soon(at, lambda: self._do(deed, task.id, step, seen=habit == "signal"))
 
-    def _do(self, deed: Deed, task_id: str, step: str, *, seen: bool) -> None:
+    def _do(self, deed: Deed, task_id: str, step: str, *, seen: bool) -> bool:
         task = self._view_task(task_id)
         if task is None or task.done:
-            return
+            return False
         if self._is_away(task.owner) or not is_working_day(self._now):
             again = self._now + timedelta(hours=20)
             self._soon(again, lambda: self._do(deed, task_id, step, seen=seen))
-            return
+            return False
         way = WAYS.get(step)
         if way == "meeting" and deed.part.customer is Customer.ABSENT:
             way = None
         if way is None or not seen:
             deed.by_hand.add(step)
             self._view.complete_task(task_id, by=task.owner)
-            return
+            return True
         deed.by_signal[step] = self._now
         self._hands.log(deed.deal, way, by=task.owner, subject=task.subject.partition(":")[0])
         if way == "email":
             self._mailed(deed, by=task.owner)
+        return True
 
     def _view_task(self, task_id: str) -> TaskView | None:
         return self._view.task(task_id)
 
-    def _answer(self, deed: Deed) -> None:
+    def _answer(self, deed: Deed) -> bool:
         csm = self._csm(deed)
         if self._is_away(csm) or not self._view.deal(deed.deal).text("started_at"):
-            return
+            return False
         deed.answered = True
         if deed.part.seller is not Seller.VAGUE:
             self._view.set_deal(deed.deal, {"acceptance": "Accepted", "summary_reviewed": True}, by=csm)
-            return
+            return True
         refused = {
             "acceptance": "Rejected",
             "reject_reason": "Missing information",
@@ -333,8 +334,9 @@ class Quarter:
         self._view.set_deal(deed.deal, refused, by=csm)
         better = {name: deed.part.plan.fields.get(name) for name in ("use_case", "why_bought")}
         again = {name: text for name, text in better.items() if text} | {"acceptance": "Resubmitted"}
-        self._at(self._now + timedelta(hours=20), lambda: self._view.set_deal(deed.deal, again, by=deed.owner))
-        self._at(self._now + timedelta(hours=30), lambda: self._accept(deed))
+        self._soon(self._now + timedelta(hours=20), lambda: self._view.set_deal(deed.deal, again, by=deed.owner))
+        self._soon(self._now + timedelta(hours=44), lambda: self._accept(deed))
+        return True
 
     def _accept(self, deed: Deed) -> None:
         self._view.set_deal(deed.deal, {"acceptance": "Accepted", "summary_reviewed": True}, by=self._csm(deed))
