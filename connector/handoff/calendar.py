@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from connector.handoff.model import Span
@@ -178,10 +179,11 @@ def open_spans(calendar: Calendar, start: datetime) -> Iterator[tuple[datetime, 
     raise ValueError(f"calendar {calendar.name!r} has no working hours in the {SEARCH_DAYS} days before {day}")
 
 
-def _spans_of(calendar: Calendar, day: date) -> list[tuple[datetime, datetime]]:
+@lru_cache(maxsize=8_192)
+def _spans_of(calendar: Calendar, day: date) -> tuple[tuple[datetime, datetime], ...]:
     """The windows that begin on one local day, as spans in UTC, earliest first."""
     if day in calendar.holidays:
-        return []
+        return ()
     zone = ZoneInfo(calendar.tz)
     midnight = datetime.combine(day, time())
     spans = [
@@ -192,7 +194,7 @@ def _spans_of(calendar: Calendar, day: date) -> list[tuple[datetime, datetime]]:
         for window in calendar.windows
         if window.weekday == day.weekday()
     ]
-    return sorted(span for span in spans if span[1] > span[0])
+    return tuple(sorted(span for span in spans if span[1] > span[0]))
 
 
 def _instant(zone: ZoneInfo, wall: datetime) -> datetime:

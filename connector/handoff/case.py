@@ -9,8 +9,9 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from connector.handoff import conditions
 from connector.handoff.calendar import local_date, local_time, quiet_until
@@ -65,6 +66,8 @@ class Case:
     puts_back: bool = False
     judged: tuple[Judged, ...] = ()
     waiting: Waiting | None = None
+    memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was worked out of this case once and is asked for by several rules; a new case begins with none."""
 
     @property
     def ledger(self) -> LedgerFacts:

@@ -23,6 +23,10 @@ from connector.handoff.signals import Proof, proven
 from connector.handoff.triggers import Begin, begin, mark_of
 
 
+NAME = "steps"
+"""Under which a case keeps its steps: most rules ask for them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step as it stands: ``deadline`` by its clock, ``done_at`` None while open, ``task`` or ``meeting`` the CRM's.
@@ -95,6 +99,13 @@ def walk(case: Case) -> tuple[Step, ...]:
 
     Raises ValueError when the calendar has no working hours, which ``policy.check`` refuses.
     """
+    steps: tuple[Step, ...] | None = case.memo.get(NAME)
+    if steps is None:
+        steps = case.memo[NAME] = _walk(case)
+    return steps
+
+
+def _walk(case: Case) -> tuple[Step, ...]:
     book = chosen(case)
     if book is None or not case.released or case.released_at is None:
         return ()

@@ -44,6 +44,12 @@ WAYS: dict[str, ActivityKind] = {
 }  # fmt: skip
 """By what people do the steps whose doing can be seen; the others they close by hand."""
 
+OUT_OF_REACH: dict[Customer, tuple[ActivityKind, ...]] = {
+    Customer.SLOW: ("call", "meeting"),
+    Customer.ABSENT: ("meeting",),
+}
+"""By what these cannot be reached; whoever answers no mail answers no telephone either."""
+
 HABITS = (("signal", 62), ("hand", 18), ("late", 11), ("never", 9))
 """What becomes of a task, of a hundred. Those for a customer who does well are done as they should be."""
 
@@ -303,7 +309,7 @@ class Quarter:
             self._soon(again, lambda: self._do(deed, task_id, step, seen=seen))
             return False
         way = WAYS.get(step)
-        if way == "meeting" and deed.part.customer is Customer.ABSENT:
+        if way in OUT_OF_REACH.get(deed.part.customer, ()):
             way = None
         if way is None or not seen:
             deed.by_hand.add(step)
