@@ -16,15 +16,15 @@ import os
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic
 from typing import Any
 
 from connector import bootstrap
@@ -36,7 +36,7 @@ from connector.crm.hooks import Delivery
 from connector.engine.onepass import Occasion, run_pass
 from connector.engine.parts import System
 from connector.errors import Problem, UserError
-from connector.sandbox.people.parts import cast, relays
+from connector.sandbox.people.parts import cast, daily
 from connector.sandbox.people.quarter import Quarter, Track
 from connector.sandbox.people.verdict import Verdict, verdict
 from connector.sandbox.server import Addresses, Sandbox
@@ -47,11 +47,12 @@ START = datetime(2027, 1, 11, 14, 0, tzinfo=UTC)
 POLL = timedelta(seconds=15)
 """The daemon's own default."""
 SOON = timedelta(minutes=10)
-"""What the daemon has to do by itself is done on time when it is as near as this: it follows from what was just done. A
-clock that runs out later is looked at when somebody does something, or at the product's next hour: a minute is real
-only where somebody did something."""
-SWEEP_MINUTES, REREAD_MINUTES = 720, 10_080
-"""A sweep by each jump of the clock would be hundreds of times the daemon's."""
+"""What the daemon has to do by itself is done on time when it is as near as this: it follows from what was just done."""
+GATHERED_AT = (time(9), time(21))
+"""A clock that runs out later is looked at when somebody does something, or at one of these hours: a minute is real only
+where somebody did something."""
+PACE = {"sweep_minutes": 720, "reread_minutes": 10_080, "echo_seconds": 1_800}
+"""What the daemon does by itself now and then. At its usual pace it would do it at each jump of the clock."""
 MOST_PASSES = 40
 """At one moment; where more are needed, something is never done with."""
 MEMORY = Path("/dev/shm")
@@ -102,7 +103,7 @@ def play_quarter(
 
 def side_by_side(folder: Path, *, days: int, deals: int, seed: int, systems: Sequence[str]) -> dict[str, Any]:
     """Play each CRM in a process of its own and give the figures of all. Raises `UserError` when one of them dies."""
-    began = time.monotonic()
+    began = monotonic()
     context = multiprocessing.get_context("spawn")
     heard: dict[str, Connection] = {}
     with ExitStack() as playing:
@@ -114,7 +115,7 @@ def side_by_side(folder: Path, *, days: int, deals: int, seed: int, systems: Seq
             told.close()
             playing.callback(process.terminate)
         reports = [_heard(name, each) for name, each in heard.items()]
-    return {**together(reports), "seconds": round(time.monotonic() - began, 1)}
+    return {**together(reports), "seconds": round(monotonic() - began, 1)}
 
 
 def _heard(name: str, ear: Connection) -> dict[str, Any]:
@@ -129,10 +130,10 @@ def _heard(name: str, ear: Connection) -> dict[str, Any]:
 def _play_one(told: Connection, folder: Path, *, days: int, deals: int, seed: int, system: str) -> None:
     """In a process of its own; who started it ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    screen, began = Screen(stderr=True), time.monotonic()
+    screen, began = Screen(stderr=True), monotonic()
 
     def say(line: str) -> None:
-        screen.print(f"{SYSTEMS[system]}: {line}, {time.monotonic() - began:.0f} s", highlight=False)
+        screen.print(f"{SYSTEMS[system]}: {line}, {monotonic() - began:.0f} s", highlight=False)
 
     told.send(quarter(folder, days=days, deals=deals, seed=seed, systems=[system], say=say))
 
@@ -154,7 +155,7 @@ def quarter(
     folder: Path, *, days: int, deals: int, seed: int, systems: Sequence[str], say: Any = lambda _: None
 ) -> dict[str, Any]:
     """Play in this process and give the figures. Everything but ``seconds`` hangs on the seed alone."""
-    began = time.monotonic()
+    began = monotonic()
     with _stage(folder, systems) as stage:
         for name in systems:
             world = stage.sandbox.worlds[name]
@@ -177,7 +178,7 @@ def quarter(
         "passes": stage.passes,
         "troubles": stage.troubles,
         "ok": not stage.troubles and not any(each["broken"] for each in report.values()),
-        "seconds": round(time.monotonic() - began, 1),
+        "seconds": round(monotonic() - began, 1),
     }
 
 
@@ -204,7 +205,7 @@ def _next(stage: Stage) -> datetime:
     near = stage.sandbox.clock.now() + SOON
     for system in stage.runtime.systems:
         if (due := stage.runtime.shared.store.next_due(system.name)) is not None:
-            ahead.append(due if due <= near else next(relays(due, due + timedelta(days=1))))
+            ahead.append(due if due <= near else next(daily(due, due + timedelta(days=2), GATHERED_AT)))
     return min(ahead, default=datetime.max.replace(tzinfo=UTC))
 
 
@@ -219,19 +220,20 @@ def _poll(stage: Stage, acted: Sequence[str]) -> None:
 
 
 def _settle(stage: Stage, systems: Sequence[System]) -> None:
-    """Pass after pass, a tick apart, until nothing was done in one."""
+    """Pass after pass, a tick apart, until nothing more is due. What was written is seen with whatever comes next."""
     clock, waiting = stage.sandbox.clock, list(systems)
     for _ in range(MOST_PASSES):
         still = []
         for system in waiting:
             result = run_pass(stage.runtime.shared, system, occasion=Occasion.TICK)
             stage.passes += 1
-            _note_alarms(stage, system)
             if result.error:
                 stage.troubles.append(f"{clock.now().isoformat()} {system.name}: {result.error}"[:300])
             due = stage.runtime.shared.store.next_due(system.name)
-            if result.applied or (due is not None and due <= clock.now() + POLL):
+            if due is not None and due <= clock.now() + POLL:
                 still.append(system)
+            else:
+                _note_alarms(stage, system)
         waiting = still
         if not waiting:
             return
@@ -329,7 +331,7 @@ def _write_config(folder: Path, at: Addresses, systems: Sequence[str], *, state:
         begin = text.index(f'[[systems]]\nname = "{name}"')
         end = text.index("\n\n", begin)
         text = text[:begin] + text[end:]
-    pace = f"[daemon]\nsweep_minutes = {SWEEP_MINUTES}\nreread_minutes = {REREAD_MINUTES}\n"
-    text = text.replace("[daemon]\n", pace, 1).replace('state = "state"', f"state = {json.dumps(str(state))}", 1)
+    pace = "".join(f"{name} = {value}\n" for name, value in PACE.items())
+    text = text.replace("echo_seconds = 10\n", pace, 1).replace('state = "state"', f"state = {json.dumps(str(state))}", 1)
     path.write_text(text + SOURCES, encoding="utf-8")
     return path

@@ -28,7 +28,7 @@ ACCOUNTS_NOTE = "usual:accounts"
 LINE = "line"
 DAYS_KNOWN = 5
 DAYS_KEPT = 10
-GAPS_KEPT = 20
+GAPS_KEPT = 30
 TIMES_LONGER = 2.0
 """A gap, or a run of wins without a handoff, is unusual when it is this many times the longest one known."""
 
@@ -51,7 +51,8 @@ HANDOFFS_ALARM = "no-handoffs"
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """What is known of one feed or line: when it last told something, on which days, and its last gaps (seconds)."""
+    """What is known of one feed or line: when it last told something, on which days, and the longest gap (seconds) on
+    each of the last days."""
 
     last: datetime
     days: tuple[str, ...] = ()
@@ -159,7 +160,10 @@ def _learned(shared: Shared, system: System, known: Rhythm | None, heard: dateti
     # What was an alarm does not become usual at once.
     gap = min(gap, limit) if limit is not None else gap
     days = _with_day(known.days, day) if _is_working(system, day) else known.days
-    return Rhythm(heard, days, (*known.gaps, gap.total_seconds())[-GAPS_KEPT:])
+    gaps = [*known.gaps]
+    # One for each day: a busy morning of twenty short ones must not make a quiet week forgotten.
+    longest = gaps.pop() if gaps and local_date(calendar, known.last) == day else 0.0
+    return Rhythm(heard, days, (*gaps, max(longest, gap.total_seconds()))[-GAPS_KEPT:])
 
 
 def _with_day(days: tuple[str, ...], day: date) -> tuple[str, ...]:

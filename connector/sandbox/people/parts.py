@@ -23,7 +23,7 @@ ZONE = ZoneInfo("America/New_York")
 """Where everybody of the quarter works."""
 DESK = (time(9), time(12), time(15))
 """When people are at their desks on a working day: they look at their tasks, and do what is small many at a time."""
-RELAYED_AT = (time(9), time(21))
+RELAYED_AT = (time(8, 55), time(20, 55))
 """When the product's relay hands on what it has collected, every day."""
 SETTLED_DAYS = 16
 """Days after a win by which whatever was to happen to a customer has happened."""
@@ -107,12 +107,12 @@ def _holidays(year: int) -> frozenset[date]:
 
 def looks(start: datetime, end: datetime) -> Iterator[datetime]:
     """The moments at which people are at their desks."""
-    return (at for at in _daily(start, end, DESK) if is_working_day(at))
+    return (at for at in daily(start, end, DESK) if is_working_day(at))
 
 
 def relays(start: datetime, end: datetime) -> Iterator[datetime]:
     """The moments at which the product's events are handed on."""
-    return _daily(start, end, RELAYED_AT)
+    return daily(start, end, RELAYED_AT)
 
 
 def at_desk(moment: datetime) -> datetime:
@@ -120,7 +120,8 @@ def at_desk(moment: datetime) -> datetime:
     return next(looks(moment, moment + timedelta(days=14)))
 
 
-def _daily(start: datetime, end: datetime, hours: Sequence[time]) -> Iterator[datetime]:
+def daily(start: datetime, end: datetime, hours: Sequence[time]) -> Iterator[datetime]:
+    """The moments at which the clock on the wall shows one of these hours."""
     day = start.astimezone(ZONE).date()
     while datetime.combine(day, time(), ZONE) < end:
         for hour in hours:

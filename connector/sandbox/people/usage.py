@@ -13,7 +13,7 @@ from connector.sandbox.people.parts import Customer, Part
 
 SOURCES = ("Slack", "Google Ads", "Postgres", "Zendesk")
 EARLY_DAYS = 14
-VISIT_EVERY = {True: 24.0, False: 168.0}
+VISIT_EVERY = {True: 48.0, False: 168.0}
 """Hours between two visits: in the first weeks, and later."""
 FIRST_VISIT: Mapping[Customer, float] = {
     Customer.WELL: 4.0,

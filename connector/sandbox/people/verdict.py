@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from connector.sandbox import agreed, views
 from connector.sandbox.people.hands import Hands
 from connector.sandbox.people.parts import FLAGGED, SETTLED_DAYS, STUCK, Customer, Seller
-from connector.sandbox.tally import doubles
+from connector.sandbox.tally import Offence, doubles
 
 if TYPE_CHECKING:
     from connector.sandbox.people.quarter import Deed, Quarter
@@ -123,7 +123,7 @@ class _Judge:
             if deed.deal:
                 self._judge(deed)
         self._signals()
-        twice = [each for each in doubles(self._world) if not _is_ladder(each.records)]
+        twice = [each for each in doubles(self._world) if not _is_ladder(each.records) and not self._are_episodes(each)]
         found.doubled = [f"{each.name}: {each.what} {each.records}" for each in twice] + list(self._same_key())
         found.broken += [f"doubled: {each}" for each in found.doubled]
         for name, step in found.steps.items():
@@ -278,6 +278,12 @@ class _Judge:
 
     def _lasted(self, deed: Deed) -> bool:
         return deed.won_at is not None and deed.won_at + timedelta(days=SETTLED_DAYS) <= self._quarter.end
+
+    def _are_episodes(self, found: Offence) -> bool:
+        """Whether these are tasks of one customer who was in the same trouble several times, each told once."""
+        mine = [task.key for tasks in self._tasks.values() for task in tasks if task.id in found.records]
+        steps = {key.rsplit(":", 1)[1] for key in mine}
+        return len(steps) == len(found.records) and all(step.startswith(("stuck-", "flag.")) for step in steps)
 
     def _same_key(self) -> Iterator[str]:
         for tasks in self._tasks.values():
