@@ -25,6 +25,10 @@ MARK = ".handoff-demo"
 """A file in each demo folder: a folder with other things in it is neither used nor removed."""
 DEALS = 120
 """Deals the sandbox is seeded with in each CRM, when a person plays."""
+PLAYED = 200
+"""Deals that the script wins in each CRM."""
+FEWEST, DEALS_IN_15_DAYS = 3, 8
+"""Deals of a quarter in each CRM: enough for several of each kind of customer, few enough for two minutes."""
 LOOK_EVERY = 0.5
 """Seconds between two looks at whether the children still run."""
 
@@ -44,9 +48,17 @@ def command(
     headless: Annotated[
         bool, typer.Option("--headless", help="Play a scripted sales period without a person, then stop.")
     ] = False,
-    deals: Annotated[int, typer.Option(min=1, help="With --headless: deals that are won on each CRM.")] = 200,
+    deals: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="With --headless: deals on each CRM: 200, or with --days so many as a team closes in them."
+        ),
+    ] = None,
     days: Annotated[
-        int, typer.Option(min=0, help="With --headless: play so many days of people's work, by the sandbox's clock.")
+        int,
+        typer.Option(
+            min=0, help="With --headless: play so many days of people's work by the sandbox's clock, e.g. 90."
+        ),
     ] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="With --headless: print one JSON object on standard output.")
@@ -60,22 +72,37 @@ def command(
     With **--headless** people are played by a script on both CRMs: deals won with and without gaps, corrected,
     overridden, reopened, imported in bulk. Exit code 0 only if nothing was lost and nothing was doubled.
 
-    With **--headless --days 90** a quarter is played: AEs, CSMs with holidays, customers who do well or get stuck, a
-    playbook that changes half-way. Real are the adapters, HTTP, the engine, the ledger, the door for product events and
-    the mappings. Not real are the people, the clock, which jumps to whatever comes next, and the daemon's timer: polls
-    that could find nothing are left out, and what only a clock sets off is looked at every six hours. Exit code 0
-    only if every promise held: each step accounted for, each signal raised for whom it should be and not for those who
-    do well, nothing doubled, CSMs told within 5 minutes.
+    With **--headless --days 90** a whole quarter is played on both CRMs, 48 deals on each, in about two minutes: AEs
+    who fill in well, late, badly or never, CSMs with holidays, customers who do well, get stuck, answer no mail, miss
+    meetings or ask for more, and a playbook that gets one step more half-way.
+
+    Real in it are the adapters over HTTP, the engine, the ledger, the door for signed product events, and the mappings,
+    the same files for both CRMs but for the field map. Not real are the people, the clock, which jumps to whatever
+    comes next, and the daemon's timer: polls that could find nothing are left out, and what only a clock sets off is
+    looked at when somebody does something, or at nine in the morning and in the evening. **--seed** decides everything:
+    two runs agree but for the seconds.
+
+    Exit code 0 only if every promise held: each handoff told to its CSM within 5 minutes (p99), each step done, told up
+    the ladder or not due yet, each signal and red flag raised for whom it is meant and for nobody in the control group,
+    nothing doubled, handoffs under way left alone by the change, no false alarm. What was broken is named, with the
+    customer.
+
+        handoff demo --headless --days 90 --seed 7
+
+        handoff demo --headless --days 24 --deals 12 --json
     """
     folder = folder or Path("handoff-demo-headless" if headless else "handoff-demo")
     with _interruptible(), _held(folder, fresh=fresh or headless):
         if headless and days:
             from connector.cli.demo_quarter import play_quarter
 
-            raise typer.Exit(play_quarter(folder, days=days, deals=deals, seed=seed, as_json=as_json))
+            wins = deals or max(FEWEST, days * DEALS_IN_15_DAYS // 15)
+            raise typer.Exit(play_quarter(folder, days=days, deals=wins, seed=seed, as_json=as_json))
         ports = demo_parts.free_ports()
         if headless:
-            code = play(folder, ports, deals=deals, seed=seed, as_json=as_json, poll_seconds=min(poll_seconds, 1.0))
+            code = play(
+                folder, ports, deals=deals or PLAYED, seed=seed, as_json=as_json, poll_seconds=min(poll_seconds, 1.0)
+            )
             raise typer.Exit(code)
         _watch(folder, ports, seed=seed, poll_seconds=poll_seconds)
 

@@ -22,7 +22,6 @@ from connector.handoff.rulebook import NO_PLAYBOOK, Condition, Playbook, Playboo
 from connector.handoff.signals import Proof, proven
 from connector.handoff.triggers import Begin, begin, mark_of
 
-
 NAME = "steps"
 """Under which a case keeps its steps: most rules ask for them."""
 

@@ -26,9 +26,19 @@ TOLD_WITHIN = timedelta(minutes=5)
 GRACE = timedelta(days=6)
 """So long after its day a task that nobody does may still wait for its first rung: it is told in working hours."""
 ADDED = "added-in-mid-quarter"
+TIERS = ("high_touch", "hybrid", "low_touch")
+SEGMENTS = ("small", "mid", "enterprise")
+TYPES = ("new", "renewal", "upsell")
+CHANGES = ("before_without_it", "after_with_it")
 HIGH_FROM, HYBRID_FROM = 100_000, 50_000
 EARLY = {"day-7": "set_up_done", "day-14": "activated"}
 """Steps that a customer who is there already never gets."""
+WHOLE_DAYS = 60
+"""From so many days on a quarter is to show everything at least once."""
+AFTER_IT = frozenset({"ae-day-90"})
+"""Steps that begin when the quarter is over."""
+CONTROL = frozenset({Customer.WELL, Customer.PLAIN})
+"""Who is in no trouble, and so is to have none raised."""
 SIGNALS = tuple(each.value for each in (*STUCK, *FLAGGED))
 
 
@@ -53,7 +63,11 @@ class Verdict:
     handed_off: int = 0
     tiers: Counter[str] = field(default_factory=Counter)
     segments: Counter[str] = field(default_factory=Counter)
+    types: Counter[str] = field(default_factory=Counter)
     sellers: Counter[str] = field(default_factory=Counter)
+    customers: Counter[str] = field(default_factory=Counter)
+    held: int = 0
+    control: int = 0
     steps: dict[str, Steps] = field(default_factory=dict)
     signals: dict[str, dict[str, int]] = field(default_factory=dict)
     told_minutes: list[float] = field(default_factory=list)
@@ -71,6 +85,10 @@ class Verdict:
             "handoffs": self.handed_off,
             "by_tier": dict(sorted(self.tiers.items())),
             "by_segment": dict(sorted(self.segments.items())),
+            "by_type": dict(sorted(self.types.items())),
+            "held_with_gaps": self.held,
+            "by_customer": dict(sorted(self.customers.items())),
+            "control_group": self.control,
             "by_seller": dict(sorted(self.sellers.items())),
             "steps": {
                 name: {
@@ -123,6 +141,8 @@ class _Judge:
             if deed.deal:
                 self._judge(deed)
         self._signals()
+        if self._quarter.days >= WHOLE_DAYS:
+            found.broken += self._not_shown()
         twice = [each for each in doubles(self._world) if not _is_ladder(each.records) and not self._are_episodes(each)]
         found.doubled = [f"{each.name}: {each.what} {each.records}" for each in twice] + list(self._same_key())
         found.broken += [f"doubled: {each}" for each in found.doubled]
@@ -150,6 +170,7 @@ class _Judge:
         found.won += deed.won_at is not None
         handed = bool(deal.text("started_at")) and deal.text("gate") in agreed.PASSED_GATES
         found.sellers[deed.part.seller.value] += 1
+        found.held += deed.won_at is None and deal.text("gate") == agreed.HELD
         if deed.won_at is None:
             if handed or deal.text("started_at"):
                 found.broken.append(f"{deal.name} was handed off with gaps")
@@ -168,6 +189,7 @@ class _Judge:
             return
         found.handed_off += 1
         found.segments[agreed.segment(deal.amount)] += 1
+        found.types[deed.part.plan.deal_type] += 1
         amount = deal.amount or 0.0
         found.tiers["high_touch" if amount >= HIGH_FROM else "hybrid" if amount >= HYBRID_FROM else "low_touch"] += 1
         self._told(deed)
@@ -186,6 +208,24 @@ class _Judge:
             self._found.told_before += 1
         else:
             self._found.told_minutes.append((heard[0] - deed.won_at).total_seconds() / 60)
+
+    def _not_shown(self) -> Iterator[str]:
+        """What a whole quarter has to show and this one did not."""
+        found = self._found
+        yield from (
+            f"{name} was raised for nobody" for name, each in found.signals.items() if not each["raised_as_due"]
+        )
+        shown = {name for name, each in found.steps.items() if each.made}
+        yield from (f"step {name} was never made" for name in (*CHAINED, *THIRTY) if name not in shown | AFTER_IT)
+        for what, seen, all_of in (
+            ("tier", found.tiers, TIERS),
+            ("segment", found.segments, SEGMENTS),
+            ("deal type", found.types, TYPES),
+            ("handoff", found.change, CHANGES),
+        ):
+            yield from (f"there was no {what} {each.replace('_', ' ')}" for each in all_of if not seen.get(each))
+        if found.control < max(found.customers[each] for each in SIGNALS):
+            yield "fewer customers do well than are in one sort of trouble"
 
     # steps
 
@@ -253,12 +293,15 @@ class _Judge:
     # signals
 
     def _signals(self) -> None:
+        lasting = [deed for deed in self._quarter.deeds if self._lasted(deed)]
+        self._found.customers.update(deed.part.customer.value for deed in lasting)
+        self._found.control = sum(deed.part.customer in CONTROL for deed in lasting)
         for signal in SIGNALS:
             raised = {deal for deal, tasks in self._tasks.items() if any(_raises(task, signal) for task in tasks)}
             counted = {"raised_as_due": 0, "missed": 0, "raised_for_others": 0, "raised_for_control": 0}
             for deed in self._quarter.deeds:
                 due = deed.part.customer.value == signal and self._lasted(deed)
-                control = deed.part.customer is Customer.WELL
+                control = deed.part.customer in CONTROL
                 if deed.deal in raised:
                     counted[
                         "raised_for_control"
@@ -272,7 +315,7 @@ class _Judge:
                     self._found.broken.append(f"{signal} was not raised for {self._view.deal(deed.deal).name}")
                 if deed.deal in raised and control:
                     self._found.broken.append(
-                        f"{signal} was raised for {self._view.deal(deed.deal).name}, who does well"
+                        f"{signal} was raised for {self._view.deal(deed.deal).name}, who is in no trouble"
                     )
             self._found.signals[signal] = counted
 
