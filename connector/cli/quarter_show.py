@@ -5,12 +5,16 @@ Not here: judging it (the sandbox does) and playing it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from connector.cli.screen import PlainTable, Screen
 
 Part = Mapping[str, Any]
+
+WIDTH = 120
+"""Columns where no terminal says how many there are."""
 
 VENDORS = ("salesforce", "hubspot")
 STEP_WORDS = {
@@ -60,7 +64,7 @@ FIGURES: tuple[tuple[str, Callable[[Part], Any]], ...] = (
 def show(report: Mapping[str, Any]) -> None:
     """Print the report of `demo_quarter.side_by_side`."""
     parts = {name: report[name] for name in VENDORS if name in report}
-    console = Screen()
+    console = Screen(width=None if sys.stdout.isatty() else WIDTH)
     console.print(_figures(parts))
     played = " | ".join(names for names in parts)
     control = " | ".join(str(part["control_group"]) for part in parts.values())

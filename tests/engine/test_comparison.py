@@ -12,6 +12,8 @@ from connector.crm.port import (
     Change,
     ChangePage,
 )
+from connector.engine.detector import looks_for
+from connector.engine.parts import Timing
 
 
 @pytest.fixture
@@ -43,6 +45,32 @@ def test_what_was_looked_at_since_is_left_alone() -> None:
     desk.clock.advance(timedelta(hours=25))
     assert desk.run().looked <= 1  # the handoff in flight, which each sweep reads again
     assert desk.calls["scan_changed"] == 1
+
+
+def test_a_handoff_in_flight_is_read_again_at_a_pace_of_its_own() -> None:
+    desk = a_desk(timing=Timing(reread_every=timedelta(hours=1).total_seconds()))
+    deal = desk.a_deal()
+    desk.settle()
+    desk.win(deal)
+    desk.settle()
+    assert desk.run(minutes=16).looked == 0, "a sweep that finds nothing owed reads nothing"
+    looked = sum(desk.run(minutes=16).looked for _ in range(4))
+    assert looked == 1
+    assert desk.store.handoffs(desk.system.name, limit=9)[0].looked_because == "in flight, not looked at for long"
+
+
+def test_an_own_change_is_looked_at_so_long_after_it_was_made_whenever_it_was_heard_of() -> None:
+    desk = a_desk()
+    now, wait = desk.clock.now(), timedelta(seconds=desk.shared.timing.echo_delay)
+
+    def due(modified_at: datetime) -> datetime:
+        change = Change(deal_id="D1", modified_at=modified_at, by_self=True)
+        (look,) = looks_for(desk.shared, desk.system, [change], "deal")
+        return look.due_at
+
+    assert due(now - timedelta(seconds=45)) == now + wait - timedelta(seconds=45)
+    assert due(now - timedelta(hours=3)) == now
+    assert due(now + timedelta(hours=3)) == now + wait, "a CRM whose clock is ahead puts nothing off"
 
 
 def test_a_sweep_lists_recent_wins_and_once_a_day_all(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from factories import WON_STAGE
 
 from connector.engine.notifier import send_through
 from connector.engine.parts import Limits
+from connector.engine.silence import RHYTHM, Rhythm
 from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.model import DealType
 from connector.handoff.plan import Notify
@@ -65,6 +66,20 @@ def test_a_feed_that_falls_silent_is_told_once_and_taken_back_when_it_speaks(des
     assert "handoff check" in cries[0].text
     a_day(desk, busy=True)
     assert alarms(desk) == []
+
+
+def test_a_busy_morning_does_not_make_a_quiet_week_forgotten(desk: Desk) -> None:
+    a_week(desk)
+    before = Rhythm.parse(desk.store.cursor(SYSTEM, f"{RHYTHM}deal"))
+    assert before is not None
+    for _ in range(40):
+        desk.a_deal()
+        desk.run(minutes=11)
+    after = Rhythm.parse(desk.store.cursor(SYSTEM, f"{RHYTHM}deal"))
+    assert after is not None
+    assert after.last > before.last
+    assert max(after.gaps) == max(before.gaps)
+    assert len(after.gaps) <= len(before.gaps) + 1, "one gap for each day"
 
 
 def test_a_feed_that_fails_is_told_of_with_its_last_error(

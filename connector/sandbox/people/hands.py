@@ -49,6 +49,10 @@ class Hands:
         if kind == "meeting":
             self._outcome(made, "Held" if self._sf else "COMPLETED", by=by)
 
+    def plan(self, deal: str, *, at: datetime, by: str, subject: str) -> None:
+        """A meeting that is to be, with nothing said of it yet."""
+        self.view.add_activity(deal, "meeting", subject=subject, body="", at=at, minutes=MINUTES["meeting"], by=by)
+
     def miss(self, deal: str, *, by: str, subject: str) -> None:
         """A meeting to which the customer did not come."""
         at = self.world.clock.now() - timedelta(minutes=MINUTES["meeting"])

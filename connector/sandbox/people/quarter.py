@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector.sandbox import agreed, people
 from connector.sandbox.people.hands import Hands
-from connector.sandbox.people.parts import Customer, Part, Seller, at_desk, is_working_day, looks, relays
+from connector.sandbox.people.parts import ZONE, Customer, Part, Seller, at_desk, is_working_day, looks, relays
 from connector.sandbox.people.usage import usage
 from connector.sandbox.rows import Refused
 from connector.sandbox.seed import add_account, add_roles
@@ -33,6 +33,8 @@ Doing = Callable[[], bool | None]
 HOLIDAYS = (("priya.nair@seller.example", 15), ("maya.lindqvist@seller.example", 36))
 """CSMs with the day of the quarter from which they are away for a week."""
 AWAY_DAYS = 5
+PIPELINE = 5
+"""Deals that people work on all the time and that are not won in this quarter."""
 VAGUE = ("tbd", "see call")
 REASON = "Signature had to be in before the quarter closed; the rest follows next week."
 
@@ -44,6 +46,8 @@ WAYS: dict[str, ActivityKind] = {
 }  # fmt: skip
 """By what people do the steps whose doing can be seen; the others they close by hand."""
 
+ARRANGES = "schedule-setup-call"
+"""The step after which a meeting stands in the calendar."""
 OUT_OF_REACH: dict[Customer, tuple[ActivityKind, ...]] = {
     Customer.SLOW: ("call", "meeting"),
     Customer.ABSENT: ("meeting",),
@@ -86,6 +90,7 @@ class Quarter:
         self._queue: list[tuple[datetime, int, Doing]] = []
         self._count = itertools.count()
         self._events: list[tuple[datetime, int, Track]] = []
+        self._pipeline: list[str] = []
         self._begin()
 
     @property
@@ -118,6 +123,8 @@ class Quarter:
             self._at(moment, self._look)
         for moment in relays(self.start, self.end):
             self._at(moment, self._relay)
+        for number, moment in enumerate(at for at in looks(self.start, self.end) if at.astimezone(ZONE).hour == 15):
+            self._at(moment, partial(self._sell, number))
         for deed in self.deeds:
             opened = min(at_desk(deed.part.opened), deed.part.won - timedelta(minutes=30))
             self._at(max(opened, self.start), partial(self._open, deed))
@@ -140,6 +147,17 @@ class Quarter:
         return any(who == person and first <= self._now < last for who, first, last in self.absences)
 
     # sellers
+
+    def _sell(self, day: int) -> None:
+        """Every afternoon somebody works on a deal that is still far from its close."""
+        if len(self._pipeline) < PIPELINE:
+            plan = self.deeds[day % len(self.deeds)].part.plan
+            owner = self._view.user_named(plan.owner).id
+            values = {"name": f"{plan.name} (next year)", "amount": plan.amount, "owner": owner}
+            stage = self._view.stage_of("qualified", plan.deal_type).id
+            self._pipeline.append(self._view.add_deal(values, stage=stage, deal_type=plan.deal_type, by=owner))
+        deal = self._pipeline[day % len(self._pipeline)]
+        self._view.set_deal(deal, {"next_step": f"Call number {day}"}, by=self._view.deal(deal).owner)
 
     def _open(self, deed: Deed) -> None:
         part, plan = deed.part, deed.part.plan
@@ -316,6 +334,9 @@ class Quarter:
             self._view.complete_task(task_id, by=task.owner)
             return True
         deed.by_signal[step] = self._now
+        if step == ARRANGES and "meeting" not in OUT_OF_REACH.get(deed.part.customer, ()):
+            later = at_desk(self._now + timedelta(days=1))
+            self._hands.plan(deed.deal, at=later, by=task.owner, subject="Set-up together")
         self._hands.log(deed.deal, way, by=task.owner, subject=task.subject.partition(":")[0])
         if way == "email":
             self._mailed(deed, by=task.owner)

@@ -198,16 +198,16 @@ class _Judge:
         self._away(deed)
 
     def _told(self, deed: Deed) -> None:
-        """When the CSM heard of it, counted from the win that counted."""
+        """When the CSM, or whoever has to find one, heard of the win, counted from the win that counted."""
         assert deed.won_at is not None
-        words = ("notify-csm_assigned", "notify-nobody_eligible", "notify-csm_preassigned")
-        heard = sorted(at for key, at in self._keys.get(deed.deal, []) if any(word in key for word in words))
-        if not heard:
-            self._found.broken.append(f"nobody was told of {self._view.deal(deed.deal).name}")
-        elif heard[0] < deed.won_at:
-            self._found.told_before += 1
+        words = ("notify-csm_assigned", "notify-nobody_eligible")
+        said = self._keys.get(deed.deal, [])
+        heard = [at for key, at in said if at >= deed.won_at and any(word in key for word in words)]
+        self._found.told_before += any("notify-csm_preassigned" in key and at < deed.won_at for key, at in said)
+        if heard:
+            self._found.told_minutes.append((min(heard) - deed.won_at).total_seconds() / 60)
         else:
-            self._found.told_minutes.append((heard[0] - deed.won_at).total_seconds() / 60)
+            self._found.broken.append(f"nobody was told that {self._view.deal(deed.deal).name} was won")
 
     def _not_shown(self) -> Iterator[str]:
         """What a whole quarter has to show and this one did not."""
