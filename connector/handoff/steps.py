@@ -69,13 +69,16 @@ def chosen(case: Case) -> Playbook | None:
 
 def present(case: Case) -> Playbook | None:
     """The playbook a handoff of this deal would begin with now, with all that is added to it; None where none is meant
-    for it."""
+    for it. A step that is there already is not added again."""
     fits = [book for book in case.policy.playbooks if case.holds(book.when)]
     books = [*[book for book in fits if not book.adds][:1], *(book for book in fits if book.adds)]
     if len(books) < 2:
         return books[0] if books else None
     name = " + ".join(book.name for book in books)
-    return Playbook(name, Condition(), tuple(task for book in books for task in book.tasks))
+    tasks: dict[str, PlaybookTask] = {}
+    for task in (task for book in books for task in book.tasks):
+        tasks.setdefault(task.step, task)
+    return Playbook(name, Condition(), tuple(tasks.values()))
 
 
 def kept(case: Case) -> Playbook | None:

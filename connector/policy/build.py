@@ -218,14 +218,15 @@ def _taken(one: Playbook, before: Iterable[Playbook]) -> Playbook | None:
 
 
 def _clashes(one: Playbook, others: Iterable[Playbook]) -> Iterator[str]:
-    """Steps of one playbook that another one has as well, where the two may be used together."""
+    """Steps of one added playbook that another added one has as well, where a deal may get both. (What the deal's own
+    playbook has is not added again: there it is plain whose stands.)"""
     steps = {task.step for task in one.tasks}
     for other in others:
-        if not (one.adds or other.adds) or impossible(Condition((*one.when.tests, *other.when.tests))):
+        if not (one.adds and other.adds) or impossible(Condition((*one.when.tests, *other.when.tests))):
             continue
         if both := sorted(steps & {task.step for task in other.tasks}):
             yield (
-                f"{other.name!r} has {', '.join(both)} as well, and one of the two adds its tasks to the other's; "
+                f"{other.name!r} has {', '.join(both)} as well, and both are added to the same deals; "
                 "rename what is the same in both"
             )
 

@@ -75,6 +75,17 @@ def load_all(config: Path) -> tuple[Settings, Loaded]:
     return settings, loaded
 
 
+def load_mappings(config: Path) -> Loaded:
+    """Load only the mappings that a config.toml names, for its systems: no login has to be at hand.
+
+    Raises UserError with every problem of the mappings, or of a config.toml that names no system.
+    """
+    _, found, folder, systems = read_settings(config)
+    if folder is None or not systems:
+        raise UserError(found)
+    return load(folder, {SystemName(name): vendor for name, vendor in systems.items()})
+
+
 def _load(folder: Path, systems: Mapping[SystemName, str]) -> tuple[Loaded | None, list[Problem]]:
     problems: list[Problem] = []
     sources = read_sources(folder, sorted(set(systems.values())), problems)

@@ -93,6 +93,19 @@ def test_all_of_them_may_stand_side_by_side_where_they_are_for_other_deals(folde
     ]
 
 
+@pytest.mark.parametrize("file", ["thirty-days.toml", "five-stages.toml", "tiers.toml", "modes.toml"])
+def test_what_adds_goes_with_each_other_file_and_makes_no_step_twice(file: str, folder: Path) -> None:
+    policy = naming(folder, file, "ninety-days.toml", "weekly-rhythm.toml").policies[SF]
+    snapshot = a_snapshot(deal={"amount": Decimal(120_000), "renewal_date": (NOW + timedelta(days=180)).date()})
+    played = play(snapshot, policy, NOW, habit=Habit.PROMPT)
+    own, *added = played.playbook.split(" + ")
+    assert own == policy.playbooks[0].name
+    assert {"AE check-ins", "enterprise extras", "day-30 review", "weekly rhythm"} <= {*added}
+    made = [event.step for event in played.events if event.what is What.MADE]
+    assert len(made) == len({*made})
+    assert {"ae-day-30", "ae-day-90", "sponsor-day-30", "day-30-review", "monday-1"} <= {*made}
+
+
 def test_a_file_whose_deals_another_takes_is_told(folder: Path) -> None:
     with pytest.raises(UserError, match="can never be reached: 'thirty days' of a file named before"):
         naming(folder, "thirty-days.toml", "tiers.toml")
