@@ -20,7 +20,8 @@ from connector.crm.port import (
 )
 from connector.engine.diaries import look_into, pencil_in, team
 from connector.engine.masschange import Brake
-from connector.engine.parts import NO_PEOPLE, Shared, System, fresh_people
+from connector.engine.parts import Shared, System
+from connector.engine.people import NO_PEOPLE, fresh_people
 from connector.engine.silence import cry_for_people
 from connector.engine.waitlist import call_up, queued
 from connector.errors import CrmError, RowUnread

@@ -12,7 +12,8 @@ from datetime import timedelta
 
 import structlog
 
-from connector.engine.parts import Shared, System, fresh_people
+from connector.engine.parts import Shared, System
+from connector.engine.people import fresh_people
 from connector.handoff.calendar import local_date
 from connector.handoff.choice import served, standing
 from connector.handoff.model import Waiting
