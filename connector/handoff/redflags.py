@@ -72,12 +72,12 @@ def made_before(case: Case, step: str) -> bool:
 def _silence(case: Case, flag: RedFlag) -> Looked:
     """The customer has not answered the CSM in time. Only where some answer of theirs was ever seen: where the CRM is
     told of none, silence proves nothing."""
-    replies = [at for at in _replies(case) if at <= case.now]
-    if not replies or case.csm is None:
+    heard = [at for at in replies(case) if at <= case.now]
+    if not heard or case.csm is None:
         return NOTHING
     met = (one.at for one in case.snapshot.touches if one.kind is not TouchKind.EMAIL and one.at <= case.now)
     own = (at for one in case.snapshot.meetings if (at := held_at(case, one)))
-    answered = max((*replies, *met, *own))
+    answered = max((*heard, *met, *own))
     since = max(answered, case.released_at or answered)
     asked = min(
         (one.at for one in case.snapshot.touches if _written(case, one.kind, one.by) and since < one.at <= case.now),
@@ -95,7 +95,8 @@ def _silence(case: Case, flag: RedFlag) -> Looked:
     return Looked(Raised(flag, _step(flag, _stamp(asked)), evidence))
 
 
-def _replies(case: Case) -> Iterator[datetime]:
+def replies(case: Case) -> Iterator[datetime]:
+    """When the customer wrote, as far as the CRM, or a field of the deal, tells."""
     yield from case.snapshot.replies
     told = case.value(REPLIED_AT)
     if isinstance(told, datetime):

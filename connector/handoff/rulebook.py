@@ -300,6 +300,8 @@ class SignalKind(StrEnum):
     MEETING_HELD = "meeting_held"
     EMAIL_LOGGED = "email_logged"
     CALL_LOGGED = "call_logged"
+    MEETING_PLANNED = "meeting_planned"
+    CUSTOMER_REPLIED = "customer_replied"
     MILESTONE = "milestone"
     EVENT = "event"
 
@@ -309,8 +311,8 @@ class Signal:
     """A completion signal. A closed CRM task always completes its step.
 
     ``field`` is set for `FIELD_FILLED` only, ``when`` for `FIELD_IS`; ``name`` is a milestone's or, with ``at_least``,
-    a measure's (of `ProductPolicy`), which count from the win on. What is held or logged counts when the task's
-    owner or the CSM did it after the step began.
+    a measure's (of `ProductPolicy`), which count from the win on. What is held, planned or logged counts when the
+    task's owner or the CSM did it after the step began, and so does what the customer wrote.
     """
 
     kind: SignalKind

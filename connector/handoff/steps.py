@@ -17,7 +17,7 @@ from connector.handoff.case import Case
 from connector.handoff.ladder import Heir, reassigned_to
 from connector.handoff.meetings import Room, Slot, find_place, held_at
 from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Person
-from connector.handoff.playbook_text import restricted
+from connector.handoff.playbook_text import as_before
 from connector.handoff.rulebook import NO_PLAYBOOK, Condition, Playbook, PlaybookTask, Role
 from connector.handoff.signals import Proof, proven
 from connector.handoff.triggers import Begin, begin, mark_of
@@ -56,14 +56,15 @@ class Step:
 def chosen(case: Case) -> Playbook | None:
     """The playbook the handoff began with; before it began, the first that fits the deal.
 
-    Of a handoff that began before its playbook was kept, the steps are known that it had: none comes to them.
+    Of a handoff that began before its playbook was kept, the steps are known that it had: none comes to them, and no
+    reminder of theirs.
     """
     if case.ledger.released_at is not None and case.ledger.playbook is not None:
         return case.ledger.playbook if case.ledger.playbook.tasks else None
     fits = present(case)
     if fits is None or case.ledger.released_at is None or case.ledger.steps is None:
         return fits
-    known = restricted(fits, case.ledger.steps)
+    known = as_before(fits, case.ledger.steps)
     return known if known.tasks else None
 
 

@@ -43,8 +43,9 @@ SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What playbooks may name of it."""
+    """What playbooks may name of it; ``present`` says that the file is there."""
 
+    present: bool = False
     measures: frozenset[str] = frozenset()
     milestones: frozenset[str] = frozenset()
     stuck: frozenset[str] = frozenset()
@@ -55,6 +56,7 @@ def offered(spec: ProductSpec | None) -> Offered:
     if spec is None:
         return Offered()
     return Offered(
+        True,
         frozenset(one.name for one in spec.measures),
         frozenset(one.name for one in spec.milestones),
         frozenset(one.name for one in spec.stuck),
@@ -251,4 +253,10 @@ def _spoken(kind: FieldType) -> str:
 
 def with_offered(around: Around, names: Offered) -> Around:
     """What is around the playbooks, with what they may name of the product."""
-    return dataclasses.replace(around, measures=names.measures, milestones=names.milestones, stuck=names.stuck)
+    return dataclasses.replace(
+        around,
+        product=names.present,
+        measures=names.measures,
+        milestones=names.milestones,
+        stuck=names.stuck,
+    )

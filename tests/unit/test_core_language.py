@@ -239,6 +239,54 @@ def test_a_logged_contact_of_the_csm_closes_the_task(signal: SignalKind, kind: T
     assert state(plan, "reach")[1] == f"Seen done on 3 Mar 2026: a {kind} was logged."
 
 
+def test_a_meeting_in_the_calendar_proves_that_one_was_agreed_on() -> None:
+    world = a_world(a_step("agree", done_when=(Signal(SignalKind.MEETING_PLANNED),)))
+    csm = world.task("agree").owner_id
+    before = Touch(TouchKind.MEETING, WON_AT - timedelta(hours=2), csm)
+    strangers = Touch(TouchKind.MEETING, world.now + timedelta(days=3), PRIYA)
+    world.snapshot = dataclasses.replace(world.snapshot, touches=(before, strangers))
+    world.wait(hours=2)
+    assert world.run().actions == ()
+    coming = Touch(TouchKind.MEETING, world.now + timedelta(days=3), csm)
+    world.snapshot = dataclasses.replace(world.snapshot, touches=(before, strangers, coming))
+    plan = world.run()
+    assert plan.remember.done_signals == {"agree": world.now}
+    assert state(plan, "agree")[1] == "Seen done on 3 Mar 2026: a meeting is in the calendar."
+    world.snapshot = dataclasses.replace(world.snapshot, touches=())
+    assert world.run().actions == ()
+    assert world.task("agree").done
+
+
+def test_a_meeting_that_was_only_proposed_shows_no_agreement() -> None:
+    kickoff = a_step("kickoff", draft=Draft(30, HOUR, with_customer=True), limit=DAY)
+    world = a_world(kickoff, a_step("agree", done_when=(Signal(SignalKind.MEETING_PLANNED),)))
+    world.wait(days=3)
+    world.run()
+    assert not world.task("agree").done
+    world.edit_meeting("kickoff", outcome=Outcome.HELD)
+    world.run()
+    assert world.task("agree").done
+
+
+@pytest.mark.parametrize("by_field", [True, False], ids=["field", "mail"])
+def test_an_answer_of_the_customer_closes_the_task(*, by_field: bool) -> None:
+    world = a_world(a_step("ask", done_when=(Signal(SignalKind.CUSTOMER_REPLIED),)))
+
+    def answer(at: datetime) -> None:
+        if by_field:
+            world.edit({"replied_at": at})
+        else:
+            world.snapshot = dataclasses.replace(world.snapshot, replies=(*world.snapshot.replies, at))
+
+    answer(WON_AT - timedelta(days=1))
+    world.wait(hours=3)
+    assert world.run().actions == ()
+    answer(world.now - timedelta(minutes=1))
+    plan = world.run()
+    assert world.task("ask").done
+    assert state(plan, "ask")[1] == "Seen done on 3 Mar 2026: the customer wrote back."
+
+
 def test_a_meeting_of_the_playbook_that_was_held_proves_another_step() -> None:
     kickoff = a_step("kickoff", draft=Draft(30, HOUR, with_customer=True), limit=DAY)
     world = a_world(kickoff, a_step("meet", done_when=(Signal(SignalKind.MEETING_HELD),)))
@@ -301,6 +349,25 @@ def test_a_handoff_from_before_playbooks_were_kept_has_the_steps_it_had() -> Non
     assert world.steps() == ["one", "three"]
     assert plan.remember.playbook is not None
     assert [(task.step, task.after) for task in plan.remember.playbook.tasks] == [("one", ""), ("three", "one")]
+
+
+def test_signals_and_reminders_that_come_to_the_playbook_are_for_handoffs_that_begin_afterwards() -> None:
+    signals = (Signal(SignalKind.TASK_CLOSED), Signal(SignalKind.CALL_LOGGED))
+    newer = book(a_step("one", missed=ALL, done_when=signals, extras=Extras(priority="high")), escalation=LADDER)
+    for forgotten in ({}, {"playbook": None, "steps": frozenset({"one"})}):
+        world = a_world(a_step("one"))
+        ledger = dataclasses.replace(world.snapshot.ledger, **forgotten)
+        called = Touch(TouchKind.CALL, world.now + timedelta(hours=1), world.task("one").owner_id)
+        world.snapshot = dataclasses.replace(world.snapshot, ledger=ledger, touches=(called,))
+        world.policy = newer
+        for _ in range(20):
+            world.wait(days=1)
+            assert [one for one in world.run().actions if isinstance(one, Notify)] == []
+        assert not world.task("one").done
+    new = World(policy=newer)
+    new.run()
+    new.wait(days=2)
+    assert told(new.run()) == [(new.task("one").owner_id, "Late: One: Nordlys AS")]
 
 
 def test_a_lost_ledger_goes_on_by_the_present_playbook_and_doubles_nothing() -> None:
