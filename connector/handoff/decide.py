@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from connector.handoff import lifecycle
+from connector.handoff.attention import begun_with
 from connector.handoff.case import Case
 from connector.handoff.identity import account_names
 from connector.handoff.model import Ref, Snapshot
@@ -41,7 +42,9 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
             done_signals(steps),
             playbook=kept(case),
             briefed=changes.stand(case).briefed,
-            marks=marks(steps) | {name: at for finding in findings for name, at in finding.marks.items()},
+            marks=begun_with(case)
+            | marks(steps)
+            | {name: at for finding in findings for name, at in finding.marks.items()},
         ),
         percent=case.percent,
         missing=case.gaps,

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from connector.handoff.calendar import limit_end, local_date
+from connector.handoff.attention import RED_FLAGS, attends
+from connector.handoff.calendar import limit_end
 from connector.handoff.case import Case, listed
 from connector.handoff.meetings import held_at
 from connector.handoff.model import Outcome, TouchKind
@@ -47,10 +48,13 @@ NOTHING = Looked()
 
 def watched(case: Case) -> bool:
     """Whether this deal's red flags are looked for at all."""
+    return asked_for(case) and attends(case, RED_FLAGS, case.policy.red_flags.since)
+
+
+def asked_for(case: Case) -> bool:
+    """Whether the deal's handoff runs, and began no longer ago than flags are looked for."""
     asked, began = case.policy.red_flags, case.released_at
-    if not asked.flags or not case.released or began is None or case.now > began + asked.span:
-        return False
-    return asked.since is None or local_date(case.policy.calendar, began) >= asked.since
+    return bool(asked.flags) and case.released and began is not None and case.now <= began + asked.span
 
 
 def look(case: Case, flag: RedFlag) -> Looked:

@@ -446,7 +446,8 @@ class RedFlag:
 @dataclass(frozen=True, slots=True)
 class RedFlags:
     """The red flags of a customer's first ``span``, and who is told: all by ``roles`` and ``emails``, of whom the first
-    gets the task, to be done within ``limit``. Handoffs that began before ``since`` are left alone."""
+    gets the task, to be done within ``limit``. Handoffs that began before ``since`` are left alone; without it, those
+    that began without this."""
 
     flags: tuple[RedFlag, ...] = ()
     roles: tuple[Role, ...] = ()
@@ -484,7 +485,8 @@ class ListAs(StrEnum):
 class CommitmentPolicy:
     """Where commitments stand and what follows: ``words`` of the statuses, in small letters; on ``weekday`` (0 is
     Monday; None: never) the CSM is told the open ones; ``missed`` follows when one is overdue. None is overdue, and a
-    promise that cannot be kept is to be told, within ``notice``. Handoffs that began before ``since`` are left alone.
+    promise that cannot be kept is to be told, within ``notice``. Handoffs that began before ``since`` are left alone;
+    without it, those that began without this.
     """
 
     field: str

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from factories import AE, DANA, DEAL_ID, MANAGER, MAYA, NOW, SYSTEM, TOMAS, a_policy, a_snapshot
 from late_parts import AT_ONCE, DAY, LADDER
+from tinyworld import World
 
 from connector.handoff.commitments import Commitment, day_in, read
 from connector.handoff.decide import decide
@@ -42,6 +43,7 @@ def in_flight(promised: str, **changes: Any) -> Snapshot:
         "csm_id": MAYA,
         "assigned_at": NOW,
         "gate": Gate.RELEASED,
+        "marks": {"begun-with:commitments": NOW},
     }
     deal = {"gate": "Released", "csm": MAYA, "risks": promised}
     return a_snapshot(deal=deal, ledger={**ledger, **changes.pop("ledger", {})}, account={"csm": MAYA}, **changes)
@@ -140,6 +142,23 @@ def test_an_overdue_one_is_told_its_keeper_and_climbs_the_ladder_once() -> None:
     ]
     kept = dataclasses.replace(snapshot, deal=in_flight("SSO | 2026-03-10 | done").deal, ledger=in_flight("").ledger)
     assert not messages(decide(kept, policy(), NOW + timedelta(days=30)), "notify-late")
+
+
+def test_promises_of_handoffs_that_began_before_they_were_tracked_rest() -> None:
+    promised = "SSO | 2026-01-10\nSlack | undeliverable"
+    before = in_flight(promised, ledger={"marks": {}})
+    for days in range(1, 15):
+        plan = decide(before, policy(), NOW + timedelta(days=days))
+        assert not messages(plan, "notify-late")
+        assert not messages(plan, "notify-promises")
+        assert not tasks(plan)
+    told = next(one for one in plan.findings if one.rule == "commitments")
+    assert told.reason.startswith("It began before [commitments] stood in process.toml")
+    assert tasks(decide(before, policy(since=NOW.date()), NOW))
+    world = World(policy=policy(), snapshot=a_snapshot(deal={"risks": promised}))
+    world.run()
+    assert "begun-with:commitments" in world.snapshot.ledger.marks
+    assert [one for one in world.steps() if one.startswith("promise.")]
 
 
 def test_nothing_is_overdue_before_the_csm_had_a_day_to_read_of_it_and_old_handoffs_rest() -> None:

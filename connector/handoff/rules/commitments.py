@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
+from connector.handoff.attention import COMMITMENTS, attends, left_alone
 from connector.handoff.calendar import days_from, limit_end, local_date
 from connector.handoff.case import Case, fingerprint
 from connector.handoff.commitments import Commitment, commitments, deadline, keeper
@@ -30,7 +31,8 @@ def find(case: Case) -> Finding | None:
         return None
     found = commitments(case)
     if not found:
-        return None
+        alone = case.released and asked.since is None and not attends(case, COMMITMENTS, None)
+        return Finding(NAME, Verdict.IN_SYNC, left_alone(COMMITMENTS)) if alone else None
     owed = [one for one in found if one.status.owed]
     actions: list[Action] = [
         _cannot(case, asked, one)
