@@ -31,7 +31,7 @@ from connector.handoff.calendar import days_from, quiet_until
 from connector.handoff.decide import decide
 from connector.handoff.model import Outcome, Touch, TouchKind
 from connector.handoff.pausing import withhold
-from connector.handoff.plan import Notify, Plan, Upsert
+from connector.handoff.plan import Notify, Plan, Upsert, Verdict
 from connector.handoff.playbook_text import read, restricted, text_of, version_of
 from connector.handoff.rulebook import (
     Away,
@@ -40,6 +40,7 @@ from connector.handoff.rulebook import (
     Days,
     Do,
     Draft,
+    Escalation,
     Extras,
     Limit,
     Miss,
@@ -48,6 +49,7 @@ from connector.handoff.rulebook import (
     Policy,
     Quiet,
     Role,
+    Rung,
     Signal,
     SignalKind,
     Team,
@@ -495,6 +497,72 @@ def test_a_lost_ledger_tells_nobody_again() -> None:
     assert told(world.run())
     world.lose_ledger()
     assert told(world.run()) == []
+    assert told(world.run()) == []
+
+
+def rung(*roles: Role, after: Limit = AT_ONCE) -> Rung:
+    return Rung(roles, (), after)
+
+
+def test_who_stands_on_two_rungs_of_one_moment_reads_it_once() -> None:
+    """The AE's manager is the CSM's as well, and both rungs come at once."""
+    boss = {each: dataclasses.replace(PEOPLE[each], manager_id=MANAGER) for each in PEOPLE if each != MANAGER}
+    ladder = Escalation((rung(Role.AE_MANAGER), rung(Role.CSM_MANAGER), rung(Role.AE_MANAGER, after=DAY)))
+    step = a_step("one", missed=(Miss(Do.ESCALATE, AT_ONCE),))
+    world = World(a_snapshot(people={**PEOPLE, **boss}), policy=book(step, escalation=ladder))
+    world.run()
+    world.wait(days=1)
+    world.now = world.now.replace(hour=9)
+    assert told(world.run()) == [(MANAGER, "Still open: One: Nordlys AS")]
+    assert told(world.run()) == []
+    world.wait(days=1)
+    assert told(world.run()) == [(MANAGER, "Still open: One: Nordlys AS")], "a day later it is another message"
+
+
+def test_who_stands_on_two_rungs_of_one_digest_reads_it_once() -> None:
+    ladder = Escalation((rung(Role.AE_MANAGER), rung(Role.AE_MANAGER, after=HOUR), rung(Role.AE_MANAGER, after=DAY)))
+    step = a_step("one", missed=(Miss(Do.ESCALATE, AT_ONCE),))
+    notify = dataclasses.replace(a_policy().notify, digest=True)
+    world = World(policy=book(step, escalation=ladder, notify=notify))
+    world.run()
+    world.now = to_monday(world, days=1) + timedelta(hours=2)
+    found = []
+    for _ in range(3):
+        found.append(told(world.run()))
+        world.wait(hours=2)
+    assert found == [[(MANAGER, "Still open: One: Nordlys AS")], [], []]
+    world.wait(days=1)
+    assert told(world.run()) == [(MANAGER, "Still open: One: Nordlys AS")]
+
+
+def test_what_would_reach_nobody_goes_to_the_fallback() -> None:
+    alone = {each: dataclasses.replace(person, manager_id=None) for each, person in PEOPLE.items()}
+    step = a_step("one", missed=(Miss(Do.ESCALATE, AT_ONCE),))
+    ladder = Escalation((Rung((), ("nobody@seller.example",), AT_ONCE),))
+    world = World(a_snapshot(people=alone), policy=book(step, escalation=ladder))
+    world.run()
+    world.wait(days=2)
+    assert told(world.run()) == [(DANA, "Still open: One: Nordlys AS")]
+    assert told(world.run()) == []
+
+
+def test_where_nobody_is_there_at_all_it_does_not_count_as_told() -> None:
+    gone = {**PEOPLE, DANA: dataclasses.replace(PEOPLE[DANA], active=False)}
+    step = a_step("one", missed=(Miss(Do.ESCALATE, AT_ONCE),))
+    ladder = Escalation((Rung((), ("nobody@seller.example",), AT_ONCE), Rung((), ("no@seller.example",), HOUR)))
+    world = World(a_snapshot(people=gone), policy=book(step, escalation=ladder))
+    world.run()
+    world.wait(days=2)
+    plan = world.run()
+    assert (told(plan), plan.recheck_at is not None) == ([], True)
+    world.wait(hours=2)
+    plan = world.run()
+    (late,) = [one for one in plan.findings if one.rule == "late"]
+    assert late.verdict is Verdict.BLOCKED
+    assert plan.recheck_at == world.now + timedelta(hours=1)
+    world.snapshot = dataclasses.replace(world.snapshot, people=PEOPLE)
+    world.wait(hours=1)
+    assert told(world.run()) == [(DANA, "Still open: One: Nordlys AS")]
     assert told(world.run()) == []
 
 
