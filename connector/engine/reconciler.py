@@ -376,7 +376,7 @@ def _fold(
     Two deals of one account won in the same second must get the same CSM, and a cap must hold within the batch too.
     """
     if carried.roster is None:
-        carried.roster = dict(shared.store.roster(system.name))
+        carried.roster = dict(shared.store.roster(system.name, now=shared.clock.now()))
         carried.waiting = shared.store.waitlist(system.name)
     promised = carried.promised
     for account, values in shared.store.open_account_values(system.name).items():

@@ -284,6 +284,7 @@ class Remember:
     amount: Decimal | None = None
     briefed: Briefed | None = None
     early_id: str | None = None
+    early_until: datetime | None = None
     exempt: str = ""
     exempt_at: datetime | None = None
 

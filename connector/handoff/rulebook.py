@@ -226,7 +226,8 @@ class AssignmentPolicy:
     """Who becomes CSM. ``keep_current`` keeps the CSM a known customer has; ``fallback`` is an email.
 
     Those ``away`` on a day and those ``paused`` get no new accounts and keep what they have. ``away_from_calendar``: so
-    do those whose calendar in the CRM shows one event over the whole working day.
+    do those whose calendar in the CRM shows one event over the whole working day. An open deal holds the place of the
+    CSM it was given to for ``place_held_days`` after its close date (None: until it is won or lost).
     """
 
     rules: tuple[AssignmentRule, ...]
@@ -236,6 +237,7 @@ class AssignmentPolicy:
     away: tuple[Away, ...] = ()
     paused: tuple[str, ...] = ()
     away_from_calendar: bool = False
+    place_held_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
