@@ -1,4 +1,4 @@
-"""For which handoffs a section of process.toml is that watches over them, such as ``[red_flags]``.
+"""For which handoffs a section of a mapping file is that watches over them, such as ``[red_flags]``.
 
 Not here: what such a section says. One that comes to stand there later is for the handoffs that begin from then on: the
 begin of a handoff remembers which sections there were, as marks. ``since`` in the section names the day instead. Where
@@ -14,6 +14,7 @@ from connector.handoff.case import Case
 
 RED_FLAGS = "red_flags"
 COMMITMENTS = "commitments"
+RESCUE = "rescue"
 
 
 def attends(case: Case, section: str, since: date | None) -> bool:
@@ -35,7 +36,12 @@ def begun_with(case: Case) -> dict[str, datetime]:
     """The sections that stand there as a handoff begins, for the ledger; nothing of any other moment."""
     if not _begins(case):
         return {}
-    present = {RED_FLAGS: bool(case.policy.red_flags.flags), COMMITMENTS: case.policy.commitments is not None}
+    policy, product = case.policy, case.policy.product
+    present = {
+        RED_FLAGS: bool(policy.red_flags.flags),
+        COMMITMENTS: policy.commitments is not None,
+        RESCUE: product is not None and bool(product.rescue.missed),
+    }
     return {_mark(section): case.now for section, there in present.items() if there}
 
 

@@ -19,6 +19,7 @@ from connector.handoff.model import Outcome, Person
 from connector.handoff.mornings import next_round
 from connector.handoff.plan import Finding, Notify, Order, Verdict
 from connector.handoff.rulebook import Do
+from connector.handoff.rules import stuck
 from connector.handoff.steps import Step, walk
 from connector.handoff.templating import render
 from connector.handoff.text import names, one_line
@@ -63,7 +64,7 @@ def find(case: Case) -> Finding | None:
     """The messages that are due now about tasks that are late; None while none is late and none can be."""
     if not case.released or (case.assignment is None and case.waiting is None):
         return None
-    steps = [*(step for step in walk(case) if _counts(step)), *late_steps(case)]
+    steps = [*(step for step in walk(case) if _counts(step)), *late_steps(case), *stuck.late_steps(case)]
     late: Late = [(step, one) for step in steps for one in coming(case, step.spec, _over(step))]
     if not late:
         return None
