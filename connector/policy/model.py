@@ -811,7 +811,7 @@ class RescueSpec(Spec):
     minutes: Annotated[int, Field(ge=5, le=MAX_MEETING_MINUTES)] = 15
     offers: Annotated[int, Field(ge=1, le=10)] = 3
     within_hours: Positive = Decimal(24)
-    missed: tuple[Do | MissSpec, ...] = ()
+    missed: tuple[Literal["remind", "escalate"] | MissSpec, ...] = ()
 
 
 class OnboardingSpec(Spec):
