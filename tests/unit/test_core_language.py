@@ -28,7 +28,7 @@ from late_parts import ALL, AT_ONCE, DAY, HOUR, LADDER, after_days
 from tinyworld import World
 
 from connector.handoff.calendar import days_from, quiet_until
-from connector.handoff.decide import decide
+from connector.handoff.decide import decide, weigh
 from connector.handoff.model import Outcome, Touch, TouchKind
 from connector.handoff.pausing import withhold
 from connector.handoff.plan import Notify, Plan, Upsert, Verdict
@@ -58,6 +58,7 @@ from connector.handoff.rulebook import (
     TriggerKind,
     Window,
 )
+from connector.handoff.steps import walk
 
 
 def book(*steps: Any, **changes: Any) -> Policy:
@@ -599,6 +600,45 @@ def test_friday_afternoon_sales_acts_now_and_cs_begins_on_monday() -> None:
         "welcome": date(2026, 3, 6),
         "setup": date(2026, 3, 9),
     }
+
+
+@pytest.mark.parametrize(
+    ("owner", "held", "due"),
+    [
+        (Role.PHASE, "", date(2026, 3, 6)),
+        (Role.FIRST_AVAILABLE, "", date(2026, 3, 6)),
+        (Role.FIRST_AVAILABLE, "csm", date(2026, 3, 9)),
+    ],
+    ids=["the AE's phase", "the AE is free", "the CSM has it"],
+)
+def test_what_is_for_either_goes_by_the_hours_of_who_does_it(owner: Role, held: str, due: date) -> None:
+    """Customer success stops at three on Fridays; Sales works until six."""
+    friday = datetime(2026, 3, 6, 14, 30, tzinfo=UTC)
+    sales = a_calendar(name="sales", windows=tuple(Window(day, 540, 1080) for day in range(5)))
+    cs = a_calendar(name="cs", windows=tuple(Window(day, 540, 900 if day == 4 else 1020) for day in range(5)))
+    policy = book(
+        a_step("either", owner=owner, limit=Limit(Decimal(2), Clock.BUSINESS)),
+        calendars=(TeamCalendar(sales, Team.SALES), TeamCalendar(cs, Team.CS)),
+    )
+    world = World(a_snapshot(won_at=friday), policy=policy, now=friday)
+    world.run()
+    if held == "csm":
+        world.edit_task("either", owner_id=world.snapshot.deal.get("csm"))
+    (step,) = walk(weigh(world.snapshot, policy, friday)[0])
+    assert step.due == due
+    assert step.clocked.owner is (Role.CSM if held else Role.AE)
+
+
+def test_a_day_after_sales_time_begins_in_the_morning_of_customer_success() -> None:
+    monday = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+    early = a_calendar(name="sales", windows=tuple(Window(day, 420, 1020) for day in range(5)))
+    policy = book(
+        a_step("day-3", owner=Role.PHASE, trigger=after_days(3)), calendars=(TeamCalendar(early, Team.SALES),)
+    )
+    world = World(a_snapshot(won_at=monday), policy=policy, now=monday)
+    world.run()
+    (step,) = walk(weigh(world.snapshot, policy, monday)[0])
+    assert step.begins == datetime(2026, 3, 5, 8, 0, tzinfo=UTC), "nine in Berlin, not seven"
 
 
 def test_a_calendar_is_for_a_pool_or_a_country() -> None:

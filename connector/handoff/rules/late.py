@@ -65,7 +65,7 @@ def find(case: Case) -> Finding | None:
     if not case.released or (case.assignment is None and case.waiting is None):
         return None
     steps = [*(step for step in walk(case) if _counts(step)), *late_steps(case), *stuck.late_steps(case)]
-    late: Late = [(step, one) for step in steps for one in coming(case, step.spec, _over(step))]
+    late: Late = [(step, one) for step in steps for one in coming(case, step.clocked, _over(step))]
     if not late:
         return None
     due = [(step, one) for step, one in late if one.at <= case.now and not one.told]
