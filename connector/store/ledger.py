@@ -234,6 +234,23 @@ class Ledger(Part):
         with self._db.read() as connection:
             return tuple(connection.execute(query).scalars())
 
+    def unweighed(self, system: SystemName, *, beyond: str, limit: int) -> tuple[str, ...]:
+        """Handoffs under way of which it is not known what they are worth, by deal id, behind that one."""
+        query = (
+            select(handoff.c.deal_id)
+            .where(
+                handoff.c.system == system,
+                handoff.c.phase == Phase.IN_FLIGHT.value,
+                handoff.c.csm_id.is_not(None),
+                handoff.c.amount.is_(None),
+                handoff.c.deal_id > beyond,
+            )
+            .order_by(handoff.c.deal_id)
+            .limit(limit)
+        )
+        with self._db.read() as connection:
+            return tuple(connection.execute(query).scalars())
+
     def roster(self, system: SystemName, *, now: datetime = LONG_AGO) -> Mapping[str, Load]:
         """What each CSM carries, by person id, with the places that open deals hold for them at a time."""
         query = select(roster).where(roster.c.system == system)

@@ -28,6 +28,7 @@ from connector.handoff.rulebook import (
     WhenFull,
 )
 from connector.store import open_store
+from connector.store.schema import handoff
 
 
 def one_place(*, cap: int = 1, **changes: Any) -> Policy:
@@ -235,3 +236,30 @@ def test_the_list_outlives_the_process(url: str) -> None:
     desk.settle()
     assert csms(desk, [*deals[1:], *newer]) == [MAYA, None, None]
     desk.store.close()
+
+
+def test_old_handoffs_count_with_what_they_are_worth_once_customers_go_by_revenue() -> None:
+    desk = a_desk(policy=one_place(cap=50))
+    others_customer(desk)
+    desk.settle()
+    deals = won(desk, 3, amount=Decimal(1000))
+    desk.settle()
+
+    def as_an_older_version_left_them() -> None:
+        with desk.store._db.write() as connection:
+            connection.execute(handoff.update().values(amount=None, released_at=BASELINE - timedelta(days=200)))
+
+    as_an_older_version_left_them()
+    desk.restart()
+    desk.run()
+    assert desk.store.unweighed(SYSTEM, beyond="", limit=9) == tuple(sorted(deals)), "nobody asks for it"
+    desk.restart(policy=one_place(cap=50, pool={"method": Method.LEAST_REVENUE}))
+    desk.settle()
+    assert desk.store.unweighed(SYSTEM, beyond="", limit=9) == ()
+    desk.run(hours=2)
+    assert desk.store.roster(SYSTEM)[MAYA].revenue == Decimal(3000)
+    desk.store.set_cursor(SYSTEM, "weighed", max(deals))
+    as_an_older_version_left_them()
+    desk.restart(policy=desk.system.policy)
+    desk.run()
+    assert len(desk.store.unweighed(SYSTEM, beyond="", limit=9)) == 3, "each is asked once"
