@@ -31,6 +31,7 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
     """
     case, findings = weigh(snapshot, policy, now)
     steps = walk(case)
+    standing = changes.stand(case)
     return Plan(
         key=snapshot.key,
         phase=case.outcome,
@@ -41,7 +42,7 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
             case,
             done_signals(steps),
             playbook=kept(case),
-            briefed=changes.stand(case).briefed,
+            briefed=standing.briefed,
             marks=begun_with(case)
             | marks(steps)
             | {name: at for finding in findings for name, at in finding.marks.items()},
@@ -61,6 +62,7 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         prints=_prints(case),
         answers_to=_answers_to(case),
         calendars={step: people for finding in findings for step, people in finding.calendars.items()},
+        untold=standing.untold,
     )
 
 

@@ -15,6 +15,7 @@ from factories import BASELINE, DANA, MAYA, PEOPLE, PRIYA, TOMAS, a_policy
 from postgres_server import server_of
 
 from connector.engine.parts import Limits
+from connector.engine.reconciler import look_at
 from connector.engine.sweeper import sweep
 from connector.handoff.rulebook import (
     AssignmentRule,
@@ -210,6 +211,38 @@ def test_no_place_is_kept_for_a_deal_that_a_person_dropped(desk: Desk) -> None:
     desk.settle()
     assert csms(desk, [*deals[1:], *newer]) == [None, None, MAYA, MAYA, None]
     assert listed(desk) == newer[2:]
+
+
+def test_a_dropped_deal_takes_no_place_from_those_of_its_batch(desk: Desk) -> None:
+    desk.restart(policy=one_place(cap=3))
+    roomy = desk.shared.limits
+    desk.shared = dataclasses.replace(desk.shared, limits=Limits(new=1))
+    dropped = won(desk, 2)
+    desk.run()
+    assert {each.deal_id for each in desk.store.held(SYSTEM)} == set(dropped)
+    desk.store.drop_held(SYSTEM, dropped, by="ada", why="test deals")
+    desk.shared = dataclasses.replace(desk.shared, limits=roomy)
+    newer = won(desk, 3)
+    for each in dropped:
+        desk.crm.edit(each, risks="changed, so it is looked at in the same batch")
+    looked = look_at(desk.shared, desk.system, [*dropped, *newer])
+    assert [looked.plans[each].remember.csm_id for each in newer] == [MAYA] * 3
+
+
+def test_a_merged_deal_waits_since_the_one_did_that_it_came_from(desk: Desk) -> None:
+    first, second, third = won(desk, 3)
+    desk.settle()
+    since = desk.store.facts(SYSTEM, [second])[second].waiting_since
+    assert since is not None
+    desk.clock.advance(timedelta(hours=3))
+    heir = desk.a_deal(name="The same deal again")
+    desk.win(heir)
+    desk.crm.merge(heir, second)
+    desk.settle()
+    assert desk.store.facts(SYSTEM, [heir])[heir].waiting_since == since
+    leave(desk, first)
+    desk.settle()
+    assert csms(desk, [heir, third]) == [MAYA, None], "the oldest is served first"
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

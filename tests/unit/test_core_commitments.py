@@ -14,6 +14,7 @@ from tinyworld import World
 from connector.handoff.commitments import Commitment, day_in, read
 from connector.handoff.decide import decide
 from connector.handoff.model import CrmTask, Effect, Gate, Kind, Snapshot
+from connector.handoff.pausing import withhold
 from connector.handoff.plan import Notify, Plan, Upsert
 from connector.handoff.rulebook import CommitmentPolicy, CommitmentStatus, Do, ListAs, Miss, Policy
 
@@ -103,6 +104,26 @@ def test_the_csm_is_told_the_open_ones_once_on_monday_morning() -> None:
     assert not messages(decide(snapshot, policy(), MONDAY + timedelta(hours=5)), "notify-promises")
     assert len(messages(decide(sent, policy(), MONDAY + timedelta(days=7)), "notify-promises")) == 1
     assert not messages(decide(snapshot, policy(weekday=None), MONDAY), "notify-promises")
+
+
+def test_a_list_that_a_pause_kept_back_comes_on_the_next_morning_and_once() -> None:
+    world = World(policy=policy(), snapshot=in_flight("SSO | 2026-09-20"), now=MONDAY)
+    withheld = withhold(world.decide(), {"commitments"}).plan
+    assert withheld is not None
+    assert not messages(withheld, "notify-promises")
+    world.carry_out(withheld)
+    world.now = MONDAY + timedelta(days=1, hours=5)
+    plan = world.run()
+    assert not messages(plan, "notify-promises")
+    assert plan.recheck_at is not None
+    assert plan.recheck_at <= MONDAY + timedelta(days=2)
+    world.now = MONDAY + timedelta(days=2)
+    assert len(messages(world.run(), "notify-promises")) == 1
+    for days in (2, 3, 4):
+        world.now = MONDAY + timedelta(days=days, hours=1)
+        assert not messages(world.run(), "notify-promises")
+    world.now = MONDAY + timedelta(days=7)
+    assert len(messages(world.run(), "notify-promises")) == 1
 
 
 def test_the_list_may_be_a_task_that_is_made_once_a_week() -> None:
