@@ -124,8 +124,9 @@ def _seen(config: Config, system: str, deal: str) -> _Seen:
     for each in runtime.chosen(system):
         connect_for_reading(each)
         for snapshot in observe(runtime.shared, each, [deal], unread={}):
-            roster = dict(runtime.shared.store.roster(each.name))
-            return _Seen(each, dataclasses.replace(snapshot, roster=roster), runtime.shared.clock.now())
+            now = runtime.shared.clock.now()
+            roster = dict(runtime.shared.store.roster(each.name, now=now))
+            return _Seen(each, dataclasses.replace(snapshot, roster=roster), now)
     names = ", ".join(each.name for each in runtime.chosen(system))
     message = f"is not a deal this login can see in {names}; check the id, and --system when there are several"
     raise UserError([Problem("", deal, message)])

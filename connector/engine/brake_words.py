@@ -45,7 +45,7 @@ WINS = frozenset({Sort.NEW, Sort.IMPORTED})
 SORT_WORDS: Mapping[str, str] = {
     Sort.NEW: "handoffs would begin",
     Sort.IMPORTED: "handoffs would begin for imported wins",
-    Sort.OPEN: "open deals would be told how ready they are",
+    Sort.OPEN: "open deals would be written to before their close (readiness, a CSM, a review, answers taken over)",
     Sort.CHANGED: "handoffs under way would change",
 }
 

@@ -172,6 +172,8 @@ class Carried:
     roster: dict[str, Load] | None = None
     waiting: tuple[Waiting, ...] = ()
     promised: dict[str, dict[str, object]] = field(default_factory=dict)
+    dropped: frozenset[str] = frozenset()
+    """What people dropped: nothing of it is carried out, so nobody has to make room for it."""
     sellers: frozenset[str] = frozenset()
     """Whose deals are looked at: where calendars are read, theirs are read along."""
 
@@ -316,6 +318,9 @@ def _with_heritage(snapshot: Snapshot, forebears: Mapping[str, LedgerFacts]) -> 
         playbook=own.playbook or before.playbook,
         steps=own.steps or before.steps,
         marks={**before.marks, **own.marks},
+        waiting_since=own.waiting_since or before.waiting_since,
+        waiting_pool=own.waiting_pool or before.waiting_pool,
+        second_id=own.second_id or before.second_id,
     )
     return dataclasses.replace(snapshot, ledger=ledger)
 
@@ -377,8 +382,9 @@ def _fold(
     Two deals of one account won in the same second must get the same CSM, and a cap must hold within the batch too.
     """
     if carried.roster is None:
-        carried.roster = dict(shared.store.roster(system.name))
+        carried.roster = dict(shared.store.roster(system.name, now=shared.clock.now()))
         carried.waiting = shared.store.waitlist(system.name)
+        carried.dropped = shared.store.dropped_deals(system.name)
     promised = carried.promised
     for account, values in shared.store.open_account_values(system.name).items():
         promised[account] = {**promised.get(account, {}), **values}
@@ -388,6 +394,9 @@ def _fold(
         if plan is not None and plan.calendars:
             plan = _with_calendars(shared, system, whole, plan, undecided, carried)
         if plan is None:
+            continue
+        if plan.key.deal_id in carried.dropped:
+            yield plan
             continue
         # With the win a place that was held is taken: it stands in the roster already.
         if plan.assignment is not None and plan.assignment.new and plan.assignment.rule != PRE_ASSIGNED:

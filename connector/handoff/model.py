@@ -274,8 +274,9 @@ class LedgerFacts:
     of one begun before that was kept, ``steps`` are those it had (None: not known). ``marks`` are moments that leave no
     other trace: a trigger that fired, a late task that somebody was told of. ``waiting_since`` is set while the deal
     waits for a CSM of ``waiting_pool``; ``second_id`` is the second CSM. ``briefed`` is what the CSM knows of the
-    answers. ``early_id`` is whom the deal was given to before its close and for whom it holds a place. ``exempt`` is
-    the exception it is, ``exempt_at`` since when it is, or last was, one.
+    answers. ``early_id`` is whom the deal was given to before its close and for whom it holds a place, ``early_until``
+    when it is given back if the deal is still open then. ``exempt`` is the exception it is, ``exempt_at`` since when it
+    is, or last was, one.
     """
 
     baseline: datetime
@@ -305,6 +306,7 @@ class LedgerFacts:
     amount: Decimal | None = None
     briefed: Briefed | None = None
     early_id: str | None = None
+    early_until: datetime | None = None
     exempt: str = ""
     exempt_at: datetime | None = None
 

@@ -238,9 +238,10 @@ def _belongs(name: str, kind: SignalKind) -> bool:
 def _in_product(spec: SignalSpec, *, at: KeyPath, scope: Scope, ground: Ground) -> Signal:
     key = spec.signal.value
     name = spec.milestone if spec.signal is SignalKind.MILESTONE else spec.event
-    wrong = (
-        unknown_in_product(key, name, ground.around) if name else f"is required with {key}; name one of product.toml"
-    )
+    wrong = None if name else f"is required with {key}; name one of product.toml"
+    if name and ground.around.product:
+        # Without product.toml the signal rests; closing the task remains.
+        wrong = unknown_in_product(key, name, ground.around)
     if wrong:
         scope.complain((*at, key), wrong)
     return Signal(spec.signal, name=name, at_least=spec.at_least or 1)

@@ -49,7 +49,7 @@ _CLAIMS_OF_WRITES = (
     *("gate", "csm_id", "released_at", "assigned_at"),
     *("put_back_at", "put_back_refused", "bounces"),
     *("playbook", "marks"),
-    *("waiting_since", "waiting_pool", "second_id", "early_id", "exempt", "exempt_at"),
+    *("waiting_since", "waiting_pool", "second_id", "early_id", "early_until", "exempt", "exempt_at"),
     "briefed",
 )
 """Columns that say something was written; in observe mode they stay as they were."""
@@ -423,6 +423,7 @@ def _handoff_row(one: Decided, before: _Before, *, act: bool, now: datetime) -> 
         "second_id": remember.second_id if act else None,
         "briefed": briefed_text(remember.briefed) if act and remember.briefed else None,
         "early_id": remember.early_id if act else None,
+        "early_until": remember.early_until if act else None,
         "exempt": (remember.exempt or None) if act else None,
         "exempt_at": remember.exempt_at if act else None,
         "amount": None if remember.amount is None else float(remember.amount),
