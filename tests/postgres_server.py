@@ -37,7 +37,7 @@ class Server:
 
     @contextmanager
     def database(self, *, like: str = "") -> Iterator[str]:
-        """The address of a new database, empty or a copy of another to which nobody is connected; dropped at the end."""
+        """The address of a new database, empty or a copy of one that nobody is connected to; dropped at the end."""
         name = f"test_{uuid.uuid4().hex[:12]}"
         self._run(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{make_url(like).database}"' if like else ""))
         try:

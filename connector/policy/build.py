@@ -11,6 +11,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from connector.errors import Problem
@@ -321,12 +322,19 @@ def _ways(crm_map: CrmMap) -> tuple[str, ...]:
 
 def digest(made: Policy) -> str:
     """A short name of a policy's content: equal for equal content in every process."""
-    plain = json.dumps(dataclasses.asdict(made), default=_plain, sort_keys=True, ensure_ascii=True)
+    plain = json.dumps(made, default=_plain, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(plain.encode()).hexdigest()[:VERSION_CHARS]
 
 
 def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {name: getattr(value, name) for name in _names(type(value))}
     return sorted(str(item) for item in value) if isinstance(value, (set, frozenset)) else str(value)
+
+
+@lru_cache(maxsize=256)
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(each.name for each in dataclasses.fields(kind))
 
 
 def _segments(spec: ProcessSpec, *, scope: Scope) -> tuple[Segment, ...]:
