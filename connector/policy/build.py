@@ -11,7 +11,6 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 
 from connector.errors import Problem
@@ -328,13 +327,8 @@ def digest(made: Policy) -> str:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
-        return {name: getattr(value, name) for name in _names(type(value))}
+        return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
     return sorted(str(item) for item in value) if isinstance(value, (set, frozenset)) else str(value)
-
-
-@lru_cache(maxsize=256)
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(each.name for each in dataclasses.fields(kind))
 
 
 def _segments(spec: ProcessSpec, *, scope: Scope) -> tuple[Segment, ...]:
