@@ -322,11 +322,13 @@ def _ways(crm_map: CrmMap) -> tuple[str, ...]:
 
 def digest(made: Policy) -> str:
     """A short name of a policy's content: equal for equal content in every process."""
-    plain = json.dumps(dataclasses.asdict(made), default=_plain, sort_keys=True, ensure_ascii=True)
+    plain = json.dumps(made, default=_plain, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(plain.encode()).hexdigest()[:VERSION_CHARS]
 
 
 def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
     return sorted(str(item) for item in value) if isinstance(value, (set, frozenset)) else str(value)
 
 
