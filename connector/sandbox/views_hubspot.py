@@ -376,7 +376,9 @@ class HubSpotView:
         return row.id
 
     def _named(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        named = {name: value for name, value in values.items() if name.startswith(_OURS)}
+        unknown = values.keys() - _API.keys()
+        own = {field.name for field in self.custom("deal")} if unknown else set()
+        named = {name: values[name] for name in unknown & own}
         named |= {_API[name]: value for name, value in values.items() if name in _API}
         if day := as_day(values.get("close_date")):
             named["closedate"] = as_moment(datetime.combine(day, time(12)))

@@ -43,7 +43,6 @@ DEALS = 120
 POLL_SECONDS = 1.0
 
 
-
 class TakePicture(Protocol):
     """Writes a page as ``<name>.png``, from its top down to so many CSS pixels."""
 

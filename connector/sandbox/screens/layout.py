@@ -12,9 +12,9 @@ from datetime import date, datetime
 from typing import Any
 
 from connector.sandbox import agreed
-from connector.sandbox.views import USER_FIELDS, CrmView, FieldKind, FieldView, Record
+from connector.sandbox.views import USER_FIELDS, CrmView, FieldView, Record
 
-TERMS: Mapping[str, tuple[str, FieldKind]] = {"amount": ("Amount", "line"), "close_date": ("Close date", "date")}
+TERMS: Mapping[str, tuple[str, str]] = {"amount": ("Amount", "line"), "close_date": ("Close date", "date")}
 ANSWER = ("acceptance", "reject_reason", "reject_note", "summary_reviewed")
 LATER = (
     "scope_requests", "renewal_date", "milestones_done", "criteria_agreed", "timeline_agreed", "talk_rhythm",
@@ -83,7 +83,7 @@ class FieldRow:
 
     name: str
     label: str
-    kind: FieldKind
+    kind: str
     value: str
     raw: Any
     asked: bool
@@ -106,7 +106,7 @@ class Layout:
         self._names = names
         self._asked = frozenset(asked)
 
-    def rows(self, known: Mapping[str, tuple[str, FieldKind]], values: Mapping[str, Any]) -> tuple[FieldRow, ...]:
+    def rows(self, known: Mapping[str, tuple[str, str]], values: Mapping[str, Any]) -> tuple[FieldRow, ...]:
         """Fields under labels of this product's, as far as the CRM has them."""
         return tuple(self._row(name, *shape, values.get(name)) for name, shape in known.items() if self._has(name))
 
@@ -120,20 +120,18 @@ class Layout:
         return tuple(self._of(field, values.get(name)) for name, field in self._own.items() if name not in taken)
 
     def _of(self, field: FieldView, value: Any) -> FieldRow:
-        return self._row(
-            field.name, field.label, field.kind, value, options=field.options, read_only=field.read_only
-        )
+        return self._row(field.name, field.label, field.kind, value, options=field.options, read_only=field.read_only)
 
-    def _row(self, name: str, label: str, kind: FieldKind, value: Any, **more: Any) -> FieldRow:
+    def _row(self, name: str, label: str, kind: str, value: Any, **more: Any) -> FieldRow:
         return FieldRow(name, label, kind, shown(kind, value, self._names), raw(value), name in self._asked, **more)
 
 
-def labelled(names: Mapping[str, str]) -> dict[str, tuple[str, FieldKind]]:
+def labelled(names: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """Details with the kind their name says."""
     return {name: (label, _kind(name)) for name, label in names.items()}
 
 
-def _kind(name: str) -> FieldKind:
+def _kind(name: str) -> str:
     if name == "complete":
         return "checkbox"
     if name.endswith("_at"):

@@ -251,6 +251,7 @@ def deal_page(crm: CrmView, deal_id: str) -> DealPage:
         | {"deal_type": TYPE_LABELS[deal.deal_type], "amount": deal.amount, "close_date": deal.close_date}
     )
     details = layout.labelled(layout.DETAILS)
+    notes = sorted(crm.notes_of(deal_id), key=lambda note: note.created_at, reverse=True)
     placed = (*layout.HANDOFF, *layout.OVERRIDE, *layout.ANSWER, *layout.LATER, *layout.ABOVE, *details)
     return DealPage(
         deal=deal,
@@ -273,7 +274,7 @@ def deal_page(crm: CrmView, deal_id: str) -> DealPage:
         tier=deal.text("handoff_tier"),
         team=_team(crm, "deal", deal_id, names),
         tasks=titled(_in_order(crm.tasks_of(deal_id)), names),
-        notes=titled(sorted(crm.notes_of(deal_id), key=lambda note: note.created_at, reverse=True), names),
+        notes=titled(notes, names),
         activities=titled(crm.activities_of(deal_id), names),
         contacts=tuple(crm.contacts_of(deal.account)) if deal.account else (),
         history=tuple(_history(crm, deal_id, names)),
@@ -288,7 +289,7 @@ def account_page(crm: CrmView, account_id: str) -> AccountPage:
     names = {user.id: user.name for user in crm.users()}
     deals = sorted(crm.deals_of(account_id), key=lambda d: d.modified_at, reverse=True)
     form, values = Layout(crm, "account", names=names), crm.values("account", account_id)
-    activities = (it for deal in deals for it in crm.activities_of(deal.id))
+    activities = sorted((it for deal in deals for it in crm.activities_of(deal.id)), key=lambda it: it.at)
     return AccountPage(
         account=account,
         now=crm.world.clock.now(),
@@ -299,7 +300,7 @@ def account_page(crm: CrmView, account_id: str) -> AccountPage:
         deals=tuple(deals),
         owners=names,
         tasks=titled(_in_order(crm.tasks_of_account(account_id)), names),
-        activities=titled(sorted(activities, key=lambda it: it.at), names),
+        activities=titled(activities, names),
         contacts=tuple(crm.contacts_of(account_id)),
         team=_team(crm, "account", account_id, names),
     )
@@ -320,11 +321,18 @@ def retyped(
     def rows(known: tuple[FieldRow, ...]) -> tuple[FieldRow, ...]:
         return tuple(replace(row, raw=typed.get(row.name, row.raw), faults=faults(row.name)) for row in known)
 
-    parts = ("terms", "handoff", "answer", "later", "further", "override")
-    fields = {part: rows(getattr(page, part)) for part in parts}
     beside = {"stage", *(row.name for row in page.editable)}
-    wanted = stage if any(stage == each.id for each in page.stages) else page.wanted
-    shown = replace(page, **fields, wanted=wanted, stage_faults=faults("stage"))
+    shown = replace(
+        page,
+        terms=rows(page.terms),
+        handoff=rows(page.handoff),
+        answer=rows(page.answer),
+        later=rows(page.later),
+        further=rows(page.further),
+        override=rows(page.override),
+        wanted=stage if any(stage == each.id for each in page.stages) else page.wanted,
+        stage_faults=faults("stage"),
+    )
     return shown, tuple((words, field if field in beside else "") for words, field in found)
 
 
