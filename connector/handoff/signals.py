@@ -16,6 +16,7 @@ from connector.handoff.milestones import progress, reached
 from connector.handoff.model import TouchKind
 from connector.handoff.productbook import Need
 from connector.handoff.rulebook import PlaybookTask, Signal, SignalKind
+from connector.handoff.sending import sent_at
 
 LOGGED = {
     SignalKind.MEETING_HELD: TouchKind.MEETING,
@@ -49,6 +50,8 @@ def _proof(case: Case, spec: PlaybookTask, signal: Signal, since: datetime | Non
             return Proof(case.now, "its field says so") if case.holds(signal.when) else None
         case SignalKind.MILESTONE | SignalKind.EVENT:
             return _in_product(case, signal)
+    if signal.kind is SignalKind.EMAIL_LOGGED and (gone := sent_at(case, spec)):
+        return Proof(gone, "its mail was sent")
     at = _contact(case, LOGGED[signal.kind], since, by) if since else None
     if at is None and signal.kind is SignalKind.MEETING_HELD and since:
         at = _own_meeting(case, spec, since)

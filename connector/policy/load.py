@@ -5,7 +5,7 @@ Not here: what is a mistake (every module beside this one) and whether the CRM a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -45,10 +45,14 @@ USUAL_DAY = WorkingDay(hours=Decimal(8), stretch=480)
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What each system is handed: the policy the core decides by, and the map its adapter translates by."""
+    """What each system is handed: the policy the core decides by, and the map its adapter translates by.
+
+    ``sends`` are the places of the templates that go out by themselves, for whoever finds that they cannot.
+    """
 
     policies: Mapping[SystemName, Policy]
     maps: Mapping[SystemName, CrmMap]
+    sends: tuple[Problem, ...] = ()
 
 
 def load(mappings: Path, systems: Mapping[SystemName, str]) -> Loaded:
@@ -93,7 +97,29 @@ def _load(folder: Path, systems: Mapping[SystemName, str]) -> tuple[Loaded | Non
         return None, _once(problems)
     policies = {vendor: build.policy(rules, book, one, judged, counted) for vendor, one in sources.maps.items()}
     maps = {name: sources.maps[vendor].map for name, vendor in systems.items()}
-    return Loaded({name: policies[vendor] for name, vendor in systems.items()}, maps), []
+    return Loaded({name: policies[vendor] for name, vendor in systems.items()}, maps, tuple(_sends(sources))), []
+
+
+UNSENT = (
+    "this mail goes out by itself, and config.toml has no [customer_mail] to send it with; add it below "
+    "[notify.email], or take send = true out: until then it stays a draft for the person"
+)
+
+
+def unsendable(settings: Settings, loaded: Loaded) -> tuple[Problem, ...]:
+    """Templates that are to go out by themselves where there is no mail server for it: they stay drafts."""
+    return loaded.sends if settings.customer_mail is None else ()
+
+
+def _sends(sources: Sources) -> Iterator[Problem]:
+    first = sources.playbook
+    files = [(first.source, first.spec.playbooks if first.spec else ())]
+    files += [(one.source, one.spec.playbooks if one.spec else ()) for one in sources.more]
+    for source, playbooks in files:
+        for index, playbook in enumerate(playbooks):
+            for number, task in enumerate(playbook.tasks):
+                if task.mail is not None and task.mail.send and source is not None:
+                    yield source.problem(("playbooks", index, "tasks", number, "mail", "send"), UNSENT)
 
 
 def _rules(sources: Sources, words: Vocabulary, problems: list[Problem]) -> build.Rules | None:
