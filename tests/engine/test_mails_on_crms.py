@@ -145,15 +145,11 @@ class Killed(BaseException):
     """The process dies here."""
 
 
-@pytest.mark.parametrize("handed_over", [False, True], ids=["before the server had it", "after the server took it"])
-def test_a_crash_between_the_mark_and_the_end_sends_nothing_again_and_tells_the_person(
-    desk: Post, server: MailServer, handed_over: bool
-) -> None:
+def test_a_crash_while_it_is_sent_sends_nothing_again_and_tells_the_person(desk: Post, server: MailServer) -> None:
     send = CustomerMail("127.0.0.1", server.port, "owner", starttls=False)
 
     def dies(mail: SendMail) -> str:
-        if handed_over:
-            send(mail)
+        send(mail)
         raise Killed
 
     desk.give(dies)
@@ -162,7 +158,7 @@ def test_a_crash_between_the_mark_and_the_end_sends_nothing_again_and_tells_the_
         desk.run(passes=3, seconds=TWO_HOURS)
     desk.give(send)
     desk.run(passes=5, seconds=900)
-    assert len(server.letters) == int(handed_over)
+    assert len(server.letters) == 1
     assert "Not sent on" in desk.draft(deal)
     assert "it is not sent again" in desk.draft(deal)
     assert [one.to_email for one in desk.told if "unsent" in one.step] == [REP]
@@ -170,19 +166,20 @@ def test_a_crash_between_the_mark_and_the_end_sends_nothing_again_and_tells_the_
     assert [one.step for one in desk.store.parked(SystemName(desk.name))] == ["mail--welcome-packet"]
     desk.store.retry(system=SystemName(desk.name))
     desk.run(passes=3, seconds=60)
-    assert len(server.letters) == int(handed_over), "not even where an operator has all parked rows tried again"
+    assert len(server.letters) == 1, "not even where an operator has all parked rows tried again"
 
 
 def test_an_edited_draft_and_one_behind_a_server_that_says_no_stay_with_the_person(
     desk: Post, server: MailServer
 ) -> None:
     desk.give(CustomerMail("127.0.0.1", server.port, "welcome@seller.example", starttls=False), limit=1)
-    mine, theirs = won(desk), desk.win("Alder", special_terms=INGRID)
+    mine = won(desk)
+    theirs = desk.win("Alder", special_terms=INGRID, use_case="Tickets of 40 agents in Oslo, sorted by 1 June.")
     desk.run()
     note = next(one for one in desk.view.notes_of(mine) if "Subject: Meet" in str(one.body))
     table, column = ("Note", "Body") if desk.name == "sf" else ("notes", "hs_note_body")
     with desk.state.lock:
-        text = str(desk.state.table(table).row(note.id).values[column])
+        text = next(str(one.values[column]) for one in desk.state.table(table).live() if one.id == note.id)
         desk.state.table(table).update(note.id, {column: text.replace("Hi Ingrid", "Dear Ingrid")}, by=desk.rep)
     server.refuse = True
     desk.run(passes=5, seconds=TWO_HOURS / 4)
