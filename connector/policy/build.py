@@ -322,17 +322,11 @@ def missing_for(book: Book, vendor: VendorMap) -> Iterator[Problem]:
 
 
 def _unsendable(steps: Sequence[PlaybookTask], vendor: VendorMap) -> Iterator[Problem]:
-    """Mails that go out by themselves and have nowhere to go, since this mapping reads no contacts."""
+    """Mails that go out by themselves to a role which nobody can have in this CRM."""
     roles = vendor.map.contacts
     for task in steps:
         send = task.mail.send if task.mail else None
-        if send is None or send.field:
-            continue
-        if roles is None:
-            message = f"playbook.toml sends a mail by itself (step {task.step!r}), and nobody's address is read: "
-            message += "add [contacts], or name the field that holds the address with to_field"
-            yield vendor.source.problem((), message)
-        elif send.role and send.role not in roles:
+        if send and send.role and roles is not None and send.role not in roles:
             message = f"playbook.toml sends a mail to the {send.role} (step {task.step!r}), which is no role here; "
             yield vendor.source.problem(("contacts",), message + did_you_mean(send.role, roles), of_key=True)
 

@@ -5,6 +5,7 @@ Not here: what is a mistake (every module beside this one) and whether the CRM a
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,7 +25,7 @@ from connector.policy.closing import TASK_TEXTS
 from connector.policy.conditions import Scope, Vocabulary
 from connector.policy.consequences import Around
 from connector.policy.crmmap import CrmMap
-from connector.policy.model import OWN_WORDS
+from connector.policy.model import OWN_WORDS, MailSpec
 from connector.policy.playbooks import Ground, WorkingDay
 from connector.policy.prefills import not_fillable
 from connector.policy.product import offered, product, with_offered
@@ -89,6 +90,7 @@ def _load(folder: Path, systems: Mapping[SystemName, str]) -> tuple[Loaded | Non
     book = _book(sources, words, problems, ground=ground)
     if book is not None:
         problems += [problem for vendor in sources.maps.values() for problem in build.missing_for(book, vendor)]
+        problems += _nowhere_to_go(sources)
     if rules is not None:
         problems += [each for vendor in sources.maps.values() for each in not_fillable(rules.prefills, vendor)]
     judged = _quality(sources, words, problems)
@@ -97,7 +99,9 @@ def _load(folder: Path, systems: Mapping[SystemName, str]) -> tuple[Loaded | Non
         return None, _once(problems)
     policies = {vendor: build.policy(rules, book, one, judged, counted) for vendor, one in sources.maps.items()}
     maps = {name: sources.maps[vendor].map for name, vendor in systems.items()}
-    return Loaded({name: policies[vendor] for name, vendor in systems.items()}, maps, tuple(_sends(sources))), []
+    return Loaded(
+        {name: policies[vendor] for name, vendor in systems.items()}, maps, tuple(place for _, place in _sends(sources))
+    ), []
 
 
 UNSENT = (
@@ -111,7 +115,8 @@ def unsendable(settings: Settings, loaded: Loaded) -> tuple[Problem, ...]:
     return loaded.sends if settings.customer_mail is None else ()
 
 
-def _sends(sources: Sources) -> Iterator[Problem]:
+def _sends(sources: Sources) -> Iterator[tuple[MailSpec, Problem]]:
+    """Templates that go out by themselves, each with its place."""
     first = sources.playbook
     files = [(first.source, first.spec.playbooks if first.spec else ())]
     files += [(one.source, one.spec.playbooks if one.spec else ()) for one in sources.more]
@@ -119,7 +124,20 @@ def _sends(sources: Sources) -> Iterator[Problem]:
         for index, playbook in enumerate(playbooks):
             for number, task in enumerate(playbook.tasks):
                 if task.mail is not None and task.mail.send and source is not None:
-                    yield source.problem(("playbooks", index, "tasks", number, "mail", "send"), UNSENT)
+                    at = ("playbooks", index, "tasks", number, "mail", "send")
+                    yield task.mail, source.problem(at, UNSENT)
+
+
+def _nowhere_to_go(sources: Sources) -> Iterator[Problem]:
+    """Templates that go out by themselves, where a mapping reads nobody's address."""
+    unread = sorted(vendor.file for vendor in sources.maps.values() if vendor.map.contacts is None)
+    for mail, place in _sends(sources) if unread else ():
+        if mail.to_field is None:
+            message = (
+                f"nobody's address is read: add [contacts] to {' and '.join(Path(each).name for each in unread)}, "
+            )
+            message += "or name the field that holds the address with to_field"
+            yield dataclasses.replace(place, message=message)
 
 
 def _rules(sources: Sources, words: Vocabulary, problems: list[Problem]) -> build.Rules | None:
