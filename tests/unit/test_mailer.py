@@ -6,14 +6,21 @@ import email
 import email.policy
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from attacks import attacks
+from engine.harness import SYSTEM, Desk, a_desk
 from mailserver import MailServer, running
+from plans import a_mail, a_plan, a_task
 
-from connector.engine.mailer import CustomerMail
+from connector.crm.writing import Refused
+from connector.engine.mailer import CustomerMail, send_mails
+from connector.engine.parts import Mailer
 from connector.errors import Advice, CrmError, FaultCode
+from connector.handoff.model import HandoffKey
 from connector.handoff.plan import Order, SendMail
+from connector.store import Applied, Decided, Settlement
 
 HEADERS = [each.text for each in attacks() if each.kind == "mail"]
 USUAL = {"from", "to", "cc", "subject", "date", "auto-submitted", "message-id"}
@@ -165,3 +172,47 @@ def test_a_colleague_who_is_not_known_there_does_not_keep_the_customer_from_it(
     monkeypatch.setattr(smtplib.SMTP, "rcpt", only_the_customer)
     way(server)(MAIL)
     assert server.sent_to == [[MAIL.to_email]]
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return a_desk()
+
+
+def tried(desk: Desk, *, marked: bool = True, minutes: int = 0, limit: int = 5) -> tuple[list[SendMail], str]:
+    """What left, and the code of what kept the mail back, after a pass."""
+    sent: list[SendMail] = []
+
+    def send(mail: SendMail) -> str:
+        sent.append(mail)
+        return "<id>"
+
+    desk.shared = replace(desk.shared, mailer=Mailer(send, limit))
+    note = a_task("draft--intro", fingerprint="draft--intro-1" if marked else "another")
+    plan = a_plan(actions=(note, a_mail()))
+    plan = replace(plan, key=HandoffKey(SYSTEM, "D1"))
+    desk.store.record(SYSTEM, [Decided(plan=plan, look_version=0, next_look=None)], act=True)
+    marks = desk.store.claim(SYSTEM, owner="t", batch=lambda _lane: 9, lease_seconds=60)
+    assert marks is not None
+    desk.store.settle([Settlement(row.id, row.attempt, Applied(row.key)) for row in marks.rows])
+    desk.clock.advance(timedelta(minutes=minutes))
+    claimed = desk.store.claim(SYSTEM, owner="t", batch=lambda _lane: 1, lease_seconds=60)
+    assert claimed is not None
+    (outcome,) = send_mails(desk.shared, claimed)
+    return sent, outcome.fault.vendor_code if isinstance(outcome, Refused) else ""
+
+
+def test_right_before_it_leaves_it_is_asked_whether_it_may(desk: Desk) -> None:
+    assert tried(desk) == ([a_mail()], "")
+
+
+def test_it_does_not_leave_without_its_mark(desk: Desk) -> None:
+    assert tried(desk, marked=False) == ([], "NOT_MARKED")
+
+
+def test_it_does_not_leave_long_after_it_was_decided(desk: Desk) -> None:
+    assert tried(desk, minutes=30) == ([], "TOO_LATE")
+
+
+def test_it_does_not_leave_beyond_the_day_s_limit(desk: Desk) -> None:
+    assert tried(desk, limit=0) == ([], "DAILY_LIMIT")
