@@ -87,11 +87,16 @@ def sent_at(case: Case, spec: PlaybookTask) -> datetime | None:
         return None
     note = case.note(f"{DRAFT}{spec.step}")
     head = head_of(note)
-    if f"{MAIL}{spec.step}" in case.ledger.effects:
+    if f"{MAIL}{spec.step}" in case.ledger.effects or listed(case, spec.step):
         return head.at if head and head.state in (State.BEGAN, State.GONE) else case.now
     if note is not None and head is not None and head.state is State.GONE and untouched(note.body):
         return head.at
     return None
+
+
+def listed(case: Case, step: str) -> bool:
+    """Whether the CRM lists the mail of a step among what was done, as far as such records are read with the tasks."""
+    return case.task(f"{LOGGED}{step}") is not None
 
 
 def written_to(case: Case, mail: Mail) -> Contact | None:

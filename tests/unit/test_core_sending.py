@@ -12,7 +12,7 @@ from factories import NOW, a_playbook, a_policy, a_snapshot, a_step
 from tinyworld import World
 
 from connector.handoff import sending
-from connector.handoff.model import Contact, Kind, Post, Touch, TouchKind
+from connector.handoff.model import Contact, CrmTask, Kind, Post, Touch, TouchKind
 from connector.handoff.plan import Notify, Plan, SendMail, Upsert
 from connector.handoff.rulebook import Clock, Limit, Mail, Policy, Role, Sending, Signal, SignalKind
 from connector.handoff.rules import mails
@@ -293,6 +293,20 @@ def test_a_lost_ledger_sends_nothing_twice(runs: int) -> None:
     if runs == 2:
         assert world.task(STEP).done
         assert first(world).startswith("Sent on ")
+
+
+def test_with_ledger_note_and_task_gone_the_mail_that_the_crm_lists_is_not_sent_again() -> None:
+    world = ripe(a_world())
+    for _ in range(3):
+        world.run()
+    world.delete_task(STEP)
+    kept = CrmTask("e1", f"{world.snapshot.key}:1:logged--{STEP}", "Meet Tomas Reyes", "u-ae", done=True)
+    world.snapshot = dataclasses.replace(world.snapshot, notes=(), tasks=(*world.snapshot.tasks, kept))
+    world.lose_ledger()
+    for _ in range(4):
+        world.wait(hours=5)
+        world.run()
+    assert len(world.mails) == 1
 
 
 def test_a_task_that_was_closed_before_its_time_says_so_in_the_note() -> None:

@@ -13,7 +13,7 @@ from connector.errors import UserError
 from connector.handoff.model import SystemName
 from connector.handoff.playbook_text import read, text_of
 from connector.handoff.rulebook import Clock, Limit, Sending
-from connector.policy.load import load
+from connector.policy.load import load, load_all, unsendable
 
 ROOT = Path(__file__).parent.parent.parent
 SYSTEMS = {SystemName("sf"): "salesforce", SystemName("hs"): "hubspot"}
@@ -157,3 +157,15 @@ def test_a_mail_needs_somebody_whose_address_is_read(mappings: Path) -> None:
     file = mappings / "playbook.toml"
     file.write_text(file.read_text().replace("send = true", 'send = true\nto_field = "champion"'))
     load(mappings, SYSTEMS)
+
+
+def test_check_names_the_template_that_has_no_mail_server(mappings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HS_ACCESS_TOKEN", "a-token")
+    put(with_contacts(mappings), SENDS)
+    config = mappings.parent / "config.toml"
+    config.write_text('[[systems]]\nname = "hs"\nvendor = "hubspot"\naccess_token_env = "HS_ACCESS_TOKEN"\n')
+    (place,) = unsendable(*load_all(config))
+    assert re.search(r"playbook\.toml:\d+:\d+$", place.where)
+    server = '[notify.email]\nhost = "smtp.acme.example"\nsender = "handoff@acme.example"\n[customer_mail]\n'
+    config.write_text(config.read_text() + server)
+    assert unsendable(*load_all(config)) == ()

@@ -79,7 +79,7 @@ def posted(case: Case, step: Step) -> Posting:
     assert mail.send is not None
     note = case.note(f"{DRAFT}{step.spec.step}")
     letter = _Letter(case, step, mail, mail.send, note, sending.head_of(note))
-    if letter.effect(MAIL) is not None:
+    if letter.effect(MAIL) is not None or sending.listed(case, step.spec.step):
         return _told(letter)
     state = letter.head.state if letter.head else None
     if (failed := letter.effect(UNSENT)) is not None:
@@ -182,7 +182,7 @@ def _told(letter: _Letter) -> Posting:
     if head is not None and head.state is State.BEGAN:
         kept = _rewritten(letter, State.GONE, at, why="")
         actions += kept.actions
-    if "email.key" in case.policy.extras and letter.effect(LOGGED) is None:
+    if "email.key" in case.policy.extras and letter.effect(LOGGED) is None and not sending.listed(case, name):
         actions.append(_log(letter, at, content))
     return Posting(tuple(actions), f" {name} was sent on {_when(case, at)}.")
 
