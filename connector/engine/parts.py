@@ -21,7 +21,7 @@ from connector.crm.port import (
 from connector.engine.live import LiveState
 from connector.engine.replica import Replica
 from connector.handoff.model import Person, Span, Stage, SystemName
-from connector.handoff.plan import Notify
+from connector.handoff.plan import Notify, SendMail
 from connector.handoff.rulebook import Policy
 from connector.store import Keep, Store
 from connector.store.warehouse import Query
@@ -32,6 +32,14 @@ CALENDARS_TTL = timedelta(minutes=5)
 
 SendNotice = Callable[[Notify], None]
 """Tells one person outside the CRM. Raises `connector.errors.CrmError` with advice when it did not work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mailer:
+    """A way to customers: ``send`` returns the message's id and raises `CrmError`; at most so many go within a day."""
+
+    send: Callable[[SendMail], str]
+    daily_limit: int
 
 
 def process_name() -> str:
@@ -192,6 +200,8 @@ class Shared:
     stopping: threading.Event
     limits: Limits = Limits()
     alert: SendNotice | None = None
+    mailer: Mailer | None = None
+    """How mails leave for customers; None where none do."""
     keep: Keep = field(default_factory=Keep)
     company: Company = field(default_factory=Company)
     queries: tuple[Schedule, ...] = ()

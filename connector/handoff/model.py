@@ -36,6 +36,8 @@ class Kind(StrEnum):
     MEETING = "meeting"
     MEMBER = "member"
     """Somebody's place on the team of a deal or an account."""
+    EMAIL = "email"
+    """A mail that was sent, as the CRM keeps those among what was done."""
 
 
 class DealType(StrEnum):
@@ -326,6 +328,19 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Post:
+    """Whether mails to customers can be sent from here, and ``why`` not, or not now; ``left`` are those that the day's
+    limit still lets go."""
+
+    ready: bool = False
+    why: str = "config.toml has no [customer_mail]"
+    left: int = 0
+
+
+NO_POST = Post()
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything `decide` may look at for one deal.
 
@@ -368,6 +383,7 @@ class Snapshot:
     no_shows: tuple[datetime, ...] = ()
     product: ProductFacts = NO_FACTS
     contacts: tuple[Contact, ...] = ()
+    post: Post = NO_POST
 
     @property
     def lineage(self) -> str:

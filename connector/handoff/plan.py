@@ -98,7 +98,32 @@ class Notify:
     together: bool = False
 
 
-Action = Patch | Upsert | Notify
+@dataclass(frozen=True, slots=True)
+class SendMail:
+    """Send a mail to a customer, at most once: only while the note of step ``note`` is known to say what ``marked`` is
+    the fingerprint of, and never again once anything became of it.
+
+    ``to_email`` is the customer, ``from_email`` whoever's task it is, ``copy_email`` a colleague or empty.
+    """
+
+    step: str
+    order: Order
+    key: str
+    to_name: str
+    to_email: str
+    from_name: str
+    from_email: str
+    copy_name: str
+    copy_email: str
+    subject: str
+    text: str
+    note: str
+    marked: str
+    fingerprint: str
+    reason: str
+
+
+Action = Patch | Upsert | Notify | SendMail
 """Later actions (associate, draft) join this union; every ``match`` over it must then grow an arm."""
 
 

@@ -523,13 +523,24 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Sending:
+    """That a mail goes out by itself: so long ``after`` its draft was written, to whoever has the ``role`` at the
+    customer or to the address in a ``field``; with neither, to whom the draft is written."""
+
+    after: Limit
+    role: str = ""
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """A mail to the customer that a step drafts: ``subject`` and ``text`` are templates. Without the customer's own
-    words in all of the fields that it ``quotes`` it is not written."""
+    words in all of the fields that it ``quotes`` it is not written. A person sends it, unless it says ``send``."""
 
     subject: str
     text: str
     quotes: tuple[str, ...]
+    send: Sending | None = None
 
 
 @dataclass(frozen=True, slots=True)

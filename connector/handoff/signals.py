@@ -18,6 +18,7 @@ from connector.handoff.model import TouchKind
 from connector.handoff.productbook import Need
 from connector.handoff.redflags import replies
 from connector.handoff.rulebook import PlaybookTask, Signal, SignalKind
+from connector.handoff.sending import sent_at
 
 LOGGED = {
     SignalKind.MEETING_HELD: TouchKind.MEETING,
@@ -56,6 +57,8 @@ def _proof(case: Case, spec: PlaybookTask, signal: Signal, since: datetime | Non
         case SignalKind.CUSTOMER_REPLIED:
             at = min((at for at in replies(case) if since and _second(since) <= at <= case.now), default=None)
             return Proof(at, "the customer wrote back") if at else None
+    if signal.kind is SignalKind.EMAIL_LOGGED and (gone := sent_at(case, spec)):
+        return Proof(gone, "its mail was sent")
     at = _contact(case, LOGGED[signal.kind], since, by) if since else None
     if at is None and signal.kind is SignalKind.MEETING_HELD and since:
         at = _own_meeting(case, spec, since)

@@ -185,6 +185,7 @@ class FieldsSpec(Spec):
     task: dict[FieldName, FieldSpec]
     note: dict[FieldName, FieldSpec] = Field(default_factory=dict)
     meeting: dict[FieldName, FieldSpec] = Field(default_factory=dict)
+    email: dict[FieldName, FieldSpec] = Field(default_factory=dict)
 
 
 class TeamsSpec(Spec):
@@ -588,11 +589,18 @@ class TriggerSpec(Spec):
 
 
 class MailSpec(Spec):
-    """A mail to the customer that a task drafts; ``quotes`` are the fields without which it is not written."""
+    """A mail to the customer that a task drafts; ``quotes`` are the fields without which it is not written.
+
+    With ``send`` it goes out without a person, so long after the draft was written as ``send_after`` says.
+    """
 
     subject: Text
     text: Text
     quotes: Annotated[tuple[Text, ...], Field(min_length=1)]
+    send: bool = False
+    send_after: WithinSpec | None = None
+    to_role: Text | None = None
+    to_field: Text | None = None
 
 
 class TaskSpec(Spec):
