@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +29,8 @@ from chaos.table import Row, show, total
 
 PREFIX = "handoff-chaos-"
 WIDE = 200
+BESIDE = "soak"
+"""In a short run played beside the first sections: most of it is waiting for days to pass and wins to be noticed."""
 PICKED = "CHAOS_WEATHER"
 """Names conditions for whoever looks into some alone (``weather``)."""
 
@@ -55,11 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     say(f"seed {asked.seed}, {asked.lanes} lanes, {'short' if asked.short else 'whole'}, in {folder}")
     rows: dict[str, list[Row]] = {}
     took: dict[str, float] = {}
-    with guard.over(folder, leaving=leaving):
-        for name in (each for each in MODULES if not asked.sections or each in asked.sections):
-            playing, since = name, time.monotonic()
-            rows[name] = list(play(name, effort))
-            took[name] = time.monotonic() - since
+    names = [each for each in MODULES if not asked.sections or each in asked.sections]
+    with guard.over(folder, leaving=leaving), ThreadPoolExecutor(1) as beside:
+        begun = {BESIDE: beside.submit(_played, BESIDE, effort)} if asked.short and BESIDE in names[1:] else {}
+        for name in names:
+            playing = name
+            rows[name], took[name] = begun[name].result() if name in begun else _played(name, effort)
             say(f"{name}: {total(rows[name]).line} {took[name]:.0f} s")
             if not asked.json:
                 show(name, rows[name], _out())
@@ -79,6 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         say(f"FAILED: {told.line} What the run left is in {folder}")
     return 0 if told.held else 1
+
+
+def _played(name: str, effort: Effort) -> tuple[list[Row], float]:
+    """A section's rows and the seconds it took."""
+    since = time.monotonic()
+    return list(play(name, effort)), time.monotonic() - since
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -18,6 +18,9 @@ HARMFUL = re.compile(
 )
 """What no text of a person needs. The joiners U+200C and U+200D stay: Persian words and composed emoji need them."""
 
+ADDRESS = re.compile(r"(?!.*=\?)[^\s@<>,;:\"\\()\[\]]{1,64}@[^\s@<>,;:\"\\()\[\]]{1,255}", re.ASCII)
+"""One mail address and nothing else: no list, no name, no route (RFC 5321 allows more, no CRM gives a user more)."""
+
 MOST_ROW = 2**63 - 1
 """The greatest number of a row that a database has; a greater one makes it fail."""
 

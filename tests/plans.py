@@ -24,6 +24,7 @@ from connector.handoff.plan import (
     Phase,
     Plan,
     Remember,
+    SendMail,
     Upsert,
     Verdict,
 )
@@ -61,6 +62,28 @@ def an_account_patch(account_id: str = "A1", *, csm: str = MAYA, **changes: Any)
         values={"csm": csm},
         expected={"csm": None},
         reason="Fewest accounts of the pool.",
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+def a_mail(deal_id: str = "D1", **changes: Any) -> SendMail:
+    """The mail of a step to a customer."""
+    plain = SendMail(
+        step="mail--intro",
+        order=Order.NOTIFY,
+        key=f"{SYSTEM}:{deal_id}:1:mail--intro",
+        to_name="Ingrid Holm",
+        to_email="ingrid@nordlys.example",
+        from_name="Ana Ek",
+        from_email="ana.ek@seller.example",
+        copy_name="",
+        copy_email="",
+        subject="Meet Tomas",
+        text="Hi Ingrid",
+        note="draft--intro",
+        marked="draft--intro-1",
+        fingerprint="m",
+        reason="As its note said.",
     )
     return dataclasses.replace(plain, **changes)
 

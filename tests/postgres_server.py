@@ -36,10 +36,10 @@ class Server:
     stop: Callable[[], None]
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """The address of a new, empty database that is dropped at the end."""
+    def database(self, *, like: str = "") -> Iterator[str]:
+        """The address of a new database, empty or a copy of one that nobody is connected to; dropped at the end."""
         name = f"test_{uuid.uuid4().hex[:12]}"
-        self._run(f'CREATE DATABASE "{name}"')
+        self._run(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{make_url(like).database}"' if like else ""))
         try:
             yield make_url(self.url).set(database=name).render_as_string(hide_password=False)
         finally:

@@ -16,7 +16,7 @@ from factories import NOW, OPEN_STAGE, STAGES, WON_STAGE, a_ledger, a_policy, a_
 from connector.handoff.decide import decide
 from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Effect, Kind, Ref, Snapshot, Value
 from connector.handoff.moves import NOBODY_KNOWN, Mover, MoverKind, Passing
-from connector.handoff.plan import Notify, Patch, Plan, Remember, Upsert
+from connector.handoff.plan import Notify, Patch, Plan, Remember, SendMail, Upsert
 from connector.handoff.rulebook import Policy
 
 A_PERSON = Mover(MoverKind.PERSON, "882761034")
@@ -44,6 +44,9 @@ class World:
         self.now = now
         self.made: list[str] = []
         self.told: list[str] = []
+        self.mails: list[SendMail] = []
+        self.mail_server = "answers"
+        """``answers``, or the words with which it refuses; empty where what becomes of a mail is never learned."""
 
     def decide(self) -> Plan:
         """What would be done now."""
@@ -65,6 +68,8 @@ class World:
                 case Notify():
                     self.told.append(action.key)
                     self._effect(Effect(action.step, action.key, action.fingerprint))
+                case SendMail():
+                    self._mail(action)
         return plan
 
     def wait(self, **span: float) -> None:
@@ -172,8 +177,25 @@ class World:
             Kind.TASK: self._upsert_task,
             Kind.NOTE: self._upsert_note,
             Kind.MEETING: self._upsert_meeting,
+            Kind.EMAIL: self._keep_mail,
         }[upsert.kind]
         self._effect(Effect(upsert.step, write(upsert), upsert.fingerprint))
+
+    def _keep_mail(self, upsert: Upsert) -> str:
+        assert upsert.key not in self.made
+        self.made.append(upsert.key)
+        return upsert.key
+
+    def _mail(self, mail: SendMail) -> None:
+        """The server takes it, or says no, or nobody learns what became of it; the mark must be there before."""
+        marked = self.snapshot.ledger.effects.get(mail.note)
+        assert marked is not None
+        assert marked.fingerprint == mail.marked
+        if self.mail_server == "answers":
+            self.mails.append(mail)
+            self._effect(Effect(mail.step, "<message-id>", mail.fingerprint))
+        elif self.mail_server:
+            self._effect(Effect(mail.step.replace("mail--", "unsent--"), self.mail_server, "rejected"))
 
     def _upsert_meeting(self, upsert: Upsert) -> str:
         known = next((one for one in self.snapshot.meetings if one.key == upsert.key), None)

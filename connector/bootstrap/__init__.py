@@ -28,8 +28,9 @@ from connector.crm.port import (
     CRM,
 )
 from connector.engine.daemon import Stop
+from connector.engine.mailer import CustomerMail
 from connector.engine.notifier import Channel, ChatWebhook, Email, addressed, send_through
-from connector.engine.parts import Limits, Schedule, Shared, System, Timing, process_name
+from connector.engine.parts import Limits, Mailer, Schedule, Shared, System, Timing, process_name
 from connector.engine.replica import before_call
 from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
@@ -107,6 +108,7 @@ def open_runtime(config: Path, *, mode: StoreUse, console_logs: bool = False, cl
         stopping=threading.Event(),
         limits=_limits(settings),
         alert=_alert(settings),
+        mailer=_mailer(settings),
         keep=_keep(settings),
         queries=_queries(settings),
     )
@@ -467,6 +469,22 @@ def _mail(settings: Settings) -> Email | None:
         password=mail.password.get_secret_value() if mail.password else "",
         starttls=mail.starttls,
     )
+
+
+def _mailer(settings: Settings) -> Mailer | None:
+    """How mails leave for customers: through the server of the notices."""
+    mail, customers = settings.notify.email, settings.customer_mail
+    if mail is None or customers is None:
+        return None
+    send = CustomerMail(
+        host=mail.host,
+        port=mail.port,
+        sender=customers.sender or mail.sender,
+        user=mail.username,
+        password=mail.password.get_secret_value() if mail.password else "",
+        starttls=mail.starttls,
+    )
+    return Mailer(send, customers.daily_limit)
 
 
 def _chat(settings: Settings) -> ChatWebhook | None:

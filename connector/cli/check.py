@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ from connector.errors import CrmError, Problem, UserError
 from connector.handoff.model import Kind
 from connector.policy.check import check
 from connector.policy.crmmap import CrmMap
-from connector.policy.load import Loaded, load_all
+from connector.policy.load import Loaded, load_all, unsendable
 from connector.policy.schemas import export
 
 CHECKED = (Kind.DEAL, Kind.ACCOUNT, Kind.TASK, Kind.NOTE)
@@ -62,11 +63,16 @@ def command(
         console().print(f"Schemas written to {write_schemas}.")
         return
     if offline:
-        load_all(config)
-        _tell({}, as_json=as_json)
+        settings, loaded = load_all(config)
+        stay = unsendable(settings, loaded)
+        _tell({"config": Examination(stay)} if stay else {}, as_json=as_json)
+        if stay:
+            raise typer.Exit(EXIT_FOUND)
         return
     runtime = bootstrap.open_runtime(config, mode="read")
+    stay = unsendable(runtime.settings, runtime.loaded)
     found = {each.name: check_system(runtime.shared, each, runtime.loaded) for each in runtime.chosen(system)}
+    found = {name: dataclasses.replace(each, problems=(*stay, *each.problems)) for name, each in found.items()}
     _tell({str(name): each for name, each in found.items()}, as_json=as_json)
     if any(each.problems for each in found.values()):
         raise typer.Exit(EXIT_FOUND)

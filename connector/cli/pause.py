@@ -19,7 +19,7 @@ from connector.handoff.model import SystemName
 from connector.handoff.rules import RULES
 from connector.web.status import Watched
 
-RULE_NAMES: tuple[str, ...] = tuple(sys.modules[rule.__module__].NAME for rule in RULES)
+RULE_NAMES: tuple[str, ...] = tuple(dict.fromkeys(sys.modules[rule.__module__].NAME for rule in RULES))
 SPAN = re.compile(r"^(\d{1,5})\s*(min|m|h|d)$")
 UNITS = {"min": timedelta(minutes=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
@@ -32,7 +32,10 @@ def command(
     why: Annotated[str, typer.Option("--why", help="The reason, for whoever wonders.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Let a system stand still, or one rule of it: gate, assignment, teams, playbook, summary, metrics, notify.
+    """Let a system stand still, or one rule of it.
+
+    Rules: gate, prefill, readiness, assignment, teams, review, playbook, stuck, onboarding, mails, acceptance,
+    completion, summary, metrics, answering, notify, late, red_flags, commitments, digest, changes.
 
     A system that is paused is neither read nor written; when it goes on, it finds what happened meanwhile. What a
     paused rule wants is neither written nor lost: those deals are looked at again when it goes on. Rules that build

@@ -37,7 +37,7 @@ from connector.handoff.rules.playbook import states
 from connector.handoff.simulate import Habit, Played, play
 from connector.handoff.steps import Step, chosen, walk
 from connector.policy.calendars import hours_a_day
-from connector.policy.load import load_all
+from connector.policy.load import load_mappings
 
 DAYS = 120
 
@@ -80,7 +80,8 @@ def command(
     """Show the playbooks, play one against the calendar, or move handoffs on to the present one.
 
     **show** prints each playbook as a table, with **--mermaid** as a picture that GitHub, GitLab and most wikis draw;
-    with **--deal** the calendar of that deal's own steps. It reads the mapping files only, unless a deal is named.
+    with **--deal** the calendar of that deal's own steps. It reads the mapping files only, and needs no login,
+    unless a deal is named.
 
     **simulate --deal** plays that deal's handoff from now on in a second or two: which task is made when, due when,
     missed, and who is told. With **--people prompt** everybody does their tasks in time, without it nobody does any. A
@@ -110,8 +111,7 @@ def command(
 
 def _policy(config: Config, system: str) -> Policy:
     """The policy of the system named, or of the first: all have the same playbooks."""
-    _, loaded = load_all(config)
-    found = [policy for each, policy in loaded.policies.items() if system in ("", each)]
+    found = [policy for each, policy in load_mappings(config).policies.items() if system in ("", each)]
     if not found:
         raise UserError([Problem("", "--system", f"there is no system {system!r} in {config}")])
     return found[0]
@@ -124,8 +124,9 @@ def _seen(config: Config, system: str, deal: str) -> _Seen:
     for each in runtime.chosen(system):
         connect_for_reading(each)
         for snapshot in observe(runtime.shared, each, [deal], unread={}):
-            roster = dict(runtime.shared.store.roster(each.name))
-            return _Seen(each, dataclasses.replace(snapshot, roster=roster), runtime.shared.clock.now())
+            now = runtime.shared.clock.now()
+            roster = dict(runtime.shared.store.roster(each.name, now=now))
+            return _Seen(each, dataclasses.replace(snapshot, roster=roster), now)
     names = ", ".join(each.name for each in runtime.chosen(system))
     message = f"is not a deal this login can see in {names}; check the id, and --system when there are several"
     raise UserError([Problem("", deal, message)])

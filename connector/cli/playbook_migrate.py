@@ -85,7 +85,7 @@ def _forth(shared: Shared, system: EngineSystem, asked: Asked) -> tuple[list[Mov
 
 def _moves(shared: Shared, system: EngineSystem, deals: Sequence[str]) -> Iterator[Move]:
     now = shared.clock.now()
-    roster = dict(shared.store.roster(system.name))
+    roster = dict(shared.store.roster(system.name, now=now))
     for part in chunks(list(deals), size=LOOK_BATCH):
         for snapshot in observe(shared, system, part, unread={}):
             one = move(dataclasses.replace(snapshot, roster=roster), system.policy, now)

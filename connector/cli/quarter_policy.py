@@ -9,18 +9,7 @@ from pathlib import Path
 
 FIRST = "[handoff]\n"
 NAMED = 'playbooks = ["playbooks/thirty-days.toml"]\n'
-TASK = "[[playbooks.tasks]]\n"
-ESCALATED = 'missed = ["escalate"]\n'
 LARGER = 'when = { deal_type = { is = "new" }, segment = { in = ["mid", "enterprise"] } }'
-DONE_WHEN = {
-    "welcome-packet": "email_logged",
-    "schedule-setup-call": "call_logged",
-    "run-setup-call": "meeting_held",
-    "check-in": "call_logged",
-    "review-changes": "call_logged",
-    "check-in-after-change": "call_logged",
-}
-"""How the steps that the shipped default leaves to a person's tick are seen to be done."""
 OUTCOME = (
     'outcome = { field = "Location", label = "Outcome", type = "choice", owner = "human", '
     'values = { held = "Held", missed = "No show", canceled = "Canceled" } }\n'
@@ -39,15 +28,12 @@ missed = ["escalate"]
 
 
 def switch_on(folder: Path) -> None:
-    """Small customers get the five tasks, larger ones the thirty days; what nobody does goes up the ladder; people's
-    calendars say when they are away; a field of the org's own says what became of a meeting."""
+    """Small customers get the five tasks, larger ones the thirty days; people's calendars say when they are away; a
+    field of the org's own says what became of a meeting."""
     _edit(folder / "process.toml", FIRST, FIRST + NAMED)
     _edit(folder / "process.toml", "# away_from_calendar = true", "away_from_calendar = true")
     _edit(folder / "salesforce.toml", "\nminutes = {", "\n" + OUTCOME + "minutes = {")
-    thirty = folder / "playbooks" / "thirty-days.toml"
-    _edit(thirty, 'when = { deal_type = { is = "new" } }', LARGER)
-    for path in (thirty, folder / "playbook.toml"):
-        path.write_text(_consequent(path.read_text(encoding="utf-8")), encoding="utf-8")
+    _edit(folder / "playbooks" / "thirty-days.toml", 'when = { deal_type = { is = "new" } }', LARGER)
 
 
 def add_step(folder: Path) -> None:
@@ -62,19 +48,3 @@ def _edit(path: Path, old: str, new: str) -> None:
     if old not in text:
         raise LookupError(f"{path.name} has no {old!r} any more")
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
-
-
-def _consequent(text: str) -> str:
-    """Each task with what follows when nobody does it, and with a signal where it has none."""
-    head, *tasks = text.split(f"\n{TASK}")
-    return head + "".join(f"\n{TASK}{_task(each)}" for each in tasks)
-
-
-def _task(text: str) -> str:
-    first, _, rest = text.partition("\n")
-    step = first.removeprefix("step = ").strip('"')
-    own = rest.partition("\n[")[0]
-    more = "" if "\nmissed = " in own else ESCALATED
-    if step in DONE_WHEN and "\ndone_when = " not in own:
-        more += f'done_when = [{{ signal = "{DONE_WHEN[step]}" }}]\n'
-    return f"{first}\n{more}{rest}"

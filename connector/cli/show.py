@@ -16,7 +16,7 @@ from rich.text import Text
 from connector.cli.screen import PlainTable, Screen
 from connector.engine.ways import Way
 from connector.handoff.model import Value
-from connector.handoff.plan import Action, Finding, Notify, Patch, Plan, Upsert
+from connector.handoff.plan import Action, Finding, Notify, Patch, Plan, SendMail, Upsert
 from connector.store import AuditView
 
 CUT = 90
@@ -57,6 +57,14 @@ def action_data(action: Action) -> dict[str, Any]:
                 "record": action.to_email,
                 "key": action.key,
                 "values": {"text": action.text},
+                "reason": action.reason,
+            }
+        case SendMail():
+            return {
+                "write": "send",
+                "record": action.to_email,
+                "key": action.key,
+                "values": {"subject": action.subject, "text": action.text},
                 "reason": action.reason,
             }
 

@@ -62,6 +62,8 @@ from connector.handoff.plan import Notify
 
 PAGE = 100
 BATCH = 200
+MADE = frozenset({Kind.TASK, Kind.NOTE, Kind.MEETING, Kind.EMAIL, Kind.MEMBER})
+"""What is made, and found again by its key."""
 LAG_SECONDS = 600.0
 LOST = Fault(FaultCode.OUTCOME_UNKNOWN, "LOST", "the answer never came")
 
@@ -104,7 +106,7 @@ class MemoryCRM:
         self._stages = {stage.id: stage for stage in stages}
         self._page_size = page_size
         self._tells_history = tells_history
-        self._native = frozenset({Kind.TASK, Kind.MEETING, Kind.MEMBER, *([Kind.NOTE] if notes_have_keys else [])})
+        self._native = MADE if notes_have_keys else MADE - {Kind.NOTE}
         self._on_call = on_call
         self.home_id = home
         self.bells: list[Notify] = []
@@ -136,7 +138,9 @@ class MemoryCRM:
     @property
     def capabilities(self) -> Capabilities:
         """200 rows per call."""
-        operations = [(kind, Operation.UPSERT) for kind in (Kind.TASK, Kind.NOTE, Kind.MEETING, Kind.MEMBER)]
+        operations = [
+            (kind, Operation.UPSERT) for kind in (Kind.TASK, Kind.NOTE, Kind.MEETING, Kind.EMAIL, Kind.MEMBER)
+        ]
         operations += [(kind, Operation.UPDATE) for kind in (Kind.DEAL, Kind.ACCOUNT)]
         return Capabilities(
             max_batch=dict.fromkeys(operations, BATCH),

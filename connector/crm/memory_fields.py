@@ -66,6 +66,7 @@ FIELDS: Mapping[Kind, Mapping[str, FieldType]] = {
         **dict.fromkeys(("start", "end"), MOMENT),
         "outcome": CHOICE,
     },
+    Kind.EMAIL: {"subject": TEXT, "body": LONG, "owner": PERSON, "at": MOMENT},
     Kind.MEMBER: {"on": TEXT, "person": PERSON, "role": TEXT},
 }
 

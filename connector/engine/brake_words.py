@@ -17,7 +17,7 @@ from connector.engine.alarms import Cry
 from connector.engine.parts import Shared, System
 from connector.engine.places import stored
 from connector.handoff.moves import MoverKind
-from connector.handoff.plan import Action, Notify, Patch, Plan, Upsert
+from connector.handoff.plan import Action, Notify, Patch, Plan, SendMail, Upsert
 from connector.store import EARLY, POLICY_NOTE, HeldDeal
 
 EXAMPLES = 5
@@ -45,7 +45,7 @@ WINS = frozenset({Sort.NEW, Sort.IMPORTED})
 SORT_WORDS: Mapping[str, str] = {
     Sort.NEW: "handoffs would begin",
     Sort.IMPORTED: "handoffs would begin for imported wins",
-    Sort.OPEN: "open deals would be told how ready they are",
+    Sort.OPEN: "open deals would be written to before their close (readiness, a CSM, a review, answers taken over)",
     Sort.CHANGED: "handoffs under way would change",
 }
 
@@ -83,6 +83,8 @@ def _write(action: Action) -> dict[str, Any]:
             return {"step": action.step, "write": f"{verb} {action.kind.value}", "fields": [], "reason": action.reason}
         case Notify():
             return {"step": action.step, "write": "tell a person", "fields": [], "reason": action.reason}
+        case SendMail():
+            return {"step": action.step, "write": "mail the customer", "fields": [], "reason": action.reason}
 
 
 def cause_of(shared: Shared, system: System, sort: Sort, found: Sequence[tuple[Plan, str]]) -> str:

@@ -7,23 +7,16 @@ they cannot be read, what needs them goes on without, and says so.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import structlog
 
 from connector.crm.batch import chunks
+from connector.engine.parts import CALENDARS_TTL, Shared, System
 from connector.errors import Advice, CrmError
 from connector.handoff.model import Kind, Person, Span
 from connector.handoff.people import absent_by, named
 from connector.handoff.plan import Plan, Upsert
-
-if TYPE_CHECKING:  # those hold a `Diaries`
-    from connector.engine.parts import Shared, System
-
-FRESH = timedelta(minutes=5)
-"""How old what is known of a calendar may be; so long, too, none is asked for after a refusal."""
 
 AHEAD, BEHIND = timedelta(days=15), timedelta(days=1)
 """What is read: a kickoff lies within five working days, and whole days begin before now."""
@@ -33,20 +26,6 @@ PEOPLE_PER_CALL = 200
 DIARIES_UNREAD = "diaries.unread"
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Diaries:
-    """What is known of one system's calendars, by person, and since when. After a refusal nothing is asked for until
-    ``closed_until``."""
-
-    spans: dict[str, tuple[Span, ...]] = field(default_factory=dict)
-    read_at: dict[str, datetime] = field(default_factory=dict)
-    closed_until: datetime | None = None
-
-    def known(self, now: datetime) -> dict[str, tuple[Span, ...]]:
-        """The calendars that are fresh."""
-        return {each: self.spans[each] for each, at in self.read_at.items() if now - at < FRESH}
 
 
 def look_into(
@@ -69,7 +48,7 @@ def look_into(
     except CrmError as error:
         if error.fault.advice is Advice.HALT:
             raise
-        diaries.closed_until = now + FRESH
+        diaries.closed_until = now + CALENDARS_TTL
         log.warning(DIARIES_UNREAD, system=system.name, people=len(wanted), vendor_code=error.fault.vendor_code)
     return diaries.known(now)
 

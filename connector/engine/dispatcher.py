@@ -20,6 +20,7 @@ from connector.crm.writing import (
 )
 from connector.engine.bundles import bundles, joined
 from connector.engine.jobs import Started, leave_job, start_job
+from connector.engine.mailer import send_mails
 from connector.engine.parts import Shared, System
 from connector.engine.replica import before_call, sending
 from connector.engine.settling import settle_rows, write_of
@@ -28,10 +29,13 @@ from connector.failpoints import Failpoint, passing
 from connector.handoff.model import Kind
 from connector.handoff.pausing import TELLING
 from connector.handoff.plan import Notify, Order
-from connector.store import TOGETHER, Claimed, Lane
+from connector.store import MAIL_KIND, TOGETHER, Claimed, Lane
 
 NOTICE_BATCH = 20
 """Notifications per claim: each is a call of its own, so a crash leaves few in doubt."""
+
+MAIL_BATCH = 1
+"""Mails to customers per claim: a crash leaves at most one of which nobody knows whether it went."""
 
 DIGEST_BATCH = 500
 """Messages per claim where those for one person go as one: a morning's, of a large team."""
@@ -91,7 +95,7 @@ def dispatch(shared: Shared, system: System, *, orders: frozenset[Order] = EVERY
             break
         began = time.monotonic()
         applied += _send(shared, system, claimed)
-        if claimed.lane.kind == "notify" and time.monotonic() - began > SLOW_NOTICES:
+        if claimed.lane.kind in ("notify", MAIL_KIND) and time.monotonic() - began > SLOW_NOTICES:
             break
     return applied
 
@@ -117,6 +121,8 @@ def _left(shared: Shared, system: System) -> int | None:
 def _batch_size(system: System, lane: Lane) -> int:
     if lane.kind == "notify":
         return DIGEST_BATCH if lane.operation == TOGETHER else NOTICE_BATCH
+    if lane.kind == MAIL_KIND:
+        return MAIL_BATCH
     return system.crm.capabilities.max_batch[(Kind(lane.kind), Operation(lane.operation))]
 
 
@@ -140,6 +146,8 @@ def _apply(shared: Shared, system: System, claimed: Claimed) -> tuple[WriteOutco
     with sending(shared.replica):
         if claimed.lane.kind == "notify":
             return _tell(shared, system, claimed)
+        if claimed.lane.kind == MAIL_KIND:
+            return send_mails(shared, claimed)
         return system.crm.apply([write_of(row) for row in claimed.rows])
 
 

@@ -22,16 +22,13 @@ import requests
 from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.plan import Notify
 from connector.handoff.text import one_line
-from connector.plain import scrubbed
+from connector.plain import ADDRESS, scrubbed
 
 TIMEOUT = 10.0
 """Seconds for one message; a chat service that is slower than this is treated as unavailable."""
 
 DELIVERED_KEPT = 10_000
 """Deliveries remembered per process: far more than are ever tried again at one time."""
-
-ADDRESS = re.compile(r"(?!.*=\?)[^\s@<>,;:\"\\()\[\]]{1,64}@[^\s@<>,;:\"\\()\[\]]{1,255}", re.ASCII)
-"""One address and nothing else: no list, no name, no route (RFC 5321 allows more, no CRM gives a user more)."""
 
 CHAT_SIGNS = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 """Slack's control signs; within ``<...>`` stand its links and calls. Teams and Mattermost show these entities as signs

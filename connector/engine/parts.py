@@ -18,28 +18,28 @@ from connector.crm.budget import Company
 from connector.crm.port import (
     CRM,
 )
-from connector.engine.diaries import Diaries, with_absences
 from connector.engine.live import LiveState
 from connector.engine.replica import Replica
-from connector.errors import CrmError, Fault, FaultCode
-from connector.handoff.model import Person, Stage, SystemName
-from connector.handoff.plan import Notify
+from connector.handoff.model import Person, Span, Stage, SystemName
+from connector.handoff.plan import Notify, SendMail
 from connector.handoff.rulebook import Policy
 from connector.store import Keep, Store
 from connector.store.warehouse import Query
 from connector.telemetry import Telemetry
 
-PEOPLE_TTL = timedelta(minutes=10)
-"""How old the list of CRM users may be: a CSM who leaves is noticed within this time."""
+CALENDARS_TTL = timedelta(minutes=5)
+"""How old what is known of a calendar may be; so long, too, none is asked for after a refusal."""
 
 SendNotice = Callable[[Notify], None]
 """Tells one person outside the CRM. Raises `connector.errors.CrmError` with advice when it did not work."""
 
 
-PEOPLE_NOTE = "usual:people"
-"""Under this name, beside the feeds' cursors, stands how many people the CRM listed last."""
+@dataclass(frozen=True, slots=True)
+class Mailer:
+    """A way to customers: ``send`` returns the message's id and raises `CrmError`; at most so many go within a day."""
 
-NO_PEOPLE = Fault(FaultCode.UNAVAILABLE, "NO_PEOPLE", "the list of people came back empty, though it was not before")
+    send: Callable[[SendMail], str]
+    daily_limit: int
 
 
 def process_name() -> str:
@@ -107,6 +107,20 @@ class FeedFault:
     words: str
     since: datetime
     over: datetime | None = None
+
+
+@dataclass(slots=True)
+class Diaries:
+    """What is known of one system's calendars, by person, and since when. After a refusal nothing is asked for until
+    ``closed_until``."""
+
+    spans: dict[str, tuple[Span, ...]] = field(default_factory=dict)
+    read_at: dict[str, datetime] = field(default_factory=dict)
+    closed_until: datetime | None = None
+
+    def known(self, now: datetime) -> dict[str, tuple[Span, ...]]:
+        """The calendars that are fresh."""
+        return {each: self.spans[each] for each, at in self.read_at.items() if now - at < CALENDARS_TTL}
 
 
 @dataclass(slots=True)
@@ -189,24 +203,11 @@ class Shared:
     stopping: threading.Event
     limits: Limits = Limits()
     alert: SendNotice | None = None
+    mailer: Mailer | None = None
+    """How mails leave for customers; None where none do."""
     keep: Keep = field(default_factory=Keep)
     company: Company = field(default_factory=Company)
     queries: tuple[Schedule, ...] = ()
     """Databases that are asked for product events."""
     replica: Replica | None = None
     """This process among others; None where there is but one, and for a command that makes one pass."""
-
-
-def fresh_people(shared: Shared, system: System) -> Mapping[str, Person]:
-    """The CRM's users by id, re-read when older than `PEOPLE_TTL`.
-
-    Raises `CrmError`, also for an empty list where there were people: by that every CSM would have left.
-    """
-    now = shared.clock.now()
-    if system.people_read is None or now - system.people_read > PEOPLE_TTL:
-        people = {person.id: person for person in system.crm.people()}
-        if not people and (system.people or shared.store.cursor(system.name, PEOPLE_NOTE)):
-            raise CrmError(NO_PEOPLE)
-        system.people = with_absences(shared, system, people)
-        system.people_read = now
-    return system.people

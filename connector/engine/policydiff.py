@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from connector.crm.batch import chunks
 from connector.engine.parts import Shared, System
 from connector.engine.reconciler import PORTION, decide_with, look_at, observe
-from connector.handoff.plan import Action, Notify, Patch, Plan, Upsert
+from connector.handoff.plan import Action, Notify, Patch, Plan, SendMail, Upsert
 from connector.store.record import payload_digest
 
 
@@ -82,3 +82,5 @@ def _parts(rule: str, action: Action) -> Iterator[tuple[Effect, str]]:
             yield Effect(rule, f"{action.kind.value}: {action.step}"), payload_digest(action)
         case Notify():
             yield Effect(rule, f"message: {action.step}"), payload_digest(action)
+        case SendMail():
+            yield Effect(rule, f"mail to the customer: {action.step}"), payload_digest(action)

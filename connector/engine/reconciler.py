@@ -20,7 +20,8 @@ from connector.crm.port import (
 )
 from connector.engine.diaries import look_into, pencil_in, team
 from connector.engine.masschange import Brake
-from connector.engine.parts import NO_PEOPLE, Shared, System, fresh_people
+from connector.engine.parts import Shared, System
+from connector.engine.people import NO_PEOPLE, fresh_people
 from connector.engine.silence import cry_for_people
 from connector.engine.waitlist import call_up, queued
 from connector.errors import CrmError, RowUnread
@@ -29,11 +30,23 @@ from connector.handoff.choice import carry
 from connector.handoff.counted import NO_FACTS, ProductFacts
 from connector.handoff.decide import decide
 from connector.handoff.identity import account_names
-from connector.handoff.model import HandoffKey, Kind, LedgerFacts, Load, Record, Snapshot, Value, Waiting
+from connector.handoff.model import (
+    NO_POST,
+    HandoffKey,
+    Kind,
+    LedgerFacts,
+    Load,
+    Post,
+    Record,
+    Snapshot,
+    Value,
+    Waiting,
+)
 from connector.handoff.moves import MoverKind
-from connector.handoff.pausing import withhold
-from connector.handoff.plan import PRE_ASSIGNED, Noticed, Patch, Plan, Prints
+from connector.handoff.pausing import TELLING, withhold
+from connector.handoff.plan import PRE_ASSIGNED, Noticed, Patch, Plan, Prints, SendMail
 from connector.handoff.quality import fingerprints, texts
+from connector.handoff.sending import DRAFT
 from connector.store import Asked, Decided, Look
 
 LOOK_BATCH = 2000
@@ -171,6 +184,10 @@ class Carried:
     roster: dict[str, Load] | None = None
     waiting: tuple[Waiting, ...] = ()
     promised: dict[str, dict[str, object]] = field(default_factory=dict)
+    dropped: frozenset[str] = frozenset()
+    """What people dropped: nothing of it is carried out, so nobody has to make room for it."""
+    mails: int = 0
+    """Mails to customers that were begun."""
     sellers: frozenset[str] = frozenset()
     """Whose deals are looked at: where calendars are read, theirs are read along."""
 
@@ -231,6 +248,7 @@ def observe(
     copied = _copied(shared, system, facts)
     product = product_of(shared, system, facts)
     forebears = shared.store.facts(system.name, [each for read in facts.values() for each in read.merged])
+    post = _post(shared, system, facts)
     for deal_id, read in _oldest_win_first(facts, ledger):
         snapshot = Snapshot(
             key=HandoffKey(system.name, deal_id),
@@ -256,8 +274,21 @@ def observe(
             copied=copied.get(deal_id, {}),
             product=product.get(deal_id, NO_FACTS),
             contacts=read.contacts,
+            post=post,
         )
         yield _with_heritage(snapshot, forebears)
+
+
+def _post(shared: Shared, system: System, read: Mapping[str, DealFacts]) -> Post:
+    """Whether mails can go to customers, and how many; asked of the ledger only where a draft may wait for that."""
+    if shared.mailer is None:
+        return NO_POST
+    if not any(f":{DRAFT}" in note.key for facts in read.values() for note in facts.notes):
+        return Post(ready=True, why="", left=shared.mailer.daily_limit)
+    if any(each.rule == TELLING for each in shared.store.pauses(system.name)):
+        return Post(ready=True, why="messages are paused by a person", left=0)
+    left = shared.mailer.daily_limit - shared.store.mails_since(shared.clock.now() - timedelta(days=1))
+    return Post(ready=True, why="", left=max(0, left))
 
 
 def _copied(shared: Shared, system: System, read: Mapping[str, DealFacts]) -> Mapping[str, Mapping[str, str]]:
@@ -315,6 +346,9 @@ def _with_heritage(snapshot: Snapshot, forebears: Mapping[str, LedgerFacts]) -> 
         playbook=own.playbook or before.playbook,
         steps=own.steps or before.steps,
         marks={**before.marks, **own.marks},
+        waiting_since=own.waiting_since or before.waiting_since,
+        waiting_pool=own.waiting_pool or before.waiting_pool,
+        second_id=own.second_id or before.second_id,
     )
     return dataclasses.replace(snapshot, ledger=ledger)
 
@@ -376,8 +410,9 @@ def _fold(
     Two deals of one account won in the same second must get the same CSM, and a cap must hold within the batch too.
     """
     if carried.roster is None:
-        carried.roster = dict(shared.store.roster(system.name))
+        carried.roster = dict(shared.store.roster(system.name, now=shared.clock.now()))
         carried.waiting = shared.store.waitlist(system.name)
+        carried.dropped = shared.store.dropped_deals(system.name)
     promised = carried.promised
     for account, values in shared.store.open_account_values(system.name).items():
         promised[account] = {**promised.get(account, {}), **values}
@@ -388,6 +423,9 @@ def _fold(
             plan = _with_calendars(shared, system, whole, plan, undecided, carried)
         if plan is None:
             continue
+        if plan.key.deal_id in carried.dropped:
+            yield plan
+            continue
         # With the win a place that was held is taken: it stands in the roster already.
         if plan.assignment is not None and plan.assignment.new and plan.assignment.rule != PRE_ASSIGNED:
             chosen, worth = plan.assignment, plan.remember.amount
@@ -396,6 +434,7 @@ def _fold(
             carried.roster = carry(carried.roster, plan.assignment.second_id, accounts=0)
         carried.waiting = queued(carried.waiting, plan)
         for action in plan.actions:
+            carried.mails += isinstance(action, SendMail)
             if isinstance(action, Patch) and action.ref.kind is Kind.ACCOUNT:
                 promised[action.ref.id] = {**promised.get(action.ref.id, {}), **action.values}
         yield plan
@@ -432,7 +471,12 @@ def _with_promises(snapshot: Snapshot, carried: Carried) -> Snapshot:
     if account is not None and account.ref.id in carried.promised:
         values = {**account.values, **carried.promised[account.ref.id]}
         account = Record(ref=account.ref, values=values)  # type: ignore[arg-type]  # promised holds field values
-    return dataclasses.replace(snapshot, roster=carried.roster or {}, waiting=carried.waiting, account=account)
+    post = snapshot.post
+    if carried.mails:
+        post = dataclasses.replace(post, left=max(0, post.left - carried.mails))
+    return dataclasses.replace(
+        snapshot, roster=carried.roster or {}, waiting=carried.waiting, account=account, post=post
+    )
 
 
 def look_again(shared: Shared, system: System, deal_ids: Sequence[str], *, reason: str, after: float = 0.0) -> None:

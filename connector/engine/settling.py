@@ -25,8 +25,8 @@ from connector.engine.parts import Shared, System
 from connector.errors import Advice, Fault, FaultCode
 from connector.failpoints import Failpoint, passing
 from connector.handoff.model import Kind, Ref
-from connector.handoff.plan import Notify, Patch, Upsert
-from connector.store import Lane, OutboxRow, Park, Reread, Result, Retry, Settlement, Unsure
+from connector.handoff.plan import Notify, Patch, SendMail, Upsert
+from connector.store import MAIL_IN_DOUBT, Lane, OutboxRow, Park, Reread, Result, Retry, Settlement, Unsure
 
 REREAD_MEMORY = timedelta(hours=1)
 """How long it counts that a step was dropped and read anew; longer than `backoff` takes to use up all tries."""
@@ -105,6 +105,8 @@ def write_of(row: OutboxRow) -> Write:
             )
         case Notify():
             raise AssertionError("a notification is not a CRM write")
+        case SendMail():
+            raise AssertionError("a mail is not a CRM write")
 
 
 def _advises(outcome: WriteOutcome, advice: Advice) -> bool:
@@ -115,6 +117,8 @@ def _result(row: OutboxRow, outcome: WriteOutcome, *, now: datetime, patience: P
     match outcome:
         case Applied():
             return outcome
+        case Unknown() if isinstance(row.action, SendMail):
+            return Park(MAIL_IN_DOUBT)
         case Unknown(fault):
             in_doubt_too_often = isinstance(row.action, Notify) and row.attempt >= NOTICE_DOUBTS
             return Park(fault) if in_doubt_too_often else Unsure(fault)

@@ -15,7 +15,8 @@ from datetime import date, datetime, timedelta
 
 from connector.clock import zoned
 from connector.engine.alarms import Cry, clear_alarm, raise_alarm
-from connector.engine.parts import PEOPLE_NOTE, Shared, System
+from connector.engine.parts import Shared, System
+from connector.engine.people import PEOPLE_NOTE
 from connector.engine.places import stored
 from connector.handoff.calendar import elapsed, local_date
 from connector.handoff.text import one_line

@@ -18,7 +18,8 @@ from connector.engine.places import stored
 from connector.engine.reconciler import look_again
 from connector.engine.silence import accounts_gone, watch_handoffs, watch_wins
 from connector.failpoints import Failpoint, passing
-from connector.store import COMPARED, Win
+from connector.handoff.rulebook import Method
+from connector.store import COMPARED, WEIGHED, Win
 
 SWEEP_DONE = "sweep.done"
 FOLLOWED = timedelta(days=90)
@@ -32,6 +33,8 @@ COMPARE_EVERY = timedelta(days=1)
 COMPARE_OVERLAP = timedelta(hours=1)
 """A row may show up later than its stamp; long transactions have their own care (facts: Salesforce §1.1)."""
 
+WEIGHED_AT_ONCE = 500
+"""Old handoffs that each sweep asks what they are worth: some forty calls on the dearer CRM."""
 PROBE = 20
 """Held deals that each sweep looks at: enough to see that the cause is gone, and no more, for they may be many."""
 
@@ -59,6 +62,7 @@ def sweep(shared: Shared, system: System) -> int:
     reread = now - timedelta(seconds=shared.timing.reread_every)
     stale = store.stale(system.name, looked_before=reread, begun_after=now - FOLLOWED)
     look_again(shared, system, stale, reason="in flight, not looked at for long")
+    _weigh_old(shared, system)
     probe = [each.deal_id for each in store.held(system.name, limit=PROBE)]
     look_again(shared, system, probe, reason="held; whether it still would change")
     counted_from = shared.clock.now()
@@ -77,6 +81,19 @@ def sweep(shared: Shared, system: System) -> int:
     system.last_sweep = shared.clock.now()
     log.info(SWEEP_DONE, system=system.name, missed=asked, in_flight=len(stale))
     return asked + len(stale)
+
+
+def _weigh_old(shared: Shared, system: System) -> None:
+    """Look once at each handoff that began before amounts were kept, where customers go by revenue: until then it
+    would count as nothing for whoever has it."""
+    pools, store = system.policy.assignment.pools.values(), shared.store
+    if not system.act or not any(pool.method is Method.LEAST_REVENUE for pool in pools):
+        return
+    beyond = store.cursor(system.name, WEIGHED) or ""
+    page = store.unweighed(system.name, beyond=beyond, limit=WEIGHED_AT_ONCE)
+    if page:
+        look_again(shared, system, store.not_held(system.name, page), reason="what it is worth was not kept")
+        store.set_cursor(system.name, WEIGHED, page[-1])
 
 
 def _since(shared: Shared, system: System, *, server_time: datetime, whole: bool) -> date | None:

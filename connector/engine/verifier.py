@@ -20,7 +20,7 @@ from connector.errors import Advice, CrmError
 from connector.failpoints import Failpoint, passing
 from connector.handoff.model import Kind, Record
 from connector.handoff.ownership import same
-from connector.handoff.plan import Notify, Order, Patch, Upsert
+from connector.handoff.plan import Notify, Order, Patch, SendMail, Upsert
 from connector.store import OutboxRow
 
 VERIFY_BATCH = 500
@@ -157,3 +157,5 @@ def describe_unknown(row: OutboxRow) -> str:
             return f"whether a {upsert.kind.value} with key {upsert.key} exists"
         case Notify() as notice:
             return f"nothing can be looked up for a message to {notice.to_name}; it is sent again under the same key"
+        case SendMail() as mail:
+            return f"nothing can be looked up for a mail to {mail.to_email}; it is not sent again"

@@ -12,7 +12,8 @@ from datetime import timedelta
 
 import structlog
 
-from connector.engine.parts import Shared, System, fresh_people
+from connector.engine.parts import Shared, System
+from connector.engine.people import fresh_people
 from connector.handoff.calendar import local_date
 from connector.handoff.choice import served, standing
 from connector.handoff.model import Waiting
@@ -37,7 +38,7 @@ def call_up(shared: Shared, system: System) -> Collection[str]:
     if any(each.rule == assignment.NAME for each in shared.store.pauses(system.name)):
         return ()
     policy, now = system.policy, shared.clock.now()
-    people, roster = fresh_people(shared, system), shared.store.roster(system.name)
+    people, roster = fresh_people(shared, system), shared.store.roster(system.name, now=now)
     stands = standing(policy.assignment, people, roster, day=local_date(policy.calendar, now), waiting=waiting)
     able = [each for each in served(stands) if now - system.called_up.get(each, now - CALL_AGAIN) >= CALL_AGAIN]
     called = shared.store.not_held(system.name, able) if able else ()

@@ -17,7 +17,7 @@ from connector.crm.writing import (
 )
 from connector.engine.jobs import NOT_BY_JOB
 from connector.handoff.model import Kind
-from connector.handoff.plan import Action, Notify, Order, Patch, Upsert
+from connector.handoff.plan import Action, Notify, Order, Patch, SendMail, Upsert
 
 Row = tuple[Order, Kind, Operation]
 
@@ -48,7 +48,7 @@ def count(actions: Iterable[Action]) -> Counter[Row]:
                 rows[action.order, action.ref.kind, Operation.UPDATE] += 1
             case Upsert():
                 rows[action.order, action.kind, Operation.UPSERT] += 1
-            case Notify():
+            case Notify() | SendMail():
                 pass
     return rows
 

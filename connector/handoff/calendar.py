@@ -18,6 +18,9 @@ from connector.handoff.rulebook import Calendar, Clock, Limit, Quiet
 SEARCH_DAYS = 400
 """Longest stretch without a working hour that is searched: a year of holidays and a month more."""
 
+DAYS_KEPT = 4096
+"""Local days whose hours are remembered, a megabyte or two: a year in ten calendars."""
+
 _DAY = timedelta(days=1)
 _MICROSECONDS_PER_HOUR = 3_600_000_000
 _SECONDS_PER_HOUR = 3600
@@ -179,22 +182,23 @@ def open_spans(calendar: Calendar, start: datetime) -> Iterator[tuple[datetime, 
     raise ValueError(f"calendar {calendar.name!r} has no working hours in the {SEARCH_DAYS} days before {day}")
 
 
-@lru_cache(maxsize=8_192)
 def _spans_of(calendar: Calendar, day: date) -> tuple[tuple[datetime, datetime], ...]:
     """The windows that begin on one local day, as spans in UTC, earliest first."""
     if day in calendar.holidays:
         return ()
-    zone = ZoneInfo(calendar.tz)
+    weekday = day.weekday()
+    return _spans_at(
+        calendar.tz, day, tuple((each.start, each.end) for each in calendar.windows if each.weekday == weekday)
+    )
+
+
+@lru_cache(maxsize=DAYS_KEPT)
+def _spans_at(tz: str, day: date, windows: tuple[tuple[int, int], ...]) -> tuple[tuple[datetime, datetime], ...]:
+    """Windows in minutes of one local day. Kept, as every deadline of every deal walks over the same days."""
+    zone = ZoneInfo(tz)
     midnight = datetime.combine(day, time())
-    spans = [
-        (
-            _instant(zone, midnight + timedelta(minutes=window.start)),
-            _instant(zone, midnight + timedelta(minutes=window.end)),
-        )
-        for window in calendar.windows
-        if window.weekday == day.weekday()
-    ]
-    return tuple(sorted(span for span in spans if span[1] > span[0]))
+    spans = (tuple(_instant(zone, midnight + timedelta(minutes=each)) for each in window) for window in windows)
+    return tuple(sorted((opens, closes) for opens, closes in spans if closes > opens))
 
 
 def _instant(zone: ZoneInfo, wall: datetime) -> datetime:

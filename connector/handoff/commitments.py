@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from connector.handoff.attention import COMMITMENTS, attends
 from connector.handoff.calendar import end_of_day, limit_end, local_date
 from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import Person
@@ -48,10 +49,8 @@ class Commitment:
 
 def commitments(case: Case) -> tuple[Commitment, ...]:
     """All commitments of a running handoff, in their order; none where the policy tracks none."""
-    asked, began = case.policy.commitments, case.released_at
-    if asked is None or not case.released or began is None:
-        return ()
-    if asked.since is not None and local_date(case.policy.calendar, began) < asked.since:
+    asked = case.policy.commitments
+    if asked is None or not attends(case, COMMITMENTS, asked.since):
         return ()
     value = case.value(asked.field)
     found: dict[str, Commitment] = {}

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from connector.handoff import lifecycle
+from connector.handoff.attention import begun_with
 from connector.handoff.case import Case
 from connector.handoff.identity import account_names
 from connector.handoff.model import Ref, Snapshot
@@ -30,6 +31,7 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
     """
     case, findings = weigh(snapshot, policy, now)
     steps = walk(case)
+    standing = changes.stand(case)
     return Plan(
         key=snapshot.key,
         phase=case.outcome,
@@ -40,8 +42,10 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
             case,
             done_signals(steps),
             playbook=kept(case),
-            briefed=changes.stand(case).briefed,
-            marks=marks(steps) | {name: at for finding in findings for name, at in finding.marks.items()},
+            briefed=standing.briefed,
+            marks=begun_with(case)
+            | marks(steps)
+            | {name: at for finding in findings for name, at in finding.marks.items()},
         ),
         percent=case.percent,
         missing=case.gaps,
@@ -58,6 +62,7 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         prints=_prints(case),
         answers_to=_answers_to(case),
         calendars={step: people for finding in findings for step, people in finding.calendars.items()},
+        untold=standing.untold,
     )
 
 

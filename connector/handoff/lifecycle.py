@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from connector.handoff import conditions, wins
+from connector.handoff.calendar import end_of_day, local_date
 from connector.handoff.case import PASSED, Case
 from connector.handoff.exceptions import exempt, opened_at
 from connector.handoff.model import Briefed, CrmMeeting, CrmNote, CrmTask, Gate, LedgerFacts, Snapshot, Value
@@ -93,6 +94,7 @@ def remember(
         amount=_amount(snapshot),
         briefed=briefed,
         early_id=_early(case),
+        early_until=_early_until(case),
         exempt=kind.value if (kind := exempt(case)) else "",
         exempt_at=opened_at(case),
     )
@@ -106,6 +108,19 @@ def _early(case: Case) -> str | None:
         # Who has the account already, or was named by a person, is counted by what stands there.
         return None if case.assignment.rule == KEPT else case.assignment.person_id
     return case.ledger.early_id
+
+
+def _early_until(case: Case) -> datetime | None:
+    """When the place is given back though nothing became of the deal; None where none is held, or for as long as it
+    is open."""
+    if _early(case) is None or case.phase is not Phase.OPEN:
+        return case.ledger.early_until if _early(case) else None
+    days, closes = case.policy.assignment.place_held_days, case.value("close_date")
+    if days is None or not isinstance(closes, date):
+        return None
+    calendar = case.policy.calendar
+    last = local_date(calendar, closes) if isinstance(closes, datetime) else closes
+    return end_of_day(calendar, last + timedelta(days=days))
 
 
 def _amount(snapshot: Snapshot) -> Decimal | None:

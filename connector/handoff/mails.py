@@ -1,6 +1,7 @@
 """Drafts of mails to the customer: in the customer's own words, or a list of the words that are missing.
 
-Not here: where a draft is kept (``rules.mails``) and sending it, which a person does. A mail that quotes nothing of
+Not here: where a draft is kept (``rules.mails``) and sending it, which a person does, or ``rules.posting`` where the
+template says so. A mail that quotes nothing of
 this customer says what every vendor's mail says, so none is written: what stands in its place tells which fields to
 fill.
 """
@@ -10,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from connector.handoff import stakeholders
 from connector.handoff.case import Case
-from connector.handoff.model import Outcome
+from connector.handoff.model import Outcome, Person
 from connector.handoff.rulebook import Mail
+from connector.handoff.sending import address, written_to
 from connector.handoff.steps import Step
 from connector.handoff.templating import render
 from connector.handoff.text import MAX_NAME_CHARS, clean, flaw_sentence, names, one_line, shown
@@ -33,11 +34,15 @@ Fill these in on the deal, and the draft follows:"""
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """A draft, or the lines that say what it lacks."""
+    """A draft, or the lines that say what it lacks. ``text`` is what its note says; ``body`` what the customer reads,
+    who is called ``to``, with a ``copy`` for a colleague."""
 
     subject: str
     text: str
     lacks: tuple[str, ...] = ()
+    body: str = ""
+    to: str = ""
+    copy: Person | None = None
 
 
 class Meetings(Mapping[str, str]):
@@ -63,18 +68,25 @@ class Meetings(Mapping[str, str]):
 
 def draft(case: Case, step: Step, mail: Mail) -> Drafted:
     """The draft of a step. Raises ValueError when a template cannot be rendered."""
-    context = words(case)
-    subject = one_line(render(mail.subject, context))
+    context = words(case, mail)
+    heading = subject(mail, context)
     lacks = tuple(_lacks(case, mail))
     if lacks:
-        return Drafted(subject, "\n".join((REFUSED, *(f"- {each}" for each in lacks))), lacks)
-    head = "\n".join(filter(None, (f"To: {_address(case)}", _copies(case, step), f"Subject: {subject}")))
-    return Drafted(subject, f"{head}\n\n{clean(render(mail.text, context), limit=MAX_MAIL_CHARS)}")
+        return Drafted(heading, "\n".join((REFUSED, *(f"- {each}" for each in lacks))), lacks)
+    copy, body = _copies(case, step), clean(render(mail.text, context), limit=MAX_MAIL_CHARS)
+    copied = f"Copy: {one_line(copy.name)} <{one_line(copy.email)}>" if copy else ""
+    head = "\n".join(filter(None, (f"To: {_address(case, mail)}", copied, f"Subject: {heading}")))
+    return Drafted(heading, f"{head}\n\n{body}", body=body, to=_addressee(case, mail), copy=copy)
 
 
-def words(case: Case) -> dict[str, object]:
+def subject(mail: Mail, context: Mapping[str, object]) -> str:
+    """The subject, on one line. Raises ValueError when it cannot be rendered."""
+    return one_line(render(mail.subject, context))
+
+
+def words(case: Case, mail: Mail) -> dict[str, object]:
     """What a mail's templates may name."""
-    whole = _addressee(case)
+    whole = _addressee(case, mail)
     return {
         **names(case),
         "contact": whole,
@@ -92,7 +104,7 @@ def title(subject: str) -> str:
 
 def _lacks(case: Case, mail: Mail) -> Iterator[str]:
     """What keeps a mail from being this customer's alone, a sentence each."""
-    if not _addressee(case):
+    if not _addressee(case, mail):
         yield f"{case.label(CHAMPION)}: nobody to write to; no contact has a role on the deal and the field is empty."
     judged = {each.field: each.flaws for each in case.judged}
     for path in mail.quotes:
@@ -104,23 +116,23 @@ def _lacks(case: Case, mail: Mail) -> Iterator[str]:
             yield f"{case.label(path)}: {flaw_sentence(case, flaws[0])}"
 
 
-def _addressee(case: Case) -> str:
+def _addressee(case: Case, mail: Mail) -> str:
     """Whom it is to: a contact with a role, else whoever the AE calls champion."""
-    contact = stakeholders.first(case)
+    contact = written_to(case, mail)
     if contact is not None and contact.name.strip():
         return one_line(contact.name, limit=MAX_NAME_CHARS)
     told = one_line(shown(case, CHAMPION)) if CHAMPION in case.policy.fields else ""
     return one_line(told.split(",")[0].split("(")[0], limit=MAX_NAME_CHARS)
 
 
-def _address(case: Case) -> str:
-    contact = stakeholders.first(case)
-    email = one_line(contact.email) if contact and contact.name.strip() else ""
-    return f"{_addressee(case)} <{email}>" if email else _addressee(case)
+def _address(case: Case, mail: Mail) -> str:
+    contact = written_to(case, mail)
+    known = (contact and contact.name.strip()) or (mail.send and mail.send.field)
+    email = one_line(address(case, mail)) if known else ""
+    return f"{_addressee(case, mail)} <{email}>" if email else _addressee(case, mail)
 
 
-def _copies(case: Case, step: Step) -> str:
+def _copies(case: Case, step: Step) -> Person | None:
     """The colleague who reads along: of AE and CSM the one who does not write it."""
     others = (one for one in (case.csm, case.ae) if one and step.owner and one.id != step.owner.id and one.email)
-    other = next(others, None)
-    return f"Copy: {one_line(other.name)} <{one_line(other.email)}>" if other else ""
+    return next(others, None)

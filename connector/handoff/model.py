@@ -36,6 +36,8 @@ class Kind(StrEnum):
     MEETING = "meeting"
     MEMBER = "member"
     """Somebody's place on the team of a deal or an account."""
+    EMAIL = "email"
+    """A mail that was sent, as the CRM keeps those among what was done."""
 
 
 class DealType(StrEnum):
@@ -274,8 +276,9 @@ class LedgerFacts:
     of one begun before that was kept, ``steps`` are those it had (None: not known). ``marks`` are moments that leave no
     other trace: a trigger that fired, a late task that somebody was told of. ``waiting_since`` is set while the deal
     waits for a CSM of ``waiting_pool``; ``second_id`` is the second CSM. ``briefed`` is what the CSM knows of the
-    answers. ``early_id`` is whom the deal was given to before its close and for whom it holds a place. ``exempt`` is
-    the exception it is, ``exempt_at`` since when it is, or last was, one.
+    answers. ``early_id`` is whom the deal was given to before its close and for whom it holds a place, ``early_until``
+    when it is given back if the deal is still open then. ``exempt`` is the exception it is, ``exempt_at`` since when it
+    is, or last was, one.
     """
 
     baseline: datetime
@@ -305,6 +308,7 @@ class LedgerFacts:
     amount: Decimal | None = None
     briefed: Briefed | None = None
     early_id: str | None = None
+    early_until: datetime | None = None
     exempt: str = ""
     exempt_at: datetime | None = None
 
@@ -321,6 +325,19 @@ class Span:
     def meets(self, start: datetime, end: datetime) -> bool:
         """Whether another stretch has a moment in common with it."""
         return self.start < end and start < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Whether mails to customers can be sent from here, and ``why`` not, or not now; ``left`` are those that the day's
+    limit still lets go."""
+
+    ready: bool = False
+    why: str = "config.toml has no [customer_mail]"
+    left: int = 0
+
+
+NO_POST = Post()
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +383,7 @@ class Snapshot:
     no_shows: tuple[datetime, ...] = ()
     product: ProductFacts = NO_FACTS
     contacts: tuple[Contact, ...] = ()
+    post: Post = NO_POST
 
     @property
     def lineage(self) -> str:

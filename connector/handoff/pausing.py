@@ -21,6 +21,9 @@ BUILT_UPON: Mapping[str, frozenset[str]] = {"playbook": frozenset({"metrics", "l
 """Which rules speak of what another one has made."""
 
 
+CHANGES = "changes"
+"""What it would tell of is remembered as told with its message, and not without it."""
+
 TELLING = "notify"
 """A moment comes once, so its messages are made all the same; they wait in the outbox until the rule goes on."""
 
@@ -44,6 +47,7 @@ def withhold(plan: Plan, paused: Collection[str]) -> Withheld:
     # A message that is not made was not told: its mark would have it never come.
     untold = {name for each in plan.findings if each.rule in still and each.actions for name in each.marks}
     marks = {name: at for name, at in plan.remember.marks.items() if name not in untold}
+    marks |= {name: at for each in plan.findings if each.rule in still for name, at in each.owed.items()}
     findings = tuple(
         dataclasses.replace(
             each, verdict=Verdict.WAIT, reason=f"Paused by a person; waiting: {each.reason}", actions=()
@@ -53,5 +57,6 @@ def withhold(plan: Plan, paused: Collection[str]) -> Withheld:
         for each in plan.findings
     )
     actions = merge(action for each in findings for action in each.actions)
-    remember = dataclasses.replace(plan.remember, marks=marks)
+    briefed = plan.untold if CHANGES in still and plan.untold else plan.remember.briefed
+    remember = dataclasses.replace(plan.remember, marks=marks, briefed=briefed)
     return Withheld(dataclasses.replace(plan, findings=findings, actions=actions, remember=remember), wanting)

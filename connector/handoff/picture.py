@@ -18,6 +18,8 @@ _SIGNALS = {
     SignalKind.MEETING_HELD: "a meeting is held",
     SignalKind.EMAIL_LOGGED: "an email is logged",
     SignalKind.CALL_LOGGED: "a call is logged",
+    SignalKind.MEETING_PLANNED: "a meeting is in the calendar",
+    SignalKind.CUSTOMER_REPLIED: "the customer writes back",
 }
 
 

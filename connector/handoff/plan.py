@@ -98,7 +98,32 @@ class Notify:
     together: bool = False
 
 
-Action = Patch | Upsert | Notify
+@dataclass(frozen=True, slots=True)
+class SendMail:
+    """Send a mail to a customer, at most once: only while the note of step ``note`` is known to say what ``marked`` is
+    the fingerprint of, and never again once anything became of it.
+
+    ``to_email`` is the customer, ``from_email`` whoever's task it is, ``copy_email`` a colleague or empty.
+    """
+
+    step: str
+    order: Order
+    key: str
+    to_name: str
+    to_email: str
+    from_name: str
+    from_email: str
+    copy_name: str
+    copy_email: str
+    subject: str
+    text: str
+    note: str
+    marked: str
+    fingerprint: str
+    reason: str
+
+
+Action = Patch | Upsert | Notify | SendMail
 """Later actions (associate, draft) join this union; every ``match`` over it must then grow an arm."""
 
 
@@ -208,7 +233,8 @@ class Finding:
     ``puts_back`` is set by the gate when it sends the deal back to its earlier stage, ``let_through`` when an override
     is what lets the deal go on. ``marks`` are moments to remember that leave no other trace. ``waiting`` is set by the
     assignment when the deal waits for a CSM. ``calendars`` names, by step, the people (ids) in whose calendars a free
-    place matters to what is written now.
+    place matters to what is written now. ``owed`` are marks to remember instead, where a pause keeps its messages from
+    being made.
     """
 
     rule: str
@@ -224,6 +250,7 @@ class Finding:
     marks: Mapping[str, datetime] = field(default_factory=dict)
     waiting: Waiting | None = None
     calendars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    owed: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +311,7 @@ class Remember:
     amount: Decimal | None = None
     briefed: Briefed | None = None
     early_id: str | None = None
+    early_until: datetime | None = None
     exempt: str = ""
     exempt_at: datetime | None = None
 
@@ -295,6 +323,7 @@ class Plan:
     ``rebuilt``: the ledger had lost what the deal itself tells of.
     ``unreadable`` are labels of required fields that the CRM does not show to the connector. ``calendars`` are the
     people, by step, whose calendars should be known for what is written: without them what it places may overlap.
+    ``untold`` is what to remember of the answers where the message about them is not made.
     """
 
     key: HandoffKey
@@ -320,6 +349,7 @@ class Plan:
     answers_to: AnswersTo | None = None
     """None where nothing is to be remembered of how the product names the account."""
     calendars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    untold: Briefed | None = None
 
     @property
     def coverage(self) -> str:

@@ -17,9 +17,11 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from connector.handoff.rulebook import Playbook, PlaybookTask
+from connector.handoff.rulebook import Playbook, PlaybookTask, SignalKind
 
 VERSION_CHARS = 12
+_SIGNALS_BEFORE = (SignalKind.TASK_CLOSED, SignalKind.FIELD_FILLED)
+"""The signals there were before playbooks were kept."""
 _REMEMBERED = 256
 """Texts that are kept as playbooks: many more than a company changes its own within a process's life."""
 
@@ -46,12 +48,24 @@ def read(text: str) -> Playbook:
     return made
 
 
+def as_before(book: Playbook, steps: frozenset[str]) -> Playbook:
+    """The playbook as handoffs know it that began before theirs was kept: these steps; nobody was told of a late one,
+    and only its own record or a field showed that one was done."""
+    known = restricted(book, steps)
+    return dataclasses.replace(known, tasks=tuple(_plain_task(task) for task in known.tasks))
+
+
 def restricted(book: Playbook, steps: frozenset[str]) -> Playbook:
     """The playbook with none but these steps; one whose trigger goes follows what that one followed."""
     after = {task.step: task.after for task in book.tasks}
     return dataclasses.replace(
         book, tasks=tuple(_rooted(task, after, steps) for task in book.tasks if task.step in steps)
     )
+
+
+def _plain_task(task: PlaybookTask) -> PlaybookTask:
+    shown = tuple(signal for signal in task.done_when if signal.kind in _SIGNALS_BEFORE)
+    return dataclasses.replace(task, missed=(), done_when=shown)
 
 
 def _rooted(task: PlaybookTask, after: dict[str, str], steps: frozenset[str]) -> PlaybookTask:

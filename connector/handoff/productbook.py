@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
-from connector.handoff.rulebook import Condition, Role
+from connector.handoff.rulebook import Condition, Miss, Role
 
 
 class By(StrEnum):
@@ -110,11 +110,13 @@ class Stuck:
 
 @dataclass(frozen=True, slots=True)
 class Rescue:
-    """What is offered to a customer who is stuck: a call of so many ``minutes``, at so many times, all ``within``."""
+    """What is offered to a customer who is stuck: a call of so many ``minutes``, at so many times, all ``within``.
+    ``missed`` follows when nobody did the task by its day, for handoffs that begin with it."""
 
     minutes: int = 15
     offers: int = 3
     within: timedelta = timedelta(hours=24)
+    missed: tuple[Miss, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

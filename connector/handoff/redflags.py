@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from connector.handoff.calendar import limit_end, local_date
+from connector.handoff.attention import RED_FLAGS, attends
+from connector.handoff.calendar import limit_end
 from connector.handoff.case import Case, listed
 from connector.handoff.meetings import held_at
 from connector.handoff.model import Outcome, TouchKind
@@ -47,10 +48,13 @@ NOTHING = Looked()
 
 def watched(case: Case) -> bool:
     """Whether this deal's red flags are looked for at all."""
+    return asked_for(case) and attends(case, RED_FLAGS, case.policy.red_flags.since)
+
+
+def asked_for(case: Case) -> bool:
+    """Whether the deal's handoff runs, and began no longer ago than flags are looked for."""
     asked, began = case.policy.red_flags, case.released_at
-    if not asked.flags or not case.released or began is None or case.now > began + asked.span:
-        return False
-    return asked.since is None or local_date(case.policy.calendar, began) >= asked.since
+    return bool(asked.flags) and case.released and began is not None and case.now <= began + asked.span
 
 
 def look(case: Case, flag: RedFlag) -> Looked:
@@ -72,12 +76,12 @@ def made_before(case: Case, step: str) -> bool:
 def _silence(case: Case, flag: RedFlag) -> Looked:
     """The customer has not answered the CSM in time. Only where some answer of theirs was ever seen: where the CRM is
     told of none, silence proves nothing."""
-    replies = [at for at in _replies(case) if at <= case.now]
-    if not replies or case.csm is None:
+    heard = [at for at in replies(case) if at <= case.now]
+    if not heard or case.csm is None:
         return NOTHING
     met = (one.at for one in case.snapshot.touches if one.kind is not TouchKind.EMAIL and one.at <= case.now)
     own = (at for one in case.snapshot.meetings if (at := held_at(case, one)))
-    answered = max((*replies, *met, *own))
+    answered = max((*heard, *met, *own))
     since = max(answered, case.released_at or answered)
     asked = min(
         (one.at for one in case.snapshot.touches if _written(case, one.kind, one.by) and since < one.at <= case.now),
@@ -95,7 +99,8 @@ def _silence(case: Case, flag: RedFlag) -> Looked:
     return Looked(Raised(flag, _step(flag, _stamp(asked)), evidence))
 
 
-def _replies(case: Case) -> Iterator[datetime]:
+def replies(case: Case) -> Iterator[datetime]:
+    """When the customer wrote, as far as the CRM, or a field of the deal, tells."""
     yield from case.snapshot.replies
     told = case.value(REPLIED_AT)
     if isinstance(told, datetime):

@@ -226,7 +226,8 @@ class AssignmentPolicy:
     """Who becomes CSM. ``keep_current`` keeps the CSM a known customer has; ``fallback`` is an email.
 
     Those ``away`` on a day and those ``paused`` get no new accounts and keep what they have. ``away_from_calendar``: so
-    do those whose calendar in the CRM shows one event over the whole working day.
+    do those whose calendar in the CRM shows one event over the whole working day. An open deal holds the place of the
+    CSM it was given to for ``place_held_days`` after its close date (None: until it is won or lost).
     """
 
     rules: tuple[AssignmentRule, ...]
@@ -236,6 +237,7 @@ class AssignmentPolicy:
     away: tuple[Away, ...] = ()
     paused: tuple[str, ...] = ()
     away_from_calendar: bool = False
+    place_held_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +302,8 @@ class SignalKind(StrEnum):
     MEETING_HELD = "meeting_held"
     EMAIL_LOGGED = "email_logged"
     CALL_LOGGED = "call_logged"
+    MEETING_PLANNED = "meeting_planned"
+    CUSTOMER_REPLIED = "customer_replied"
     MILESTONE = "milestone"
     EVENT = "event"
 
@@ -309,8 +313,8 @@ class Signal:
     """A completion signal. A closed CRM task always completes its step.
 
     ``field`` is set for `FIELD_FILLED` only, ``when`` for `FIELD_IS`; ``name`` is a milestone's or, with ``at_least``,
-    a measure's (of `ProductPolicy`), which count from the win on. What is held or logged counts when the task's
-    owner or the CSM did it after the step began.
+    a measure's (of `ProductPolicy`), which count from the win on. What is held, planned or logged counts when the
+    task's owner or the CSM did it after the step began, and so does what the customer wrote.
     """
 
     kind: SignalKind
@@ -444,7 +448,8 @@ class RedFlag:
 @dataclass(frozen=True, slots=True)
 class RedFlags:
     """The red flags of a customer's first ``span``, and who is told: all by ``roles`` and ``emails``, of whom the first
-    gets the task, to be done within ``limit``. Handoffs that began before ``since`` are left alone."""
+    gets the task, to be done within ``limit``. Handoffs that began before ``since`` are left alone; without it, those
+    that began without this."""
 
     flags: tuple[RedFlag, ...] = ()
     roles: tuple[Role, ...] = ()
@@ -482,7 +487,8 @@ class ListAs(StrEnum):
 class CommitmentPolicy:
     """Where commitments stand and what follows: ``words`` of the statuses, in small letters; on ``weekday`` (0 is
     Monday; None: never) the CSM is told the open ones; ``missed`` follows when one is overdue. None is overdue, and a
-    promise that cannot be kept is to be told, within ``notice``. Handoffs that began before ``since`` are left alone.
+    promise that cannot be kept is to be told, within ``notice``. Handoffs that began before ``since`` are left alone;
+    without it, those that began without this.
     """
 
     field: str
@@ -517,13 +523,24 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Sending:
+    """That a mail goes out by itself: so long ``after`` its draft was written, to whoever has the ``role`` at the
+    customer or to the address in a ``field``; with neither, to whom the draft is written."""
+
+    after: Limit
+    role: str = ""
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """A mail to the customer that a step drafts: ``subject`` and ``text`` are templates. Without the customer's own
-    words in all of the fields that it ``quotes`` it is not written."""
+    words in all of the fields that it ``quotes`` it is not written. A person sends it, unless it says ``send``."""
 
     subject: str
     text: str
     quotes: tuple[str, ...]
+    send: Sending | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ yesterday's call is no proof of today's task.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from connector.handoff.case import Case
 from connector.handoff.conditions import filled
@@ -15,7 +16,9 @@ from connector.handoff.meetings import held_at
 from connector.handoff.milestones import progress, reached
 from connector.handoff.model import TouchKind
 from connector.handoff.productbook import Need
+from connector.handoff.redflags import replies
 from connector.handoff.rulebook import PlaybookTask, Signal, SignalKind
+from connector.handoff.sending import sent_at
 
 LOGGED = {
     SignalKind.MEETING_HELD: TouchKind.MEETING,
@@ -49,6 +52,13 @@ def _proof(case: Case, spec: PlaybookTask, signal: Signal, since: datetime | Non
             return Proof(case.now, "its field says so") if case.holds(signal.when) else None
         case SignalKind.MILESTONE | SignalKind.EVENT:
             return _in_product(case, signal)
+        case SignalKind.MEETING_PLANNED:
+            return _planned(case, spec, since, by)
+        case SignalKind.CUSTOMER_REPLIED:
+            at = min((at for at in replies(case) if since and _second(since) <= at <= case.now), default=None)
+            return Proof(at, "the customer wrote back") if at else None
+    if signal.kind is SignalKind.EMAIL_LOGGED and (gone := sent_at(case, spec)):
+        return Proof(gone, "its mail was sent")
     at = _contact(case, LOGGED[signal.kind], since, by) if since else None
     if at is None and signal.kind is SignalKind.MEETING_HELD and since:
         at = _own_meeting(case, spec, since)
@@ -75,11 +85,29 @@ def happened(case: Case, name: str, *, at_least: int, is_milestone: bool) -> dat
     return (have.at or case.now) if have.count >= at_least else None
 
 
+def _planned(case: Case, spec: PlaybookTask, since: datetime | None, by: frozenset[str]) -> Proof | None:
+    """A meeting of theirs in the calendar. When somebody put it there is not told, so it is seen now. The meeting with
+    which the step began is not the next one."""
+    if since is None:
+        return None
+    coming = (at for at in _contacts(case, TouchKind.MEETING, since, by) if at > since)
+    at = min(coming, default=None) or _own_meeting(case, spec, since + timedelta(microseconds=1))
+    return Proof(min(at, case.now), "a meeting is in the calendar") if at else None
+
+
 def _contact(case: Case, kind: TouchKind, since: datetime, by: frozenset[str]) -> datetime | None:
-    # The CRM keeps whole seconds of what was logged.
-    begun = since.replace(microsecond=0)
-    found = (one.at for one in case.snapshot.touches if one.kind is kind and one.by in by and begun <= one.at)
-    return min((at for at in found if at <= case.now), default=None)
+    return min((at for at in _contacts(case, kind, since, by) if at <= case.now), default=None)
+
+
+def _contacts(case: Case, kind: TouchKind, since: datetime, by: frozenset[str]) -> Iterator[datetime]:
+    """When they were in contact since then, or are to be."""
+    found = (one for one in case.snapshot.touches if one.kind is kind and one.by in by)
+    return (one.at for one in found if _second(since) <= one.at)
+
+
+def _second(at: datetime) -> datetime:
+    """The CRM keeps whole seconds of what was logged."""
+    return at.replace(microsecond=0)
 
 
 def _own_meeting(case: Case, spec: PlaybookTask, since: datetime) -> datetime | None:

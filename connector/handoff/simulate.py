@@ -26,7 +26,7 @@ from connector.handoff.model import (
     Stage,
     Value,
 )
-from connector.handoff.plan import Notify, Patch, Plan, Remember, Upsert
+from connector.handoff.plan import Notify, Patch, Plan, Remember, SendMail, Upsert
 from connector.handoff.playbook_text import version_of
 from connector.handoff.rulebook import Do, GateMode, Policy
 from connector.handoff.steps import Step, chosen, walk
@@ -244,7 +244,7 @@ def _carried_out(snapshot: Snapshot, plan: Plan, now: datetime) -> Snapshot:
         match action:
             case Patch():
                 snapshot = _patched(snapshot, action)
-            case Notify():
+            case Notify() | SendMail():
                 snapshot = _effect(snapshot, Effect(action.step, action.key, action.fingerprint))
             case Upsert():
                 snapshot = _upserted(snapshot, action, now)

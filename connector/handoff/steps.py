@@ -7,6 +7,7 @@ before it is done, its own clock starts at that moment instead.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from connector.handoff.case import Case
 from connector.handoff.ladder import Heir, reassigned_to
 from connector.handoff.meetings import Room, Slot, find_place, held_at
 from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Person
-from connector.handoff.playbook_text import restricted
+from connector.handoff.playbook_text import as_before
 from connector.handoff.rulebook import NO_PLAYBOOK, Condition, Playbook, PlaybookTask, Role
 from connector.handoff.signals import Proof, proven
 from connector.handoff.triggers import Begin, begin, mark_of
@@ -34,6 +35,7 @@ class Step:
     says for what. ``begun`` steps have theirs behind them, and ``seen`` is when, if that has to be remembered.
     ``owner_why`` is empty for the obvious owner. ``slot`` is when a meeting is to be; such a step is over when the
     meeting is. ``proof`` says by what it was seen done, ``by_field`` whether by anything but its own record.
+    ``timed`` is the spec with the role by whose hours it is due: AE or CSM, where it is for whichever of the two.
     """
 
     spec: PlaybookTask
@@ -54,31 +56,41 @@ class Step:
     seen: datetime | None = None
     proof: str = ""
     note: CrmNote | None = None
+    timed: PlaybookTask | None = None
+
+    @property
+    def clocked(self) -> PlaybookTask:
+        """The step as its clock sees it."""
+        return self.timed or self.spec
 
 
 def chosen(case: Case) -> Playbook | None:
     """The playbook the handoff began with; before it began, the first that fits the deal.
 
-    Of a handoff that began before its playbook was kept, the steps are known that it had: none comes to them.
+    Of a handoff that began before its playbook was kept, the steps are known that it had: none comes to them, and no
+    reminder of theirs.
     """
     if case.ledger.released_at is not None and case.ledger.playbook is not None:
         return case.ledger.playbook if case.ledger.playbook.tasks else None
     fits = present(case)
     if fits is None or case.ledger.released_at is None or case.ledger.steps is None:
         return fits
-    known = restricted(fits, case.ledger.steps)
+    known = as_before(fits, case.ledger.steps)
     return known if known.tasks else None
 
 
 def present(case: Case) -> Playbook | None:
     """The playbook a handoff of this deal would begin with now, with all that is added to it; None where none is meant
-    for it."""
+    for it. A step that is there already is not added again."""
     fits = [book for book in case.policy.playbooks if case.holds(book.when)]
     books = [*[book for book in fits if not book.adds][:1], *(book for book in fits if book.adds)]
     if len(books) < 2:
         return books[0] if books else None
     name = " + ".join(book.name for book in books)
-    return Playbook(name, Condition(), tuple(task for book in books for task in book.tasks))
+    tasks: dict[str, PlaybookTask] = {}
+    for task in (task for book in books for task in book.tasks):
+        tasks.setdefault(task.step, task)
+    return Playbook(name, Condition(), tuple(tasks.values()))
 
 
 def kept(case: Case) -> Playbook | None:
@@ -114,10 +126,11 @@ def _walk(case: Case) -> tuple[Step, ...]:
     busy = _open_tasks(case, book)
     for spec in _in_order(book):
         start = planned.get(spec.after, case.released_at)
-        at = begin(case, spec, guess=done.get(spec.after, start))
+        at = _begin(case, spec, guess=done.get(spec.after, start), busy=busy)
         if spec.after and spec.after not in done:
             at = Begin(at.at, fired=False, waits_for=f"step {spec.after} is done")
-        planned[spec.step] = _over(case, spec, at.at if spec.trigger else start)[1]
+        starts = at.at if spec.trigger else start
+        planned[spec.step] = _over(case, _timed(case, spec, begins=starts, busy=busy), starts)[1]
         step = _step(case, spec, at, busy)
         found[spec.step] = step
         if step.done_at is None and step.owner is not None:
@@ -140,7 +153,29 @@ def met_customer(case: Case, steps: tuple[Step, ...]) -> tuple[tuple[datetime, s
 
 def slot_from(case: Case, spec: PlaybookTask, begins: datetime) -> Slot | None:
     """When a meeting of this step is to be if its clock starts then; None for a task."""
-    return _over(case, spec, begins)[0]
+    return _over(case, _timed(case, spec, begins=begins, busy={}), begins)[0]
+
+
+def _begin(case: Case, spec: PlaybookTask, *, guess: datetime, busy: Mapping[str, int]) -> Begin:
+    """When a step begins. Whose morning that is may only be known once the day is."""
+    timed = _timed(case, spec, begins=guess, busy=busy)
+    at = begin(case, timed, guess=guess)
+    then = _timed(case, spec, begins=at.at, busy=busy)
+    return at if then.owner is timed.owner else begin(case, then, guess=guess)
+
+
+def _timed(case: Case, spec: PlaybookTask, *, begins: datetime, busy: Mapping[str, int]) -> PlaybookTask:
+    """The step in the role of whoever does it, where that is the phase's or who can take it first: people's hours are
+    those of their team."""
+    if spec.owner is Role.PHASE:
+        return dataclasses.replace(spec, owner=case.phase_owner(begins))
+    if spec.owner is not Role.FIRST_AVAILABLE:
+        return spec
+    made = case.task(spec.step) or case.meeting(spec.step)
+    owner = case.snapshot.person(made.owner_id) if made else None
+    if owner is None or owner not in (case.ae, case.csm):
+        owner = case.first_available(busy)[0]
+    return dataclasses.replace(spec, owner=Role.CSM if owner is not None and owner == case.csm else Role.AE)
 
 
 def _in_order(book: Playbook) -> list[PlaybookTask]:
@@ -165,8 +200,9 @@ def _open_tasks(case: Case, book: Playbook) -> Counter[str]:
 def _step(case: Case, spec: PlaybookTask, at: Begin, busy: Mapping[str, int]) -> Step:
     task, meeting = case.task(spec.step), case.meeting(spec.step)
     note = case.note(spec.step) if spec.note else None
-    slot, deadline = _over(case, spec, at.at)
-    heir = reassigned_to(case, spec, deadline=deadline if at.fired else None)
+    timed = _timed(case, spec, begins=at.at, busy=busy)
+    slot, deadline = _over(case, timed, at.at)
+    heir = reassigned_to(case, timed, deadline=deadline if at.fired else None)
     owner, why = _owner(case, spec, task or meeting, begins=at.at, busy=busy, heir=heir)
     people = frozenset(person.id for person in (owner, case.csm) if person)
     proof = proven(case, spec, since=at.at if at.fired else None, by=people)
@@ -175,7 +211,7 @@ def _step(case: Case, spec: PlaybookTask, at: Begin, busy: Mapping[str, int]) ->
         spec=spec,
         begins=at.at,
         deadline=deadline,
-        due=local_date(case.calendar_for(spec.owner), slot.start if slot else deadline),
+        due=local_date(case.calendar_for(timed.owner), slot.start if slot else deadline),
         owner=owner,
         owner_why=why,
         done_at=_done_at(case, spec, task or meeting or note, proof),
@@ -190,6 +226,7 @@ def _step(case: Case, spec: PlaybookTask, at: Begin, busy: Mapping[str, int]) ->
         seen=at.seen,
         proof=proof.what if proof else "",
         note=note,
+        timed=timed,
     )
 
 

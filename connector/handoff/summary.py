@@ -133,6 +133,12 @@ def untouched(text: str) -> bool:
     return seal is not None and seal[1] == _mark(text[: seal.start()])
 
 
+def unsealed(text: str) -> str:
+    """What a document says above its seal."""
+    seal = _SEALED.search(text)
+    return text[: seal.start()] if seal else text
+
+
 def same_document(one: str, other: str) -> bool:
     """Whether two documents have the same words; line ends and indents may differ, as CRMs change them."""
     return one.split() == other.split()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -32,6 +32,7 @@ from connector.handoff.rulebook import (
     NotifyPolicy,
     OverridePolicy,
     Playbook,
+    PlaybookTask,
     Policy,
     Prefill,
     QualityPolicy,
@@ -68,12 +69,15 @@ from connector.policy.prefills import prefills
 from connector.policy.reach import covers, impossible, taken_by
 from connector.policy.redflags import red_flags
 from connector.policy.sources import Sources, extra_names, segment_names, tier_names
+from connector.settings.mistakes import did_you_mean
 from connector.settings.spans import KeyPath
 
 VERSION_CHARS = 12
 ESSENTIAL = "essential"
 DIGEST = "digest"
 NOTES_ARE_MARKUP = frozenset({"hubspot"})
+MAILS_ARE_TASKS = frozenset({"salesforce"})
+"""Where a mail that was sent is a task of its kind, with the key of tasks."""
 """Whose notes are HTML (facts: HubSpot §6)."""
 MOST_NOTES = 4
 """How many notes a summary may fill where no field sets its length."""
@@ -218,14 +222,15 @@ def _taken(one: Playbook, before: Iterable[Playbook]) -> Playbook | None:
 
 
 def _clashes(one: Playbook, others: Iterable[Playbook]) -> Iterator[str]:
-    """Steps of one playbook that another one has as well, where the two may be used together."""
+    """Steps of one added playbook that another added one has as well, where a deal may get both. (What the deal's own
+    playbook has is not added again: there it is plain whose stands.)"""
     steps = {task.step for task in one.tasks}
     for other in others:
-        if not (one.adds or other.adds) or impossible(Condition((*one.when.tests, *other.when.tests))):
+        if not (one.adds and other.adds) or impossible(Condition((*one.when.tests, *other.when.tests))):
             continue
         if both := sorted(steps & {task.step for task in other.tasks}):
             yield (
-                f"{other.name!r} has {', '.join(both)} as well, and one of the two adds its tasks to the other's; "
+                f"{other.name!r} has {', '.join(both)} as well, and both are added to the same deals; "
                 "rename what is the same in both"
             )
 
@@ -272,7 +277,7 @@ def policy(
         notify=dataclasses.replace(rules.notify, in_crm=_ways(vendor.map)),
         teams=vendor.map.teams,
         meetings=MeetingPolicy(held_when_over=vendor.map.held_when_over, calendars=vendor.map.calendars),
-        extras=frozenset(path for path in EXTRAS if path in vendor.map.fields),
+        extras=_extras(book, vendor),
         targets=rules.targets,
         rewin_window=rules.rewin_window,
         escalation=rules.escalation,
@@ -314,6 +319,25 @@ def missing_for(book: Book, vendor: VendorMap) -> Iterator[Problem]:
             message = f'playbook.toml names the queue {name!r}; add it with its id, e.g. {name} = "123"'
             yield vendor.source.problem(("fields", "task", "queue", "values"), message, of_key=True)
 
+    yield from _unsendable(steps, vendor)
+
+
+def _unsendable(steps: Sequence[PlaybookTask], vendor: VendorMap) -> Iterator[Problem]:
+    """Mails that go out by themselves to a role which nobody can have in this CRM."""
+    roles = vendor.map.contacts
+    for task in steps:
+        send = task.mail.send if task.mail else None
+        if send and send.role and roles is not None and send.role not in roles:
+            message = f"playbook.toml sends a mail to the {send.role} (step {task.step!r}), which is no role here; "
+            yield vendor.source.problem(("contacts",), message + did_you_mean(send.role, roles), of_key=True)
+
+
+def _extras(book: Book, vendor: VendorMap) -> frozenset[str]:
+    """What this CRM keeps that not every one does."""
+    found = {path for path in EXTRAS if path in vendor.map.fields}
+    sends = any(task.mail and task.mail.send for playbook in book.playbooks for task in playbook.tasks)
+    return frozenset(found | ({"email.key"} if sends and vendor.map.vendor in MAILS_ARE_TASKS else set()))
+
 
 def _ways(crm_map: CrmMap) -> tuple[str, ...]:
     return tuple(way for way, chosen in (("bell", crm_map.bell), ("mail", crm_map.mail)) if chosen)
@@ -321,11 +345,13 @@ def _ways(crm_map: CrmMap) -> tuple[str, ...]:
 
 def digest(made: Policy) -> str:
     """A short name of a policy's content: equal for equal content in every process."""
-    plain = json.dumps(dataclasses.asdict(made), default=_plain, sort_keys=True, ensure_ascii=True)
+    plain = json.dumps(made, default=_plain, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(plain.encode()).hexdigest()[:VERSION_CHARS]
 
 
 def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
     return sorted(str(item) for item in value) if isinstance(value, (set, frozenset)) else str(value)
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import itertools
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from importlib import metadata
 
 import holidays
@@ -30,8 +31,8 @@ HOLIDAY_YEARS = range(2015, 2046)
 
 def calendar(spec: CalendarSpec, *, at: KeyPath, scope: Scope) -> Calendar:
     """The calendar at a path; what is wrong with it is noted in the scope."""
-    if spec.time_zone not in zoneinfo.available_timezones():
-        advice = did_you_mean(spec.time_zone, zoneinfo.available_timezones())
+    if spec.time_zone not in _time_zones():
+        advice = did_you_mean(spec.time_zone, _time_zones())
         if not advice.startswith("did"):
             advice = 'use an IANA name such as "Europe/Berlin"'
         scope.complain((*at, "time_zone"), f"{spec.time_zone!r} is not a time zone; {advice}")
@@ -130,7 +131,7 @@ def _holidays(spec: HolidaysSpec, *, at: KeyPath, scope: Scope) -> frozenset[dat
 def _public_holidays(spec: HolidaysSpec, *, at: KeyPath, scope: Scope) -> frozenset[date]:
     if not spec.country:
         return frozenset()
-    countries = holidays.list_supported_countries()
+    countries = _countries()
     if spec.country not in countries:
         scope.complain(
             (*at, "country"),
@@ -141,8 +142,23 @@ def _public_holidays(spec: HolidaysSpec, *, at: KeyPath, scope: Scope) -> frozen
         advice = did_you_mean(spec.subdivision, countries[spec.country])
         scope.complain((*at, "subdivision"), f"{spec.subdivision!r} is no subdivision of {spec.country}; {advice}")
         return frozenset()
-    found = holidays.country_holidays(spec.country, subdiv=spec.subdivision or None, years=HOLIDAY_YEARS)
-    return frozenset(found)
+    return _known_holidays(spec.country, spec.subdivision)
+
+
+@lru_cache(maxsize=1)
+def _time_zones() -> frozenset[str]:
+    """Their files are hundreds, and stay as they are while the process runs."""
+    return frozenset(zoneinfo.available_timezones())
+
+
+@lru_cache(maxsize=1)
+def _countries() -> Mapping[str, Sequence[str]]:
+    return holidays.list_supported_countries()
+
+
+@lru_cache(maxsize=64)
+def _known_holidays(country: str, subdivision: str) -> frozenset[date]:
+    return frozenset(holidays.country_holidays(country, subdiv=subdivision or None, years=HOLIDAY_YEARS))
 
 
 def _minutes(text: str) -> int:

@@ -52,10 +52,11 @@ class Around:
     ``ladder``: there is one. ``essential``: only tasks of high priority are reminded of. ``unmanaged`` are the CRMs in
     use that do not tell who manages whom, where process.toml does not either. ``sponsor``: somebody is named as one.
     ``day`` is the hours of a working day. ``measures``, ``milestones`` and ``stuck`` are the names that product.toml
-    gives.
+    gives, where ``product`` says that there is one.
     """
 
     day: Decimal = Decimal(8)
+    product: bool = False
     measures: frozenset[str] = frozenset()
     milestones: frozenset[str] = frozenset()
     stuck: frozenset[str] = frozenset()

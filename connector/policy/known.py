@@ -125,6 +125,7 @@ KNOWN: Mapping[Kind, Mapping[str, KnownField]] = {
         "deal": _written(T.REFERENCE),
         "owner": _written(T.PERSON),
     },
+    Kind.EMAIL: {"key": _written(T.TEXT)},
 }
 """Deals and accounts may have more fields than these; tasks, notes and meetings may not."""
 
@@ -144,7 +145,7 @@ RESERVED_STEPS = (
 RESERVED_STARTS = ("notify-", "summary-", "stuck-")
 """Steps the core names itself, and how those begin of which there are several."""
 
-EXTRAS = ("task.queue", "task.priority", "task.type", "meeting.attendees")
+EXTRAS = ("task.queue", "task.priority", "task.type", "meeting.attendees", "email.key")
 """What only some CRMs keep; a step's word for it is passed on where the map has a field for it."""
 
 CHOICES: Mapping[str, tuple[str, ...]] = {

@@ -5,7 +5,8 @@ Not here: what is a mistake (every module beside this one) and whether the CRM a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +25,7 @@ from connector.policy.closing import TASK_TEXTS
 from connector.policy.conditions import Scope, Vocabulary
 from connector.policy.consequences import Around
 from connector.policy.crmmap import CrmMap
-from connector.policy.model import OWN_WORDS
+from connector.policy.model import OWN_WORDS, MailSpec
 from connector.policy.playbooks import Ground, WorkingDay
 from connector.policy.prefills import not_fillable
 from connector.policy.product import offered, product, with_offered
@@ -45,10 +46,14 @@ USUAL_DAY = WorkingDay(hours=Decimal(8), stretch=480)
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What each system is handed: the policy the core decides by, and the map its adapter translates by."""
+    """What each system is handed: the policy the core decides by, and the map its adapter translates by.
+
+    ``sends`` are the places of the templates that go out by themselves, for whoever finds that they cannot.
+    """
 
     policies: Mapping[SystemName, Policy]
     maps: Mapping[SystemName, CrmMap]
+    sends: tuple[Problem, ...] = ()
 
 
 def load(mappings: Path, systems: Mapping[SystemName, str]) -> Loaded:
@@ -75,6 +80,17 @@ def load_all(config: Path) -> tuple[Settings, Loaded]:
     return settings, loaded
 
 
+def load_mappings(config: Path) -> Loaded:
+    """Load only the mappings that a config.toml names, for its systems: no login has to be at hand.
+
+    Raises UserError with every problem of the mappings, or of a config.toml that names no system.
+    """
+    _, found, folder, systems = read_settings(config)
+    if folder is None or not systems:
+        raise UserError(found)
+    return load(folder, {SystemName(name): vendor for name, vendor in systems.items()})
+
+
 def _load(folder: Path, systems: Mapping[SystemName, str]) -> tuple[Loaded | None, list[Problem]]:
     problems: list[Problem] = []
     sources = read_sources(folder, sorted(set(systems.values())), problems)
@@ -85,6 +101,7 @@ def _load(folder: Path, systems: Mapping[SystemName, str]) -> tuple[Loaded | Non
     book = _book(sources, words, problems, ground=ground)
     if book is not None:
         problems += [problem for vendor in sources.maps.values() for problem in build.missing_for(book, vendor)]
+        problems += _nowhere_to_go(sources)
     if rules is not None:
         problems += [each for vendor in sources.maps.values() for each in not_fillable(rules.prefills, vendor)]
     judged = _quality(sources, words, problems)
@@ -93,7 +110,45 @@ def _load(folder: Path, systems: Mapping[SystemName, str]) -> tuple[Loaded | Non
         return None, _once(problems)
     policies = {vendor: build.policy(rules, book, one, judged, counted) for vendor, one in sources.maps.items()}
     maps = {name: sources.maps[vendor].map for name, vendor in systems.items()}
-    return Loaded({name: policies[vendor] for name, vendor in systems.items()}, maps), []
+    return Loaded(
+        {name: policies[vendor] for name, vendor in systems.items()}, maps, tuple(place for _, place in _sends(sources))
+    ), []
+
+
+UNSENT = (
+    "this mail goes out by itself, and config.toml has no [customer_mail] to send it with; add it below "
+    "[notify.email], or take send = true out: until then it stays a draft for the person"
+)
+
+
+def unsendable(settings: Settings, loaded: Loaded) -> tuple[Problem, ...]:
+    """Templates that are to go out by themselves where there is no mail server for it: they stay drafts."""
+    return loaded.sends if settings.customer_mail is None else ()
+
+
+def _sends(sources: Sources) -> Iterator[tuple[MailSpec, Problem]]:
+    """Templates that go out by themselves, each with its place."""
+    first = sources.playbook
+    files = [(first.source, first.spec.playbooks if first.spec else ())]
+    files += [(one.source, one.spec.playbooks if one.spec else ()) for one in sources.more]
+    for source, playbooks in files:
+        for index, playbook in enumerate(playbooks):
+            for number, task in enumerate(playbook.tasks):
+                if task.mail is not None and task.mail.send and source is not None:
+                    at = ("playbooks", index, "tasks", number, "mail", "send")
+                    yield task.mail, source.problem(at, UNSENT)
+
+
+def _nowhere_to_go(sources: Sources) -> Iterator[Problem]:
+    """Templates that go out by themselves, where a mapping reads nobody's address."""
+    unread = sorted(vendor.file for vendor in sources.maps.values() if vendor.map.contacts is None)
+    for mail, place in _sends(sources) if unread else ():
+        if mail.to_field is None:
+            message = (
+                f"nobody's address is read: add [contacts] to {' and '.join(Path(each).name for each in unread)}, "
+            )
+            message += "or name the field that holds the address with to_field"
+            yield dataclasses.replace(place, message=message)
 
 
 def _rules(sources: Sources, words: Vocabulary, problems: list[Problem]) -> build.Rules | None:

@@ -21,6 +21,8 @@ from connector.settings.spans import KeyPath, Source
 
 MAPPED_KINDS = tuple(kind for kind in Kind if kind is not Kind.MEMBER)
 """A place on a team has no fields of its own to map."""
+NAMED_KINDS = tuple(kind for kind in MAPPED_KINDS if kind is not Kind.EMAIL)
+"""Of these the mapping says in which object they are kept; where mails that were sent stand, the vendor alone knows."""
 
 HAVE_TEAMS_AND_BELLS = frozenset({"salesforce"})
 
@@ -57,7 +59,7 @@ def mapping(spec: CrmSpec, *, vendor: str, source: Source, problems: list[Proble
         file=source.file,
         map=CrmMap(
             vendor=vendor,
-            objects={kind: getattr(spec.objects, kind.value) for kind in MAPPED_KINDS},
+            objects={kind: getattr(spec.objects, kind.value) for kind in NAMED_KINDS},
             fields=fields,
             deal_types=_deal_types(spec, source=source, problems=problems),
             other_deal_type=spec.deal_types.otherwise,

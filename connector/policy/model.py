@@ -44,6 +44,7 @@ MAX_STUCK_HOURS = 2160
 """Ninety days: what comes later is no onboarding any more."""
 MAX_CHANGES_MINUTES = 7 * 24 * 60
 MAX_REVIEW_DAYS = 60
+MAX_HELD_DAYS = 730
 NAME = r"^[a-z][a-z0-9_]*$"
 STEP = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
@@ -57,11 +58,12 @@ Moment = Literal[
     "handoff_rejected",
     "handoff_resubmitted",
     "resubmit_late",
+    "deal_lost",
     "summary_changed",
 ]
 MOMENTS: tuple[Moment, ...] = tuple(each for each in get_args(Moment) if each != "summary_changed")
 """Those told where the mapping names none: what changes after the handoff is told only to those who ask for it."""
-OWN_WORDS = frozenset({"csm_preassigned", "handoff_rejected", "handoff_resubmitted", "resubmit_late"})
+OWN_WORDS = frozenset({"csm_preassigned", "deal_lost", "handoff_rejected", "handoff_resubmitted", "resubmit_late"})
 """Moments that need no template of their own in the folder: without one they are told in the connector's words."""
 
 
@@ -183,6 +185,7 @@ class FieldsSpec(Spec):
     task: dict[FieldName, FieldSpec]
     note: dict[FieldName, FieldSpec] = Field(default_factory=dict)
     meeting: dict[FieldName, FieldSpec] = Field(default_factory=dict)
+    email: dict[FieldName, FieldSpec] = Field(default_factory=dict)
 
 
 class TeamsSpec(Spec):
@@ -347,6 +350,7 @@ class AssignmentSpec(Spec):
 
     keep_current: bool = True
     away_from_calendar: bool = False
+    place_held_days: Annotated[int, Field(ge=0, le=MAX_HELD_DAYS)] | None = None
     fallback: Email
     away: tuple[AwaySpec, ...] = ()
     paused: tuple[Email, ...] = ()
@@ -585,11 +589,18 @@ class TriggerSpec(Spec):
 
 
 class MailSpec(Spec):
-    """A mail to the customer that a task drafts; ``quotes`` are the fields without which it is not written."""
+    """A mail to the customer that a task drafts; ``quotes`` are the fields without which it is not written.
+
+    With ``send`` it goes out without a person, so long after the draft was written as ``send_after`` says.
+    """
 
     subject: Text
     text: Text
     quotes: Annotated[tuple[Text, ...], Field(min_length=1)]
+    send: bool = False
+    send_after: WithinSpec | None = None
+    to_role: Text | None = None
+    to_field: Text | None = None
 
 
 class TaskSpec(Spec):
@@ -808,6 +819,7 @@ class RescueSpec(Spec):
     minutes: Annotated[int, Field(ge=5, le=MAX_MEETING_MINUTES)] = 15
     offers: Annotated[int, Field(ge=1, le=10)] = 3
     within_hours: Positive = Decimal(24)
+    missed: tuple[Literal["remind", "escalate"] | MissSpec, ...] = ()
 
 
 class OnboardingSpec(Spec):

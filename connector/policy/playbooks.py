@@ -21,6 +21,8 @@ from connector.handoff.rulebook import (
     Make,
     Playbook,
     PlaybookTask,
+    Role,
+    Sending,
     Signal,
     SignalKind,
 )
@@ -53,6 +55,11 @@ NOTICE = Limit(Decimal(1), Clock.BUSINESS)
 """A meeting begins no sooner after its trigger than this, unless the step says so: people need time to read of it."""
 
 OF_MEETINGS = ("minutes", "earliest", "customer", "invite")
+SEND_AFTER = Limit(Decimal(2), Clock.BUSINESS)
+"""How long people have to stop a mail that goes out by itself, where its template does not say."""
+NO_SENDERS = frozenset({Role.PHASE, Role.FIRST_AVAILABLE})
+"""Whose task it is may change until it is done; a mail must have one sender from its draft on."""
+
 OF_TASKS = ("remind", "queue", "priority", "type", "mail")
 
 
@@ -148,12 +155,13 @@ def _task(spec: TaskSpec, *, at: KeyPath, scope: Scope, ground: Ground) -> Playb
         missed=missed(spec, at=at, scope=scope, around=ground.around),
         status=spec.status.value if spec.status else "",
         note=spec.make is Make.NOTE,
-        mail=_mail(spec.mail, at=(*at, "mail"), scope=scope, words=ground.words) if spec.mail else None,
+        mail=_mail(spec, spec.mail, at=(*at, "mail"), scope=scope, ground=ground) if spec.mail else None,
     )
 
 
-def _mail(spec: MailSpec, *, at: KeyPath, scope: Scope, words: Words) -> Mail:
+def _mail(task: TaskSpec, spec: MailSpec, *, at: KeyPath, scope: Scope, ground: Ground) -> Mail:
     """A draft whose words are known and which shows every field that it promises to quote."""
+    words = ground.words
     known = dataclasses.replace(words, names=words.names | MAIL_NAMES)
     for key, text in (("subject", spec.subject), ("text", spec.text)):
         for complaint in complaints(text, words=known):
@@ -169,7 +177,29 @@ def _mail(spec: MailSpec, *, at: KeyPath, scope: Scope, words: Words) -> Mail:
         elif field not in shown:
             message = f'the text never shows {field}; write {{{{ fields["{field}"] }}}} where it belongs'
             scope.complain((*at, "quotes", index), message)
-    return Mail(spec.subject, spec.text, tuple(spec.quotes))
+    return Mail(spec.subject, spec.text, tuple(spec.quotes), _sending(task, spec, at=at, scope=scope, ground=ground))
+
+
+def _sending(task: TaskSpec, spec: MailSpec, *, at: KeyPath, scope: Scope, ground: Ground) -> Sending | None:
+    """When and to whom a mail goes out by itself; None where a person sends it."""
+    if not spec.send:
+        for name in ("send_after", "to_role", "to_field"):
+            if getattr(spec, name) is not None:
+                scope.complain((*at, name), "is for a mail that goes out by itself; add send = true, or take it out")
+        return None
+    if spec.to_role is not None and spec.to_field is not None:
+        scope.complain((*at, "to_field"), "to_role is given too; keep one of the two")
+    if spec.to_field is not None and (wrong := scope.words.complaint(spec.to_field)):
+        scope.complain((*at, "to_field"), wrong)
+    if not any(one.signal is SignalKind.EMAIL_LOGGED for one in task.done_when):
+        message = 'the mail that is sent must close its task; add { signal = "email_logged" } to its done_when'
+        scope.complain((*at, "send"), message, of_key=True)
+    if task.owner in NO_SENDERS:
+        scope.complain((*at, "send"), f"goes out in its owner's name, and {task.owner.value} is no one person")
+    after = SEND_AFTER
+    if spec.send_after is not None:
+        after = limit(spec.send_after, at=(*at, "send_after"), scope=scope, day=ground.day.hours)
+    return Sending(after, spec.to_role or "", spec.to_field or "")
 
 
 def _draft(spec: TaskSpec, *, at: KeyPath, scope: Scope, day: WorkingDay) -> Draft | None:
@@ -238,9 +268,10 @@ def _belongs(name: str, kind: SignalKind) -> bool:
 def _in_product(spec: SignalSpec, *, at: KeyPath, scope: Scope, ground: Ground) -> Signal:
     key = spec.signal.value
     name = spec.milestone if spec.signal is SignalKind.MILESTONE else spec.event
-    wrong = (
-        unknown_in_product(key, name, ground.around) if name else f"is required with {key}; name one of product.toml"
-    )
+    wrong = None if name else f"is required with {key}; name one of product.toml"
+    if name and ground.around.product:
+        # Without product.toml the signal rests; closing the task remains.
+        wrong = unknown_in_product(key, name, ground.around)
     if wrong:
         scope.complain((*at, key), wrong)
     return Signal(spec.signal, name=name, at_least=spec.at_least or 1)

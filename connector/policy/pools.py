@@ -51,6 +51,7 @@ def assignment(spec: AssignmentSpec, *, scope: Scope, day: Decimal) -> Assignmen
         away=tuple(_away(spec, scope=scope)),
         paused=_paused(spec, scope=scope),
         away_from_calendar=spec.away_from_calendar,
+        place_held_days=spec.place_held_days,
     )
 
 

@@ -22,11 +22,21 @@ from connector.handoff.productbook import (
     Rescue,
     Stuck,
 )
-from connector.handoff.rulebook import Condition, FieldType, Op, Operand, Test
+from connector.handoff.rulebook import Clock, Condition, Do, FieldType, Limit, Miss, Op, Operand, Test
 from connector.policy.conditions import Scope, condition
-from connector.policy.consequences import Around, owner_complaints
+from connector.policy.consequences import NOW, Around, limit, owner_complaints
 from connector.policy.known import KNOWN
-from connector.policy.model import IdentitySpec, MeasureSpec, MilestoneSpec, NeedSpec, ProductSpec, StuckSpec, TestsSpec
+from connector.policy.model import (
+    IdentitySpec,
+    MeasureSpec,
+    MilestoneSpec,
+    MissSpec,
+    NeedSpec,
+    ProductSpec,
+    RescueSpec,
+    StuckSpec,
+    TestsSpec,
+)
 from connector.policy.templates import Words, complaints
 from connector.settings.mistakes import did_you_mean
 from connector.settings.spans import KeyPath
@@ -43,8 +53,9 @@ SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What playbooks may name of it."""
+    """What playbooks may name of it; ``present`` says that the file is there."""
 
+    present: bool = False
     measures: frozenset[str] = frozenset()
     milestones: frozenset[str] = frozenset()
     stuck: frozenset[str] = frozenset()
@@ -55,6 +66,7 @@ def offered(spec: ProductSpec | None) -> Offered:
     if spec is None:
         return Offered()
     return Offered(
+        True,
         frozenset(one.name for one in spec.measures),
         frozenset(one.name for one in spec.milestones),
         frozenset(one.name for one in spec.stuck),
@@ -80,7 +92,12 @@ def product(spec: ProductSpec, *, scope: Scope, words: Words, around: Around) ->
             _stuck(one, spec, at=("stuck", n), scope=scope, words=words, around=around)
             for n, one in enumerate(spec.stuck)
         ),
-        rescue=Rescue(spec.rescue.minutes, spec.rescue.offers, _hours(spec.rescue.within_hours)),
+        rescue=Rescue(
+            spec.rescue.minutes,
+            spec.rescue.offers,
+            _hours(spec.rescue.within_hours),
+            tuple(_missed(spec.rescue, scope=scope, around=around)),
+        ),
         silent_after=_hours(spec.events.silent_hours),
         since=spec.events.since,
         churned=spec.analysis.churned,
@@ -88,6 +105,21 @@ def product(spec: ProductSpec, *, scope: Scope, words: Words, around: Around) ->
         first=timedelta(days=spec.analysis.first_days),
         begun=spec.onboarding.begun,
     )
+
+
+def _missed(spec: RescueSpec, *, scope: Scope, around: Around) -> Iterator[Miss]:
+    """What follows when nobody does a rescue task; a bare word comes a working day after the one before it."""
+    for index, one in enumerate(spec.missed):
+        at: KeyPath = ("rescue", "missed", index)
+        given = one if isinstance(one, MissSpec) else MissSpec(do=Do(one))
+        if given.do is Do.REASSIGN:
+            scope.complain(at, "a rescue task stays with whoever has it; use remind or escalate")
+        if given.do is Do.ESCALATE and not around.ladder:
+            scope.complain(at, "there is no ladder to escalate on; add [[escalation.ladder]] to process.toml")
+        after = Limit(around.day, Clock.BUSINESS) if index else NOW
+        if given.after is not None:
+            after = limit(given.after, at=(*at, "after"), scope=scope, day=around.day)
+        yield Miss(given.do, after)
 
 
 def _identity(spec: IdentitySpec, *, at: KeyPath, scope: Scope) -> Identity:
@@ -251,4 +283,10 @@ def _spoken(kind: FieldType) -> str:
 
 def with_offered(around: Around, names: Offered) -> Around:
     """What is around the playbooks, with what they may name of the product."""
-    return dataclasses.replace(around, measures=names.measures, milestones=names.milestones, stuck=names.stuck)
+    return dataclasses.replace(
+        around,
+        product=names.present,
+        measures=names.measures,
+        milestones=names.milestones,
+        stuck=names.stuck,
+    )

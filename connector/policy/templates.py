@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import TemplateSyntaxError, nodes
@@ -48,19 +49,19 @@ class Words:
 def complaints(text: str, *, words: Words) -> list[Complaint]:
     """Every mistake in a template's text; its first syntax error hides the rest."""
     try:
-        tree = ENVIRONMENT.parse(text)
-        if refused := [_refused(text, each) for each in refusals(tree)]:
-            return refused
-        ENVIRONMENT.compile(text)
+        known = _known(text)
     except (TemplateSyntaxError, TemplateAssertionError) as error:
         line = error.lineno
         said = (error.message or "cannot be read").rstrip(".")
         return [
             Complaint(line, _first_column(text, line), f"template error: {said[:1].lower()}{said[1:]}; mend this line")
         ]
+    if known.refused:
+        return [_refused(text, each) for each in known.refused]
+    tree = known.tree
     found = [
         Complaint(*_place(text, _first_line(tree, name), name), f"{name!r} is not known; {_advice(name, words)}")
-        for name in sorted(find_undeclared_variables(tree) - words.names)
+        for name in sorted(known.undeclared - words.names)
     ]
     found += [
         Complaint(*_place(text, line, name), f"{name!r} is not a mapped field; {did_you_mean(name, words.fields)}")
@@ -68,6 +69,25 @@ def complaints(text: str, *, words: Words) -> list[Complaint]:
         if name not in words.fields and not words.open_ended
     ]
     return sorted(found, key=lambda complaint: (complaint.line, complaint.column))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a template's text tells by itself, whatever it may name. The tree is only to be looked at."""
+
+    tree: nodes.Template
+    refused: tuple[Refusal, ...]
+    undeclared: frozenset[str]
+
+
+@lru_cache(maxsize=256)
+def _known(text: str) -> _Known:
+    """Most texts are met for each vendor, and again when the mappings are. Raises what Jinja does for no template."""
+    tree = ENVIRONMENT.parse(text)
+    if refused := tuple(refusals(tree)):
+        return _Known(tree, refused, frozenset())
+    ENVIRONMENT.compile(text)
+    return _Known(tree, (), frozenset(find_undeclared_variables(tree)))
 
 
 def fields_shown(text: str) -> frozenset[str]:

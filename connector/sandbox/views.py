@@ -20,14 +20,25 @@ if TYPE_CHECKING:
     from connector.sandbox.state import SandboxClock, World
 
 ActivityKind = Literal["call", "meeting", "email"]
+Record = Literal["deal", "account"]
+FieldKind = Literal["line", "text", "number", "date", "moment", "checkbox", "choice", "user"]
 
 EPOCH_MS_DIGITS = 11  # fewer digits cannot be a date in epoch milliseconds after 1973
 
 # Canonical deal fields that name a user; values are user ids as `UserView.id`.
-USER_FIELDS = frozenset({"owner", "csm", "override_approver"})
+USER_FIELDS = frozenset({"owner", "csm", "second_csm", "sponsor", "override_approver"})
 DATE_FIELDS = frozenset({"close_date", "go_live_date", "override_expires", "renewal_date"})
 MOMENT_FIELDS = frozenset({"started_at", "first_touch_at", "replied_at", "completed_at"})
-FLAG_FIELDS = frozenset({"override_requested", "summary_reviewed", "complete", "prefill_confirmed"})
+FLAG_FIELDS = frozenset(
+    {
+        "override_requested",
+        "summary_reviewed",
+        "complete",
+        "prefill_confirmed",
+        "criteria_agreed",
+        "timeline_agreed",
+    }
+)
 NUMBER_FIELDS = frozenset(
     {
         "amount",
@@ -53,6 +64,25 @@ class Stage:
     won: bool
     closed: bool
     order: int
+
+
+@dataclass(frozen=True, slots=True)
+class FieldView:
+    """A field that an admin gave a record: canonical name (the vendor's, when unknown), label, kind, its choices."""
+
+    name: str
+    label: str
+    kind: FieldKind
+    options: tuple[str, ...] = ()
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MemberView:
+    """Somebody on the team of a deal or an account, in their role there."""
+
+    user: str
+    role: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +194,7 @@ class ActivityView:
     at: datetime
     owner: str
     key: str
+    ends: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +221,9 @@ class CrmView(Protocol):
     def who(self, by: str) -> str: ...
 
     def has_field(self, name: str) -> bool: ...
+    def custom(self, record: Record) -> list[FieldView]: ...
+    def values(self, record: Record, record_id: str) -> dict[str, Any]: ...
+    def team_of(self, record: Record, record_id: str) -> list[MemberView]: ...
     def deals(self) -> Iterator[DealView]: ...
     def deal(self, deal_id: str) -> DealView: ...
     def accounts(self) -> Iterator[AccountView]: ...
@@ -198,6 +232,7 @@ class CrmView(Protocol):
     def contacts_of(self, account_id: str) -> list[ContactView]: ...
     def tasks(self) -> Iterator[TaskView]: ...
     def tasks_of(self, deal_id: str) -> list[TaskView]: ...
+    def tasks_of_account(self, account_id: str) -> list[TaskView]: ...
     def task(self, task_id: str) -> TaskView | None: ...
     def notes(self) -> Iterator[NoteView]: ...
     def notes_of(self, deal_id: str) -> list[NoteView]: ...
@@ -232,12 +267,20 @@ CUSTOM_STEMS: dict[str, str] = {
         "started_at",
         "first_touch_at", "summary", "replied_at", "scope_requests", "renewal_date", "milestones_done",
         "acceptance", "reject_reason", "reject_note", "complete", "completed_at", "assumed", "prefill_confirmed",
+        "second_csm", "sponsor", "criteria_agreed", "timeline_agreed", "talk_rhythm", "escalation_contact",
     )
 } | {
+    "handoff_tier": "tier",
     "summary_reviewed": "reviewed",
     "override_requested": "override", "metric_completion": "completion", "metric_assign_minutes": "assign_minutes",
     "metric_ttft_hours": "ttft_hours", "metric_ae_hours": "ae_hours",
 }  # fmt: skip
+
+# The same for accounts.
+ACCOUNT_STEMS = (
+    "csm", "second_csm", "onboarding_stage", "go_live_date", "activation", "activated_on", "milestones",
+    "territory", "language",
+)  # fmt: skip
 
 
 def typed(name: str, value: Any) -> Any:
@@ -251,6 +294,16 @@ def typed(name: str, value: Any) -> Any:
     if name in MOMENT_FIELDS:
         return as_moment(value)
     return as_number(value) if name in NUMBER_FIELDS else value
+
+
+def as_kind(kind: FieldKind, value: Any) -> Any:
+    """A stored value as the kind's Python type; None when empty or unreadable."""
+    if value is None or value == "":
+        return None
+    read = {"date": as_day, "moment": as_moment, "number": as_number}.get(kind)
+    if kind == "checkbox":
+        return value is True or str(value).lower() == "true"
+    return read(value) if read else str(value)
 
 
 def as_day(value: Any) -> date | None:

@@ -17,6 +17,7 @@ from connector.sandbox.hubspot.kinds import Kind, kind_of
 from connector.sandbox.hubspot.schema import add_owner
 from connector.sandbox.hubspot.stages import PIPELINE_OF, PIPELINES, RENEWALS, SALES
 from connector.sandbox.views import (
+    ACCOUNT_STEMS,
     CUSTOM_STEMS,
     AccountView,
     ActivityKind,
@@ -25,11 +26,16 @@ from connector.sandbox.views import (
     ChangeView,
     ContactView,
     DealView,
+    FieldKind,
+    FieldView,
+    MemberView,
     NoteView,
+    Record,
     Stage,
     TaskView,
     UserView,
     as_day,
+    as_kind,
     as_moment,
     as_number,
     typed,
@@ -38,6 +44,7 @@ from connector.sandbox.views import (
 if TYPE_CHECKING:
     from connector.sandbox.agreed import DealType
     from connector.sandbox.book import Phase
+    from connector.sandbox.hubspot.defs import Definition
     from connector.sandbox.people import Person
     from connector.sandbox.rows import Row
     from connector.sandbox.state import World
@@ -85,6 +92,14 @@ _COMPANY = {
     "revenue": "annualrevenue",
     "description": "description",
 }
+_COMPANY_CANONICAL = {f"handoff_{stem}": stem for stem in ACCOUNT_STEMS}
+_RECORDS: dict[Record, Kind] = {"deal": DEAL, "account": COMPANY}
+_KINDS: dict[tuple[str, str], FieldKind] = {
+    ("bool", "booleancheckbox"): "checkbox", ("enumeration", "booleancheckbox"): "checkbox", ("date", "date"): "date",
+    ("datetime", "date"): "moment", ("string", "textarea"): "text", ("string", "html"): "text",
+    ("number", "number"): "number", ("enumeration", "select"): "choice", ("enumeration", "radio"): "choice",
+}  # fmt: skip
+_OURS = "handoff_"
 _DONE = "COMPLETED"
 _ACTIVITIES: tuple[tuple[ActivityKind, Kind, str, str], ...] = (
     ("call", kind_of("calls"), "hs_call_title", "hs_call_body"),
@@ -167,6 +182,12 @@ class HubSpotView:
         """The tasks of a deal."""
         return [self._task(row, deal=deal_id) for row in self._linked(DEAL, deal_id, TASK)]
 
+    def tasks_of_account(self, account_id: str) -> list[TaskView]:
+        """The tasks of a company and of its deals."""
+        mine = [self._task(row) for row in self._linked(COMPANY, account_id, TASK)]
+        theirs = [task for deal in self.deals_of(account_id) for task in self.tasks_of(deal.id)]
+        return list({task.id: task for task in (*mine, *theirs)}.values())
+
     def task(self, task_id: str) -> TaskView | None:
         """One task; None when it is not there, or deleted."""
         row = self.world.table("tasks").get(task_id)
@@ -186,7 +207,7 @@ class HubSpotView:
             ActivityView(
                 row.id, name, plain(row.values.get(title)), plain(row.values.get(body)),
                 as_moment(row.values.get("hs_timestamp")) or row.created_at, row.values.get("hubspot_owner_id") or "",
-                row.values.get("handoff_key") or "",
+                row.values.get("handoff_key") or "", as_moment(row.values.get("hs_meeting_end_time")),
             )
             for name, kind, title, body in _ACTIVITIES
             for row in self._linked(DEAL, deal_id, kind)
@@ -196,6 +217,29 @@ class HubSpotView:
     def has_field(self, name: str) -> bool:
         """Whether deals have this field: a bare portal lacks those that the product adds."""
         return name not in _API or _API[name] in catalog.properties(self.world, DEAL)
+
+    def custom(self, record: Record) -> list[FieldView]:
+        """The properties that an admin gave deals or companies, as far as they are for people to see."""
+        names = _CANONICAL if record == "deal" else _COMPANY_CANONICAL
+        return [
+            FieldView(
+                names.get(d.name, d.name), d.label, _kind(d), tuple(o.value for o in d.options if not o.hidden),
+                d.read_only or d.calculated,
+            )
+            for d in catalog.properties(self.world, _RECORDS[record]).values()
+            if (d.name.startswith(_OURS) or not d.built_in) and not d.hidden
+        ]  # fmt: skip
+
+    def values(self, record: Record, record_id: str) -> dict[str, Any]:
+        """What stands in them, where they are not empty."""
+        names = _CUSTOM if record == "deal" else {stem: api for api, stem in _COMPANY_CANONICAL.items()}
+        row = self._need(_RECORDS[record].table, record_id)
+        stored = {f.name: as_kind(f.kind, row.values.get(names.get(f.name, f.name))) for f in self.custom(record)}
+        return {name: value for name, value in stored.items() if value is not None}
+
+    def team_of(self, record: Record, record_id: str) -> list[MemberView]:  # noqa: ARG002 - the portal has no teams
+        """Who is on the record's team."""
+        return []
 
     def bells_of(self, user_id: str) -> list[BellView]:  # noqa: ARG002 - the portal rings no bell
         """The notifications of a person."""
@@ -332,7 +376,10 @@ class HubSpotView:
         return row.id
 
     def _named(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        named = {_API[name]: value for name, value in values.items() if name in _API}
+        unknown = values.keys() - _API.keys()
+        own = {field.name for field in self.custom("deal")} if unknown else set()
+        named = {name: values[name] for name in unknown & own}
+        named |= {_API[name]: value for name, value in values.items() if name in _API}
         if day := as_day(values.get("close_date")):
             named["closedate"] = as_moment(datetime.combine(day, time(12)))
         return self._there(DEAL, named)
@@ -404,6 +451,12 @@ def _user(row: Row) -> UserView:
     name = f"{v.get('firstName', '')} {v.get('lastName', '')}".strip()
     active = str(v.get("active", True)).lower() == "true"
     return UserView(row.id, name, v.get("email") or "", v.get("title") or "", active)
+
+
+def _kind(definition: Definition) -> FieldKind:
+    if definition.owner:
+        return "user"
+    return _KINDS.get((definition.type, definition.field_type), "line")
 
 
 def _account(row: Row) -> AccountView:

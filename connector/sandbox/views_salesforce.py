@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from connector.sandbox.salesforce import actions
 from connector.sandbox.salesforce.catalog import catalog
 from connector.sandbox.views import (
+    ACCOUNT_STEMS,
     CUSTOM_STEMS,
     AccountView,
     ActivityKind,
@@ -20,11 +21,16 @@ from connector.sandbox.views import (
     ChangeView,
     ContactView,
     DealView,
+    FieldKind,
+    FieldView,
+    MemberView,
     NoteView,
+    Record,
     Stage,
     TaskView,
     UserView,
     as_day,
+    as_kind,
     as_moment,
     as_number,
     typed,
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
     from connector.sandbox.book import Phase
     from connector.sandbox.people import Person
     from connector.sandbox.rows import Row
+    from connector.sandbox.salesforce.fields import Field
     from connector.sandbox.state import World
 
 PIPELINE = "default"
@@ -55,7 +62,7 @@ _STAGES = {
 _TYPES: dict[DealType, str] = {"new": "New Business", "renewal": "Renewal", "upsell": "Upsell"}
 _TYPE_OF: dict[str, DealType] = {name: key for key, name in _TYPES.items()}
 
-_UPPER = {"csm": "CSM", "ttft": "TTFT"}
+_UPPER = {"ae": "AE", "csm": "CSM", "ttft": "TTFT"}
 
 
 def _custom(stem: str) -> str:
@@ -85,6 +92,16 @@ _ACCOUNT = {
     "parent": "ParentId",
     "revenue": "AnnualRevenue",
 }
+_ACCOUNT_CANONICAL: dict[str, str] = {_custom(stem): stem for stem in ACCOUNT_STEMS}
+_OBJECTS: dict[Record, str] = {"deal": "Opportunity", "account": "Account"}
+_TEAMS: dict[Record, tuple[str, str]] = {
+    "deal": ("OpportunityTeamMember", "OpportunityId"),
+    "account": ("AccountTeamMember", "AccountId"),
+}
+_KINDS: dict[str, FieldKind] = {
+    "boolean": "checkbox", "date": "date", "datetime": "moment", "picklist": "choice", "double": "number",
+    "currency": "number", "percent": "number", "int": "number", "reference": "user",
+}  # fmt: skip
 _DONE = "Completed"
 _SEEN_AS_TASK = (None, "Task")
 
@@ -135,6 +152,30 @@ class SalesforceView:
         found = catalog(self.world).object("Opportunity")
         return name not in _API or (found is not None and found.find(_API[name]) is not None)
 
+    def custom(self, record: Record) -> list[FieldView]:
+        """The fields that an admin gave a deal or an account."""
+        names = _CANONICAL if record == "deal" else _ACCOUNT_CANONICAL
+        found = catalog(self.world).object(_OBJECTS[record])
+        own = [field for field in found.own if field.custom] if found else []
+        return [
+            FieldView(names.get(f.name, f.name), f.label or f.name, _kind(f), f.values, f.read_only or bool(f.formula))
+            for f in own
+            if f.type != "reference" or f.to == ("User",)
+        ]
+
+    def values(self, record: Record, record_id: str) -> dict[str, Any]:
+        """What stands in them, where they are not empty."""
+        names = _CUSTOM if record == "deal" else {stem: api for api, stem in _ACCOUNT_CANONICAL.items()}
+        row = self._need(_OBJECTS[record], record_id)
+        stored = {f.name: as_kind(f.kind, row.values.get(names.get(f.name, f.name))) for f in self.custom(record)}
+        return {name: value for name, value in stored.items() if value is not None}
+
+    def team_of(self, record: Record, record_id: str) -> list[MemberView]:
+        """Who is on the opportunity's or the account's team."""
+        table, to = _TEAMS[record]
+        rows = self.world.table(table).where(to, [record_id])
+        return [MemberView(r.values.get("UserId") or "", r.values.get("TeamMemberRole") or "") for r in rows]
+
     # deals and accounts
 
     def deals(self) -> Iterator[DealView]:
@@ -164,13 +205,17 @@ class SalesforceView:
     # what hangs on a deal
 
     def tasks(self) -> Iterator[TaskView]:
-        """Every to-do; logged calls and e-mails are activities."""
-        return (_task(row) for row in self.world.table("Task").live() if row.values.get("TaskSubtype") in _SEEN_AS_TASK)
+        """Every to-do, also one to call or mail; logged calls and e-mails are activities."""
+        return (_task(row) for row in self.world.table("Task").live() if _to_do(row))
 
     def tasks_of(self, deal_id: str) -> list[TaskView]:
         """The to-dos of a deal."""
-        rows = self.world.table("Task").where("WhatId", [deal_id])
-        return [_task(row) for row in rows if row.values.get("TaskSubtype") in _SEEN_AS_TASK]
+        return [_task(row) for row in self.world.table("Task").where("WhatId", [deal_id]) if _to_do(row)]
+
+    def tasks_of_account(self, account_id: str) -> list[TaskView]:
+        """The to-dos of an account and of its deals."""
+        about = [account_id, *(deal.id for deal in self.deals_of(account_id))]
+        return [_task(row) for row in self.world.table("Task").where("WhatId", about) if _to_do(row)]
 
     def task(self, task_id: str) -> TaskView | None:
         """One task; None when it is not there, or deleted."""
@@ -188,7 +233,7 @@ class SalesforceView:
     def activities_of(self, deal_id: str) -> list[ActivityView]:
         """Logged calls and e-mails, and events."""
         tasks = self.world.table("Task").where("WhatId", [deal_id])
-        found = [_call(row) for row in tasks if row.values.get("TaskSubtype") not in _SEEN_AS_TASK]
+        found = [_call(row) for row in tasks if not _to_do(row)]
         found += [_event(row) for row in self.world.table("Event").where("WhatId", [deal_id])]
         return sorted(found, key=lambda it: it.at)
 
@@ -330,7 +375,9 @@ class SalesforceView:
         return found.id if found else roles.insert({"Name": title}, by="system").id
 
     def _named(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        return self._there("Opportunity", {_API[name]: value for name, value in values.items() if name in _API})
+        own = {name: value for name, value in values.items() if name.endswith("__c")}
+        named = {_API[name]: value for name, value in values.items() if name in _API}
+        return self._there("Opportunity", own | named)
 
     def _there(self, kind: str, named: dict[str, Any]) -> dict[str, Any]:
         # A bare org has not all of the fields that people here would fill.
@@ -357,6 +404,10 @@ class SalesforceView:
         )
 
 
+def _kind(field: Field) -> FieldKind:
+    return "text" if field.is_long else _KINDS.get(field.type, "line")
+
+
 def _account(row: Row) -> AccountView:
     v = row.values
     staff = as_number(v.get("NumberOfEmployees"))
@@ -376,6 +427,13 @@ def _contact(row: Row) -> ContactView:
     return ContactView(
         row.id, f"{v.get('FirstName', '')} {v.get('LastName', '')}", v.get("Title", ""), v.get("Email", "")
     )
+
+
+def _to_do(row: Row) -> bool:
+    """Whether a task is something to do: what was logged is a call or mail that nobody planned, and is completed."""
+    v = row.values
+    planned = v.get("Status") != _DONE or bool(v.get("Handoff_Key__c"))
+    return planned or v.get("TaskSubtype") in _SEEN_AS_TASK
 
 
 def _task(row: Row) -> TaskView:
@@ -429,5 +487,5 @@ def _event(row: Row) -> ActivityView:
     at = as_moment(v.get("StartDateTime")) or row.created_at
     return ActivityView(
         row.id, "meeting", v.get("Subject") or "", v.get("Description") or "", at, v.get("OwnerId") or "",
-        v.get("Handoff_Key__c") or "",
+        v.get("Handoff_Key__c") or "", as_moment(v.get("EndDateTime")),
     )  # fmt: skip

@@ -250,6 +250,10 @@ class QuerySpec(FileSpec):
     properties: tuple[Text, ...] = ()
 
 
+MOST_MAILS = 10_000
+"""A brake for mails to a few customers a day; whoever writes to more has another tool for it."""
+
+
 class EmailSpec(FileSpec):
     """[notify.email]: the mail server."""
 
@@ -260,6 +264,13 @@ class EmailSpec(FileSpec):
     username: str = ""
     password_env: EnvName | None = None
     password_file: Text | None = None
+
+
+class CustomerMailSpec(FileSpec):
+    """[customer_mail]: that mails to customers may go out, and in whose name."""
+
+    sender: Annotated[str, Field(pattern=r"^(owner|[^@\s]+@[^@\s]+)$")] | None = None
+    daily_limit: Annotated[int, Field(ge=1, le=MOST_MAILS)] = 50
 
 
 class ChatSpec(FileSpec):
@@ -324,6 +335,7 @@ class ConfigSpec(FileSpec):
     queries: tuple[QuerySpec, ...] = ()
     web: WebSpec = Field(default_factory=WebSpec)
     notify: NotifySpec = Field(default_factory=NotifySpec)
+    customer_mail: CustomerMailSpec | None = None
     brakes: BrakesSpec = Field(default_factory=BrakesSpec)
     retention: RetentionSpec = Field(default_factory=RetentionSpec)
     logs: LogsSpec = Field(default_factory=LogsSpec)

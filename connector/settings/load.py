@@ -26,6 +26,7 @@ from connector.settings.mistakes import validated
 from connector.settings.model import (
     BrakeSettings,
     ChatSettings,
+    CustomerMailSettings,
     DaemonSettings,
     EmailSettings,
     LogSettings,
@@ -92,6 +93,7 @@ def _settings(desk: Desk, spec: ConfigSpec, *, file: Path, mappings: Path) -> Se
     systems = [system(desk, one, ("systems", index)) for index, one in enumerate(spec.systems)]
     _refuse_twins(desk, spec)
     notify = _notify(desk, spec.notify)
+    posted = _customer_mail(desk, spec)
     page, senders = web(desk, spec.web), sources(desk, spec.sources)
     asked = queries(desk, spec.queries, beside=spec.sources)
     if desk.problems or store is None:
@@ -106,6 +108,7 @@ def _settings(desk: Desk, spec: ConfigSpec, *, file: Path, mappings: Path) -> Se
         sources=senders,
         queries=asked,
         notify=notify,
+        customer_mail=posted,
         logs=LogSettings(**spec.logs.model_dump()),
         retention=RetentionSettings(**spec.retention.model_dump()),
         brakes=BrakeSettings(**spec.brakes.model_dump()),
@@ -161,6 +164,15 @@ def _email(desk: Desk, spec: NotifySpec) -> EmailSettings | None:
     if spec.email.username and not (spec.email.password_env or spec.email.password_file):
         desk.needed("password", spec.email, at, suggested="SMTP_PASSWORD")
     return EmailSettings(**spec.email.model_dump(exclude={"password_env", "password_file"}), password=password)
+
+
+def _customer_mail(desk: Desk, spec: ConfigSpec) -> CustomerMailSettings | None:
+    if spec.customer_mail is None:
+        return None
+    if spec.notify.email is None:
+        message = "mails to customers go through the server of [notify.email]; add that section too, or take this out"
+        desk.complain(("customer_mail",), message, of_key=True)
+    return CustomerMailSettings(sender=spec.customer_mail.sender or "", daily_limit=spec.customer_mail.daily_limit)
 
 
 def _chat(desk: Desk, spec: NotifySpec) -> ChatSettings | None:

@@ -224,6 +224,14 @@ class ChatSettings(Frozen):
     webhook_url: SecretStr
 
 
+class CustomerMailSettings(Frozen):
+    """How mails to customers leave, through the server of the notices: ``sender`` is ``owner``, an address, or empty
+    for that of the notices; ``daily_limit`` is the most within 24 hours."""
+
+    sender: str = ""
+    daily_limit: int = 50
+
+
 class NotifySettings(Frozen):
     """Ways to tell people outside the CRM; none of them by default."""
 
@@ -283,6 +291,7 @@ class Settings(Frozen):
     sources: tuple[SourceSettings, ...] = ()
     queries: tuple[QuerySettings, ...] = ()
     retention: RetentionSettings = RetentionSettings()
+    customer_mail: CustomerMailSettings | None = None
 
     def system(self, name: str) -> SystemSettings:
         """The settings of one system. Raises KeyError for a name that is not in the file."""

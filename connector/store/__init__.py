@@ -12,7 +12,7 @@ from connector.store.gains import Gain, Gained, Win
 from connector.store.heldrows import EARLY, HeldDeal, HoldState, Pause
 from connector.store.livenote import LIVE_CURSOR, LIVE_NOTE, LiveNote
 from connector.store.moving import Moving
-from connector.store.outbox import RANKS, TOGETHER
+from connector.store.outbox import MAIL_KIND, RANKS, TOGETHER
 from connector.store.provisioned import SetUp
 from connector.store.quota import Quota
 from connector.store.replicas import News, Pulse, Standing
@@ -29,6 +29,7 @@ from connector.store.rows import (
     OPENED,
     POLICY_NOTE,
     SPARING,
+    WEIGHED,
     Applied,
     AppliedLike,
     Claimed,
@@ -45,6 +46,7 @@ from connector.store.rows import (
     Turn,
     Unsure,
 )
+from connector.store.settle import MAIL_IN_DOUBT
 from connector.store.states import State
 from connector.store.store import Mode, Store, address, failure, in_use, migrate, open_store
 from connector.store.subject import About, Forgotten, Stored, Subject, plain_row
@@ -65,11 +67,14 @@ __all__ = [
     "LAST_TROUBLE",
     "LIVE_CURSOR",
     "LIVE_NOTE",
+    "MAIL_IN_DOUBT",
+    "MAIL_KIND",
     "OPENED",
     "POLICY_NOTE",
     "RANKS",
     "SPARING",
     "TOGETHER",
+    "WEIGHED",
     "About",
     "Alarm",
     "Anchor",

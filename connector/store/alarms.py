@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from connector.clock import zoned
 from connector.handoff.model import SystemName
@@ -57,24 +57,29 @@ class Alarm:
         )
 
 
+_ALARMS = (
+    select(cursor.c.feed, cursor.c.value)
+    .where(cursor.c.system == bindparam("system"), cursor.c.feed.startswith(ALARM, autoescape=True))
+    .order_by(cursor.c.feed)
+)
+_STANDS = select(cursor.c.feed).where(cursor.c.system == bindparam("system"), cursor.c.feed == bindparam("feed"))
+"""Written once: every pass asks this several times, and putting a statement together takes longer than running it."""
+
+
 class Alarms(Part):
     """Alarms by system and name."""
 
     def alarms(self, system: SystemName) -> tuple[Alarm, ...]:
         """All that stand, by name; a note that cannot be read is none."""
-        query = select(cursor.c.feed, cursor.c.value).where(
-            cursor.c.system == system, cursor.c.feed.startswith(ALARM, autoescape=True)
-        )
         with self._db.read() as connection:
-            found = connection.execute(query.order_by(cursor.c.feed)).all()
+            found = connection.execute(_ALARMS, {"system": system}).all()
         alarms = (_alarm(feed.removeprefix(ALARM), value) for feed, value in found)
         return tuple(each for each in alarms if each is not None)
 
     def forget_alarm(self, system: SystemName, name: str) -> bool:
         """Its cause is gone; False when it did not stand."""
-        query = select(cursor.c.feed).where(cursor.c.system == system, cursor.c.feed == ALARM + name)
         with self._db.read() as connection:
-            if connection.execute(query).first() is None:
+            if connection.execute(_STANDS, {"system": system, "feed": ALARM + name}).first() is None:
                 return False
         with self._db.write() as connection:
             gone = connection.execute(delete(cursor).where(cursor.c.system == system, cursor.c.feed == ALARM + name))

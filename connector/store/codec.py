@@ -26,6 +26,7 @@ from connector.handoff.plan import (
     Order,
     Patch,
     Plan,
+    SendMail,
     Upsert,
 )
 from connector.plain import storable
@@ -110,6 +111,9 @@ def action_to_json(action: Action) -> Json:
             texts = {item.name: getattr(action, item.name) for item in fields(Notify) if item.name not in _UNTOLD}
             lot = {"together": True} if action.together else {}
             return {"type": "notify", **texts, **lot, "order": action.order.value}
+        case SendMail():
+            parts = {item.name: getattr(action, item.name) for item in fields(SendMail)}
+            return {"type": "mail", **parts, "order": action.order.value}
 
 
 def action_from_json(data: Json) -> Action:
@@ -129,6 +133,8 @@ def action_from_json(data: Json) -> Action:
             return Upsert(**rest)
         case "notify":
             return Notify(**rest)
+        case "mail":
+            return SendMail(**rest)
     raise ValueError(f"unknown action type {data['type']!r}")
 
 
@@ -163,6 +169,8 @@ def action_view(action: Action) -> Json:
             }
         case Notify():
             return base | {"type": "notify", "key": action.key, "to": action.to_email, "subject": action.subject}
+        case SendMail():
+            return base | {"type": "mail", "key": action.key, "to": action.to_email, "subject": action.subject}
 
 
 def plan_to_json(plan: Plan) -> Json:

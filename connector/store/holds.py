@@ -101,6 +101,14 @@ class Holds(Part):
         away = {each for each, one in states.items() if one.state is not HoldState.RELEASED and one.cause != EARLY}
         return tuple(each for each in deal_ids if each not in away)
 
+    def dropped_deals(self, system: SystemName) -> frozenset[str]:
+        """The deals that people let be."""
+        query = select(hold.c.name).where(
+            hold.c.system == system, hold.c.kind == HoldKind.DEAL.value, hold.c.state == HoldState.DROPPED.value
+        )
+        with self._db.read() as connection:
+            return frozenset(connection.execute(query).scalars())
+
     def acted_wins(self, system: SystemName, deal_ids: Sequence[str]) -> tuple[Win, ...]:
         """The wins of these deals, of those that were decided to act on and nobody holds."""
         found: list[Win] = []

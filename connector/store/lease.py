@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, or_, select, update
+from sqlalchemy import bindparam, case, or_, select, update
 
 from connector.handoff.model import SystemName
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part
 from connector.store.schema import lease
 from connector.store.schema import system as system_table
+
+_PAUSED = select(system_table.c.paused_until, system_table.c.pause_reason).where(
+    system_table.c.system == bindparam("system"), system_table.c.paused_until > bindparam("now")
+)
+"""Written once: every pass asks this several times, and putting a statement together takes longer than running it."""
 
 
 class Leases(Part):
@@ -50,11 +55,8 @@ class Leases(Part):
 
     def paused(self, system: SystemName) -> tuple[datetime, str] | None:
         """Until when and why a system stands still; None when it does not."""
-        query = select(system_table.c.paused_until, system_table.c.pause_reason).where(
-            system_table.c.system == system, system_table.c.paused_until > self._db.now()
-        )
         with self._db.read() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(_PAUSED, {"system": system, "now": self._db.now()}).one_or_none()
         return None if row is None else (row.paused_until, row.pause_reason or "")
 
     def resume(self, system: SystemName) -> None:

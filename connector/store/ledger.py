@@ -234,12 +234,29 @@ class Ledger(Part):
         with self._db.read() as connection:
             return tuple(connection.execute(query).scalars())
 
-    def roster(self, system: SystemName) -> Mapping[str, Load]:
-        """What each CSM carries, by person id, with the places that open deals hold for them."""
+    def unweighed(self, system: SystemName, *, beyond: str, limit: int) -> tuple[str, ...]:
+        """Handoffs under way of which it is not known what they are worth, by deal id, behind that one."""
+        query = (
+            select(handoff.c.deal_id)
+            .where(
+                handoff.c.system == system,
+                handoff.c.phase == Phase.IN_FLIGHT.value,
+                handoff.c.csm_id.is_not(None),
+                handoff.c.amount.is_(None),
+                handoff.c.deal_id > beyond,
+            )
+            .order_by(handoff.c.deal_id)
+            .limit(limit)
+        )
+        with self._db.read() as connection:
+            return tuple(connection.execute(query).scalars())
+
+    def roster(self, system: SystemName, *, now: datetime = LONG_AGO) -> Mapping[str, Load]:
+        """What each CSM carries, by person id, with the places that open deals hold for them at a time."""
         query = select(roster).where(roster.c.system == system)
         with self._db.read() as connection:
             loads = {row.person_id: _load(row) for row in connection.execute(query)}
-            for row in connection.execute(_places_held(system)):
+            for row in connection.execute(_places_held(system, now)):
                 load = loads.get(row.early_id, Load())
                 revenue = load.revenue + (read_amount(row.worth) or Decimal(0))
                 loads[row.early_id] = Load(load.accounts + row.deals, load.turn, revenue)
@@ -305,10 +322,15 @@ class Ledger(Part):
             return _account_values(connection, system, outbox.c.state.in_(OPEN))
 
 
-def _places_held(system: SystemName) -> Select[Any]:
-    """What open deals hold, by whom they were given to before their close."""
+def _places_held(system: SystemName, now: datetime) -> Select[Any]:
+    """What open deals hold, by whom they were given to before their close, but for those long past it."""
     columns = (handoff.c.early_id, func.count().label("deals"), func.sum(handoff.c.amount).label("worth"))
-    held = and_(handoff.c.system == system, handoff.c.early_id.is_not(None), handoff.c.phase != Phase.LOST.value)
+    held = and_(
+        handoff.c.system == system,
+        handoff.c.early_id.is_not(None),
+        handoff.c.phase != Phase.LOST.value,
+        or_(handoff.c.early_until.is_(None), handoff.c.early_until > now),
+    )
     return select(*columns).where(held).group_by(handoff.c.early_id)
 
 
@@ -397,6 +419,7 @@ def _facts(
             amount=read_amount(row.amount),
             briefed=read_briefed(row.briefed) if row.briefed else None,
             early_id=row.early_id,
+            early_until=row.early_until,
             exempt=row.exempt or "",
             exempt_at=row.exempt_at,
         )

@@ -35,9 +35,11 @@ CLAIMING = 0x636C61
 """PostgreSQL advisory lock, one per system beside it ("cla" in ASCII): claims go one after the other."""
 
 NOTIFY_KIND = "notify"
+"""The kind of rows that are messages to people."""
+MAIL_KIND = "mail"
+"""The kind of rows that are mails to customers; they go out at most once."""
 TOGETHER = "together"
 """The lane of messages that go in one with others for the same person."""
-"""The kind of rows that are messages to people."""
 
 
 _ORDERS = tuple(Order)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import bindparam, delete, or_, select
 
 from connector.handoff.model import SystemName
 from connector.store.audit import AuditKind, Entry, write_audit
@@ -18,6 +18,17 @@ from connector.store.inbox import clear_looks, want_looks
 from connector.store.rows import Look
 from connector.store.schema import hold, outbox
 from connector.store.states import State
+
+_PAUSES = (
+    select(hold)
+    .where(
+        hold.c.system == bindparam("system"),
+        hold.c.kind == HoldKind.PAUSE.value,
+        or_(hold.c.until.is_(None), hold.c.until > bindparam("now")),
+    )
+    .order_by(hold.c.name)
+)
+"""Written once: every pass asks this several times, and putting a statement together takes longer than running it."""
 
 
 class Pauses(Part):
@@ -70,17 +81,9 @@ class Pauses(Part):
 
     def pauses(self, system: SystemName) -> tuple[Pause, ...]:
         """What a person lets stand still now, the whole system first."""
-        query = (
-            select(hold)
-            .where(
-                hold.c.system == system,
-                hold.c.kind == HoldKind.PAUSE.value,
-                or_(hold.c.until.is_(None), hold.c.until > self._db.now()),
-            )
-            .order_by(hold.c.name)
-        )
         with self._db.read() as connection:
-            return tuple(pause_of(row) for row in connection.execute(query))
+            found = connection.execute(_PAUSES, {"system": system, "now": self._db.now()})
+            return tuple(pause_of(row) for row in found)
 
     def pauses_over(self, system: SystemName) -> tuple[Pause, ...]:
         """Pauses whose time has come."""

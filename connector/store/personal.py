@@ -66,7 +66,9 @@ _SPOKEN: Mapping[str, Holds] = {
     "handoff.put_back_refused": _customers("the CRM's words when a stage was refused", Way.EMPTIED),
     "handoff.bounces": Holds("who moved the deal back, by the CRM's id", Whose.OURS),
     "handoff.plan": _customers("the latest decision: values, reasons, subjects of tasks, candidates", Way.EMPTIED),
-    "effect.record_id": _customers("the CRM's id of the record that was made or written", Way.EMPTIED),
+    "effect.record_id": _customers(
+        "the CRM's id of the record that was made or written, or a mail server's words", Way.EMPTIED
+    ),
     "written.record_id": _customers("the CRM's id of the deal or account", Way.REMOVED),
     "written.value": _customers("the value last written to a field", Way.REMOVED),
     "roster.person_id": _US,

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Row, func, insert, or_, select, text, update
 from connector.failpoints import Failpoint, passing
 from connector.handoff.model import Gate, Kind, SystemName
 from connector.handoff.ownership import REVERT_STEP
-from connector.handoff.plan import Action, Assignment, Notify, Patch, Plan, Upsert, Verdict
+from connector.handoff.plan import Action, Assignment, Notify, Patch, Plan, SendMail, Upsert, Verdict
 from connector.handoff.playbook_text import version_of
 from connector.store import codec
 from connector.store.answers import write_answers
@@ -29,7 +29,7 @@ from connector.store.drops import dropped_of
 from connector.store.inbox import want_looks
 from connector.store.ledger import bounces_text, briefed_text, refusal_text, signals_text
 from connector.store.moving import is_moved
-from connector.store.outbox import NOTIFY_KIND, RANKS, TOGETHER, lock_rows
+from connector.store.outbox import MAIL_KIND, NOTIFY_KIND, RANKS, TOGETHER, lock_rows
 from connector.store.playbooks import keep_playbooks
 from connector.store.rows import FORESEEN, Decided, Look
 from connector.store.schema import effect, handoff, inbox, outbox, roster
@@ -49,7 +49,7 @@ _CLAIMS_OF_WRITES = (
     *("gate", "csm_id", "released_at", "assigned_at"),
     *("put_back_at", "put_back_refused", "bounces"),
     *("playbook", "marks"),
-    *("waiting_since", "waiting_pool", "second_id", "early_id", "exempt", "exempt_at"),
+    *("waiting_since", "waiting_pool", "second_id", "early_id", "early_until", "exempt", "exempt_at"),
     "briefed",
 )
 """Columns that say something was written; in observe mode they stay as they were."""
@@ -222,6 +222,8 @@ def operation_of(action: Action) -> tuple[str, str]:
             return action.kind.value, "upsert"
         case Notify():
             return NOTIFY_KIND, TOGETHER if action.together else "send"
+        case SendMail():
+            return MAIL_KIND, "send"
 
 
 def _refuse_strangers(system: SystemName, decisions: Iterable[Decided]) -> None:
@@ -337,7 +339,9 @@ def _is_done(one: Decided, action: Action, before: _Before) -> bool:
 def _drop(row: Row[Any], changes: _Changes) -> None:
     """Take back a row that the present plan does not ask for, as far as it can be."""
     promised = row.kind == Kind.ACCOUNT.value and row.state != State.PARKED
-    if row.kind == NOTIFY_KIND or promised:
+    # What a mail server said of a mail to a customer stays to be read.
+    refused = row.kind == MAIL_KIND and row.state == State.PARKED
+    if row.kind == NOTIFY_KIND or promised or refused:
         return
     if row.state in _IN_FLIGHT:
         changes.soon.add(row.deal_id)
@@ -356,6 +360,8 @@ def _outbox_row(one: Decided, action: Action, now: datetime) -> dict[str, Any]:
         case Upsert():
             own_key, target, fingerprint = action.key, action.record_id or action.key, action.fingerprint
         case Notify():
+            own_key, target, fingerprint = action.key, action.key, action.fingerprint
+        case SendMail():
             own_key, target, fingerprint = action.key, action.key, action.fingerprint
     return {
         "system": key.system,
@@ -423,6 +429,7 @@ def _handoff_row(one: Decided, before: _Before, *, act: bool, now: datetime) -> 
         "second_id": remember.second_id if act else None,
         "briefed": briefed_text(remember.briefed) if act and remember.briefed else None,
         "early_id": remember.early_id if act else None,
+        "early_until": remember.early_until if act else None,
         "exempt": (remember.exempt or None) if act else None,
         "exempt_at": remember.exempt_at if act else None,
         "amount": None if remember.amount is None else float(remember.amount),

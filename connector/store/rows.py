@@ -27,6 +27,9 @@ HOME = "home"
 COMPARED = "compared"
 """Beside it, up to when the CRM's list of changed deals was compared with the ledger."""
 
+WEIGHED = "weighed"
+"""Beside it, up to which deal handoffs from before amounts were kept have been asked what they are worth."""
+
 CALLS = "calls"
 """Beside it, ``used/allowed`` of the vendor's daily calls; then `SPARING` while the daemon keeps to essentials."""
 

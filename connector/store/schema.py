@@ -132,6 +132,7 @@ handoff = Table(
     Column("briefed", Text),
     # For whom the deal holds a place before its close.
     Column("early_id", String),
+    Column("early_until", Utc),
     # Set while the deal is an exception; since when it is, or last was, one.
     Column("exempt", String),
     Column("exempt_at", Utc),

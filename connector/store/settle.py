@@ -18,13 +18,14 @@ from connector.failpoints import Failpoint, passing
 from connector.handoff.model import Kind, SystemName
 from connector.handoff.moves import Refusal
 from connector.handoff.ownership import REVERT_STEP
+from connector.handoff.sending import MAIL, UNSENT
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
 from connector.store.heldrows import HELD_UNTIL, HoldState, states_of
 from connector.store.inbox import want_looks
 from connector.store.ledger import refusal_text
-from connector.store.outbox import lock_rows
+from connector.store.outbox import MAIL_KIND, lock_rows
 from connector.store.rows import (
     Applied,
     AppliedLike,
@@ -60,6 +61,15 @@ FOR_GOOD = frozenset({FaultCode.REJECTED, FaultCode.NOT_PERMITTED})
 
 REFUSAL_CHARS = 500
 """Most of a refusal's words that are kept."""
+
+IN_DOUBT = "IN_DOUBT"
+"""The vendor code of a mail of which nobody knows whether it went out."""
+
+MAIL_IN_DOUBT = Fault(
+    code=FaultCode.REJECTED,
+    vendor_code=IN_DOUBT,
+    message="the sending was broken off; nobody knows whether the mail server took the mail, and it is not sent again",
+)
 
 SENDER_LOST = Fault(
     code=FaultCode.OUTCOME_UNKNOWN,
@@ -150,8 +160,7 @@ class Settling(Part):
         with self._db.write() as connection:
             ids = connection.execute(select(outbox.c.id).where(*where).order_by(outbox.c.id)).scalars().all()
             rows = [row for row in lock_rows(connection, ids) if row.state == State.SENDING]
-            result = Unsure(SENDER_LOST)
-            self._book(connection, [_Ending(row, arrive(State.SENDING, (State.UNKNOWN,)), result) for row in rows])
+            self._book(connection, [_abandoned(row) for row in rows])
             return len(rows)
 
     def _book(self, connection: Connection, endings: Sequence[_Ending]) -> None:
@@ -169,7 +178,9 @@ class Settling(Part):
         _stamp_handoffs(connection, applied)
         refused = [ending for ending in endings if _keeps_the_stage(ending)]
         _note_refusals(connection, refused)
+        unsent = [ending for ending in endings if ending.row.kind == MAIL_KIND and ending.state is State.PARKED]
         self._put_effects(connection, applied, now)
+        self._put_unsent(connection, unsent, now)
         self._put_written(connection, applied)
         for system in sorted({ending.row.system for ending in endings}):
             looks = [
@@ -184,6 +195,12 @@ class Settling(Part):
             looks += [
                 Look(deal_id=ending.row.deal_id, due_at=now, reason="the CRM refused to have it put back")
                 for ending in refused
+                if ending.row.system == system
+            ]
+            looks += [
+                Look(deal_id=ending.row.deal_id, due_at=now, reason="what became of a mail to the customer")
+                for ending in endings
+                if ending.row.kind == MAIL_KIND and ending.state in (State.APPLIED, State.PARKED)
                 if ending.row.system == system
             ]
             want_looks(self._db, connection, SystemName(system), looks)
@@ -216,6 +233,25 @@ class Settling(Part):
             rows,
         )
 
+    def _put_unsent(self, connection: Connection, unsent: Sequence[_Ending], now: datetime) -> None:
+        """Remember that a mail was not sent, or may not have been, and the server's words: it never goes again."""
+        rows = [
+            {
+                "system": ending.row.system,
+                "deal_id": ending.row.deal_id,
+                "generation": ending.row.generation,
+                "step": f"{UNSENT}{str(ending.row.step).removeprefix(MAIL)}",
+                "record_id": (ending.result.fault.message or ending.result.fault.vendor_code)[:REFUSAL_CHARS],
+                "fingerprint": ending.result.fault.code.value,
+                "at": now,
+            }
+            for ending in unsent
+            if isinstance(ending.result, Park)
+        ]
+        if rows:
+            columns = ["system", "deal_id", "generation", "step"]
+            connection.execute(self._db.insert(effect).on_conflict_do_nothing(index_elements=columns), rows)
+
     def _put_written(self, connection: Connection, applied: Sequence[_Ending]) -> None:
         latest: dict[tuple[str, str, str, str], str] = {}
         for ending in applied:
@@ -245,6 +281,13 @@ class Settling(Part):
                 for (system, kind, record_id, field), value in sorted(latest.items())
             ],
         )
+
+
+def _abandoned(row: Row[Any]) -> _Ending:
+    """What follows for a row whose sender is gone: it is looked up; a mail to a customer is never sent again."""
+    if row.kind == MAIL_KIND:
+        return _Ending(row, arrive(State.SENDING, (State.REFUSED, State.PARKED)), Park(MAIL_IN_DOUBT))
+    return _Ending(row, arrive(State.SENDING, (State.UNKNOWN,)), Unsure(SENDER_LOST))
 
 
 def _ending(row: Row[Any], settlement: Settlement) -> _Ending | None:

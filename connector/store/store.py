@@ -38,6 +38,7 @@ from connector.store.keepsake import Keepsake
 from connector.store.lease import Leases
 from connector.store.ledger import Ledger
 from connector.store.letters import Letters
+from connector.store.mails import Mails
 from connector.store.moving import Movings
 from connector.store.outbox import Outbox
 from connector.store.pauses import Pauses
@@ -90,6 +91,7 @@ class Store(
     Views,
     Whereabouts,
     Letters,
+    Mails,
     Gains,
     Holds,
     Movings,

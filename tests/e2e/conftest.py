@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from e2e.desk import Desk, World, deals_with_gaps
+from e2e.png import small
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from connector.cli import demo_parts
@@ -32,15 +34,19 @@ CHROMIUM_OPTIONS = (
 VIEW = {"width": 1280, "height": 900}
 LONGEST_PAGE = 1040
 """Height in CSS pixels at which a picture of a long page is cut."""
-PICTURE_LIMIT = 300_000
-"""Bytes a picture may have, so that README loads fast."""
+PICTURE_LIMIT = 150_000
+"""Bytes a picture may have, so that pages with many load fast."""
 PICTURES = "HANDOFF_PICTURES"
 """Names the folder to which pictures are written; unset, they go to the test's own temporary folder."""
 SEED = 7
 DEALS = 120
 POLL_SECONDS = 1.0
 
-TakePicture = Callable[[Page, str], Path]
+
+class TakePicture(Protocol):
+    """Writes a page as ``<name>.png``, from its top down to so many CSS pixels."""
+
+    def __call__(self, page: Page, name: str, *, longest: int = LONGEST_PAGE) -> Path: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +116,25 @@ def take_picture(tmp_path: Path) -> TakePicture:
     folder = Path(os.environ.get(PICTURES) or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
 
-    def take(page: Page, name: str) -> Path:
+    def take(page: Page, name: str, *, longest: int = LONGEST_PAGE) -> Path:
         assert page.viewport_size is not None
+        width = page.viewport_size["width"]
+        over = page.evaluate("document.documentElement.scrollWidth")
+        assert over <= width, f"{name} is {over} px wide and would be scrolled sideways"
         path = folder / f"{name}.png"
-        height = min(LONGEST_PAGE, int(page.evaluate("document.documentElement.scrollHeight")))
+        height = min(longest, int(page.evaluate("document.documentElement.scrollHeight")))
         page.mouse.move(0, 0)
-        page.screenshot(
-            path=path,
+        picture = page.screenshot(
             full_page=True,
-            clip={"x": 0, "y": 0, "width": page.viewport_size["width"], "height": height},
+            clip={"x": 0, "y": 0, "width": width, "height": height},
             animations="disabled",
             caret="hide",
             style="#toast { display: none }",
         )
-        assert PICTURES not in os.environ or path.stat().st_size < PICTURE_LIMIT, f"{path} is too large for README"
+        if PICTURES in os.environ:
+            picture = small(page, picture)
+            assert len(picture) < PICTURE_LIMIT, f"{path} has {len(picture)} bytes, too large to be shown"
+        path.write_bytes(picture)
         return path
 
     return take

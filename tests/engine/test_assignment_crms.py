@@ -268,7 +268,8 @@ def test_who_is_away_or_paused_gets_no_new_accounts_and_keeps_old_ones(policy: P
     kept = desk.csm(first)
     today = desk.sandbox.clock.now().date()
     other = next(each for each in (MAYA, TOMAS, PRIYA) if each != kept)
-    away = f'away = [{{ who = "{kept}", from = {today}, to = {today + timedelta(days=3)} }}]\npaused = ["{other}"]\n'
+    since, until = today - timedelta(days=1), today + timedelta(days=3)
+    away = f'away = [{{ who = "{kept}", from = {since}, to = {until} }}]\npaused = ["{other}"]\n'
     desk.restart(policy(away + team))
     later = [desk.win(f"After {n}") for n in range(2)]
     desk.run()
@@ -276,7 +277,7 @@ def test_who_is_away_or_paused_gets_no_new_accounts_and_keeps_old_ones(policy: P
     assert {desk.csm(each) for each in later} == {MAYA, TOMAS, PRIYA} - {kept, other}
     assert f"{named(kept)}: out of office through" in desk.explained(later[0])
     assert f"{named(other)}: paused, gets no new accounts" in desk.explained(later[0])
-    desk.sandbox.clock.advance(4 * 86_400)
+    desk.sandbox.clock.advance(5 * 86_400)
     back = desk.win("Back")
     desk.run()
     assert desk.csm(back) == kept
@@ -310,7 +311,7 @@ def test_deals_wait_for_a_place_and_the_oldest_gets_it(policy: Policy, open_desk
     desk.run()
     assert desk.csm(newest) == DANA
     assert "Nobody in pool team was free since" in desk.explained(newest)
-    assert desk.told[-1].step == "notify-nobody_eligible"
+    assert "notify-nobody_eligible" in {one.step for one in desk.told}
 
 
 def test_a_full_pool_sends_deals_to_the_next(policy: Policy, open_desk: Open) -> None:
@@ -452,7 +453,7 @@ def test_tasks_go_by_phase_and_to_whoever_is_there(policy: Policy, open_desk: Op
     desk.run()
     assert desk.tasks(won) == {"At once": REP, "Next week": MAYA, "Either": REP}
     today = desk.sandbox.clock.now().date()
-    away = f'away = [{{ who = "{REP}", from = {today}, to = {today + timedelta(days=3)} }}]\n'
+    away = f'away = [{{ who = "{REP}", from = {today - timedelta(days=1)}, to = {today + timedelta(days=3)} }}]\n'
     desk.restart(policy(away + pool((MAYA,)) + ONE_POOL))
     later = desk.win("Later")
     desk.run()

@@ -240,25 +240,16 @@ def test_contact_roles_make_a_stakeholder_map_and_an_hour_s_changes_one_message(
 
 def a_mail(text: str) -> str:
     """The first task of the default playbook drafts the intro."""
-    return text.replace(
-        """Done when the email with the login details has left.
-\"\"\"
-owner = "ae"
-within = { working_hours = 2 }
-""",
-        """Done when the email with the login details has left.
-\"\"\"
-owner = "ae"
-within = { working_hours = 2 }
-
+    ends = 'missed = ["remind", { do = "escalate", after = { working_hours = 4 } }]\n'
+    mail = """
 [playbooks.tasks.mail]
 subject = "Meet {{ csm }}"
 quotes = ["use_case", "risks"]
 text = \"\"\"
 Hi {{ first_name }}, this comes first: {{ fields["use_case"] }} And this worries you: {{ fields["risks"] }}
 \"\"\"
-""",
-    )
+"""
+    return text.replace(ends, ends + mail, 1)
 
 
 def test_a_draft_is_refused_and_then_written_in_a_note_of_its_own(

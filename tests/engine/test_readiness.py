@@ -84,7 +84,7 @@ def test_a_mass_of_open_deals_is_held_and_goes_when_released(desk: Desk, cries: 
     assert not any(said(desk, each) for each in deals)
     assert {each.deal_id for each in desk.store.held(SYSTEM)} == set(deals)
     (cry,) = cries
-    assert "9 open deals would be told how ready they are" in cry.text
+    assert "9 open deals would be written to before their close" in cry.text
     (alarm,) = desk.store.alarms(SYSTEM)
     assert not alarm.stops, "honest wins go on, so readiness stays green"
     assert desk.store.release_held(SYSTEM, by="ada") == 9

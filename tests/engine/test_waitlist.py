@@ -15,6 +15,7 @@ from factories import BASELINE, DANA, MAYA, PEOPLE, PRIYA, TOMAS, a_policy
 from postgres_server import server_of
 
 from connector.engine.parts import Limits
+from connector.engine.reconciler import look_at
 from connector.engine.sweeper import sweep
 from connector.handoff.rulebook import (
     AssignmentRule,
@@ -28,6 +29,7 @@ from connector.handoff.rulebook import (
     WhenFull,
 )
 from connector.store import open_store
+from connector.store.schema import handoff
 
 
 def one_place(*, cap: int = 1, **changes: Any) -> Policy:
@@ -211,6 +213,38 @@ def test_no_place_is_kept_for_a_deal_that_a_person_dropped(desk: Desk) -> None:
     assert listed(desk) == newer[2:]
 
 
+def test_a_dropped_deal_takes_no_place_from_those_of_its_batch(desk: Desk) -> None:
+    desk.restart(policy=one_place(cap=3))
+    roomy = desk.shared.limits
+    desk.shared = dataclasses.replace(desk.shared, limits=Limits(new=1))
+    dropped = won(desk, 2)
+    desk.run()
+    assert {each.deal_id for each in desk.store.held(SYSTEM)} == set(dropped)
+    desk.store.drop_held(SYSTEM, dropped, by="ada", why="test deals")
+    desk.shared = dataclasses.replace(desk.shared, limits=roomy)
+    newer = won(desk, 3)
+    for each in dropped:
+        desk.crm.edit(each, risks="changed, so it is looked at in the same batch")
+    looked = look_at(desk.shared, desk.system, [*dropped, *newer])
+    assert [looked.plans[each].remember.csm_id for each in newer] == [MAYA] * 3
+
+
+def test_a_merged_deal_waits_since_the_one_did_that_it_came_from(desk: Desk) -> None:
+    first, second, third = won(desk, 3)
+    desk.settle()
+    since = desk.store.facts(SYSTEM, [second])[second].waiting_since
+    assert since is not None
+    desk.clock.advance(timedelta(hours=3))
+    heir = desk.a_deal(name="The same deal again")
+    desk.win(heir)
+    desk.crm.merge(heir, second)
+    desk.settle()
+    assert desk.store.facts(SYSTEM, [heir])[heir].waiting_since == since
+    leave(desk, first)
+    desk.settle()
+    assert csms(desk, [heir, third]) == [MAYA, None], "the oldest is served first"
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
@@ -235,3 +269,30 @@ def test_the_list_outlives_the_process(url: str) -> None:
     desk.settle()
     assert csms(desk, [*deals[1:], *newer]) == [MAYA, None, None]
     desk.store.close()
+
+
+def test_old_handoffs_count_with_what_they_are_worth_once_customers_go_by_revenue() -> None:
+    desk = a_desk(policy=one_place(cap=50))
+    others_customer(desk)
+    desk.settle()
+    deals = won(desk, 3, amount=Decimal(1000))
+    desk.settle()
+
+    def as_an_older_version_left_them() -> None:
+        with desk.store._db.write() as connection:
+            connection.execute(handoff.update().values(amount=None, released_at=BASELINE - timedelta(days=200)))
+
+    as_an_older_version_left_them()
+    desk.restart()
+    desk.run()
+    assert desk.store.unweighed(SYSTEM, beyond="", limit=9) == tuple(sorted(deals)), "nobody asks for it"
+    desk.restart(policy=one_place(cap=50, pool={"method": Method.LEAST_REVENUE}))
+    desk.settle()
+    assert desk.store.unweighed(SYSTEM, beyond="", limit=9) == ()
+    desk.run(hours=2)
+    assert desk.store.roster(SYSTEM)[MAYA].revenue == Decimal(3000)
+    desk.store.set_cursor(SYSTEM, "weighed", max(deals))
+    as_an_older_version_left_them()
+    desk.restart(policy=desk.system.policy)
+    desk.run()
+    assert len(desk.store.unweighed(SYSTEM, beyond="", limit=9)) == 3, "each is asked once"

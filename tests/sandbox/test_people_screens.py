@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from connector.sandbox import agreed, people, seed, views
+from connector.sandbox.hubspot import catalog as hubspot_catalog
+from connector.sandbox.hubspot import defs as hubspot_defs
+from connector.sandbox.hubspot.kinds import kind_of
+from connector.sandbox.salesforce.catalog import catalog
+from connector.sandbox.salesforce.fields import Field
 from connector.sandbox.screens.app import routes
 from connector.sandbox.server import create_worlds
 from connector.sandbox.views import CrmView, DealView
@@ -193,3 +199,68 @@ def test_every_page_uses_only_its_own_assets(desk: Desk) -> None:
         assert all(link.startswith("/") for link in links), path
         for asset in {link for link in links if "/static/" in link}:
             assert desk.http.get(asset).status_code == 200
+
+
+def an_own_field(desk: Desk) -> str:
+    """What an admin adds to deals, a choice; its name in the form."""
+    if "deals" in desk.crm.world.tables:
+        choices = hubspot_defs.options("Open", "Closed")
+        made = hubspot_defs.choice("floor_plan", "Floor plan", choices, built_in=False)
+        hubspot_catalog.keep(desk.crm.world, kind_of("deals"), made, by="admin")
+        return "floor_plan"
+    field = Field("Floor_Plan__c", "picklist", 40, "Floor plan", values=("Open", "Closed"))
+    catalog(desk.crm.world).put_field("Opportunity", field)
+    return "Floor_Plan__c"
+
+
+def test_a_field_that_an_admin_adds_is_shown_and_filled_like_any_other(desk: Desk) -> None:
+    deal = desk.open_deal()
+    name = an_own_field(desk)
+    page = desk.http.get(f"/ui/deals/{deal.id}?edit=1").text
+    assert re.search(rf'<select id="f-{name}".*?<option >Closed</option>', page, re.DOTALL)
+    assert desk.http.post(f"/ui/deals/{deal.id}", data={name: "Closed"}).status_code == 200
+    assert desk.crm.values("deal", deal.id)[name] == "Closed"
+    shown = desk.http.get(f"/ui/deals/{deal.id}").text
+    assert re.search(r"Further fields</h3>.*?<dt>Floor plan</dt><dd[^>]*>Closed</dd>", shown, re.DOTALL)
+
+
+def test_the_csm_answers_on_the_form_and_a_box_of_it_can_be_unticked(desk: Desk) -> None:
+    deal = desk.open_deal()
+    desk.act_as("maya.lindqvist@seller.example")
+    answer = {"acceptance": "Rejected", "reject_reason": "Unclear promises", "summary_reviewed": "true"}
+    desk.http.post(f"/ui/deals/{deal.id}", data=answer | {"box": "summary_reviewed"})
+    assert desk.crm.deal(deal.id).fields["summary_reviewed"] is True
+    html = desk.http.get(f"/ui/deals/{deal.id}").text
+    assert "Rejected by the CSM: Unclear promises" in html
+    desk.http.post(f"/ui/deals/{deal.id}", data={"champion": "Ada Berg"})
+    assert desk.crm.deal(deal.id).fields["summary_reviewed"] is True
+    desk.http.post(f"/ui/deals/{deal.id}", data={"box": "summary_reviewed"})
+    assert not desk.crm.deal(deal.id).fields.get("summary_reviewed")
+
+
+def test_the_account_shows_how_far_it_has_come_and_the_tasks_of_its_deals(desk: Desk) -> None:
+    deal = desk.open_deal()
+    world, now = desk.crm.world, desk.crm.world.clock.now()
+    table, names = (
+        ("companies", ("handoff_activation", "handoff_onboarding_stage"))
+        if "deals" in world.tables
+        else ("Account", ("Handoff_Activation__c", "Handoff_Onboarding_Stage__c"))
+    )
+    assert "Not begun" in desk.http.get(f"/ui/accounts/{deal.account}").text
+    world.table(table).update(deal.account, dict(zip(names, ("1 of 3 connected", "Set-up"), strict=True)), by="app")
+    task = desk.crm.add_task(deal.id, subject="Call them", due=now - timedelta(days=2), owner=deal.owner, by=deal.owner)
+    html = desk.http.get(f"/ui/accounts/{deal.account}").text
+    for label, value in (("Activation", "1 of 3 connected"), ("Onboarding stage", "Set-up")):
+        assert f"<dt>{label}</dt><dd>{value}</dd>" in html
+    assert f"task-{task}" in html
+    assert "late, was due" in html
+
+
+def test_a_mail_to_be_written_is_a_task_until_it_is_done(desk: Desk) -> None:
+    if "Task" not in desk.crm.world.tables:
+        return
+    deal = desk.open_deal()
+    planned = {"WhatId": deal.id, "Subject": "Welcome them", "TaskSubtype": "Email", "Status": "Not Started"}
+    desk.crm.world.table("Task").insert({**planned, "OwnerId": deal.owner}, by="app")
+    assert [(one.subject, one.done) for one in desk.crm.tasks_of(deal.id)] == [("Welcome them", False)]
+    assert desk.crm.activities_of(deal.id) == []

@@ -26,6 +26,21 @@ def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def migrated_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A PostgreSQL database that every migration has run on and nothing else; only to be copied."""
+    with server_of(request.config).database() as url:
+        open_store(url, clock=ManualClock(NOW)).close()
+        yield url
+
+
+@pytest.fixture
+def copied_url(request: pytest.FixtureRequest, migrated_url: str) -> Iterator[str]:
+    """A copy of it: what opening a store in an empty database comes to, in a tenth of the time."""
+    with server_of(request.config).database(like=migrated_url) as url:
+        yield url
+
+
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     """A SQLite file that does not exist yet."""
@@ -34,8 +49,9 @@ def sqlite_url(tmp_path: Path) -> str:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def url(request: pytest.FixtureRequest) -> str:
-    """A new, empty database of each kind."""
-    name: str = request.getfixturevalue(f"{request.param}_url")
+    """A new database of each kind: empty, but for tests that are given a store in it, who find it migrated."""
+    copied = request.param == "postgres" and "store" in request.fixturenames
+    name: str = request.getfixturevalue("copied_url" if copied else f"{request.param}_url")
     return name
 
 

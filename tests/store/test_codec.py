@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plans import a_check, a_deal_patch, a_full_set, a_notice, a_plan, a_task, an_account_patch
+from plans import a_check, a_deal_patch, a_full_set, a_mail, a_notice, a_plan, a_task, an_account_patch
 
 from connector.handoff.plan import Action
 from connector.store import codec
@@ -65,6 +65,7 @@ def test_unknown_tags_are_refused() -> None:
         a_task(),
         a_task(record_id="T1", values={"status": "done"}),
         a_notice(),
+        a_mail(),
     ],
 )
 def test_actions_come_back_as_they_were(action: Action) -> None:

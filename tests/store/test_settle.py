@@ -6,7 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
-from plans import BUSY, GONE, MAYA, NOW, REFUSED, SILENT, SYSTEM, a_deal_patch, a_notice, a_task, an_account_patch
+from plans import (
+    BUSY,
+    GONE,
+    MAYA,
+    NOW,
+    REFUSED,
+    SILENT,
+    SYSTEM,
+    a_deal_patch,
+    a_mail,
+    a_notice,
+    a_task,
+    an_account_patch,
+)
 from sending import claim, decide, settle, states
 
 from connector.clock import ManualClock
@@ -19,7 +32,7 @@ from connector.crm.writing import (
 from connector.errors import Fault, FaultCode
 from connector.handoff.model import Kind, Ref
 from connector.handoff.moves import Refusal
-from connector.handoff.plan import Order, Patch
+from connector.handoff.plan import Action, Order, Patch
 from connector.store import (
     Applied,
     AuditKind,
@@ -256,3 +269,51 @@ def test_a_put_back_refused_for_good_is_remembered_in_the_crms_words_and_looked_
 
 def test_a_put_back_given_up_because_the_crm_was_busy_is_not_remembered_as_refused(store: Store) -> None:
     assert refused_as(store, BUSY) is None
+
+
+def claimed_mail(store: Store, *also: Action) -> Claimed:
+    decide(store, "D1", *also, a_mail())
+    while (claimed := claim(store)) is not None:
+        if claimed.lane.kind == "mail":
+            return claimed
+        settle(store, claimed, lambda row: PortApplied(row.key))
+    raise AssertionError("no mail to claim")
+
+
+def effects(store: Store) -> dict[str, str]:
+    return {step: one.record_id for step, one in store.facts(SYSTEM, ["D1"])["D1"].effects.items()}
+
+
+def test_a_mail_whose_sender_is_gone_is_parked_and_never_unknown(store: Store, clock: ManualClock) -> None:
+    claimed_mail(store)
+    clock.advance(MINUTE)
+    assert store.rescue(SYSTEM, all_mine=False) == 1
+    assert store.unknown_rows(SYSTEM, limit=10) == ()
+    (row,) = store.parked(SYSTEM)
+    assert row.error is not None
+    assert row.error.vendor_code == "IN_DOUBT"
+    assert "nobody knows" in effects(store)["unsent--intro"]
+    assert store.due(SYSTEM, limit=10), "its deal is looked at, so that a person hears of it"
+
+
+def test_what_a_server_said_of_a_mail_is_remembered_and_stays_to_be_read(store: Store) -> None:
+    words = Fault(FaultCode.REJECTED, "550", "the mail server said: 550 no such person")
+    settle(store, claimed_mail(store), lambda _row: Park(words))
+    assert effects(store) == {"unsent--intro": words.message}
+    decide(store, "D1")
+    (row,) = store.parked(SYSTEM)
+    assert row.error is not None
+    assert row.error.message == words.message
+
+
+def test_a_mail_that_waits_and_is_not_wanted_any_more_is_dropped(store: Store) -> None:
+    decide(store, "D1", a_mail())
+    decide(store, "D1")
+    assert the_row(store).state is State.SUPERSEDED
+
+
+def test_mails_of_a_day_are_counted_with_those_nobody_is_sure_of(store: Store, clock: ManualClock) -> None:
+    assert store.mails_since(NOW - MINUTE) == 0
+    settle(store, claimed_mail(store), lambda _row: Applied("<id>"))
+    assert store.mails_since(NOW - MINUTE) == 1
+    assert store.mails_since(clock.now() + MINUTE) == 0

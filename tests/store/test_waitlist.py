@@ -96,3 +96,17 @@ def test_a_turn_that_the_decision_names_is_kept(store: Store) -> None:
 def test_the_second_csm_is_remembered(store: Store) -> None:
     store.record(SYSTEM, [Decided(a_plan("D1", remember=a_remember(second_id=TOMAS)))], act=True)
     assert store.facts(SYSTEM, ["D1"])["D1"].second_id == TOMAS
+
+
+def test_a_place_that_an_open_deal_holds_is_counted_until_its_time_is_over(store: Store) -> None:
+    until = NOW + timedelta(days=3)
+    for deal_id, ends in (("D1", until), ("D2", None)):
+        held = a_remember(
+            csm_id=None, released_at=None, gate=None, early_id=MAYA, early_until=ends, amount=Decimal(100)
+        )
+        store.record(SYSTEM, [Decided(a_plan(deal_id, remember=held, phase=Phase.OPEN))], act=True)
+    assert store.facts(SYSTEM, ["D1"])["D1"].early_until == until
+    assert store.roster(SYSTEM, now=NOW)[MAYA].accounts == 2
+    assert store.roster(SYSTEM, now=until - timedelta(seconds=1))[MAYA].accounts == 2
+    left = store.roster(SYSTEM, now=until)[MAYA]
+    assert (left.accounts, left.revenue) == (1, Decimal(100))

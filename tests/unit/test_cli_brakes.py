@@ -14,6 +14,7 @@ from plans import REFUSED, a_plan, a_task
 from typer.testing import CliRunner
 
 from connector.bootstrap.desk import PageDesk
+from connector.cli import pause
 from connector.cli.app import EXIT_FOUND, EXIT_USER, build
 from connector.clock import SystemClock
 from connector.engine.parts import Shared
@@ -199,3 +200,8 @@ def test_an_end_of_a_chain_that_none_can_have_is_a_mistake_in_words(run: Run, tm
 def test_a_mistake_is_told_in_words(run: Run, words: tuple[str, ...], said: str) -> None:
     with pytest.raises(UserError, match=said):
         run(*words)
+
+
+def test_the_help_of_pause_names_every_rule_once() -> None:
+    listed = str(pause.command.__doc__).split("Rules:")[1].split(".")[0]
+    assert [" ".join(each.split()) for each in listed.split(",")] == list(pause.RULE_NAMES)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from factories import MAYA, TOMAS, a_policy
 from tinyworld import World
 
+from connector.handoff.pausing import withhold
 from connector.handoff.plan import Notify, Plan, Verdict
 from connector.handoff.rulebook import NotifyPolicy, Policy, Quiet
 from connector.handoff.rules import changes
@@ -55,6 +56,21 @@ def test_an_hour_s_edits_are_one_message_with_the_old_and_the_new() -> None:
     for _ in range(3):
         world.wait(hours=2)
         assert not told(world.run())
+
+
+def test_what_a_pause_kept_from_being_told_is_told_when_it_is_over() -> None:
+    world = a_world()
+    world.edit({"success_criteria": NEW})
+    world.run()
+    world.wait(hours=2)
+    withheld = withhold(world.decide(), {changes.NAME}).plan
+    assert withheld is not None
+    assert not told(withheld)
+    world.carry_out(withheld)
+    world.wait(hours=5)
+    (message,) = told(world.run())
+    assert f"was “{OLD}”, is now “{NEW}”" in message.text
+    assert not told(world.run())
 
 
 def test_what_is_put_back_within_the_hour_is_told_to_nobody() -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from factories import AE, DANA, DEAL_ID, MANAGER, MAYA, NOW, SYSTEM, TOMAS, a_policy, a_snapshot
 from late_parts import AT_ONCE, DAY, LADDER
+from tinyworld import World
 
 from connector.handoff.commitments import Commitment, day_in, read
 from connector.handoff.decide import decide
 from connector.handoff.model import CrmTask, Effect, Gate, Kind, Snapshot
+from connector.handoff.pausing import withhold
 from connector.handoff.plan import Notify, Plan, Upsert
 from connector.handoff.rulebook import CommitmentPolicy, CommitmentStatus, Do, ListAs, Miss, Policy
 
@@ -42,6 +44,7 @@ def in_flight(promised: str, **changes: Any) -> Snapshot:
         "csm_id": MAYA,
         "assigned_at": NOW,
         "gate": Gate.RELEASED,
+        "marks": {"begun-with:commitments": NOW},
     }
     deal = {"gate": "Released", "csm": MAYA, "risks": promised}
     return a_snapshot(deal=deal, ledger={**ledger, **changes.pop("ledger", {})}, account={"csm": MAYA}, **changes)
@@ -103,6 +106,26 @@ def test_the_csm_is_told_the_open_ones_once_on_monday_morning() -> None:
     assert not messages(decide(snapshot, policy(weekday=None), MONDAY), "notify-promises")
 
 
+def test_a_list_that_a_pause_kept_back_comes_on_the_next_morning_and_once() -> None:
+    world = World(policy=policy(), snapshot=in_flight("SSO | 2026-09-20"), now=MONDAY)
+    withheld = withhold(world.decide(), {"commitments"}).plan
+    assert withheld is not None
+    assert not messages(withheld, "notify-promises")
+    world.carry_out(withheld)
+    world.now = MONDAY + timedelta(days=1, hours=5)
+    plan = world.run()
+    assert not messages(plan, "notify-promises")
+    assert plan.recheck_at is not None
+    assert plan.recheck_at <= MONDAY + timedelta(days=2)
+    world.now = MONDAY + timedelta(days=2)
+    assert len(messages(world.run(), "notify-promises")) == 1
+    for days in (2, 3, 4):
+        world.now = MONDAY + timedelta(days=days, hours=1)
+        assert not messages(world.run(), "notify-promises")
+    world.now = MONDAY + timedelta(days=7)
+    assert len(messages(world.run(), "notify-promises")) == 1
+
+
 def test_the_list_may_be_a_task_that_is_made_once_a_week() -> None:
     snapshot, asked = in_flight("SSO | 2026-03-20"), policy(list_as=ListAs.TASK)
     (task,) = tasks(decide(snapshot, asked, MONDAY))
@@ -140,6 +163,23 @@ def test_an_overdue_one_is_told_its_keeper_and_climbs_the_ladder_once() -> None:
     ]
     kept = dataclasses.replace(snapshot, deal=in_flight("SSO | 2026-03-10 | done").deal, ledger=in_flight("").ledger)
     assert not messages(decide(kept, policy(), NOW + timedelta(days=30)), "notify-late")
+
+
+def test_promises_of_handoffs_that_began_before_they_were_tracked_rest() -> None:
+    promised = "SSO | 2026-01-10\nSlack | undeliverable"
+    before = in_flight(promised, ledger={"marks": {}})
+    for days in range(1, 15):
+        plan = decide(before, policy(), NOW + timedelta(days=days))
+        assert not messages(plan, "notify-late")
+        assert not messages(plan, "notify-promises")
+        assert not tasks(plan)
+    told = next(one for one in plan.findings if one.rule == "commitments")
+    assert told.reason.startswith("It began before [commitments] stood in process.toml")
+    assert tasks(decide(before, policy(since=NOW.date()), NOW))
+    world = World(policy=policy(), snapshot=a_snapshot(deal={"risks": promised}))
+    world.run()
+    assert "begun-with:commitments" in world.snapshot.ledger.marks
+    assert [one for one in world.steps() if one.startswith("promise.")]
 
 
 def test_nothing_is_overdue_before_the_csm_had_a_day_to_read_of_it_and_old_handoffs_rest() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,7 +23,7 @@ from factories import (
 from tinyworld import World
 
 from connector.handoff.model import DealType, Kind, Load, Snapshot, Stage, Value
-from connector.handoff.plan import KEPT, PRE_ASSIGNED, Patch, Phase, Plan, Upsert, Verdict
+from connector.handoff.plan import KEPT, PRE_ASSIGNED, Notify, Patch, Phase, Plan, Upsert, Verdict
 from connector.handoff.rulebook import NotifyPolicy, Policy, Teams
 
 EARLY = Stage("Discovery", "Discovery", is_won=False, is_closed=False, pipeline="default")
@@ -149,6 +150,92 @@ def test_a_lost_deal_lets_go_once() -> None:
     plan = world.run()
     assert (plan.phase, plan.remember.early_id, world.snapshot.deal.get("csm")) == (Phase.LOST, None, None)
     assert said(plan) == "The deal was lost; the place of its CSM is free again."
+    assert world.run().actions == ()
+
+
+def test_who_was_to_be_csm_hears_once_that_the_deal_was_lost() -> None:
+    world = a_world(notify=NotifyPolicy(MOMENTS | {"deal_lost"}))
+    world.run()
+    world.move(LOST)
+    plan = world.run()
+    (message,) = [one for one in plan.actions if isinstance(one, Notify)]
+    assert (message.to_id, message.subject) == (TOMAS, "Not coming after all: Nordlys AS")
+    assert world.run().actions == ()
+    world.lose_ledger()
+    assert world.run().actions == ()
+    assert kinds(world) == ["csm_preassigned", "deal_lost"]
+
+
+def test_nobody_hears_of_a_lost_deal_that_was_nobody_s() -> None:
+    policy = NotifyPolicy(MOMENTS | {"deal_lost"})
+    named = a_world(an_open(EARLY), notify=policy)
+    named.run()
+    named.move(LOST)
+    assert named.run().actions == ()
+    # Won and handed over first: the CSM knows the customer.
+    handed = a_world(notify=policy)
+    handed.run()
+    handed.win()
+    handed.run()
+    handed.move(LOST)
+    handed.run()
+    assert kinds(handed) == ["csm_preassigned", "csm_assigned"]
+
+
+def test_what_was_said_of_readiness_is_taken_off_a_lost_deal_but_for_what_people_changed() -> None:
+    shows = {"before_close": {"default": (OPEN_STAGE.id,)}}
+    for edited in (False, True):
+        world = World(a_snapshot(deal={"champion": None}, stage=OPEN_STAGE, won_at=None), policy=a_policy(**shows))
+        world.run()
+        assert world.snapshot.deal.get("percent") == Decimal(75)
+        if edited:
+            world.edit({"percent": Decimal(99)})
+        world.move(LOST)
+        world.run()
+        assert world.snapshot.deal.get("missing") is None
+        assert world.snapshot.deal.get("percent") == (Decimal(99) if edited else None)
+        assert world.run().actions == ()
+
+
+def past_close(**changes: Any) -> World:
+    """A deal given to Tomas that should have closed three days before, where a place is held for two."""
+    assignment = dataclasses.replace(a_policy().assignment, place_held_days=2)
+    world = a_world(an_open(), assignment=dataclasses.replace(assignment, **changes))
+    world.edit({"close_date": world.now.date()})
+    plan = world.run()
+    assert plan.remember.early_until == datetime(2026, 3, 5, 23, 0, tzinfo=UTC), "the end of the day in Berlin"
+    world.wait(days=3)
+    return world
+
+
+def test_a_place_is_held_no_longer_than_so_many_days_past_the_close_date() -> None:
+    world = past_close()
+    plan = world.run()
+    assert (plan.actions, plan.remember.early_id, world.snapshot.deal.get("csm")) == ((), TOMAS, TOMAS)
+    world.edit({"close_date": world.now.date() + timedelta(days=10)})
+    assert world.run().remember.early_until == datetime(2026, 3, 18, 23, 0, tzinfo=UTC), "the deal moves, so does this"
+
+
+def test_without_a_date_or_a_limit_a_place_is_held_until_the_deal_is_won_or_lost() -> None:
+    assert a_world().run().remember.early_until is None
+    dated = a_world()
+    dated.edit({"close_date": dated.now.date()})
+    assert dated.run().remember.early_until is None
+
+
+@pytest.mark.parametrize(("accounts", "csm"), [(49, TOMAS), (50, PRIYA)])
+def test_a_late_win_takes_the_place_anew_or_goes_to_somebody_with_room(accounts: int, csm: str) -> None:
+    world = past_close()
+    roster = {MAYA: Load(50), TOMAS: Load(accounts), PRIYA: Load(8)}
+    world.snapshot = dataclasses.replace(world.snapshot, roster=roster)
+    world.win()
+    plan = world.run()
+    assert plan.assignment is not None
+    assert (plan.assignment.person_id, plan.assignment.new) == (csm, True)
+    assert plan.assignment.rule != PRE_ASSIGNED, "the roster does not hold the place any more"
+    assert plan.remember.early_until is None
+    if csm != TOMAS:
+        assert "Tomas Reyes was pre-assigned before the close, and their place was given back since" in said(plan)
     assert world.run().actions == ()
 
 

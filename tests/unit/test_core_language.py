@@ -28,10 +28,10 @@ from late_parts import ALL, AT_ONCE, DAY, HOUR, LADDER, after_days
 from tinyworld import World
 
 from connector.handoff.calendar import days_from, quiet_until
-from connector.handoff.decide import decide
+from connector.handoff.decide import decide, weigh
 from connector.handoff.model import Outcome, Touch, TouchKind
 from connector.handoff.pausing import withhold
-from connector.handoff.plan import Notify, Plan, Upsert
+from connector.handoff.plan import Notify, Plan, Upsert, Verdict
 from connector.handoff.playbook_text import read, restricted, text_of, version_of
 from connector.handoff.rulebook import (
     Away,
@@ -40,6 +40,7 @@ from connector.handoff.rulebook import (
     Days,
     Do,
     Draft,
+    Escalation,
     Extras,
     Limit,
     Miss,
@@ -48,6 +49,7 @@ from connector.handoff.rulebook import (
     Policy,
     Quiet,
     Role,
+    Rung,
     Signal,
     SignalKind,
     Team,
@@ -56,6 +58,7 @@ from connector.handoff.rulebook import (
     TriggerKind,
     Window,
 )
+from connector.handoff.steps import walk
 
 
 def book(*steps: Any, **changes: Any) -> Policy:
@@ -239,6 +242,54 @@ def test_a_logged_contact_of_the_csm_closes_the_task(signal: SignalKind, kind: T
     assert state(plan, "reach")[1] == f"Seen done on 3 Mar 2026: a {kind} was logged."
 
 
+def test_a_meeting_in_the_calendar_proves_that_one_was_agreed_on() -> None:
+    world = a_world(a_step("agree", done_when=(Signal(SignalKind.MEETING_PLANNED),)))
+    csm = world.task("agree").owner_id
+    before = Touch(TouchKind.MEETING, WON_AT - timedelta(hours=2), csm)
+    strangers = Touch(TouchKind.MEETING, world.now + timedelta(days=3), PRIYA)
+    world.snapshot = dataclasses.replace(world.snapshot, touches=(before, strangers))
+    world.wait(hours=2)
+    assert world.run().actions == ()
+    coming = Touch(TouchKind.MEETING, world.now + timedelta(days=3), csm)
+    world.snapshot = dataclasses.replace(world.snapshot, touches=(before, strangers, coming))
+    plan = world.run()
+    assert plan.remember.done_signals == {"agree": world.now}
+    assert state(plan, "agree")[1] == "Seen done on 3 Mar 2026: a meeting is in the calendar."
+    world.snapshot = dataclasses.replace(world.snapshot, touches=())
+    assert world.run().actions == ()
+    assert world.task("agree").done
+
+
+def test_a_meeting_that_was_only_proposed_shows_no_agreement() -> None:
+    kickoff = a_step("kickoff", draft=Draft(30, HOUR, with_customer=True), limit=DAY)
+    world = a_world(kickoff, a_step("agree", done_when=(Signal(SignalKind.MEETING_PLANNED),)))
+    world.wait(days=3)
+    world.run()
+    assert not world.task("agree").done
+    world.edit_meeting("kickoff", outcome=Outcome.HELD)
+    world.run()
+    assert world.task("agree").done
+
+
+@pytest.mark.parametrize("by_field", [True, False], ids=["field", "mail"])
+def test_an_answer_of_the_customer_closes_the_task(*, by_field: bool) -> None:
+    world = a_world(a_step("ask", done_when=(Signal(SignalKind.CUSTOMER_REPLIED),)))
+
+    def answer(at: datetime) -> None:
+        if by_field:
+            world.edit({"replied_at": at})
+        else:
+            world.snapshot = dataclasses.replace(world.snapshot, replies=(*world.snapshot.replies, at))
+
+    answer(WON_AT - timedelta(days=1))
+    world.wait(hours=3)
+    assert world.run().actions == ()
+    answer(world.now - timedelta(minutes=1))
+    plan = world.run()
+    assert world.task("ask").done
+    assert state(plan, "ask")[1] == "Seen done on 3 Mar 2026: the customer wrote back."
+
+
 def test_a_meeting_of_the_playbook_that_was_held_proves_another_step() -> None:
     kickoff = a_step("kickoff", draft=Draft(30, HOUR, with_customer=True), limit=DAY)
     world = a_world(kickoff, a_step("meet", done_when=(Signal(SignalKind.MEETING_HELD),)))
@@ -301,6 +352,25 @@ def test_a_handoff_from_before_playbooks_were_kept_has_the_steps_it_had() -> Non
     assert world.steps() == ["one", "three"]
     assert plan.remember.playbook is not None
     assert [(task.step, task.after) for task in plan.remember.playbook.tasks] == [("one", ""), ("three", "one")]
+
+
+def test_signals_and_reminders_that_come_to_the_playbook_are_for_handoffs_that_begin_afterwards() -> None:
+    signals = (Signal(SignalKind.TASK_CLOSED), Signal(SignalKind.CALL_LOGGED))
+    newer = book(a_step("one", missed=ALL, done_when=signals, extras=Extras(priority="high")), escalation=LADDER)
+    for forgotten in ({}, {"playbook": None, "steps": frozenset({"one"})}):
+        world = a_world(a_step("one"))
+        ledger = dataclasses.replace(world.snapshot.ledger, **forgotten)
+        called = Touch(TouchKind.CALL, world.now + timedelta(hours=1), world.task("one").owner_id)
+        world.snapshot = dataclasses.replace(world.snapshot, ledger=ledger, touches=(called,))
+        world.policy = newer
+        for _ in range(20):
+            world.wait(days=1)
+            assert [one for one in world.run().actions if isinstance(one, Notify)] == []
+        assert not world.task("one").done
+    new = World(policy=newer)
+    new.run()
+    new.wait(days=2)
+    assert told(new.run()) == [(new.task("one").owner_id, "Late: One: Nordlys AS")]
 
 
 def test_a_lost_ledger_goes_on_by_the_present_playbook_and_doubles_nothing() -> None:
@@ -431,6 +501,72 @@ def test_a_lost_ledger_tells_nobody_again() -> None:
     assert told(world.run()) == []
 
 
+def rung(*roles: Role, after: Limit = AT_ONCE) -> Rung:
+    return Rung(roles, (), after)
+
+
+def test_who_stands_on_two_rungs_of_one_moment_reads_it_once() -> None:
+    """The AE's manager is the CSM's as well, and both rungs come at once."""
+    boss = {each: dataclasses.replace(PEOPLE[each], manager_id=MANAGER) for each in PEOPLE if each != MANAGER}
+    ladder = Escalation((rung(Role.AE_MANAGER), rung(Role.CSM_MANAGER), rung(Role.AE_MANAGER, after=DAY)))
+    step = a_step("one", missed=(Miss(Do.ESCALATE, AT_ONCE),))
+    world = World(a_snapshot(people={**PEOPLE, **boss}), policy=book(step, escalation=ladder))
+    world.run()
+    world.wait(days=1)
+    world.now = world.now.replace(hour=9)
+    assert told(world.run()) == [(MANAGER, "Still open: One: Nordlys AS")]
+    assert told(world.run()) == []
+    world.wait(days=1)
+    assert told(world.run()) == [(MANAGER, "Still open: One: Nordlys AS")], "a day later it is another message"
+
+
+def test_who_stands_on_two_rungs_of_one_digest_reads_it_once() -> None:
+    ladder = Escalation((rung(Role.AE_MANAGER), rung(Role.AE_MANAGER, after=HOUR), rung(Role.AE_MANAGER, after=DAY)))
+    step = a_step("one", missed=(Miss(Do.ESCALATE, AT_ONCE),))
+    notify = dataclasses.replace(a_policy().notify, digest=True)
+    world = World(policy=book(step, escalation=ladder, notify=notify))
+    world.run()
+    world.now = to_monday(world, days=1) + timedelta(hours=2)
+    found = []
+    for _ in range(3):
+        found.append(told(world.run()))
+        world.wait(hours=2)
+    assert found == [[(MANAGER, "Still open: One: Nordlys AS")], [], []]
+    world.wait(days=1)
+    assert told(world.run()) == [(MANAGER, "Still open: One: Nordlys AS")]
+
+
+def test_what_would_reach_nobody_goes_to_the_fallback() -> None:
+    alone = {each: dataclasses.replace(person, manager_id=None) for each, person in PEOPLE.items()}
+    step = a_step("one", missed=(Miss(Do.ESCALATE, AT_ONCE),))
+    ladder = Escalation((Rung((), ("nobody@seller.example",), AT_ONCE),))
+    world = World(a_snapshot(people=alone), policy=book(step, escalation=ladder))
+    world.run()
+    world.wait(days=2)
+    assert told(world.run()) == [(DANA, "Still open: One: Nordlys AS")]
+    assert told(world.run()) == []
+
+
+def test_where_nobody_is_there_at_all_it_does_not_count_as_told() -> None:
+    gone = {**PEOPLE, DANA: dataclasses.replace(PEOPLE[DANA], active=False)}
+    step = a_step("one", missed=(Miss(Do.ESCALATE, AT_ONCE),))
+    ladder = Escalation((Rung((), ("nobody@seller.example",), AT_ONCE), Rung((), ("no@seller.example",), HOUR)))
+    world = World(a_snapshot(people=gone), policy=book(step, escalation=ladder))
+    world.run()
+    world.wait(days=2)
+    plan = world.run()
+    assert (told(plan), plan.recheck_at is not None) == ([], True)
+    world.wait(hours=2)
+    plan = world.run()
+    (late,) = [one for one in plan.findings if one.rule == "late"]
+    assert late.verdict is Verdict.BLOCKED
+    assert plan.recheck_at == world.now + timedelta(hours=1)
+    world.snapshot = dataclasses.replace(world.snapshot, people=PEOPLE)
+    world.wait(hours=1)
+    assert told(world.run()) == [(DANA, "Still open: One: Nordlys AS")]
+    assert told(world.run()) == []
+
+
 def test_managers_that_the_crm_does_not_know_are_named() -> None:
     named = dataclasses.replace(LADDER, managers={PEOPLE[AE].email: PEOPLE[PRIYA].email})
     world = late_world(missed=(Miss(Do.REASSIGN, AT_ONCE, Role.AE_MANAGER),), escalation=named)
@@ -464,6 +600,45 @@ def test_friday_afternoon_sales_acts_now_and_cs_begins_on_monday() -> None:
         "welcome": date(2026, 3, 6),
         "setup": date(2026, 3, 9),
     }
+
+
+@pytest.mark.parametrize(
+    ("owner", "held", "due"),
+    [
+        (Role.PHASE, "", date(2026, 3, 6)),
+        (Role.FIRST_AVAILABLE, "", date(2026, 3, 6)),
+        (Role.FIRST_AVAILABLE, "csm", date(2026, 3, 9)),
+    ],
+    ids=["the AE's phase", "the AE is free", "the CSM has it"],
+)
+def test_what_is_for_either_goes_by_the_hours_of_who_does_it(owner: Role, held: str, due: date) -> None:
+    """Customer success stops at three on Fridays; Sales works until six."""
+    friday = datetime(2026, 3, 6, 14, 30, tzinfo=UTC)
+    sales = a_calendar(name="sales", windows=tuple(Window(day, 540, 1080) for day in range(5)))
+    cs = a_calendar(name="cs", windows=tuple(Window(day, 540, 900 if day == 4 else 1020) for day in range(5)))
+    policy = book(
+        a_step("either", owner=owner, limit=Limit(Decimal(2), Clock.BUSINESS)),
+        calendars=(TeamCalendar(sales, Team.SALES), TeamCalendar(cs, Team.CS)),
+    )
+    world = World(a_snapshot(won_at=friday), policy=policy, now=friday)
+    world.run()
+    if held == "csm":
+        world.edit_task("either", owner_id=world.snapshot.deal.get("csm"))
+    (step,) = walk(weigh(world.snapshot, policy, friday)[0])
+    assert step.due == due
+    assert step.clocked.owner is (Role.CSM if held else Role.AE)
+
+
+def test_a_day_after_sales_time_begins_in_the_morning_of_customer_success() -> None:
+    monday = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+    early = a_calendar(name="sales", windows=tuple(Window(day, 420, 1020) for day in range(5)))
+    policy = book(
+        a_step("day-3", owner=Role.PHASE, trigger=after_days(3)), calendars=(TeamCalendar(early, Team.SALES),)
+    )
+    world = World(a_snapshot(won_at=monday), policy=policy, now=monday)
+    world.run()
+    (step,) = walk(weigh(world.snapshot, policy, monday)[0])
+    assert step.begins == datetime(2026, 3, 5, 8, 0, tzinfo=UTC), "nine in Berlin, not seven"
 
 
 def test_a_calendar_is_for_a_pool_or_a_country() -> None:

@@ -7,15 +7,16 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from factories import NOW, TOMAS, WON_AT, a_ledger, a_playbook, a_snapshot, a_step, a_task, when
+from factories import AE, NOW, TOMAS, WON_AT, a_ledger, a_playbook, a_snapshot, a_step, a_task, when
+from late_parts import AT_ONCE, HOUR, LADDER
 from product_parts import a_product, a_product_policy, after, at, facts, shown
 
 from connector.handoff.counted import ProductFacts, Sort
 from connector.handoff.decide import decide
 from connector.handoff.model import Effect, Gate, Kind, Snapshot, Span
-from connector.handoff.plan import Patch, Plan, Upsert
-from connector.handoff.productbook import Measure, Milestone, Need
-from connector.handoff.rulebook import Op, Signal, SignalKind, Trigger, TriggerKind
+from connector.handoff.plan import Notify, Patch, Plan, Upsert
+from connector.handoff.productbook import Measure, Milestone, Need, Rescue
+from connector.handoff.rulebook import Do, Miss, Op, Policy, Signal, SignalKind, Trigger, TriggerKind
 
 RUNNING: dict[str, Any] = {
     "generation": 1,
@@ -415,3 +416,51 @@ def test_of_two_deals_neither_undoes_the_other_s_go_live_date() -> None:
     assert "go_live_date" not in account(again)
     empty = decide(dataclasses.replace(case, deal=deal, ledger=told), BARE, NOW)
     assert account(empty)["go_live_date"] == date(2026, 4, 1)
+
+
+# a rescue task that nobody does
+
+
+def laddered(**changes: Any) -> Policy:
+    product = a_product(rescue=Rescue(missed=(Miss(Do.REMIND, AT_ONCE), Miss(Do.ESCALATE, HOUR))))
+    return a_product_policy(product=product, playbooks=(a_playbook(tasks=()),), escalation=LADDER, **changes)
+
+
+def stuck_open(due: date, **changes: Any) -> Snapshot:
+    made = a_task("stuck-no-login-20260303", owner_id=TOMAS, due=due)
+    marks = {"begun-with:rescue": NOW}
+    return a_case(facts(after(5)), tasks=(made,), **{"marks": marks, **changes})
+
+
+def told(plan: Plan) -> list[str]:
+    return [one.to_id for one in plan.actions if isinstance(one, Notify) and one.step.startswith("notify-late-stuck")]
+
+
+def test_a_rescue_task_that_nobody_does_goes_up_the_ladder() -> None:
+    due = after(2).date()  # a Thursday
+    snapshot = stuck_open(due)
+    assert told(decide(snapshot, laddered(), after(2, hours=5))) == []
+    plan = decide(snapshot, laddered(), after(3))
+    assert told(plan) == [TOMAS]
+    heard = dataclasses.replace(snapshot, ledger=dataclasses.replace(snapshot.ledger, marks=plan.remember.marks))
+    later = decide(heard, laddered(), after(3, hours=2))
+    assert told(later) == [AE]
+    assert decide(heard, laddered(), after(3, hours=0.5)).recheck_at == after(3, hours=1)
+
+
+def test_a_rescue_task_is_late_for_nobody_once_the_customer_moved_on_or_it_was_done() -> None:
+    due = after(2).date()
+    snapshot = stuck_open(due)
+    moved = dataclasses.replace(snapshot, product=facts(after(5), at("login", after(4))))
+    assert told(decide(moved, laddered(), after(5))) == []
+    (open_task,) = snapshot.tasks
+    done = dataclasses.replace(snapshot, tasks=(dataclasses.replace(open_task, done=True),))
+    assert told(decide(done, laddered(), after(5))) == []
+
+
+def test_a_ladder_that_comes_later_is_not_for_handoffs_under_way() -> None:
+    old = stuck_open(after(2).date(), marks={})
+    assert told(decide(old, laddered(), after(5))) == []
+    assert told(decide(stuck_open(after(2).date()), BARE, after(5))) == []
+    begun = decide(a_snapshot(account=shown()), laddered(), NOW).remember
+    assert begun.marks["begun-with:rescue"] == NOW

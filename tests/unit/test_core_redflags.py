@@ -32,7 +32,8 @@ def policy(**changes: Any) -> Policy:
 def in_flight(**changes: Any) -> Snapshot:
     given = {"generation": 1, "won_at": BEGAN, "released_at": BEGAN, "csm_id": MAYA, "assigned_at": BEGAN}
     gate = {"gate": "Released", "csm": MAYA}
-    ledger = {**given, **changes.pop("ledger", {})}
+    marks = {"marks": {"begun-with:red_flags": BEGAN}}
+    ledger = {**given, **marks, **changes.pop("ledger", {})}
     return a_snapshot(deal={**gate, **changes.pop("deal", {})}, ledger=ledger, account={"csm": MAYA}, **changes)
 
 
@@ -174,6 +175,22 @@ def test_a_field_raises_a_flag_each_time_it_begins_to_say_so() -> None:
     assert not flags(over)
     back = dataclasses.replace(after, ledger=dataclasses.replace(after.ledger, marks=over.remember.marks))
     assert [*flags(decide(back, policy(), DAY_8 + timedelta(days=3)))] == ["flag.scope-creep.2"]
+
+
+def test_flags_that_come_to_the_policy_are_for_handoffs_that_begin_afterwards() -> None:
+    missed = (BEGAN + timedelta(days=2), BEGAN + timedelta(days=4))
+    before = in_flight(no_shows=missed, ledger={"marks": {}})
+    plan = decide(before, policy(), DAY_8)
+    assert not flags(plan)
+    assert not told(plan)
+    assert finding(plan).reason.startswith("It began before [red_flags] stood in process.toml")
+    assert "begun-with:red_flags" not in plan.remember.marks
+    # A day named in the section takes it in.
+    assert flags(decide(before, policy(since=BEGAN.date()), DAY_8))
+    # One that begins now remembers it, and is watched from then on.
+    begun = decide(a_snapshot(), policy(), BEGAN).remember
+    assert begun.marks["begun-with:red_flags"] == BEGAN
+    assert flags(decide(in_flight(no_shows=missed, ledger={"marks": begun.marks}), policy(), DAY_8))
 
 
 def test_red_flags_rest_before_since_after_their_days_and_without_people() -> None:

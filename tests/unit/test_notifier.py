@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import smtplib
-import socketserver
 import ssl
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pytest
 import requests
 import responses
+from mailserver import MailServer, running
 
 from connector.engine.notifier import ChatWebhook, Email, send_through
 from connector.errors import Advice, CrmError
@@ -131,43 +129,7 @@ def test_without_a_channel_nothing_is_sent_and_nothing_fails() -> None:
     send_through([])(NOTICE)
 
 
-@dataclass
-class MailServer:
-    """The letters a small mail server on loopback took."""
-
-    port: int = 0
-    refuse: bool = False
-    letters: list[str] = field(default_factory=list)
-
-
 @pytest.fixture
 def mail_server() -> Iterator[MailServer]:
-    box = MailServer()
-
-    class Conversation(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            self.say("220 mail.example")
-            while line := self.rfile.readline().decode():
-                word = line[:4].upper().strip()
-                if word == "DATA":
-                    self.say("354 go on")
-                    box.letters.append(self.letter())
-                if word == "RCPT" and box.refuse:
-                    self.say("550 no such person")
-                    continue
-                self.say("221 bye" if word == "QUIT" else "250 ok")
-
-        def letter(self) -> str:
-            lines = []
-            while (line := self.rfile.readline().decode()) != ".\r\n":
-                lines.append(line)
-            return "".join(lines)
-
-        def say(self, text: str) -> None:
-            self.wfile.write(f"{text}\r\n".encode())
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Conversation) as server:
-        box.port = server.server_address[1]
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with running() as box:
         yield box
-        server.shutdown()

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from factories import NOW, a_snapshot
+from factories import AE, NOW, a_snapshot
+from tinyworld import World
 
 from connector.errors import Problem, UserError
-from connector.handoff.model import DealType, Stage, Status, SystemName
+from connector.handoff.model import DealType, Stage, Status, SystemName, Touch, TouchKind
 from connector.handoff.picture import mermaid
 from connector.handoff.rulebook import (
     Clock,
     Days,
     Do,
+    GateMode,
     Limit,
+    Make,
     Miss,
     Playbook,
     Policy,
@@ -85,12 +89,75 @@ def test_each_shipped_file_passes_the_checks_on_both_crms(file: str, folder: Pat
     assert loaded.policies[SF].playbooks == loaded.policies[HS].playbooks
 
 
+@pytest.mark.parametrize("file", ["", *SHIPPED])
+def test_each_shipped_task_is_seen_done_by_the_machine_and_has_a_ladder(file: str, folder: Path) -> None:
+    """E1 and E2 of the product: a task is trigger, owner, completion signal, time limit, escalation."""
+    policy = (naming(folder, file) if file else load(folder, BOTH)).policies[SF]
+    for step in (task for book in policy.playbooks for task in book.tasks if not task.note):
+        assert step.missed, step.step
+        assert step.make is Make.MEETING or {SignalKind.TASK_CLOSED} < {one.kind for one in step.done_when}, step.step
+
+
+def test_what_nobody_does_of_the_five_goes_up_the_ladder_and_what_leaves_a_trace_closes_by_itself(folder: Path) -> None:
+    policy = load(folder, BOTH).policies[SF]
+    told = {What.REMINDED: "reminded", What.ESCALATED: "told"}
+    events = play(a_snapshot(), policy, NOW).events
+    told_of = [(one.step, told[one.what], one.who) for one in events if one.what in told]
+    first = [one for one in told_of if one[0] == "welcome-packet"]
+    assert [what for _, what, _ in first] == ["reminded", "told", "told", "told"]
+    assert {step for step, _, _ in told_of} == {"welcome-packet"}  # the others wait for it
+
+    world = World(policy=dataclasses.replace(policy, gate=dataclasses.replace(policy.gate, mode=GateMode.OFF)))
+    world.run()
+    csm = world.task("schedule-setup-call").owner_id
+
+    def done(**span: float) -> list[str]:
+        world.wait(**span)
+        world.run()
+        return [one.key.rsplit(":", 1)[1] for one in world.snapshot.tasks if one.done and one.key]
+
+    def see(kind: TouchKind, by: str | None, *, later: timedelta = timedelta()) -> list[str]:
+        world.wait(minutes=90)
+        touch = Touch(kind, world.now + later, by)
+        world.snapshot = dataclasses.replace(world.snapshot, touches=(*world.snapshot.touches, touch))
+        return done()
+
+    assert see(TouchKind.EMAIL, AE) == ["welcome-packet"]
+    assert see(TouchKind.EMAIL, csm) == ["welcome-packet"]
+    assert see(TouchKind.MEETING, csm, later=timedelta(days=1)) == ["welcome-packet", "schedule-setup-call"]
+    # The call was held, which shows that it was prepared; it is not the next conversation.
+    assert done(days=1, hours=1) == [*("welcome-packet", "schedule-setup-call", "prepare-account", "run-setup-call")]
+    assert len(see(TouchKind.CALL, AE)) == 5
+
+
+def test_without_product_toml_the_signals_of_the_product_rest(folder: Path) -> None:
+    (folder / "product.toml").unlink()
+    five, _ = load(folder, BOTH).policies[HS].playbooks
+    assert len(five.tasks) == 5
+    tasks = task("day", 'trigger = { milestone = "activated" }')
+    with pytest.raises(UserError, match="declares no milestone: nobody gives this signal"):
+        with_tasks(folder, tasks)
+
+
 def test_all_of_them_may_stand_side_by_side_where_they_are_for_other_deals(folder: Path) -> None:
     loaded = naming(folder, "hypercare.toml", "tiers.toml", "renewal-upsell.toml")
     assert [book.name for book in loaded.policies[SF].playbooks] == [
         *("hypercare", "high-touch", "hybrid", "low-touch", "renewal", "upsell"),
         *("five tasks", "light"),
     ]
+
+
+@pytest.mark.parametrize("file", ["thirty-days.toml", "five-stages.toml", "tiers.toml", "modes.toml"])
+def test_what_adds_goes_with_each_other_file_and_makes_no_step_twice(file: str, folder: Path) -> None:
+    policy = naming(folder, file, "ninety-days.toml", "weekly-rhythm.toml").policies[SF]
+    snapshot = a_snapshot(deal={"amount": Decimal(120_000), "renewal_date": (NOW + timedelta(days=180)).date()})
+    played = play(snapshot, policy, NOW, habit=Habit.PROMPT)
+    own, *added = played.playbook.split(" + ")
+    assert own == policy.playbooks[0].name
+    assert {"AE check-ins", "enterprise extras", "day-30 review", "weekly rhythm"} <= {*added}
+    made = [event.step for event in played.events if event.what is What.MADE]
+    assert len(made) == len({*made})
+    assert {"ae-day-30", "ae-day-90", "sponsor-day-30", "day-30-review", "monday-1"} <= {*made}
 
 
 def test_a_file_whose_deals_another_takes_is_told(folder: Path) -> None:

@@ -178,3 +178,18 @@ def test_an_address_that_is_not_the_orgs_api_says_which_is(tmp_path: Path, addre
     told = _told(_write(tmp_path, text), ENV)
     assert "4:" in told
     assert words in told
+
+
+MAIL_SERVER = '[notify.email]\nhost = "smtp.acme.example"\nsender = "handoff@acme.example"\n'
+
+
+def test_mails_to_customers_leave_only_where_it_is_said_and_a_server_is_named(tmp_path: Path) -> None:
+    base = HUBSPOT + 'access_token_env = "HS_ACCESS_TOKEN"\n'
+    assert load_settings(_write(tmp_path, base + MAIL_SERVER), env=ENV).customer_mail is None
+    found = load_settings(_write(tmp_path, base + MAIL_SERVER + "[customer_mail]\n"), env=ENV).customer_mail
+    assert found is not None
+    assert (found.sender, found.daily_limit) == ("", 50)
+    told = _told(_write(tmp_path, base + "[customer_mail]\n"), ENV)
+    assert "config.toml:5:2: customer_mail: mails to customers go through the server of [notify.email]" in told
+    told = _told(_write(tmp_path, base + MAIL_SERVER + '[customer_mail]\nsender = "Ana <a@b.example>"\n'), ENV)
+    assert "config.toml:9:10: customer_mail.sender" in told

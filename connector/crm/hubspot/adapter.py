@@ -189,8 +189,9 @@ class HubSpotCRM:
         problems: list[Problem] = []
         for kind in (Kind.DEAL, Kind.ACCOUNT):
             problems += self._fields.learn(kind, self._portal.describe(kind).fields)
-        if self._map.get(Kind.MEETING, "key"):
-            problems += self._fields.learn(Kind.MEETING, self._portal.describe(Kind.MEETING).fields)
+        for kind in sorted(OPTIONAL):
+            if self._map.get(kind, "key"):
+                problems += self._fields.learn(kind, self._portal.describe(kind).fields)
         native = set()
         for kind in KEYED:
             if kind in OPTIONAL and not self._fields.key(kind):

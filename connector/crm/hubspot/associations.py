@@ -28,6 +28,8 @@ TYPE_IDS: dict[tuple[str, str], int] = {
     ("notes", "companies"): 190,
     ("meetings", "deals"): 212,
     ("meetings", "companies"): 188,
+    ("emails", "deals"): 210,
+    ("emails", "companies"): 186,
 }
 """HUBSPOT_DEFINED ids, for links made together with the record (facts: HubSpot §3c)."""
 

@@ -23,6 +23,7 @@ OBJECTS: dict[Kind, str] = {
     Kind.TASK: "tasks",
     Kind.NOTE: "notes",
     Kind.MEETING: "meetings",
+    Kind.EMAIL: "emails",
 }
 """HubSpot's plural names, used where the mapping names no object."""
 
@@ -56,6 +57,7 @@ SHIPPED: dict[Kind, dict[str, str]] = {
         "outcome": "hs_meeting_outcome",
         "owner": OWNER,
     },
+    Kind.EMAIL: {"subject": "hs_email_subject", "body": "hs_email_text", "at": TIMESTAMP, "owner": OWNER},
 }
 """Properties of HubSpot's own (facts: HubSpot §6), for canonical names that the mapping does not list."""
 
@@ -67,6 +69,9 @@ DUE_HOUR = time(12, tzinfo=UTC)
 moves a task to the day before. The end of a working day is the core's business, not the wire's."""
 
 NEW_TASK = {"hs_task_status": "NOT_STARTED", "hs_task_type": "TODO"}
+
+NEW_EMAIL = {"hs_email_direction": "EMAIL", "hs_email_status": "SENT"}
+"""A mail that went out; of one that came in the direction is another (facts: HubSpot §6)."""
 
 NOT_YET_HELD = "SCHEDULED"
 OUTCOMES = {
@@ -212,6 +217,26 @@ class Fields:
         outcome but that it is to come."""
         outcome = {self.property(Kind.MEETING, "outcome"): self._planned()}
         return {TIMESTAMP: wire.iso(now), **outcome, **self.meeting(values), self.key(Kind.MEETING): key}
+
+    def email(self, values: Mapping[str, Value]) -> dict[str, str]:
+        """Properties of a mail that was sent."""
+        return {self.property(Kind.EMAIL, name): encode(value) for name, value in values.items()}
+
+    def new_email(self, values: Mapping[str, Value], *, key: str, now: datetime) -> dict[str, str]:
+        """Properties of a mail that may not be kept yet: with its key, a time (required), and that it was sent."""
+        return {TIMESTAMP: wire.iso(now), **NEW_EMAIL, **self.email(values), self.key(Kind.EMAIL): key}
+
+    def own_names(self, object_name: str) -> tuple[str, ...]:
+        """What tells our own records from those that people made, among what counts as a contact."""
+        if object_name == OBJECTS[Kind.MEETING]:
+            return self.meeting_names()
+        key = self.key(Kind.EMAIL) if object_name == OBJECTS[Kind.EMAIL] else ""
+        return (key,) if key else ()
+
+    def sent_by_us(self, object_name: str, row: wire.Obj) -> bool:
+        """Whether a mail went out by itself: it is no contact that its owner had."""
+        key = self.key(Kind.EMAIL) if object_name == OBJECTS[Kind.EMAIL] else ""
+        return bool(key and row.get(key))
 
     def meeting_names(self) -> tuple[str, ...]:
         """The properties our own meetings are read by; none where their key has no place, for then there are none."""

@@ -16,7 +16,6 @@ from connector.crm.hubspot.faults import UnreadRow
 from connector.crm.hubspot.fields import (
     DEAL_TYPE,
     MODIFIED,
-    OBJECTS,
     PIPELINE,
     STAGE,
     TOUCH_PROPERTIES,
@@ -202,10 +201,12 @@ class Reader:
         replies: dict[str, list[datetime]] = {}
         no_shows: dict[str, list[datetime]] = {}
         for object_name, names in TOUCH_PROPERTIES.items():
-            own = fields.meeting_names() if object_name == OBJECTS[Kind.MEETING] else ()
+            own = fields.own_names(object_name)
             links, rows = self._hanging(object_name, deal_ids, (*names, *own))
             for each, one in ((each, rows[one]) for each, ids in links.items() for one in ids if one in rows):
                 # What this connector put into the calendar proves no contact: the core asks whether it was held.
+                if fields.sent_by_us(object_name, one):
+                    continue
                 if own and (meeting := fields.to_meeting(one)) is not None:
                     meetings.setdefault(each, []).append(meeting)
                 elif (read := touch(object_name, one)) is not None:

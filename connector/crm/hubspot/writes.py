@@ -34,8 +34,8 @@ from connector.handoff.model import Kind, Ref, Value
 WRITE_LIMIT = 100
 """Inputs per batch write (facts: HubSpot §3a)."""
 
-KEYED = (Kind.TASK, Kind.NOTE, Kind.MEETING)
-OPTIONAL = frozenset({Kind.MEETING})
+KEYED = (Kind.TASK, Kind.NOTE, Kind.MEETING, Kind.EMAIL)
+OPTIONAL = frozenset({Kind.MEETING, Kind.EMAIL})
 """Of these a portal may have no place for the key; then none is made, and reads look for none."""
 
 EXTRA: Mapping[Kind, tuple[str, ...]] = {
@@ -44,6 +44,7 @@ EXTRA: Mapping[Kind, tuple[str, ...]] = {
     Kind.TASK: ("queue", "priority", "type"),
     Kind.NOTE: (),
     Kind.MEETING: ("attendees",),
+    Kind.EMAIL: (),
 }
 """What a record can do without: a queue that is gone, or a note that cannot be pinned, stops no handoff."""
 
@@ -73,8 +74,18 @@ class Writer:
         self._reader = reader
         self._told = told
         self.native: frozenset[Kind] = frozenset(KEYED)
-        self._known = {Kind.TASK: fields.task, Kind.NOTE: fields.note, Kind.MEETING: fields.meeting}
-        self._fresh = {Kind.TASK: fields.new_task, Kind.NOTE: fields.new_note, Kind.MEETING: fields.new_meeting}
+        self._known = {
+            Kind.TASK: fields.task,
+            Kind.NOTE: fields.note,
+            Kind.MEETING: fields.meeting,
+            Kind.EMAIL: fields.email,
+        }
+        self._fresh = {
+            Kind.TASK: fields.new_task,
+            Kind.NOTE: fields.new_note,
+            Kind.MEETING: fields.new_meeting,
+            Kind.EMAIL: fields.new_email,
+        }
 
     def apply(self, writes: Sequence[Write]) -> tuple[WriteOutcome, ...]:
         """One outcome per row, in order. Raises `CrmError` only when nothing was sent."""

@@ -35,6 +35,7 @@ from connector.crm.salesforce.login import SalesforceLogin
 from connector.crm.salesforce.pubsub.feed import SalesforceLive
 from connector.crm.salesforce.pubsub.topics import LiveOptions
 from connector.crm.salesforce.reads import CONTACT, CONTACT_ROLE, DealReader
+from connector.crm.salesforce.sentmails import as_tasks, kept_as
 from connector.crm.salesforce.session import OnCall, SalesforceSession
 from connector.crm.salesforce.soql import PAGE
 from connector.crm.salesforce.transport import CONNECT_TIMEOUT, READ_TIMEOUT
@@ -58,6 +59,7 @@ OPERATIONS: tuple[tuple[Kind, Operation], ...] = (
     (Kind.NOTE, Operation.UPSERT),
     (Kind.MEETING, Operation.UPSERT),
     (Kind.MEMBER, Operation.UPSERT),
+    (Kind.EMAIL, Operation.UPSERT),
 )
 
 
@@ -122,7 +124,7 @@ class SalesforceCRM:
         """200 rows per call for all; whether tasks and meetings are made once by their key was probed."""
         return Capabilities(
             max_batch=dict.fromkeys(OPERATIONS, BATCH),
-            native_upsert=KEYED | TEAMS if self._names.key_mode is not KeyMode.MARKER else TEAMS,
+            native_upsert=KEYED | TEAMS | {Kind.EMAIL} if self._names.key_mode is not KeyMode.MARKER else TEAMS,
             change_lag=self._lookback.total_seconds(),
             bulk=self._bulk,
         )
@@ -324,7 +326,7 @@ class SalesforceCRM:
 
     def apply(self, writes: Sequence[Write]) -> tuple[WriteOutcome, ...]:
         """Send one batch; one outcome per row."""
-        return self._writer.apply(writes)
+        return self._writer.apply(as_tasks(writes))
 
     def tell(self, notice: Notify) -> None:
         """Notify a user inside Salesforce."""
@@ -332,7 +334,7 @@ class SalesforceCRM:
 
     def find(self, kind: Kind, keys: Mapping[str, str]) -> Mapping[str, str]:
         """Which keys exist."""
-        return lookups.find(self._session, self._names, kind, keys)
+        return lookups.find(self._session, self._names, kept_as(kind), keys)
 
     def scan_won(self, since: date | None) -> Iterator[tuple[str, ...]]:
         """Pages of ids of won deals."""

@@ -24,6 +24,7 @@ from connector.handoff.seconds import with_second
 NAME = "assignment"
 FALLBACK = "fallback"
 GIVEN_EARLY = "pre-assigned before the close"
+GIVEN_BACK = "pre-assigned before the close, and their place was given back since"
 RECHECK_WHEN_BLOCKED = timedelta(hours=1)
 
 
@@ -100,7 +101,7 @@ def _without_account(case: Case) -> str:
 def present(case: Case) -> Choice | None:
     """The CSM who is already there and still active: a person's choice first, then ours, then what is found."""
     for person, why in _already_there(case):
-        if not person.active or (why == GIVEN_EARLY and _asked_elsewhere(case, person)):
+        if not person.active or (why == GIVEN_EARLY and (_asked_elsewhere(case, person) or _place_taken(case, person))):
             continue
         gone = absence(person, case.policy.assignment, _day(case))
         still = f" ({gone}; that moves no customer who is theirs)" if gone else ""
@@ -115,7 +116,27 @@ def _kept(case: Case, person: Person, *, early: bool) -> Assignment:
     account = case.snapshot.account
     counted = account is not None and same(account.get("csm"), person.id)
     turn = case.snapshot.roster.get(person.id, Load()).turn
-    return Assignment(person.id, person.email, PRE_ASSIGNED, new=case.released and not counted, turn=turn)
+    new = case.released and not counted
+    # A place that was given back is taken once more.
+    rule = GIVEN_BACK if new and _given_back(case) else PRE_ASSIGNED
+    return Assignment(person.id, person.email, rule, new=new, turn=turn)
+
+
+def _given_back(case: Case) -> bool:
+    until = case.ledger.early_until
+    return until is not None and until <= case.now
+
+
+def _place_taken(case: Case, person: Person) -> bool:
+    """Whether the win comes so long after its day that the place was given back, and there is none any more."""
+    if not case.released or not _given_back(case):
+        return False
+    account, named = case.snapshot.account, pool_of(case)
+    if account is not None and same(account.get("csm"), person.id):
+        return False
+    email, pools = person.email.strip().lower(), chain(case.policy.assignment, named[1]) if named else ()
+    cap = next((pool.cap_of(email) for pool in pools if email in pool.members), None)
+    return cap is not None and case.snapshot.roster.get(person.id, Load()).accounts >= cap
 
 
 def _asked_elsewhere(case: Case, person: Person) -> str:
@@ -278,4 +299,6 @@ def why_not_theirs(case: Case) -> str:
         return ""
     if left.active and (pool := _asked_elsewhere(case, left)):
         return f"{left.name} was pre-assigned, but the rules name pool {pool} by now. "
+    if left.active:
+        return f"{left.name} was {GIVEN_BACK} and is taken. "
     return f"{left.name} is no longer active in the CRM. "

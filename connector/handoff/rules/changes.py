@@ -54,11 +54,13 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What to remember, what changed, and when that is to be told; ``due`` is None where nothing changed."""
+    """What to remember, what changed, and when that is to be told; ``due`` is None where nothing changed. ``untold`` is
+    what to remember while it is not told."""
 
     briefed: Briefed | None
     changes: tuple[Change, ...] = ()
     due: datetime | None = None
+    untold: Briefed | None = None
 
 
 def find(case: Case) -> Finding | None:
@@ -98,8 +100,8 @@ def stand(case: Case) -> Standing:
         return Standing(Briefed(answers))
     since = known.since or case.now
     due = since + case.policy.notify.changes_after
-    waiting = due > case.now
-    return Standing(Briefed({**answers, **known.answers}, since) if waiting else Briefed(answers), changes, due)
+    untold = Briefed({**answers, **known.answers}, since)
+    return Standing(untold if due > case.now else Briefed(answers), changes, due, untold)
 
 
 def _answers(case: Case) -> Iterator[tuple[str, Answered]]:

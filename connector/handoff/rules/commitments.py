@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
+from connector.handoff.attention import COMMITMENTS, attends, left_alone
 from connector.handoff.calendar import days_from, limit_end, local_date
 from connector.handoff.case import Case, fingerprint
 from connector.handoff.commitments import Commitment, commitments, deadline, keeper
 from connector.handoff.model import Kind, Person, Value
-from connector.handoff.mornings import morning_of, this_morning
+from connector.handoff.mornings import morning_of, next_morning, this_morning
 from connector.handoff.plan import Action, Finding, Notify, Order, Upsert, Verdict
 from connector.handoff.rulebook import CommitmentPolicy, CommitmentStatus, ListAs, Role
 from connector.handoff.text import clean, one_line
@@ -21,6 +22,8 @@ from connector.handoff.text import clean, one_line
 NAME = "commitments"
 WEEK = timedelta(days=7)
 MAX_BODY_CHARS = 8_000
+_OWED = "promises-owed"
+_CAUGHT_UP = "promises-caught-up"
 
 
 def find(case: Case) -> Finding | None:
@@ -30,7 +33,8 @@ def find(case: Case) -> Finding | None:
         return None
     found = commitments(case)
     if not found:
-        return None
+        alone = case.released and asked.since is None and not attends(case, COMMITMENTS, None)
+        return Finding(NAME, Verdict.IN_SYNC, left_alone(COMMITMENTS)) if alone else None
     owed = [one for one in found if one.status.owed]
     actions: list[Action] = [
         _cannot(case, asked, one)
@@ -38,16 +42,27 @@ def find(case: Case) -> Finding | None:
         if one.status is CommitmentStatus.UNDELIVERABLE and not _made(case, one.step)
     ]
     days = _list_days(case, asked) if owed else ()
-    if local_date(case.policy.calendar, case.now) in days:
-        actions += _list(case, asked, owed, csm)
-    mornings = (morning_of(case, day) for day in days)
+    missed = _is_owed(case) if owed else False
+    listed = []
+    if missed or local_date(case.policy.calendar, case.now) in days:
+        listed = list(_list(case, asked, owed, csm))
+    actions += listed
+    mornings = [*(morning_of(case, day) for day in days), *([next_morning(case)] if missed else [])]
     return Finding(
         NAME,
         Verdict.ACT if actions else Verdict.WAIT if owed else Verdict.IN_SYNC,
         _reason(case, found),
         actions=tuple(actions),
         recheck_at=min((at for at in mornings if at > case.now), default=None),
+        marks={_CAUGHT_UP: case.now} if listed and missed else {},
+        owed={_OWED: case.now} if listed else {},
     )
+
+
+def _is_owed(case: Case) -> bool:
+    """Whether a pause kept the last list from being made, and none was made since."""
+    owed, caught_up = case.ledger.marks.get(_OWED), case.ledger.marks.get(_CAUGHT_UP)
+    return owed is not None and (caught_up is None or caught_up < owed)
 
 
 def _reason(case: Case, found: tuple[Commitment, ...]) -> str:

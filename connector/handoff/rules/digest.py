@@ -15,6 +15,7 @@ from connector.handoff.commitments import late_steps
 from connector.handoff.model import Outcome, Person
 from connector.handoff.mornings import next_morning, this_morning
 from connector.handoff.plan import Finding, Notify, Order, Phase, Verdict
+from connector.handoff.rules import stuck
 from connector.handoff.steps import Step, walk
 from connector.handoff.text import clean, one_line
 
@@ -27,7 +28,7 @@ def find(case: Case) -> Finding | None:
     if not case.policy.notify.digest:
         return None
     today = local_date(case.policy.calendar, case.now)
-    open_steps = [step for step in (*walk(case), *late_steps(case)) if _is_open(step)]
+    open_steps = [step for step in (*walk(case), *late_steps(case), *stuck.late_steps(case)) if _is_open(step)]
     lines: dict[str, list[str]] = {}
     for person, line in (*_stuck(case), *_due(case, open_steps, today)):
         lines.setdefault(person.id, []).append(line)

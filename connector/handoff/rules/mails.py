@@ -1,6 +1,7 @@
 """Keeps the drafts of mails: each in a note on the deal, renewed while nobody edits it and its step is open.
 
-Not here: what a draft says (``mails``), the task that asks for it (``rules.playbook``), sending. A draft that a person
+Not here: what a draft says (``mails``), the task that asks for it (``rules.playbook``), mails that go out by themselves
+(``rules.posting``). A draft that a person
 edited or deleted is left so.
 """
 
@@ -9,15 +10,15 @@ from __future__ import annotations
 from connector.handoff import mails
 from connector.handoff.case import Case, listed
 from connector.handoff.mails import Drafted
-from connector.handoff.plan import Finding, Upsert, Verdict
+from connector.handoff.plan import Action, Finding, Upsert, Verdict
 from connector.handoff.rules.playbook import comes_now
+from connector.handoff.rules.posting import posted
 from connector.handoff.rules.summarise import keep_note
+from connector.handoff.sending import DRAFT
 from connector.handoff.steps import Step, walk
 from connector.handoff.summary import Part, sealed_note
 
 NAME = "mails"
-STARTS = "draft--"
-"""How the steps of these notes begin; a playbook's own step has no two dashes in a row."""
 
 
 def find(case: Case) -> Finding | None:
@@ -28,11 +29,17 @@ def find(case: Case) -> Finding | None:
     if not drafting:
         return None
     open_steps = [step for step in drafting if step.done_at is None and (step.task or comes_now(case, step))]
-    actions: list[Upsert] = []
+    actions: list[Action] = []
     remarks: list[str] = []
     lacking: list[str] = []
+    sent = [step for step in drafting if _goes(step) and (step in open_steps or step.done_at is not None)]
     try:
-        for step in open_steps:
+        posts = [posted(case, step) for step in sent]
+        for step, post in zip(sent, posts, strict=True):
+            lacking += [step.spec.step] if post.lacks else []
+            actions += post.actions
+            remarks += [post.remark] if post.remark else []
+        for step in (one for one in open_steps if not _goes(one)):
             made = _drafted(case, step)
             lacking += [step.spec.step] if made.lacks else []
             upsert, remark = _note(case, step, made)
@@ -44,7 +51,19 @@ def find(case: Case) -> Finding | None:
     if lacking:
         said += f" {listed(lacking)} {'lacks' if len(lacking) == 1 else 'lack'} the customer's own words."
     said += "".join(dict.fromkeys(remarks))
-    return Finding(NAME, Verdict.ACT if actions else Verdict.IN_SYNC, said, actions=tuple(actions))
+    return Finding(
+        NAME,
+        Verdict.ACT if actions else Verdict.IN_SYNC,
+        said,
+        actions=tuple(actions),
+        recheck_at=min((at for post in posts if (at := post.recheck_at) and at > case.now), default=None),
+        marks={name: at for post in posts for name, at in post.marks.items()},
+    )
+
+
+def _goes(step: Step) -> bool:
+    """Whether its mail goes out by itself."""
+    return step.spec.mail is not None and step.spec.mail.send is not None
 
 
 def _drafted(case: Case, step: Step) -> Drafted:
@@ -53,7 +72,7 @@ def _drafted(case: Case, step: Step) -> Drafted:
 
 
 def _note(case: Case, step: Step, made: Drafted) -> tuple[Upsert | None, str]:
-    name = f"{STARTS}{step.spec.step}"
+    name = f"{DRAFT}{step.spec.step}"
     part = Part(name, mails.title(made.subject), sealed_note(case, name, made.text))
     why = (f"{step.owner.name if step.owner else 'Nobody'} finds the draft on the deal.", "The draft follows the deal.")
     return keep_note(case, part, owner_id=step.owner.id if step.owner else None, why=why)

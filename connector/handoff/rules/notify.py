@@ -15,6 +15,7 @@ from datetime import timedelta
 from connector.handoff.acceptance import answers
 from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import Gate, Person
+from connector.handoff.ownership import same
 from connector.handoff.plan import Finding, Noticed, Notify, Order, Phase, Verdict
 from connector.handoff.rulebook import Role
 from connector.handoff.rules.assignment import FALLBACK
@@ -134,6 +135,20 @@ def _csm_preassigned(case: Case) -> bool:
     return str(case.snapshot.deal.get("csm") or "") != assignment.person_id
 
 
+def _deal_lost(case: Case) -> bool:
+    return _let_go_of(case) is not None
+
+
+def _let_go_of(case: Case) -> Person | None:
+    """Who was to be CSM of a deal that was lost before it was theirs."""
+    if case.phase is not Phase.LOST or case.ledger.csm_id is not None:
+        return None
+    deal = case.snapshot.deal
+    put = case.ledger.written.get(deal.ref, {}).get("csm")
+    still = put if put is not None and same(deal.get("csm"), put) else None
+    return case.snapshot.person(case.ledger.early_id or still)
+
+
 def _rejected(case: Case) -> bool:
     found = answers(case)
     return found is not None and found.begins
@@ -216,6 +231,15 @@ MOMENTS: tuple[Moment, ...] = (
         "You are to be the CSM of {{ account }} ({{ deal }}, {{ amount }}, {{ segment }}) once {{ ae }} has won the "
         "deal. What the handoff still needs stands on the deal; join the last calls if you can.",
         "of a customer to come",
+    ),
+    Moment(
+        "deal_lost",
+        _let_go_of,
+        _deal_lost,
+        "Not coming after all: {{ account }}",
+        "{{ deal }} ({{ account }}, {{ amount }}) was lost, so you are not to be its CSM. Your place is free again; "
+        "there is nothing to do.",
+        "that the deal was lost",
     ),
     Moment(
         "handoff_rejected",

@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 
 from connector.handoff.calendar import local_date
 from connector.handoff.case import Case, fingerprint
-from connector.handoff.mails import title, words
+from connector.handoff.mails import subject, title, words
 from connector.handoff.meetings import seen_words, who_takes_part
 from connector.handoff.model import CrmTask, Kind, Value
 from connector.handoff.plan import Finding, Order, TaskState, Upsert, Verdict
 from connector.handoff.playbook_text import version_of
 from connector.handoff.rulebook import ANCHORS, Make, Playbook, Role
 from connector.handoff.rules import drafts
+from connector.handoff.sending import hindered
 from connector.handoff.steps import Step, chosen, present, walk
 from connector.handoff.templating import render
 from connector.handoff.text import REFERENCE, clean, names, one_line
@@ -30,6 +31,10 @@ MAX_BODY_CHARS = 8_000
 """Far below Task.Description's 32,000 (facts: Salesforce, Task): a task says what to do, the summary tells the rest."""
 
 DRAFT_IS = "The draft is the note “{title}” on the deal. It says what is missing where it cannot be written yet."
+BY_ITSELF = (
+    "It goes out by itself at the time that stands there. To stop it, edit or delete the note, or close this task."
+)
+NOT_BY_ITSELF = "It does not go out by itself: {why}. Please send it yourself."
 
 _DONE = fingerprint("status", "done")
 _CLOSED = {Make.TASK: "its task was closed", Make.MEETING: "its meeting was held", Make.NOTE: "its note was written"}
@@ -173,8 +178,12 @@ def _body(case: Case, step: Step, context: dict[str, object]) -> str:
     text = clean(render(step.spec.body, context), limit=MAX_BODY_CHARS)
     if step.spec.mail is None:
         return text
-    subject = one_line(render(step.spec.mail.subject, words(case)))
-    return f"{text}\n\n{DRAFT_IS.format(title=title(subject))}".strip()
+    heading = subject(step.spec.mail, words(case, step.spec.mail))
+    said = DRAFT_IS.format(title=title(heading))
+    if step.spec.mail.send is not None:
+        why = hindered(case, step.spec.mail, step.owner)
+        said = f"{said} {NOT_BY_ITSELF.format(why=why) if why else BY_ITSELF}"
+    return f"{text}\n\n{said}".strip()
 
 
 def _extras(case: Case, step: Step) -> dict[str, Value]:

@@ -3,7 +3,7 @@
 Not here: judging answers (``quality``) and which fields are asked for (the policy's requirements). It speaks in the
 stages an admin names and no others, writes only fields of ours that say how things stand, never the gate's verdict, the
 status or the stage, and ends with the win: from there the gate keeps the same fields. Where a deal leaves these stages
-for an earlier one, what was written is taken back once, so that nothing stale stays on it.
+for an earlier one, or is lost, what was written is taken back once, so that nothing stale stays on it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,13 @@ READY = "Nothing is missing for the handoff."
 
 def find(case: Case) -> Finding | None:
     """What an open deal says of itself before it is won."""
+    if case.phase is Phase.LOST and case.ledger.gate is None and case.ledger.released_at is None:
+        return _withdrawn(case, "The deal was lost", because="The deal was lost, so readiness is not shown any more.")
     if case.phase is not Phase.OPEN or case.excluded:
         return None
     if not case.near_close:
-        return _withdrawn(case)
+        why = "The deal went back to a stage in which readiness is not shown."
+        return _withdrawn(case, "Went back to an earlier stage", because=why)
     change = change_deal(case, _fields(case), reason="The rep sees before the close what the handoff still needs.")
     verdict = Verdict.ACT if change.patch else Verdict.WAIT if case.gaps else Verdict.IN_SYNC
     return Finding(NAME, verdict, _reason(case) + change.remark, actions=change.actions, checks=case.checks)
@@ -64,13 +67,13 @@ def _reason(case: Case) -> str:
     return f"{said}{'' if case.score is None else f' (quality {case.score} of 100)'}.{care}"
 
 
-def _withdrawn(case: Case) -> Finding | None:
-    """Take back what was said while the deal stood in one of these stages."""
+def _withdrawn(case: Case, news: str, *, because: str) -> Finding | None:
+    """Take back what was said while the deal stood in one of these stages, as far as nobody changed it."""
     written = case.ledger.written.get(case.snapshot.deal.ref, {})
     said: dict[str, Value] = {name: None for name in FIELDS if written.get(name) is not None}
     if not said:
         return None
-    change = change_deal(case, said, reason="The deal went back to a stage in which readiness is not shown.")
+    change = change_deal(case, said, reason=because)
     if change.patch is None:
         return None
-    return Finding(NAME, Verdict.ACT, "Went back to an earlier stage; its readiness is taken off.", change.actions)
+    return Finding(NAME, Verdict.ACT, f"{news}; its readiness is taken off.", change.actions)

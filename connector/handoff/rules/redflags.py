@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from connector.handoff.attention import RED_FLAGS, left_alone
 from connector.handoff.calendar import limit_end, local_date
 from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import Kind, Person, Value
 from connector.handoff.plan import Action, Finding, Notify, Order, Upsert, Verdict
-from connector.handoff.redflags import Raised, look, made_before, watched
+from connector.handoff.redflags import Raised, asked_for, look, made_before, watched
 from connector.handoff.rulebook import Role
 from connector.handoff.templating import render
 from connector.handoff.text import clean, names, one_line
@@ -32,8 +33,11 @@ TEXT = (
 
 def find(case: Case) -> Finding | None:
     """Raise what is new; None where no red flags are looked for."""
-    if not watched(case) or case.assignment is None:
+    if not asked_for(case) or case.assignment is None:
         return None
+    if not watched(case):
+        since = case.policy.red_flags.since
+        return None if since else Finding(NAME, Verdict.IN_SYNC, left_alone(RED_FLAGS))
     looked = [look(case, flag) for flag in case.policy.red_flags.flags]
     marks = dict(one.mark for one in looked if one.mark)
     ahead = min((one.comes_at for one in looked if one.comes_at), default=None)

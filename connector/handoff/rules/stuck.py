@@ -1,21 +1,26 @@
 """Makes one task for a customer who is stuck: on what, and three times for a short call; closes it when they moved on.
 
-Not here: who is stuck (``rescue``) and what a free time is (``meetings``). The task is made once per episode and never
+Not here: who is stuck (``rescue``), what a free time is (``meetings``) and the ladder of a task that nobody does
+(``rules.late``). The task is made once per episode and never
 changed afterwards; what a person closed or deleted stays so, and its times are those that were free when it was made.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 
-from connector.handoff.calendar import local_date, local_time, next_open
+from connector.handoff.attention import RESCUE, attends
+from connector.handoff.calendar import end_of_day, local_date, local_time, next_open
 from connector.handoff.case import Case, fingerprint, listed
 from connector.handoff.meetings import Room, Slot, offers
 from connector.handoff.model import CrmTask, Kind, Value
 from connector.handoff.plan import Finding, Order, Upsert, Verdict
 from connector.handoff.productbook import Rescue, Stuck
 from connector.handoff.rescue import Episode, episode, moved_on, signals, tasks
-from connector.handoff.rulebook import Role
+from connector.handoff.rulebook import Clock, Extras, Limit, PlaybookTask, Role
+from connector.handoff.steps import Step
 from connector.handoff.templating import render
 from connector.handoff.text import Lines, clean, names, one_line
 
@@ -52,6 +57,44 @@ def find(case: Case) -> Finding | None:
     verdict = Verdict.ACT if actions else Verdict.WAIT if said or ahead else Verdict.IN_SYNC
     reason = " ".join(said) or "The customer is not known to be stuck."
     return Finding(NAME, verdict, reason, actions=tuple(actions), recheck_at=min(ahead, default=None))
+
+
+def late_steps(case: Case) -> Iterator[Step]:
+    """Rescue tasks that are open, as steps that can be late by the day they have in the CRM."""
+    product = case.policy.product
+    if product is None or not product.rescue.missed or not attends(case, RESCUE, None):
+        return
+    for signal in signals(case):
+        for step, task in tasks(case, signal).items():
+            if not task.done and task.due is not None and not moved_on(case, signal, step):
+                yield _late(case, signal, step, task, task.due)
+
+
+def _late(case: Case, signal: Stuck, step: str, task: CrmTask, due: date) -> Step:
+    product = case.policy.product
+    until = end_of_day(case.policy.calendar, due)
+    spec = PlaybookTask(
+        step=step,
+        subject=task.subject,
+        body="",
+        owner=signal.owner,
+        limit=Limit(Decimal(0), Clock.WALL),
+        done_when=(),
+        extras=Extras(priority="high"),
+        missed=product.rescue.missed if product else (),
+    )
+    return Step(
+        spec=spec,
+        begins=until,
+        deadline=until,
+        due=due,
+        owner=case.person_for(signal.owner)[0],
+        owner_why="",
+        done_at=None,
+        by_field=False,
+        waiting=False,
+        task=task,
+    )
 
 
 def _judge(case: Case, signal: Stuck, actions: list[Upsert], said: list[str], ahead: list[datetime]) -> None:

@@ -81,7 +81,7 @@ def keep_note(case: Case, part: Part, *, owner_id: str | None, why: tuple[str, s
             return None, " The note was deleted and is not made again."
         values: dict[str, Value] = {"title": part.title, "body": part.text, "owner": owner_id}
         return _upsert(case, part, values, reason=why[0]), ""
-    if summary.same_document(present.body, part.text) or (effect and effect.fingerprint == _print(part.text)):
+    if summary.same_document(present.body, part.text) or (effect and effect.fingerprint == note_print(part.text)):
         return None, ""
     if not _ours(present, effect.fingerprint if effect else ""):
         return None, " The note was edited by a person and is left as it is."
@@ -110,10 +110,11 @@ def _pin(case: Case) -> Change:
 
 
 def _ours(note: CrmNote, last: str) -> bool:
-    return summary.untouched(note.body) or _print(note.body) == last
+    return summary.untouched(note.body) or note_print(note.body) == last
 
 
-def _print(text: str) -> str:
+def note_print(text: str) -> str:
+    """The fingerprint of a note that says this."""
     return fingerprint(" ".join(text.split()))
 
 
@@ -125,7 +126,7 @@ def _upsert(case: Case, part: Part, values: dict[str, Value], *, reason: str, re
         key=case.key(part.step),
         values=values,
         parents=case.parents,
-        fingerprint=_print(part.text),
+        fingerprint=note_print(part.text),
         reason=reason,
         record_id=record_id,
     )

@@ -61,8 +61,10 @@ class Actions:
                 s.id for s in self.view.stages() if s.pipeline == deal.stage.pipeline
             }:
                 raise Unfit("This pipeline has no such stage.")
-            fitted = {name: _fit(name, value) for name, value in changes.items()}
-            known = dict(deal.fields) | {"amount": deal.amount, "close_date": deal.close_date}
+            own = {field.name: field.kind for field in self.view.custom("deal")}
+            fitted = {name: _fit(name, value, own.get(name)) for name, value in changes.items()}
+            known = dict(deal.fields) | self.view.values("deal", deal_id)
+            known |= {"amount": deal.amount, "close_date": deal.close_date}
             different = {name: value for name, value in fitted.items() if not _same(value, known.get(name))}
             if stage is not None and stage != deal.stage.id:
                 self.view.move_deal(deal_id, stage, by=by, also=different)
@@ -112,14 +114,14 @@ class Actions:
             self.world.flush()
 
 
-def _fit(name: str, value: Any) -> Any:
-    if name in views.FLAG_FIELDS:
+def _fit(name: str, value: Any, kind: views.FieldKind | None) -> Any:
+    if name in views.FLAG_FIELDS or kind == "checkbox":
         return value is True or str(value).lower() in ("true", "on", "1", "yes")
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    if name in views.DATE_FIELDS:
+    if name in views.DATE_FIELDS or kind == "date":
         return _day(value)
-    if name in views.NUMBER_FIELDS:
+    if name in views.NUMBER_FIELDS or kind == "number":
         return _number(value)
     text = str(value).replace("\r\n", "\n").strip()
     if len(text) > TEXT_LIMIT:

@@ -19,9 +19,9 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from connector.sandbox import agreed, people
-from connector.sandbox.screens import pages
+from connector.sandbox.screens import layout, pages
 from connector.sandbox.screens.actions import Actions, Refusal, Unfit
-from connector.sandbox.views import UserView
+from connector.sandbox.views import ActivityView, UserView
 
 if TYPE_CHECKING:
     from starlette.datastructures import FormData
@@ -121,13 +121,9 @@ class _Screens:
         return self._page(request, "accounts.html", here="accounts", accounts=found, q=wanted, names=self._names())
 
     async def account(self, request: Request) -> Response:
-        """An account with its CSM and deals."""
-        found = self._crm.account(request.path_params["id"])
-        deals = sorted(self._crm.deals_of(found.id), key=lambda d: d.modified_at, reverse=True)
-        contacts, names = self._crm.contacts_of(found.id), self._names()
-        return self._page(
-            request, "account.html", here="accounts", account=found, deals=deals, contacts=contacts, names=names
-        )
+        """An account with its people, how far it has come, its deals and tasks."""
+        page = pages.account_page(self._crm, request.path_params["id"])
+        return self._page(request, "account.html", here="accounts", page=page)
 
     async def tasks(self, request: Request) -> Response:
         """The tasks of the acting person."""
@@ -141,6 +137,7 @@ class _Screens:
         done = [t for t in items if t.done]
         bells = self._crm.bells_of(me.id)[:BELLS_SHOWN]
         return {
+            "now": self._world.clock.now(),
             "open": [t for t in items if not t.done][:TASKS_SHOWN],
             "done": done[-TASKS_SHOWN:][::-1],
             "bells": bells,
@@ -160,7 +157,7 @@ class _Screens:
         deal_id, stage = request.path_params["id"], _text(form, "stage")
         # Only a stage that the person chose: the deal may have moved while the form was open.
         chosen = stage if stage and stage != _text(form, "stage_was") else None
-        self._do.set_fields(deal_id, _typed(form), by=self._me(request).id, stage=chosen)
+        self._do.set_fields(deal_id, self._typed(form), by=self._me(request).id, stage=chosen)
         return RedirectResponse(f"{BASE}/deals/{deal_id}", status_code=303)
 
     async def log(self, request: Request) -> Response:
@@ -213,7 +210,7 @@ class _Screens:
             link = f"{BASE}/deals/{quote(deal_id)}?edit=1&stage={quote(_text(form, 'stage'))}#handoff"
             return self._page(request, "_refused.html", here="board", status=422, reasons=reasons, link=link)
         page = pages.deal_page(self._crm, deal_id)
-        typed = _typed(form) if request.url.path == f"{BASE}/deals/{deal_id}" else {}
+        typed = self._typed(form) if request.url.path == f"{BASE}/deals/{deal_id}" else {}
         page, top = pages.retyped(page, typed, stage=_text(form, "stage"), reasons=reasons)
         note = {name: _text(form, name) for name in _NOTE}
         context = {"page": page, "editing": "subject" not in form, "note": note}
@@ -261,6 +258,16 @@ class _Screens:
         page, _ = pages.retyped(page, {}, stage=wanted, reasons=())
         return {"page": page, "editing": "edit" in request.query_params, "note": dict.fromkeys(_NOTE, "")}
 
+    def _typed(self, form: FormData) -> dict[str, Any]:
+        """What the form of a deal holds, by field."""
+        own = (field.name for field in self._crm.custom("deal"))
+        named = [*agreed.HANDOFF_FIELDS, *agreed.OVERRIDE_FIELDS, *layout.TERMS, *own]
+        # An unticked box is not sent at all, so every box of the form is read, sent or not.
+        boxes = {name for name, (_, kind) in agreed.OVERRIDE_FIELDS.items() if kind == "checkbox"}
+        boxes |= {each for each in form.getlist("box") if isinstance(each, str)}
+        texts: dict[str, Any] = {name: _text(form, name) for name in named if name in form}
+        return texts | {name: name in form for name in boxes}
+
     def _unchanged(self, request: Request) -> bool:
         try:
             since = datetime.fromisoformat(request.query_params.get("since", ""))
@@ -289,7 +296,8 @@ def _environment() -> Environment:
     found = Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    found.filters.update(money=_money, day=_day, brief=_brief, moment=_moment, due=_due, ago=_ago)
+    found.filters.update(money=_money, day=_day, brief=_brief, moment=_moment, due=_due, ago=_ago, span=_span)
+    found.globals.update(late=pages.late, measured_names=layout.MEASURED)
     return found
 
 
@@ -314,6 +322,13 @@ def _due(value: datetime | None) -> str:
     return _day(value) if value and value.time() == time() else _moment(value)
 
 
+def _span(item: ActivityView) -> str:
+    """When a meeting is, from and to; of anything else when it was."""
+    if item.ends is None or item.ends.date() != item.at.date():
+        return _moment(item.at)
+    return f"{_moment(item.at)} to {item.ends:%H:%M}"
+
+
 def _ago(value: datetime, now: datetime) -> str:
     seconds = (now - value).total_seconds()
     for size, word in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
@@ -326,15 +341,6 @@ def _ago(value: datetime, now: datetime) -> str:
 def _text(form: FormData, name: str) -> str:
     value = form.get(name, "")
     return value if isinstance(value, str) else ""
-
-
-def _typed(form: FormData) -> dict[str, Any]:
-    """What the handoff form holds, by field."""
-    named = [*agreed.HANDOFF_FIELDS, *agreed.OVERRIDE_FIELDS, "amount", "close_date"]
-    # An unticked box is not sent at all, so every box of the form is read, sent or not.
-    boxes = [name for name, (_, kind) in agreed.OVERRIDE_FIELDS.items() if kind == "checkbox"]
-    texts: dict[str, Any] = {name: _text(form, name) for name in named if name in form}
-    return texts | {name: name in form for name in boxes}
 
 
 def _notice(reasons: Iterable[tuple[str, str]]) -> dict[str, Any]:

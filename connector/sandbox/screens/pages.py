@@ -11,6 +11,8 @@ from datetime import date, datetime
 from typing import Any
 
 from connector.sandbox import agreed
+from connector.sandbox.screens import layout
+from connector.sandbox.screens.layout import CHANGE_LABELS, TYPE_LABELS, FieldRow, Layout
 from connector.sandbox.views import (
     USER_FIELDS,
     AccountView,
@@ -19,6 +21,7 @@ from connector.sandbox.views import (
     CrmView,
     DealView,
     NoteView,
+    Record,
     Stage,
     TaskView,
     UserView,
@@ -30,7 +33,6 @@ CARDS_SHOWN = 40
 HISTORY_SHOWN = 60
 CHANGE_SHOWN = 90
 CARD_LABELS = {"new": "New", "renewal": "Renewal", "upsell": "Upsell"}
-TYPE_LABELS = {"new": "New business", "renewal": "Renewal", "upsell": "Upsell"}
 SEGMENTS = (
     ("", "Every segment"),
     ("small", "Small, under 12k"),
@@ -39,36 +41,6 @@ SEGMENTS = (
 )
 GATES = (("", "Every gate"), *((g, g) for g in ("Held", "Released", "Overridden", "Warned", "Not checked")))
 PIPELINE_LABELS = {"default": "Sales", "8801001": "Renewals"}
-_DETAILS = {
-    "deal_type": "Type",
-    "product": "Product",
-    "next_step": "Next step",
-    "csm": "CSM",
-    "gate": "Handoff gate",
-    "status": "Handoff status",
-    "percent": "Handoff percent",
-    "quality": "Quality of the answers",
-    "started_at": "Handoff started",
-    "first_touch_at": "First touch",
-    "metric_completion": "Handoff completion",
-    "metric_assign_minutes": "Minutes to assignment",
-    "metric_ttft_hours": "Hours to first touch",
-    "metric_ae_hours": "Hours to complete the handoff",
-}
-_TERMS = {"amount": ("Amount", "line"), "close_date": ("Close date", "date")}
-_CHANGE_LABELS = {
-    "name": "Name",
-    "stage": "Stage",
-    "amount": "Amount",
-    "close_date": "Close date",
-    "owner": "Owner",
-    "account": "Account",
-    "missing": "What is missing",
-    "advice": "How to make it better",
-    "summary": "Handoff summary",
-    **_DETAILS,
-    **{name: label for name, (label, _) in (agreed.HANDOFF_FIELDS | agreed.OVERRIDE_FIELDS).items()},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,26 +108,6 @@ class Board:
 
 
 @dataclass(frozen=True, slots=True)
-class FieldRow:
-    """One field on a record page: `value` for reading, `raw` for the form, `asked` if the handoff needs it.
-
-    `faults` are what the CRM's rules say against the value that was typed.
-    """
-
-    name: str
-    label: str
-    kind: str
-    value: str
-    raw: Any
-    asked: bool
-    faults: tuple[str, ...] = ()
-
-    @property
-    def long(self) -> bool:
-        return self.kind == "text"
-
-
-@dataclass(frozen=True, slots=True)
 class Line:
     """A line of the history as a person reads it."""
 
@@ -178,6 +130,37 @@ class Titled:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody on a record's team."""
+
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """Everything on an account's record page."""
+
+    account: AccountView
+    now: datetime
+    csm: str
+    second_csm: str
+    onboarding: tuple[FieldRow, ...]
+    further: tuple[FieldRow, ...]
+    deals: tuple[DealView, ...]
+    owners: Mapping[str, str]
+    tasks: tuple[Titled, ...]
+    activities: tuple[Titled, ...]
+    contacts: tuple[ContactView, ...]
+    team: tuple[Member, ...]
+
+    @property
+    def open_tasks(self) -> int:
+        """How many tasks are still to be done."""
+        return sum(1 for task in self.tasks if not task.done)
+
+
+@dataclass(frozen=True, slots=True)
 class DealPage:
     """Everything on a deal's record page."""
 
@@ -194,6 +177,12 @@ class DealPage:
     handoff: tuple[FieldRow, ...]
     override: tuple[FieldRow, ...]
     details: tuple[FieldRow, ...]
+    answer: tuple[FieldRow, ...]
+    later: tuple[FieldRow, ...]
+    further: tuple[FieldRow, ...]
+    second_csm: str
+    tier: str
+    team: tuple[Member, ...]
     tasks: tuple[Titled, ...]
     notes: tuple[Titled, ...]
     activities: tuple[Titled, ...]
@@ -206,7 +195,13 @@ class DealPage:
 
     @property
     def open_tasks(self) -> int:
+        """How many tasks are still to be done."""
         return sum(1 for task in self.tasks if not task.done)
+
+    @property
+    def editable(self) -> tuple[FieldRow, ...]:
+        """Every field of the form."""
+        return (*self.terms, *self.handoff, *self.answer, *self.later, *self.further, *self.override)
 
 
 def board(crm: CrmView, ask: Ask) -> Board:
@@ -248,13 +243,16 @@ def deal_page(crm: CrmView, deal_id: str) -> DealPage:
     deal = crm.deal(deal_id)
     users = crm.users()
     names = {user.id: user.name for user in users}
-    asked = set(agreed.required(amount=deal.amount, deal_type=deal.deal_type))
-    rows = _rows(crm, names)
-    values = dict(deal.fields) | {
-        "deal_type": TYPE_LABELS[deal.deal_type],
-        "amount": deal.amount,
-        "close_date": deal.close_date,
-    }
+    asked = agreed.required(amount=deal.amount, deal_type=deal.deal_type)
+    form = Layout(crm, "deal", names=names, asked=asked)
+    values = (
+        dict(deal.fields)
+        | crm.values("deal", deal_id)
+        | {"deal_type": TYPE_LABELS[deal.deal_type], "amount": deal.amount, "close_date": deal.close_date}
+    )
+    details = layout.labelled(layout.DETAILS)
+    notes = sorted(crm.notes_of(deal_id), key=lambda note: note.created_at, reverse=True)
+    placed = (*layout.HANDOFF, *layout.OVERRIDE, *layout.ANSWER, *layout.LATER, *layout.ABOVE, *details)
     return DealPage(
         deal=deal,
         now=crm.world.clock.now(),
@@ -265,17 +263,46 @@ def deal_page(crm: CrmView, deal_id: str) -> DealPage:
         percent=_percent(deal),
         account=crm.account(deal.account) if deal.account else None,
         changed_by=crm.who(deal.modified_by),
-        terms=rows(_TERMS, values, asked),
-        handoff=rows(agreed.HANDOFF_FIELDS, values, asked),
-        override=rows(agreed.OVERRIDE_FIELDS, values, asked),
-        details=rows({name: (label, _kind(name)) for name, label in _DETAILS.items()}, values, asked),
+        terms=form.rows(layout.TERMS, values),
+        handoff=(*form.rows(agreed.HANDOFF_FIELDS, values), *form.section(("prefill_confirmed",), values)),
+        override=form.rows(agreed.OVERRIDE_FIELDS, values),
+        details=form.rows(details, values),
+        answer=form.section(layout.ANSWER, values),
+        later=form.section(layout.LATER, values),
+        further=form.rest(placed, values),
+        second_csm=names.get(deal.text("second_csm"), ""),
+        tier=deal.text("handoff_tier"),
+        team=_team(crm, "deal", deal_id, names),
         tasks=titled(_in_order(crm.tasks_of(deal_id)), names),
-        notes=titled(crm.notes_of(deal_id), names),
+        notes=titled(notes, names),
         activities=titled(crm.activities_of(deal_id), names),
         contacts=tuple(crm.contacts_of(deal.account)) if deal.account else (),
         history=tuple(_history(crm, deal_id, names)),
         users=tuple(sorted((u for u in users if u.active), key=lambda u: u.name)),
         wanted=deal.stage.id,
+    )
+
+
+def account_page(crm: CrmView, account_id: str) -> AccountPage:
+    """An account's record page. Raises KeyError when there is no such account."""
+    account = crm.account(account_id)
+    names = {user.id: user.name for user in crm.users()}
+    deals = sorted(crm.deals_of(account_id), key=lambda d: d.modified_at, reverse=True)
+    form, values = Layout(crm, "account", names=names), crm.values("account", account_id)
+    activities = sorted((it for deal in deals for it in crm.activities_of(deal.id)), key=lambda it: it.at)
+    return AccountPage(
+        account=account,
+        now=crm.world.clock.now(),
+        csm=names.get(account.csm, ""),
+        second_csm=names.get(str(values.get("second_csm", "")), ""),
+        onboarding=form.section(layout.ONBOARDING, values),
+        further=form.rest((*layout.ONBOARDING, *layout.IN_HEAD), values),
+        deals=tuple(deals),
+        owners=names,
+        tasks=titled(_in_order(crm.tasks_of_account(account_id)), names),
+        activities=titled(activities, names),
+        contacts=tuple(crm.contacts_of(account_id)),
+        team=_team(crm, "account", account_id, names),
     )
 
 
@@ -294,10 +321,18 @@ def retyped(
     def rows(known: tuple[FieldRow, ...]) -> tuple[FieldRow, ...]:
         return tuple(replace(row, raw=typed.get(row.name, row.raw), faults=faults(row.name)) for row in known)
 
-    terms, handoff, override = (rows(part) for part in (page.terms, page.handoff, page.override))
-    beside = {"stage", *(row.name for row in (*terms, *handoff, *override))}
-    wanted = stage if any(stage == each.id for each in page.stages) else page.wanted
-    shown = replace(page, terms=terms, handoff=handoff, override=override, wanted=wanted, stage_faults=faults("stage"))
+    beside = {"stage", *(row.name for row in page.editable)}
+    shown = replace(
+        page,
+        terms=rows(page.terms),
+        handoff=rows(page.handoff),
+        answer=rows(page.answer),
+        later=rows(page.later),
+        further=rows(page.further),
+        override=rows(page.override),
+        wanted=stage if any(stage == each.id for each in page.stages) else page.wanted,
+        stage_faults=faults("stage"),
+    )
     return shown, tuple((words, field if field in beside else "") for words, field in found)
 
 
@@ -306,47 +341,18 @@ def titled(items: Iterable[TaskView | NoteView | ActivityView], names: Mapping[s
     return tuple(Titled(item, names.get(item.owner, item.owner)) for item in items)
 
 
+def late(task: TaskView, now: datetime) -> bool:
+    """Whether a task should have been done before today: of many only the day is known, whatever hour stands there."""
+    return not task.done and task.due is not None and task.due.date() < now.date()
+
+
+def _team(crm: CrmView, record: Record, record_id: str, names: Mapping[str, str]) -> tuple[Member, ...]:
+    return tuple(Member(names.get(it.user, it.user), it.role) for it in crm.team_of(record, record_id))
+
+
 def _in_order(tasks: list[TaskView]) -> list[TaskView]:
     """Open ones first, the next due at the top."""
     return sorted(tasks, key=lambda task: (task.done, task.due.isoformat() if task.due else "9"))
-
-
-def _kind(name: str) -> str:
-    if name.endswith("_at"):
-        return "moment"
-    return "user" if name in USER_FIELDS else "line"
-
-
-def _rows(
-    crm: CrmView,
-    names: Mapping[str, str],
-) -> Callable[[Mapping[str, tuple[str, str]], Mapping[str, Any], set[str]], tuple[FieldRow, ...]]:
-    def rows(fields: Mapping[str, tuple[str, str]], values: Mapping[str, Any], asked: set[str]) -> tuple[FieldRow, ...]:
-        return tuple(
-            FieldRow(name, label, kind, _shown(kind, values.get(name), names), _raw(values.get(name)), name in asked)
-            for name, (label, kind) in fields.items()
-            if crm.has_field(name)
-        )
-
-    return rows
-
-
-def _shown(kind: str, value: Any, names: Mapping[str, str]) -> str:
-    if kind == "checkbox":
-        return "Yes" if value else "No"
-    if value is None:
-        return ""
-    if kind == "user":
-        return names.get(str(value), str(value))
-    if kind == "moment" and isinstance(value, datetime):
-        return f"{value:%-d %b %Y, %H:%M} UTC"
-    if kind == "date" and isinstance(value, date):
-        return f"{value:%-d %b %Y}"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _raw(value: Any) -> Any:
-    return f"{value:.10g}" if isinstance(value, float) else value
 
 
 def _percent(deal: DealView) -> int | None:
@@ -356,7 +362,7 @@ def _percent(deal: DealView) -> int | None:
 
 def _history(crm: CrmView, deal_id: str, names: Mapping[str, str]) -> Iterable[Line]:
     stages = {stage.id: stage.label for stage in crm.stages()}
-    changes = [c for c in crm.history(deal_id) if c.field in _CHANGE_LABELS]
+    changes = [c for c in crm.history(deal_id) if c.field in CHANGE_LABELS]
     for change in reversed(changes[-HISTORY_SHOWN:]):
         if change.old is None and change.at == changes[0].at and change.field != "stage":
             continue  # what the record was created with is on the page already
@@ -364,7 +370,7 @@ def _history(crm: CrmView, deal_id: str, names: Mapping[str, str]) -> Iterable[L
         yield Line(
             change.at,
             crm.who(change.by),
-            _CHANGE_LABELS[change.field],
+            CHANGE_LABELS[change.field],
             _short(change.field, change.old, words),
             _short(change.field, change.new, words),
         )
@@ -376,5 +382,5 @@ def _short(name: str, value: Any, words: Mapping[str, str]) -> str:
     known = typed(name, value)
     kind = "moment" if isinstance(known, datetime) else "date" if isinstance(known, date) else "line"
     kind = "checkbox" if isinstance(known, bool) else kind
-    text = words.get(str(value)) or _shown(kind, known, {})
+    text = words.get(str(value)) or layout.shown(kind, known, {})
     return text if len(text) <= CHANGE_SHOWN else f"{text[:CHANGE_SHOWN].rstrip()}…"

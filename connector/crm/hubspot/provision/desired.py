@@ -19,8 +19,8 @@ from connector.policy.known import CHOICES
 from connector.policy.meaning import described, explained
 
 FILE = "hubspot.toml"
-KINDS = (Kind.DEAL, Kind.ACCOUNT, Kind.TASK, Kind.NOTE, Kind.MEETING)
-KEYS = frozenset({"task.key", "note.key", "meeting.key"})
+KINDS = (Kind.DEAL, Kind.ACCOUNT, Kind.TASK, Kind.NOTE, Kind.MEETING, Kind.EMAIL)
+KEYS = frozenset({"task.key", "note.key", "meeting.key", "email.key"})
 HUBSPOTS_OWN = ("hs_", "hubspot_")
 """How the names of HubSpot's own properties begin; nobody else can make one so."""
 

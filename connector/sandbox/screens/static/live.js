@@ -35,7 +35,10 @@ export function live(root, { paused = () => false, onSwap = () => {} } = {}) {
 
 function swap(root, part) {
   const old = root.querySelector(`[data-live="${CSS.escape(part.dataset.live)}"]`);
-  if (!old || old.outerHTML === part.outerHTML) return;
+  if (!old) return;
+  // What a person folded out stays so.
+  for (const open of old.querySelectorAll("details[open][id]")) part.querySelector(`#${CSS.escape(open.id)}`)?.setAttribute("open", "");
+  if (old.outerHTML === part.outerHTML) return;
   const focused = old.contains(document.activeElement) ? document.activeElement : null;
   if (focused && focused.matches("input, textarea, select")) return;
   const scroll = old.scrollTop;
