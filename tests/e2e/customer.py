@@ -58,10 +58,6 @@ def mappings(folder: Path) -> Path:
     named = 'playbooks = ["playbooks/thirty-days.toml", "playbooks/ninety-days.toml"]'
     _edit(folder / "process.toml", '# playbooks = ["playbooks/thirty-days.toml"]', named)
     _edit(folder / "process.toml", 'name = "enterprise"\nmembers', 'name = "enterprise"\nsecond_from = "mid"\nmembers')
-    # Both files have check-ins of the AE; those of the ninety days are kept.
-    thirty = folder / "playbooks" / "thirty-days.toml"
-    text = thirty.read_text()
-    thirty.write_text(text[: text.index('\n[[playbooks.tasks]]\nstep = "ae-day-30"')])
     for crm in (folder / "salesforce.toml", folder / "hubspot.toml"):
         text = crm.read_text()
         for name in ADDED_LATER:
