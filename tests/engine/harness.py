@@ -29,7 +29,7 @@ from connector.telemetry import Telemetry
 
 SYSTEM = SystemName("mem")
 POLL = timedelta(seconds=5)
-SLOW_POLL = timedelta(seconds=15)
+SLOW_POLL = timedelta(seconds=30)
 """While waiting for rest only, to spare time."""
 
 
