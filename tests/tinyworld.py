@@ -172,6 +172,7 @@ class World:
             Kind.TASK: self._upsert_task,
             Kind.NOTE: self._upsert_note,
             Kind.MEETING: self._upsert_meeting,
+            Kind.MEMBER: lambda upsert: upsert.key,
         }[upsert.kind]
         self._effect(Effect(upsert.step, write(upsert), upsert.fingerprint))
 
