@@ -178,6 +178,7 @@ class World:
             Kind.NOTE: self._upsert_note,
             Kind.MEETING: self._upsert_meeting,
             Kind.EMAIL: self._keep_mail,
+            Kind.MEMBER: lambda upsert: upsert.key,
         }[upsert.kind]
         self._effect(Effect(upsert.step, write(upsert), upsert.fingerprint))
 

@@ -96,6 +96,30 @@ def test_two_deals_of_one_account_won_together_put_the_csm_there_once(sandbox: S
     assert {each["OpportunityId"] for each in rows(sandbox, "OpportunityTeamMember")} == {first, second}
 
 
+def test_who_leaves_a_deal_s_team_is_taken_off_unless_a_person_gave_them_another_role(
+    sandbox: Sandbox, world: SandboxWorld
+) -> None:
+    deal, account = a_deal(world)
+    maya, tomas = world.person(MAYA), world.person(TOMAS)
+    for outcome in world.crm.apply([place(deal, account, each, "deal") for each in (maya, tomas)]):
+        applied(outcome)
+    table = sandbox.sf.table("OpportunityTeamMember")
+    changed = next(row.id for row in table.live() if row.values["UserId"] == tomas)
+    table.update(changed, {"TeamMemberRole": "Executive Sponsor"}, by="a person")
+    off = [
+        dataclasses.replace(one, values={**one.values, "role": None})
+        for one in (place(deal, account, each, "deal") for each in (maya, tomas))
+    ]
+    for _ in range(2):
+        for outcome in world.crm.apply(off):
+            applied(outcome)
+    assert [row["UserId"] for row in rows(sandbox, "OpportunityTeamMember")] == [tomas]
+    # Coming and going in one batch, each with its own outcome.
+    mixed = (off[0], place(deal, account, maya, "account"))
+    assert [applied(one) is not None for one in world.crm.apply(mixed)] == [True, True]
+    assert [row["UserId"] for row in rows(sandbox, "AccountTeamMember")] == [maya]
+
+
 def a_notice(world: SandboxWorld, deal: str, *, way: str) -> Notify:
     return Notify(
         step="notify-csm_assigned",

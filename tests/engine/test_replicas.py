@@ -5,13 +5,18 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from engine.harness import POLL, SYSTEM, Desk, a_desk
+from engine.test_waitlist import one_place
+from factories import MAYA, TOMAS
+from postgres_server import server_of
 
 from connector.engine.onepass import PassResult, run_pass
 from connector.engine.parts import Shared, System
-from connector.store import OPENED, Lead, State
+from connector.engine.sweeper import sweep
+from connector.store import OPENED, Lead, State, open_store
 
 
 @dataclass
@@ -184,3 +189,54 @@ def test_after_a_silence_longer_than_any_takeover_all_is_read_again(
     two.run()
     assert two.system.last_sweep is not None
     assert two.system.last_sweep > one.system.last_sweep
+
+
+@pytest.mark.postgres
+def test_two_that_both_believe_to_lead_give_one_free_place_to_one_deal(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One has decided who gets the place, and is slow to record it; the other takes over and gives it to another deal,
+    for the first of the list was lost meanwhile. What the slow one then records counts for nothing."""
+    with server_of(request.config).database() as url:
+        desk = a_desk(policy=one_place(), url=url)
+        desk.crm.add_account(name="Ostwind Freight", csm=TOMAS)
+        table = Table()
+        one, two = Process(desk, Seat(table, "one")), Process(desk, Seat(table, "two"))
+        theirs = open_store(url, clock=desk.clock)
+        two.shared = dataclasses.replace(two.shared, store=theirs)
+        monkeypatch.setattr(type(desk.store), "was_alive", lambda *_args, **_more: True)
+        assert desk.store.lease("pass:mem", owner="one", ttl=600)
+        one.run()
+        deals = []
+        for _ in range(3):
+            deals.append(desk.a_deal())
+            desk.win(deals[-1])
+            desk.clock.advance(timedelta(minutes=1))
+        for _ in range(4):
+            one.run()
+        assert [desk.deal(each).get("csm") for each in deals] == [MAYA, None, None]
+        desk.crm.edit(desk.crm.row(deals[0]).account_id, csm=None)
+        desk.clock.advance(timedelta(minutes=1))
+        sweep(one.shared, one.system)
+        record, recorded = desk.store.record, []
+
+        def slowly(*args: Any, **more: Any) -> None:
+            if table.leader == "one":
+                desk.crm.edit(deals[1], stage="Closed Lost")
+                desk.store.release("pass:mem", "one")
+                assert theirs.lease("pass:mem", owner="two", ttl=600)
+                table.hand_to("two")
+                for _ in range(6):
+                    two.run()
+            recorded.append(args)
+            record(*args, **more)
+
+        monkeypatch.setattr(desk.store, "record", slowly)
+        for _ in range(2):
+            one.run()
+        assert recorded, "one had decided before it lost its lead"
+        for _ in range(4):
+            two.run()
+        assert [theirs.facts(SYSTEM, [each])[each].csm_id for each in deals] == [MAYA, None, MAYA]
+        assert theirs.roster(SYSTEM)[MAYA].accounts == 1
+        theirs.close()

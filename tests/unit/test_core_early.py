@@ -23,7 +23,7 @@ from factories import (
 from tinyworld import World
 
 from connector.handoff.model import DealType, Kind, Load, Snapshot, Stage, Value
-from connector.handoff.plan import KEPT, PRE_ASSIGNED, Notify, Patch, Phase, Plan, Upsert, Verdict
+from connector.handoff.plan import KEPT, PRE_ASSIGNED, Notify, Order, Patch, Phase, Plan, Upsert, Verdict
 from connector.handoff.rulebook import NotifyPolicy, Policy, Teams
 
 EARLY = Stage("Discovery", "Discovery", is_won=False, is_closed=False, pipeline="default")
@@ -314,6 +314,32 @@ def test_the_csm_joins_the_deal_s_team_before_the_close_and_the_account_s_with_t
     assert joins(World(won, policy=policy).decide()) == [("account", TOMAS)], "nobody is put on a team twice"
     forgotten = a_snapshot(deal={"csm": TOMAS}, stage=WON_STAGE)
     assert joins(World(forgotten, policy=policy).decide()) == [("deal", TOMAS), ("account", TOMAS)]
+
+
+def test_who_joined_the_team_before_the_close_leaves_it_once_when_the_deal_is_lost() -> None:
+    world = World(an_open(), policy=early_policy(teams=Teams(deal="CSM", account="CSM")))
+    world.run()
+    world.move(LOST)
+    (left,) = [one for one in world.run().actions if isinstance(one, Upsert) and one.kind is Kind.MEMBER]
+    assert (left.values, left.order) == ({"on": "deal", "person": TOMAS, "role": None}, Order.ASSIGN)
+    assert world.run().actions == ()
+    again = World(world.snapshot, policy=world.policy, now=world.now + timedelta(days=1))
+    again.win()
+    assert joins(again.run()) == [("deal", TOMAS), ("account", TOMAS)], "lost, and won after all"
+    # Reopened, they join again; and a lost ledger takes nobody off who may be there for other reasons.
+    world.reopen()
+    assert joins(world.run()) == [("deal", TOMAS)]
+    world.lose_ledger()
+    world.move(LOST)
+    assert joins(world.run()) == []
+
+
+def test_nobody_leaves_the_team_of_a_deal_that_was_handed_over() -> None:
+    world = World(an_open(), policy=early_policy(teams=Teams(deal="CSM")))
+    for change in (lambda: None, world.win, lambda: world.move(LOST)):
+        change()
+        plan = world.run()
+    assert joins(plan) == []
 
 
 def test_the_account_is_never_written_while_the_deal_is_open() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connector.crm.salesforce.session import SalesforceSession
-from connector.crm.salesforce.soql import select_in
+from connector.crm.salesforce.soql import ALIVE, select_in
 from connector.crm.writing import (
     Write,
 )
@@ -45,6 +45,25 @@ def sent(write: Write, crm_map: CrmMap, *, known: Mapping[Place, str]) -> dict[s
         return {**row, "id": known[place]}
     # No other access level is asked for: each must be at least the org's default, which is not ours to know.
     return {**row, "AccountId": place[0], "UserId": place[1]}
+
+
+def leaves(write: Write) -> bool:
+    """Whether somebody is to be taken off a team."""
+    return write.values["role"] is None
+
+
+def on_deals(session: SalesforceSession, writes: Sequence[Write], *, role: str) -> dict[Seat, str]:
+    """Which of these people are on those deals' teams in this role, with the row's id. Raises `CrmError`."""
+    deals = sorted({write.parents[0].id for write in writes})
+    asked = select_in(
+        ["Id", "OpportunityId", "UserId", "TeamMemberRole"], of=DEAL_TEAM, where=ALIVE, field="OpportunityId"
+    )
+    rows = session.read_all(list(asked.of(deals)))
+    return {
+        ("deal", str(row["OpportunityId"]), str(row["UserId"])): str(row["Id"])
+        for _, row in rows
+        if row.get("TeamMemberRole") == role
+    }
 
 
 def on_accounts(session: SalesforceSession, writes: Sequence[Write]) -> dict[Place, str]:

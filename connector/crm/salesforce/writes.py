@@ -101,6 +101,33 @@ class Writer:
         return tuple(outcomes[place] for place in range(len(writes)))
 
     def _join(self, writes: Sequence[Write]) -> tuple[WriteOutcome, ...]:
+        going = [write for write in writes if members.leaves(write)]
+        gone = iter(self._take_off(going) if going else ())
+        coming = [write for write in writes if not members.leaves(write)]
+        put = iter(self._put_on(coming) if coming else ())
+        return tuple(next(gone) if members.leaves(write) else next(put) for write in writes)
+
+    def _take_off(self, writes: Sequence[Write]) -> tuple[WriteOutcome, ...]:
+        """Take people off deals' teams who are there in the role in which they were put there."""
+        try:
+            known = members.on_deals(self._session, writes, role=self._names.crm_map.teams.deal)
+            ids = sorted({known[seat] for write in writes if (seat := members.seat(write)) in known})
+            told: dict[str, WriteOutcome] = {}
+            for part in chunks(ids, size=BATCH):
+                path = f"{COLLECTIONS}?ids={','.join(part)}&allOrNone=false"
+                answer = self._session.write("collections.delete", path, method="DELETE", body=None)
+                results = answer if isinstance(answer, list) and len(answer) == len(part) else [None] * len(part)
+                told.update((each, _taken_off(each, one)) for each, one in zip(part, results, strict=True))
+        except CrmError as error:
+            if error.fault.advice is Advice.VERIFY:
+                return tuple(Unknown(error.fault) for _ in writes)
+            if error.fault.advice is Advice.PARK:
+                return tuple(Refused(error.fault) for _ in writes)
+            raise
+        # Who is not there, or in another role by now, is a person's business.
+        return tuple(told.get(known.get(members.seat(write), ""), Applied(write.parents[0].id)) for write in writes)
+
+    def _put_on(self, writes: Sequence[Write]) -> tuple[WriteOutcome, ...]:
         outcomes: dict[int, WriteOutcome] = {}
         try:
             known = members.on_accounts(self._session, writes)
@@ -270,6 +297,12 @@ class Writer:
             outcomes.update({row.place: Refused(fault) for row in rows})
         else:
             raise error
+
+
+def _taken_off(record_id: str, result: Any) -> WriteOutcome:
+    if not isinstance(result, Mapping):
+        return Unknown(odd_answer("a deleted row's result is not an object"))
+    return Applied(record_id) if result.get("success") else Refused(of_row(result.get("errors") or (), key_field=None))
 
 
 def _outcome(row: _Row, result: Any, *, key_field: str | None) -> WriteOutcome:
