@@ -35,20 +35,12 @@ from connector.handoff.model import (
     Waiting,
 )
 from connector.handoff.plan import Plan
-from connector.handoff.rulebook import (
-    AssignmentPolicy,
-    AssignmentRule,
-    Away,
-    Clock,
-    Condition,
-    GateMode,
-    Limit,
-    Method,
-    NotifyPolicy,
-    Policy,
-    Pool,
-    WhenFull,
-)
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.conditions import Condition
+from connector.handoff.rulebook.gate import GateMode
+from connector.handoff.rulebook.messages import NotifyPolicy
+from connector.handoff.rulebook.people import AssignmentPolicy, AssignmentRule, Away, Method, Pool, WhenFull
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.rules.assignment import FALLBACK
 from connector.policy.load import load
 

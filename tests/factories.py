@@ -27,37 +27,15 @@ from connector.handoff.model import (
     SystemName,
     Value,
 )
-from connector.handoff.rulebook import (
-    AssignmentPolicy,
-    AssignmentRule,
-    Calendar,
-    Clock,
-    Condition,
-    FieldOwner,
-    FieldRule,
-    FieldType,
-    GateMode,
-    GatePolicy,
-    Limit,
-    Method,
-    NotifyPolicy,
-    Op,
-    OverridePolicy,
-    Playbook,
-    PlaybookTask,
-    Policy,
-    Pool,
-    Requirement,
-    Role,
-    Segment,
-    Signal,
-    SignalKind,
-    SummaryPolicy,
-    SummarySection,
-    Targets,
-    Test,
-    Window,
-)
+from connector.handoff.rulebook.calendars import Calendar, Clock, Limit, Window
+from connector.handoff.rulebook.conditions import Condition, Op, Segment, Test
+from connector.handoff.rulebook.fields import FieldOwner, FieldRule, FieldType
+from connector.handoff.rulebook.gate import GateMode, GatePolicy, OverridePolicy, Requirement
+from connector.handoff.rulebook.messages import NotifyPolicy, SummaryPolicy, SummarySection
+from connector.handoff.rulebook.people import AssignmentPolicy, AssignmentRule, Method, Pool, Role
+from connector.handoff.rulebook.playbooks import Playbook, PlaybookTask, Signal, SignalKind
+from connector.handoff.rulebook.policy import Policy
+from connector.handoff.rulebook.watch import Targets
 
 SYSTEM = SystemName("sf-test")
 DEAL_ID = "006A"

@@ -13,7 +13,7 @@ from factories import NOW, PEOPLE
 from connector.crm.salesforce.provision.formula import Expr, text
 from connector.crm.salesforce.wire import to_wire
 from connector.handoff.model import DealType, Kind, Person, Snapshot, Value
-from connector.handoff.rulebook import FieldOwner, FieldType
+from connector.handoff.rulebook.fields import FieldOwner, FieldType
 from connector.policy.crmmap import CrmMap, MappedField, path_of
 from connector.sandbox.salesforce.formula import Formula, Surroundings, parse
 from connector.sandbox.salesforce.objects import objects_at_first

@@ -20,7 +20,7 @@ from connector.clock import ManualClock
 from connector.crm.hubspot.adapter import HubSpotCRM
 from connector.crm.hubspot.session import Waits
 from connector.handoff.model import DealType, Kind, SystemName
-from connector.handoff.rulebook import FieldOwner, FieldType
+from connector.handoff.rulebook.fields import FieldOwner, FieldType
 from connector.policy.crmmap import CrmMap, MappedField
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)

@@ -9,7 +9,9 @@ from decimal import Decimal
 
 from factories import DANA, PEOPLE
 
-from connector.handoff.rulebook import Clock, Days, Do, Escalation, Limit, Miss, Role, Rung, Trigger, TriggerKind
+from connector.handoff.rulebook.calendars import Clock, Days, Limit
+from connector.handoff.rulebook.people import Escalation, Role, Rung
+from connector.handoff.rulebook.playbooks import Do, Miss, Trigger, TriggerKind
 
 HOUR = Limit(Decimal(1), Clock.BUSINESS)
 DAY = Limit(Decimal(8), Clock.BUSINESS)

@@ -14,7 +14,8 @@ from factories import WON_AT, a_policy
 
 from connector.handoff.counted import ProductFacts, Sort, Tally
 from connector.handoff.productbook import By, Identity, Measure, Milestone, Need, ProductPolicy, Stuck
-from connector.handoff.rulebook import FieldOwner, FieldRule, FieldType, Policy
+from connector.handoff.rulebook.fields import FieldOwner, FieldRule, FieldType
+from connector.handoff.rulebook.policy import Policy
 
 ACCOUNT_FIELDS = {
     "account.activation": FieldType.TEXT,

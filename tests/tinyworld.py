@@ -17,7 +17,7 @@ from connector.handoff.decide import decide
 from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Effect, Kind, Ref, Snapshot, Value
 from connector.handoff.moves import NOBODY_KNOWN, Mover, MoverKind, Passing
 from connector.handoff.plan import Notify, Patch, Plan, Remember, SendMail, Upsert
-from connector.handoff.rulebook import Policy
+from connector.handoff.rulebook.policy import Policy
 
 A_PERSON = Mover(MoverKind.PERSON, "882761034")
 OURSELVES = Mover(MoverKind.SELF)

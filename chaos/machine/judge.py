@@ -15,7 +15,7 @@ from chaos.machine.office import Office
 from chaos.machine.place import Deal, Hung, Place, Wrote
 from connector.handoff.model import Kind
 from connector.handoff.plan import Phase
-from connector.handoff.rulebook import FieldOwner
+from connector.handoff.rulebook.fields import FieldOwner
 from connector.store import Look
 from connector.store.states import State
 from connector.store.views import HandoffView

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from connector.crm.port import CRM
 from connector.handoff.model import Kind, SystemName, Value
-from connector.handoff.rulebook import Policy
+from connector.handoff.rulebook.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)

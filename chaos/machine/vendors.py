@@ -20,7 +20,7 @@ from chaos.machine.place import Book, Deal, Hung, Wrote
 from connector.clock import ManualClock
 from connector.crm.port import CRM
 from connector.handoff.model import Kind, SystemName, Value
-from connector.handoff.rulebook import FieldType
+from connector.handoff.rulebook.fields import FieldType
 from connector.policy.load import load
 from connector.sandbox import control, people, views
 from connector.sandbox.faults import Fault, Faults

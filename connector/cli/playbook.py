@@ -32,7 +32,8 @@ from connector.handoff.decide import weigh
 from connector.handoff.model import Snapshot
 from connector.handoff.picture import begins_words, limit_words, mermaid, missed_words, signal_words
 from connector.handoff.playbook_text import version_of
-from connector.handoff.rulebook import Playbook, PlaybookTask, Policy
+from connector.handoff.rulebook.playbooks import Playbook, PlaybookTask
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.rules.playbook import states
 from connector.handoff.simulate import Habit, Played, play
 from connector.handoff.steps import Step, chosen, walk

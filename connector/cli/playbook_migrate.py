@@ -27,7 +27,7 @@ from connector.engine.reconciler import LOOK_BATCH, observe
 from connector.errors import Problem, UserError
 from connector.handoff.migration import Move, move
 from connector.handoff.playbook_text import version_of
-from connector.handoff.rulebook import Playbook
+from connector.handoff.rulebook.playbooks import Playbook
 from connector.store import Moving
 
 DEALS_SHOWN = 30

@@ -15,7 +15,7 @@ from connector.crm.port import (
 )
 from connector.errors import Fault, FaultCode
 from connector.handoff.model import DealType, Gate, Kind, Outcome, Person, Stage, Status, Value
-from connector.handoff.rulebook import FieldType
+from connector.handoff.rulebook.fields import FieldType
 
 TEXT, LONG, NUMBER, BOOL = FieldType.TEXT, FieldType.LONG_TEXT, FieldType.NUMBER, FieldType.BOOL
 DAY, MOMENT, CHOICE, PERSON, REFERENCE = (

@@ -22,7 +22,7 @@ from connector.engine.live import LiveState
 from connector.engine.replica import Replica
 from connector.handoff.model import Person, Span, Stage, SystemName
 from connector.handoff.plan import Notify, SendMail
-from connector.handoff.rulebook import Policy
+from connector.handoff.rulebook.policy import Policy
 from connector.store import Keep, Store
 from connector.store.warehouse import Query
 from connector.telemetry import Telemetry

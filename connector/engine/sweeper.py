@@ -18,7 +18,7 @@ from connector.engine.places import stored
 from connector.engine.reconciler import look_again
 from connector.engine.silence import accounts_gone, watch_handoffs, watch_wins
 from connector.failpoints import Failpoint, passing
-from connector.handoff.rulebook import Method
+from connector.handoff.rulebook.people import Method
 from connector.store import COMPARED, WEIGHED, Win
 
 SWEEP_DONE = "sweep.done"

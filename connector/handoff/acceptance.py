@@ -15,7 +15,7 @@ from connector.handoff.calendar import limit_end
 from connector.handoff.case import Case, fingerprint
 from connector.handoff.chores import made
 from connector.handoff.model import CrmTask
-from connector.handoff.rulebook import Role
+from connector.handoff.rulebook.people import Role
 from connector.handoff.text import clean, one_line
 
 FIELD, REASON, NOTE, REVIEWED = "acceptance", "reject_reason", "reject_note", "summary_reviewed"

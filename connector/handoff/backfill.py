@@ -17,7 +17,7 @@ from connector.handoff.conditions import filled
 from connector.handoff.model import Snapshot, Status, Value
 from connector.handoff.ownership import Change, change_deal, same
 from connector.handoff.plan import Finding, Order, Patch, Phase, Plan, Verdict
-from connector.handoff.rulebook import Policy
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.text import gap_lines
 
 NAME = "backfill"

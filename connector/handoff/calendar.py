@@ -13,7 +13,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from connector.handoff.model import Span
-from connector.handoff.rulebook import Calendar, Clock, Limit, Quiet
+from connector.handoff.rulebook.calendars import Calendar, Clock, Limit, Quiet
 
 SEARCH_DAYS = 400
 """Longest stretch without a working hour that is searched: a year of holidays and a month more."""

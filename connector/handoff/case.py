@@ -31,7 +31,10 @@ from connector.handoff.owners import by_phase, first_available
 from connector.handoff.people import absence, by_email
 from connector.handoff.plan import Assignment, FieldCheck, Finding, Noticed, Phase
 from connector.handoff.quality import Judged, score
-from connector.handoff.rulebook import Calendar, Condition, Policy, Role, Team, TeamCalendar, Tier
+from connector.handoff.rulebook.calendars import Calendar, Team, TeamCalendar
+from connector.handoff.rulebook.conditions import Condition, Tier
+from connector.handoff.rulebook.people import Role
+from connector.handoff.rulebook.policy import Policy
 
 PASSED = frozenset({Gate.NOT_CHECKED, Gate.RELEASED, Gate.OVERRIDDEN, Gate.WARNED})
 """Verdicts with which a handoff goes on."""

@@ -16,7 +16,7 @@ from decimal import Decimal
 from connector.handoff.model import Load, Person, Waiting
 from connector.handoff.people import absence, named
 from connector.handoff.plan import Candidate
-from connector.handoff.rulebook import FULL_TIME, AssignmentPolicy, Method, Pool, WhenFull
+from connector.handoff.rulebook.people import FULL_TIME, AssignmentPolicy, Method, Pool, WhenFull
 
 SPAN = 1000
 """What one customer moves a full-time CSM on in a round robin with weights; a half-time CSM moves twice as far."""

@@ -16,7 +16,9 @@ from connector.handoff.attention import COMMITMENTS, attends
 from connector.handoff.calendar import end_of_day, limit_end, local_date
 from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import Person
-from connector.handoff.rulebook import CommitmentStatus, Extras, PlaybookTask, Role
+from connector.handoff.rulebook.people import Role
+from connector.handoff.rulebook.playbooks import Extras, PlaybookTask
+from connector.handoff.rulebook.watch import CommitmentStatus
 from connector.handoff.steps import Step
 from connector.handoff.text import one_line
 

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from connector.handoff.model import Value
-from connector.handoff.rulebook import Condition, Op, Operand, Test
+from connector.handoff.rulebook.conditions import Condition, Op, Operand, Test
 
 Lookup = Callable[[str], Value]
 """Gives the value behind a field's path; None when it is empty or unknown."""

@@ -17,7 +17,7 @@ from connector.handoff.identity import account_names
 from connector.handoff.model import Ref, Snapshot
 from connector.handoff.plan import Action, AnswersTo, Finding, Patch, Plan, Prints
 from connector.handoff.quality import fingerprints, texts
-from connector.handoff.rulebook import Policy
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.rules import RULES, changes
 from connector.handoff.rules.playbook import states
 from connector.handoff.rules.readiness import answer

@@ -12,7 +12,9 @@ from datetime import datetime
 
 from connector.handoff.calendar import limit_end, next_open
 from connector.handoff.case import Case
-from connector.handoff.rulebook import Calendar, Do, Limit, PlaybookTask, Role
+from connector.handoff.rulebook.calendars import Calendar, Limit
+from connector.handoff.rulebook.people import Role
+from connector.handoff.rulebook.playbooks import Do, PlaybookTask
 
 _LATE = "late:"
 

@@ -21,7 +21,8 @@ from connector.handoff.moves import MoverKind
 from connector.handoff.plan import KEPT, FieldCheck, Finding, Noticed, Phase, Remember, Verdict
 from connector.handoff.prefill import fills
 from connector.handoff.quality import Judged, judge, texts
-from connector.handoff.rulebook import Playbook, Policy
+from connector.handoff.rulebook.playbooks import Playbook
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.text import flaw_sentence, mover_words, reference_in
 
 NAME = "lifecycle"

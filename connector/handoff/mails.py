@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from connector.handoff.case import Case
 from connector.handoff.model import Outcome, Person
-from connector.handoff.rulebook import Mail
+from connector.handoff.rulebook.playbooks import Mail
 from connector.handoff.sending import address, written_to
 from connector.handoff.steps import Step
 from connector.handoff.templating import render

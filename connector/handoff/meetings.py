@@ -14,7 +14,8 @@ from itertools import islice
 from connector.handoff.calendar import SEARCH_DAYS, in_days_of, limit_end, open_spans
 from connector.handoff.case import Case, fingerprint, listed
 from connector.handoff.model import CrmMeeting, Outcome, Person, Span
-from connector.handoff.rulebook import Calendar, PlaybookTask
+from connector.handoff.rulebook.calendars import Calendar
+from connector.handoff.rulebook.playbooks import PlaybookTask
 
 GRID = timedelta(minutes=15)
 """Meetings begin on the quarter hour, in every time zone there is."""

@@ -15,7 +15,8 @@ from connector.handoff.decide import decide, weigh
 from connector.handoff.model import Kind, Snapshot
 from connector.handoff.plan import Upsert
 from connector.handoff.playbook_text import restricted
-from connector.handoff.rulebook import Playbook, Policy
+from connector.handoff.rulebook.playbooks import Playbook
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.steps import chosen, present, walk
 
 

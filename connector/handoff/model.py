@@ -17,7 +17,7 @@ from connector.handoff.counted import NO_FACTS, ProductFacts
 from connector.handoff.moves import NOBODY_KNOWN, Bounce, Mover, Passing, Refusal
 
 if TYPE_CHECKING:  # the policy's types are made of these
-    from connector.handoff.rulebook import Playbook
+    from connector.handoff.rulebook.playbooks import Playbook
 
 SystemName = NewType("SystemName", str)
 """The name an admin gave one org or portal in config.toml, e.g. ``sf-prod``."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from connector.handoff.model import Person
-from connector.handoff.rulebook import Role
+from connector.handoff.rulebook.people import Role
 
 
 def by_phase(*, released_at: datetime, begins: datetime, sales_for: timedelta) -> Role:

@@ -14,7 +14,7 @@ from connector.handoff.case import Case, listed
 from connector.handoff.conditions import filled
 from connector.handoff.model import Kind, Record, Value
 from connector.handoff.plan import Order, Patch
-from connector.handoff.rulebook import FieldOwner
+from connector.handoff.rulebook.fields import FieldOwner
 
 
 @dataclass(frozen=True, slots=True)

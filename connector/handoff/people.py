@@ -12,7 +12,8 @@ from datetime import date, datetime
 
 from connector.handoff.calendar import local_date, taken_through
 from connector.handoff.model import Person, Span
-from connector.handoff.rulebook import AssignmentPolicy, Calendar
+from connector.handoff.rulebook.calendars import Calendar
+from connector.handoff.rulebook.people import AssignmentPolicy
 
 PAUSED = "paused, gets no new accounts"
 

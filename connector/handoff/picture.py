@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from connector.handoff.rulebook import Clock, Do, Limit, Make, Playbook, PlaybookTask, Policy, Rung, Signal, SignalKind
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.people import Rung
+from connector.handoff.rulebook.playbooks import Do, Make, Playbook, PlaybookTask, Signal, SignalKind
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.triggers import told
 
 RELEASE = "handoff begins"

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from connector.handoff.model import Briefed, Gate, HandoffKey, Kind, Ref, Value, Waiting
 from connector.handoff.moves import Bounce, Refusal
-from connector.handoff.rulebook import Playbook
+from connector.handoff.rulebook.playbooks import Playbook
 
 
 class Verdict(StrEnum):

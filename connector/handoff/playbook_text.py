@@ -17,7 +17,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from connector.handoff.rulebook import Playbook, PlaybookTask, SignalKind
+from connector.handoff.rulebook.playbooks import Playbook, PlaybookTask, SignalKind
 
 VERSION_CHARS = 12
 _SIGNALS_BEFORE = (SignalKind.TASK_CLOSED, SignalKind.FIELD_FILLED)

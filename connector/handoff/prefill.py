@@ -16,7 +16,7 @@ from connector.handoff.conditions import filled
 from connector.handoff.model import Contact, Value
 from connector.handoff.ownership import may_fill, same
 from connector.handoff.plan import Phase
-from connector.handoff.rulebook import FieldType, Prefill
+from connector.handoff.rulebook.fields import FieldType, Prefill
 from connector.handoff.text import clean, one_line, shown
 
 CONTACTS = "contacts"

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
-from connector.handoff.rulebook import Condition, Miss, Role
+from connector.handoff.rulebook.conditions import Condition
+from connector.handoff.rulebook.people import Role
+from connector.handoff.rulebook.playbooks import Miss
 
 
 class By(StrEnum):

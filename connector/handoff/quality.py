@@ -16,7 +16,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from connector.handoff.model import Value
-from connector.handoff.rulebook import AnswerField, AnswerKind, Consequence, Flaw, QualityPolicy, Specific, Words
+from connector.handoff.rulebook.quality import (
+    AnswerField,
+    AnswerKind,
+    Consequence,
+    Flaw,
+    QualityPolicy,
+    Specific,
+    Words,
+)
 
 MOST_CHARS = 4_000
 """How much of one answer is read: what is vague for so long does not become specific after it."""

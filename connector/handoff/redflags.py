@@ -16,7 +16,8 @@ from connector.handoff.calendar import limit_end
 from connector.handoff.case import Case, listed
 from connector.handoff.meetings import held_at
 from connector.handoff.model import Outcome, TouchKind
-from connector.handoff.rulebook import FlagKind, RedFlag, Role
+from connector.handoff.rulebook.people import Role
+from connector.handoff.rulebook.watch import FlagKind, RedFlag
 from connector.handoff.text import one_line, shown
 
 REPLIED_AT = "replied_at"

@@ -16,7 +16,8 @@ from connector.handoff import stakeholders
 from connector.handoff.calendar import limit_end, next_open, quiet_until
 from connector.handoff.case import Case
 from connector.handoff.model import Contact, CrmNote, Person
-from connector.handoff.rulebook import Mail, PlaybookTask, Role, Sending
+from connector.handoff.rulebook.people import Role
+from connector.handoff.rulebook.playbooks import Mail, PlaybookTask, Sending
 from connector.handoff.summary import untouched
 from connector.handoff.text import one_line
 from connector.plain import ADDRESS

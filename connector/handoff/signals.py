@@ -17,7 +17,7 @@ from connector.handoff.milestones import progress, reached
 from connector.handoff.model import TouchKind
 from connector.handoff.productbook import Need
 from connector.handoff.redflags import replies
-from connector.handoff.rulebook import PlaybookTask, Signal, SignalKind
+from connector.handoff.rulebook.playbooks import PlaybookTask, Signal, SignalKind
 from connector.handoff.sending import sent_at
 
 LOGGED = {

@@ -28,7 +28,9 @@ from connector.handoff.model import (
 )
 from connector.handoff.plan import Notify, Patch, Plan, Remember, SendMail, Upsert
 from connector.handoff.playbook_text import version_of
-from connector.handoff.rulebook import Do, GateMode, Policy
+from connector.handoff.rulebook.gate import GateMode
+from connector.handoff.rulebook.playbooks import Do
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.steps import Step, chosen, walk
 
 HORIZON = timedelta(days=120)

@@ -19,7 +19,9 @@ from connector.handoff.ladder import Heir, reassigned_to
 from connector.handoff.meetings import Room, Slot, find_place, held_at
 from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Person
 from connector.handoff.playbook_text import as_before
-from connector.handoff.rulebook import NO_PLAYBOOK, Condition, Playbook, PlaybookTask, Role
+from connector.handoff.rulebook.conditions import Condition
+from connector.handoff.rulebook.people import Role
+from connector.handoff.rulebook.playbooks import NO_PLAYBOOK, Playbook, PlaybookTask
 from connector.handoff.signals import Proof, proven
 from connector.handoff.triggers import Begin, begin, mark_of
 

@@ -17,7 +17,7 @@ from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import Gate
 from connector.handoff.override import requested
 from connector.handoff.prefill import assumed
-from connector.handoff.rulebook import SummarySection
+from connector.handoff.rulebook.messages import SummarySection
 from connector.handoff.stakeholders import Mark
 from connector.handoff.templating import render
 from connector.handoff.text import NAMES, NOT_RECORDED, REFERENCE, names, room_taken, shown

@@ -20,7 +20,7 @@ from connector.handoff.model import Value
 from connector.handoff.moves import Mover, MoverKind
 from connector.handoff.plan import FieldCheck
 from connector.handoff.quality import AnswerFlaw
-from connector.handoff.rulebook import FieldType
+from connector.handoff.rulebook.fields import FieldType
 from connector.handoff.templating import ENVIRONMENT
 from connector.plain import scrubbed
 

@@ -12,7 +12,8 @@ from datetime import date, datetime, timedelta
 from connector.handoff.calendar import days_from, local_date, opening
 from connector.handoff.case import Case
 from connector.handoff.rescue import fired
-from connector.handoff.rulebook import RELEASED, WON, Calendar, Days, PlaybookTask, Trigger, TriggerKind
+from connector.handoff.rulebook.calendars import Calendar, Days
+from connector.handoff.rulebook.playbooks import RELEASED, WON, PlaybookTask, Trigger, TriggerKind
 from connector.handoff.signals import happened
 
 _BEGAN = "began:"

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from connector.handoff.model import LedgerFacts, Snapshot
 from connector.handoff.moves import NOBODY_KNOWN, SAME_MOMENT, Bounce, Mover, MoverKind, Passing
 from connector.handoff.plan import Noticed
-from connector.handoff.rulebook import Policy
+from connector.handoff.rulebook.policy import Policy
 
 QUICK = timedelta(minutes=10)
 """Where the CRM does not say who moved a deal: a return so soon after it was put back is taken for a machine's. A

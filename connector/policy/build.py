@@ -16,36 +16,23 @@ from typing import Any
 from connector.errors import Problem
 from connector.handoff.model import Kind
 from connector.handoff.productbook import ProductPolicy
-from connector.handoff.rulebook import (
-    NO_QUALITY,
+from connector.handoff.rulebook.calendars import Calendar, TeamCalendar
+from connector.handoff.rulebook.conditions import Condition, Segment, Tier
+from connector.handoff.rulebook.fields import FieldRule, FieldType, Prefill
+from connector.handoff.rulebook.gate import (
     AcceptancePolicy,
-    AssignmentPolicy,
-    Calendar,
-    CommitmentPolicy,
-    Condition,
-    Escalation,
-    FieldRule,
-    FieldType,
     GateModeRule,
     GatePolicy,
-    MeetingPolicy,
-    NotifyPolicy,
     OverridePolicy,
-    Playbook,
-    PlaybookTask,
-    Policy,
-    Prefill,
-    QualityPolicy,
-    RedFlags,
     Requirement,
     ReviewPolicy,
-    Segment,
-    SummaryPolicy,
-    SummarySection,
-    Targets,
-    TeamCalendar,
-    Tier,
 )
+from connector.handoff.rulebook.messages import NotifyPolicy, SummaryPolicy, SummarySection
+from connector.handoff.rulebook.people import AssignmentPolicy, Escalation
+from connector.handoff.rulebook.playbooks import MeetingPolicy, Playbook, PlaybookTask
+from connector.handoff.rulebook.policy import Policy
+from connector.handoff.rulebook.quality import NO_QUALITY, QualityPolicy
+from connector.handoff.rulebook.watch import CommitmentPolicy, RedFlags, Targets
 from connector.handoff.summary import CONTACTS
 from connector.policy import calendars, closing
 from connector.policy.commitments import commitments
@@ -55,14 +42,10 @@ from connector.policy.crmmap import CrmMap
 from connector.policy.known import EXTRAS, KNOWN
 from connector.policy.lists import first_match
 from connector.policy.maps import VendorMap
-from connector.policy.model import (
-    GateSpec,
-    PlaybookFileSpec,
-    PlaybooksFileSpec,
-    ProcessSpec,
-    SummarySpec,
-    When,
-)
+from connector.policy.model.gate import GateSpec
+from connector.policy.model.playbooks import PlaybookFileSpec, PlaybooksFileSpec, SummarySpec
+from connector.policy.model.process import ProcessSpec
+from connector.policy.model.words import When
 from connector.policy.playbooks import Ground, playbooks
 from connector.policy.pools import assignment
 from connector.policy.prefills import prefills

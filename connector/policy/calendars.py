@@ -16,9 +16,10 @@ from importlib import metadata
 import holidays
 
 from connector.handoff.meetings import GRID
-from connector.handoff.rulebook import Calendar, Quiet, Team, TeamCalendar, Window
+from connector.handoff.rulebook.calendars import Calendar, Quiet, Team, TeamCalendar, Window
 from connector.policy.conditions import Scope
-from connector.policy.model import CalendarSpec, HolidaysSpec, HoursSpec, QuietSpec, TeamCalendarSpec
+from connector.policy.model.people import CalendarSpec, HolidaysSpec, HoursSpec, TeamCalendarSpec
+from connector.policy.model.watch import QuietSpec
 from connector.settings.mistakes import did_you_mean
 from connector.settings.spans import KeyPath
 

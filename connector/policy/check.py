@@ -12,7 +12,9 @@ from typing import Protocol
 
 from connector.errors import Problem
 from connector.handoff.model import Kind, Person, Stage
-from connector.handoff.rulebook import Condition, FieldOwner, FieldType, Op, Policy
+from connector.handoff.rulebook.conditions import Condition, Op
+from connector.handoff.rulebook.fields import FieldOwner, FieldType
+from connector.handoff.rulebook.policy import Policy
 from connector.policy.crmmap import CrmMap, MappedField
 from connector.policy.known import CHOICES, WRITERS
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from connector.handoff.rulebook import AcceptancePolicy, Days, ReviewPolicy
+from connector.handoff.rulebook.calendars import Days
+from connector.handoff.rulebook.gate import AcceptancePolicy, ReviewPolicy
 from connector.handoff.rules.acceptance import ACCEPTANCE_NAMES
 from connector.handoff.rules.review import REVIEW_NAMES
 from connector.policy.conditions import Scope
 from connector.policy.consequences import limit
-from connector.policy.model import AcceptanceSpec, ReviewSpec
+from connector.policy.model.gate import AcceptanceSpec, ReviewSpec
 
 REJECTED_TASK, REVIEW_TASK = "task_rejected", "task_review"
 TASK_TEXTS: Mapping[str, frozenset[str]] = {REJECTED_TASK: ACCEPTANCE_NAMES, REVIEW_TASK: REVIEW_NAMES}

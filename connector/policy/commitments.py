@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from connector.handoff.rulebook import Clock, CommitmentPolicy, CommitmentStatus, Do, FieldType, Limit, Miss
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.fields import FieldType
+from connector.handoff.rulebook.playbooks import Do, Miss
+from connector.handoff.rulebook.watch import CommitmentPolicy, CommitmentStatus
 from connector.policy.conditions import Scope
 from connector.policy.consequences import NOW, limit
-from connector.policy.model import CommitmentsSpec, CommitmentWordsSpec, MissSpec
+from connector.policy.model.watch import CommitmentsSpec, CommitmentWordsSpec
+from connector.policy.model.words import MissSpec
 from connector.settings.spans import KeyPath
 
 TEXTS = (FieldType.TEXT, FieldType.LONG_TEXT)

@@ -13,8 +13,9 @@ from typing import Any
 
 from connector.errors import Problem
 from connector.handoff.model import DealType
-from connector.handoff.rulebook import Condition, FieldType, Op, Operand, Test
-from connector.policy.model import TestsSpec
+from connector.handoff.rulebook.conditions import Condition, Op, Operand, Test
+from connector.handoff.rulebook.fields import FieldType
+from connector.policy.model.words import TestsSpec
 from connector.policy.reach import impossible
 from connector.settings.mistakes import did_you_mean
 from connector.settings.spans import KeyPath, Source

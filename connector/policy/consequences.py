@@ -10,24 +10,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from connector.handoff.rulebook import (
-    ANCHORS,
-    Clock,
-    Condition,
-    Days,
-    Do,
-    Escalation,
-    FieldType,
-    Limit,
-    Make,
-    Miss,
-    Role,
-    Rung,
-    Trigger,
-    TriggerKind,
-)
+from connector.handoff.rulebook.calendars import Clock, Days, Limit
+from connector.handoff.rulebook.conditions import Condition
+from connector.handoff.rulebook.fields import FieldType
+from connector.handoff.rulebook.people import Escalation, Role, Rung
+from connector.handoff.rulebook.playbooks import ANCHORS, Do, Make, Miss, Trigger, TriggerKind
 from connector.policy.conditions import Scope, condition
-from connector.policy.model import EMAIL, EscalationSpec, MissSpec, TaskSpec, TriggerSpec, WithinSpec
+from connector.policy.model.people import EscalationSpec
+from connector.policy.model.playbooks import TaskSpec, TriggerSpec
+from connector.policy.model.words import EMAIL, MissSpec, WithinSpec
 from connector.policy.reach import impossible
 from connector.settings.mistakes import did_you_mean
 from connector.settings.spans import KeyPath

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connector.handoff.model import DealType, Kind
-from connector.handoff.rulebook import NO_TEAMS, FieldOwner, FieldType, Teams
+from connector.handoff.rulebook.fields import FieldOwner, FieldType
+from connector.handoff.rulebook.people import NO_TEAMS, Teams
 
 
 @dataclass(frozen=True, slots=True)

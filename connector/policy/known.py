@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connector.handoff.model import Kind
-from connector.handoff.rulebook import FieldOwner, FieldType
+from connector.handoff.rulebook.fields import FieldOwner, FieldType
 
 T = FieldType
 ANY_TEXT = (T.TEXT, T.LONG_TEXT)

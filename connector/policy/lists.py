@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from connector.handoff.rulebook import Condition
+from connector.handoff.rulebook.conditions import Condition
 from connector.policy.conditions import Scope, condition
-from connector.policy.model import When
+from connector.policy.model.words import When
 from connector.policy.reach import covers
 from connector.settings.spans import KeyPath
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
 from connector.handoff.productbook import ProductPolicy
-from connector.handoff.rulebook import NO_QUALITY, Policy, QualityPolicy
+from connector.handoff.rulebook.policy import Policy
+from connector.handoff.rulebook.quality import NO_QUALITY, QualityPolicy
 from connector.handoff.rules import changes, redflags
 from connector.handoff.rules.late import LATE_NAMES, MOMENT
 from connector.handoff.rules.stuck import RESCUE_NAMES
@@ -25,7 +26,8 @@ from connector.policy.closing import TASK_TEXTS
 from connector.policy.conditions import Scope, Vocabulary
 from connector.policy.consequences import Around
 from connector.policy.crmmap import CrmMap
-from connector.policy.model import OWN_WORDS, MailSpec
+from connector.policy.model.playbooks import MailSpec
+from connector.policy.model.watch import OWN_WORDS
 from connector.policy.playbooks import Ground, WorkingDay
 from connector.policy.prefills import not_fillable
 from connector.policy.product import offered, product, with_offered

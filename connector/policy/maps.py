@@ -12,10 +12,11 @@ from typing import Any
 
 from connector.errors import Problem
 from connector.handoff.model import DealType, Kind
-from connector.handoff.rulebook import FieldOwner, FieldType, Teams
+from connector.handoff.rulebook.fields import FieldOwner, FieldType
+from connector.handoff.rulebook.people import Teams
 from connector.policy.crmmap import CrmMap, MappedField, path_of
 from connector.policy.known import CHOICES, KNOWN, OPEN_KINDS, PREFILLED, WRITERS
-from connector.policy.model import CrmSpec, FieldSpec, TeamsSpec
+from connector.policy.model.crm import CrmSpec, FieldSpec, TeamsSpec
 from connector.settings.mistakes import closest, did_you_mean
 from connector.settings.spans import KeyPath, Source
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from connector.handoff.rulebook import Policy
+from connector.handoff.rulebook.policy import Policy
 from connector.policy.crmmap import MappedField
 from connector.policy.known import is_peoples
 

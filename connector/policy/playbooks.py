@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from connector.handoff.mails import MAIL_NAMES
-from connector.handoff.rulebook import (
-    Clock,
-    Condition,
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.conditions import Condition
+from connector.handoff.rulebook.people import Role
+from connector.handoff.rulebook.playbooks import (
     Draft,
     Extras,
-    Limit,
     Mail,
     Make,
     Playbook,
     PlaybookTask,
-    Role,
     Sending,
     Signal,
     SignalKind,
@@ -39,7 +38,7 @@ from connector.policy.consequences import (
 )
 from connector.policy.known import RESERVED_STARTS, RESERVED_STEPS
 from connector.policy.lists import first_match
-from connector.policy.model import MailSpec, PlaybookSpec, SignalSpec, TaskSpec
+from connector.policy.model.playbooks import MailSpec, PlaybookSpec, SignalSpec, TaskSpec
 from connector.policy.reach import impossible
 from connector.policy.templates import Words, complaints, fields_shown
 from connector.settings.mistakes import did_you_mean

@@ -8,19 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from connector.handoff.rulebook import (
-    AssignmentPolicy,
-    AssignmentRule,
-    Away,
-    Clock,
-    Limit,
-    Pool,
-    WhenFull,
-)
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.people import AssignmentPolicy, AssignmentRule, Away, Pool, WhenFull
 from connector.policy.conditions import Scope
 from connector.policy.consequences import limit
 from connector.policy.lists import first_match
-from connector.policy.model import AssignmentSpec, PoolSpec
+from connector.policy.model.people import AssignmentSpec, PoolSpec
 from connector.settings.mistakes import did_you_mean
 from connector.settings.spans import KeyPath
 

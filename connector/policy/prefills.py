@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterable, Iterator
 
 from connector.errors import Problem
 from connector.handoff.prefill import CONTACTS
-from connector.handoff.rulebook import FieldOwner, FieldType, Prefill
+from connector.handoff.rulebook.fields import FieldOwner, FieldType, Prefill
 from connector.policy.conditions import Scope
 from connector.policy.maps import VendorMap
-from connector.policy.model import PrefillSpec
+from connector.policy.model.gate import PrefillSpec
 
 TEXTS = (FieldType.TEXT, FieldType.LONG_TEXT)
 DAYS = (FieldType.DATE, FieldType.DATETIME)

@@ -22,21 +22,23 @@ from connector.handoff.productbook import (
     Rescue,
     Stuck,
 )
-from connector.handoff.rulebook import Clock, Condition, Do, FieldType, Limit, Miss, Op, Operand, Test
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.conditions import Condition, Op, Operand, Test
+from connector.handoff.rulebook.fields import FieldType
+from connector.handoff.rulebook.playbooks import Do, Miss
 from connector.policy.conditions import Scope, condition
 from connector.policy.consequences import NOW, Around, limit, owner_complaints
 from connector.policy.known import KNOWN
-from connector.policy.model import (
+from connector.policy.model.product import (
     IdentitySpec,
     MeasureSpec,
     MilestoneSpec,
-    MissSpec,
     NeedSpec,
     ProductSpec,
     RescueSpec,
     StuckSpec,
-    TestsSpec,
 )
+from connector.policy.model.words import MissSpec, TestsSpec
 from connector.policy.templates import Words, complaints
 from connector.settings.mistakes import did_you_mean
 from connector.settings.spans import KeyPath

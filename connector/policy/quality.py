@@ -9,19 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from connector.handoff.model import Kind
-from connector.handoff.rulebook import (
-    AnswerField,
-    AnswerKind,
-    CopyPolicy,
-    FieldType,
-    Flaw,
-    FlawRule,
-    QualityPolicy,
-    Words,
-)
+from connector.handoff.rulebook.fields import FieldType
+from connector.handoff.rulebook.quality import AnswerField, AnswerKind, CopyPolicy, Flaw, FlawRule, QualityPolicy, Words
 from connector.policy.conditions import Scope
 from connector.policy.known import KNOWN
-from connector.policy.model import FlawsSpec, QualitySpec, WordsSpec
+from connector.policy.model.quality import FlawsSpec, QualitySpec, WordsSpec
 from connector.settings.mistakes import did_you_mean
 
 TEXTS = frozenset({FieldType.TEXT, FieldType.LONG_TEXT})

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
-from connector.handoff.rulebook import Condition, Op, Test
+from connector.handoff.rulebook.conditions import Condition, Op, Test
 
 LOWER = {Op.AT_LEAST: True, Op.MORE_THAN: False}
 UPPER = {Op.AT_MOST: True, Op.LESS_THAN: False}

@@ -9,10 +9,12 @@ from collections.abc import Collection
 from datetime import timedelta
 from decimal import Decimal
 
-from connector.handoff.rulebook import NO_RED_FLAGS, Clock, FlagKind, Limit, RedFlag, RedFlags
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.watch import NO_RED_FLAGS, FlagKind, RedFlag, RedFlags
 from connector.policy.conditions import Scope, condition
 from connector.policy.consequences import Around, addressees, limit, unmanaged
-from connector.policy.model import EscalationSpec, RedFlagSpec, RedFlagsSpec
+from connector.policy.model.people import EscalationSpec
+from connector.policy.model.watch import RedFlagSpec, RedFlagsSpec
 from connector.settings.spans import KeyPath
 
 SEEN_BY = {"slower_than": FlagKind.SILENCE, "no_shows": FlagKind.NO_SHOWS, "when": FlagKind.FIELD}

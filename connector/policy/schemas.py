@@ -12,7 +12,11 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from connector.policy.model import CrmSpec, PlaybookFileSpec, PlaybooksFileSpec, ProcessSpec, ProductSpec, QualitySpec
+from connector.policy.model.crm import CrmSpec
+from connector.policy.model.playbooks import PlaybookFileSpec, PlaybooksFileSpec
+from connector.policy.model.process import ProcessSpec
+from connector.policy.model.product import ProductSpec
+from connector.policy.model.quality import QualitySpec
 from connector.settings.file import ConfigSpec
 
 MODELS: Mapping[str, type[BaseModel]] = {

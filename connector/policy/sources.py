@@ -12,7 +12,11 @@ from typing import Generic
 
 from connector.errors import Problem, UserError
 from connector.policy.maps import VendorMap, mapping
-from connector.policy.model import CrmSpec, PlaybookFileSpec, PlaybooksFileSpec, ProcessSpec, ProductSpec, QualitySpec
+from connector.policy.model.crm import CrmSpec
+from connector.policy.model.playbooks import PlaybookFileSpec, PlaybooksFileSpec
+from connector.policy.model.process import ProcessSpec
+from connector.policy.model.product import ProductSpec
+from connector.policy.model.quality import QualitySpec
 from connector.settings.mistakes import Model, did_you_mean, validated
 from connector.settings.spans import Source, read
 

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from connector.handoff.model import SystemName
 from connector.handoff.plan import Phase
 from connector.handoff.playbook_text import read, version_of
-from connector.handoff.rulebook import Playbook
+from connector.handoff.rulebook.playbooks import Playbook
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
 from connector.store.inbox import want_looks

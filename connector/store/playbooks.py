@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from connector.handoff.playbook_text import read, text_of, version_of
-from connector.handoff.rulebook import Playbook
+from connector.handoff.rulebook.playbooks import Playbook
 from connector.store import codec
 from connector.store.database import Database
 from connector.store.schema import playbook

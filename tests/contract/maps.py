@@ -6,7 +6,7 @@ Not the shipped mapping file: the contract runs with that one.
 from __future__ import annotations
 
 from connector.handoff.model import DealType, Kind
-from connector.handoff.rulebook import FieldOwner, FieldType
+from connector.handoff.rulebook.fields import FieldOwner, FieldType
 from connector.policy.crmmap import CrmMap, MappedField, path_of
 
 T = FieldType

@@ -18,7 +18,7 @@ from connector.crm.salesforce.provision.component import Component, Tree
 from connector.crm.writing import Applied, Write
 from connector.errors import CrmError, UserError
 from connector.handoff.model import Kind
-from connector.handoff.rulebook import Policy
+from connector.handoff.rulebook.policy import Policy
 from connector.policy.check import check
 from connector.policy.crmmap import CrmMap
 from connector.sandbox.salesforce import granting

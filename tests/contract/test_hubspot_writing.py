@@ -17,7 +17,7 @@ from connector.crm.hubspot.session import Waits
 from connector.crm.writing import Applied, Operation, Refused, Write
 from connector.errors import Advice
 from connector.handoff.model import Kind, Outcome, Ref, SystemName
-from connector.handoff.rulebook import FieldOwner, FieldType
+from connector.handoff.rulebook.fields import FieldOwner, FieldType
 from connector.policy.crmmap import CrmMap, MappedField
 from connector.sandbox.hubspot.schema import TOKEN
 from connector.sandbox.server import Sandbox

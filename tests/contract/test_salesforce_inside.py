@@ -21,7 +21,7 @@ from connector.crm.writing import (
 from connector.errors import Advice, CrmError
 from connector.handoff.model import Kind, Ref
 from connector.handoff.plan import Notify, Order
-from connector.handoff.rulebook import Teams
+from connector.handoff.rulebook.people import Teams
 from connector.sandbox.salesforce.actions import EMAILS, bells_of
 from connector.sandbox.salesforce.archive import sweep as archive
 from connector.sandbox.salesforce.catalog import catalog

@@ -23,7 +23,7 @@ from connector.engine.onepass import PassResult, run_pass
 from connector.engine.parts import Shared, System, Timing
 from connector.handoff.model import Kind, SystemName, Value
 from connector.handoff.plan import Notify
-from connector.handoff.rulebook import Policy
+from connector.handoff.rulebook.policy import Policy
 from connector.store import Store, open_store
 from connector.telemetry import Telemetry
 

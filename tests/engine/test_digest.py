@@ -14,7 +14,11 @@ from late_parts import AT_ONCE, DAY, LADDER
 from connector.engine.bundles import bundles, joined
 from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.plan import Notify, Order
-from connector.handoff.rulebook import Clock, CommitmentPolicy, CommitmentStatus, Do, Limit, Miss, Policy, Quiet, Role
+from connector.handoff.rulebook.calendars import Clock, Limit, Quiet
+from connector.handoff.rulebook.people import Role
+from connector.handoff.rulebook.playbooks import Do, Miss
+from connector.handoff.rulebook.policy import Policy
+from connector.handoff.rulebook.watch import CommitmentPolicy, CommitmentStatus
 from connector.store import State
 
 MORNING = datetime(2026, 3, 3, 8, 0, tzinfo=UTC)

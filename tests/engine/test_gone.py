@@ -20,7 +20,7 @@ from connector.crm.writing import (
 )
 from connector.handoff.model import Kind
 from connector.handoff.plan import Phase
-from connector.handoff.rulebook import Do, Miss
+from connector.handoff.rulebook.playbooks import Do, Miss
 from connector.store import State
 
 

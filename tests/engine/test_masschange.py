@@ -18,7 +18,7 @@ from connector.engine.parts import Limits
 from connector.errors import Fault, FaultCode
 from connector.handoff.model import Kind
 from connector.handoff.plan import Notify
-from connector.handoff.rulebook import GateMode
+from connector.handoff.rulebook.gate import GateMode
 from connector.store import Gain, HoldState, State
 
 

@@ -11,17 +11,11 @@ from factories import a_playbook, a_policy, a_step
 
 from connector.crm.memory_rows import Row
 from connector.handoff.model import Kind
-from connector.handoff.rulebook import (
-    Clock,
-    Draft,
-    FieldOwner,
-    FieldRule,
-    FieldType,
-    Limit,
-    Make,
-    Policy,
-    Role,
-)
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.fields import FieldOwner, FieldRule, FieldType
+from connector.handoff.rulebook.people import Role
+from connector.handoff.rulebook.playbooks import Draft, Make
+from connector.handoff.rulebook.policy import Policy
 
 HOUR = Limit(Decimal(1), Clock.BUSINESS)
 HANDOFF = a_step("handoff-meeting", limit=Limit(Decimal(24), Clock.WALL), draft=Draft(15, HOUR, invite=(Role.AE,)))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from engine.harness import a_desk
 from factories import a_policy
 
-from connector.handoff.rulebook import Quiet
+from connector.handoff.rulebook.calendars import Quiet
 
 NIGHT = datetime(2026, 3, 3, 22, 0, tzinfo=UTC)
 MORNING = datetime(2026, 3, 4, 6, 0, tzinfo=UTC)

@@ -13,7 +13,8 @@ from unit.test_core_readiness import FIELDS, a_quality
 from connector.engine.parts import Limits
 from connector.handoff.model import Stage
 from connector.handoff.plan import Notify
-from connector.handoff.rulebook import AnswerField, AnswerKind, CopyPolicy, Policy
+from connector.handoff.rulebook.policy import Policy
+from connector.handoff.rulebook.quality import AnswerField, AnswerKind, CopyPolicy
 
 EARLY = Stage("Discovery", "Discovery", is_won=False, is_closed=False, pipeline="default")
 SMALL = Limits(new=6, imported=0, open=6, changed=0, changed_share=0.0)

@@ -8,7 +8,8 @@ from engine.harness import Desk, a_desk
 from factories import a_policy
 
 from connector.handoff.model import Kind
-from connector.handoff.rulebook import Policy, Teams
+from connector.handoff.rulebook.people import Teams
+from connector.handoff.rulebook.policy import Policy
 
 
 def places(desk: Desk) -> list[tuple[object, object, object]]:

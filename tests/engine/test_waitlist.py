@@ -17,17 +17,10 @@ from postgres_server import server_of
 from connector.engine.parts import Limits
 from connector.engine.reconciler import look_at
 from connector.engine.sweeper import sweep
-from connector.handoff.rulebook import (
-    AssignmentRule,
-    Away,
-    Clock,
-    Condition,
-    Limit,
-    Method,
-    Policy,
-    Pool,
-    WhenFull,
-)
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.conditions import Condition
+from connector.handoff.rulebook.people import AssignmentRule, Away, Method, Pool, WhenFull
+from connector.handoff.rulebook.policy import Policy
 from connector.store import open_store
 from connector.store.schema import handoff
 

@@ -19,18 +19,10 @@ from connector.handoff.choice import carry, served, standing
 from connector.handoff.decide import decide
 from connector.handoff.model import HandoffKey, Load, Person, SystemName, Waiting
 from connector.handoff.plan import Plan, Verdict
-from connector.handoff.rulebook import (
-    AssignmentPolicy,
-    AssignmentRule,
-    Away,
-    Clock,
-    Condition,
-    Limit,
-    Method,
-    Policy,
-    Pool,
-    WhenFull,
-)
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.conditions import Condition
+from connector.handoff.rulebook.people import AssignmentPolicy, AssignmentRule, Away, Method, Pool, WhenFull
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.rules.assignment import FALLBACK
 
 CSMS = (MAYA, TOMAS, PRIYA, LENA)

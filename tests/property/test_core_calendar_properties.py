@@ -13,7 +13,7 @@ from factories import a_calendar
 from hypothesis import given, settings
 
 from connector.handoff.calendar import add_hours, elapsed, next_open
-from connector.handoff.rulebook import Calendar, Window
+from connector.handoff.rulebook.calendars import Calendar, Window
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo")
 FIRST = datetime(2025, 1, 1, tzinfo=UTC)

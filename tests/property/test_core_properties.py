@@ -34,7 +34,9 @@ from connector.handoff.decide import decide
 from connector.handoff.model import DealType, Kind, Load, Record, Touch, TouchKind
 from connector.handoff.moves import Mover, MoverKind
 from connector.handoff.plan import Patch, Plan, Upsert
-from connector.handoff.rulebook import FieldOwner, GateMode, Policy
+from connector.handoff.rulebook.fields import FieldOwner
+from connector.handoff.rulebook.gate import GateMode
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.rules.assignment import FALLBACK
 
 ROBOT = Mover(MoverKind.AUTOMATION, "Close renewals")

@@ -33,18 +33,10 @@ from connector.crm.salesforce.provision.translate import Translator
 from connector.handoff import conditions
 from connector.handoff.decide import decide
 from connector.handoff.model import DealType, Gate, Snapshot
-from connector.handoff.rulebook import (
-    Condition,
-    GateMode,
-    GateModeRule,
-    GatePolicy,
-    Op,
-    OverridePolicy,
-    Policy,
-    Requirement,
-    Segment,
-)
-from connector.handoff.rulebook import Test as Comparison
+from connector.handoff.rulebook.conditions import Condition, Op, Segment
+from connector.handoff.rulebook.conditions import Test as Comparison
+from connector.handoff.rulebook.gate import GateMode, GateModeRule, GatePolicy, OverridePolicy, Requirement
+from connector.handoff.rulebook.policy import Policy
 
 WORDS = ("Germany", "GERMANY", " germany ", "Österreich", 'say "hi"', "back\\slash", "")
 NUMBERS = (Decimal(0), Decimal("-1.5"), Decimal(12000), Decimal(60000), Decimal("60000.01"))

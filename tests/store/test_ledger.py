@@ -24,7 +24,8 @@ from connector.clock import ManualClock
 from connector.handoff.model import Effect, Gate, Kind, LedgerFacts, Load, Ref
 from connector.handoff.moves import Bounce, Mover, MoverKind, Refusal
 from connector.handoff.plan import Action, Phase, TaskState
-from connector.handoff.rulebook import Condition, Playbook
+from connector.handoff.rulebook.conditions import Condition
+from connector.handoff.rulebook.playbooks import Playbook
 from connector.store import Applied, AuditKind, Decided, RoundNote, Settlement, Store, round_cursor
 
 

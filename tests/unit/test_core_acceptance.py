@@ -12,16 +12,11 @@ from tinyworld import World
 
 from connector.handoff.model import Value
 from connector.handoff.plan import Notify, Plan, Verdict
-from connector.handoff.rulebook import (
-    AcceptancePolicy,
-    Clock,
-    FieldOwner,
-    FieldRule,
-    FieldType,
-    Limit,
-    NotifyPolicy,
-    Policy,
-)
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.fields import FieldOwner, FieldRule, FieldType
+from connector.handoff.rulebook.gate import AcceptancePolicy
+from connector.handoff.rulebook.messages import NotifyPolicy
+from connector.handoff.rulebook.policy import Policy
 
 ANSWERED = {
     "acceptance": FieldType.CHOICE,

@@ -9,7 +9,9 @@ from decimal import Decimal
 from factories import HANDOFF_FIELDS, OPEN_STAGE, WON_AT, a_policy, a_snapshot
 from tinyworld import World
 
-from connector.handoff.rulebook import FieldOwner, FieldRule, FieldType, GateMode, Policy
+from connector.handoff.rulebook.fields import FieldOwner, FieldRule, FieldType
+from connector.handoff.rulebook.gate import GateMode
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.rules.answering import METRIC, NAME
 
 

@@ -14,7 +14,9 @@ from connector.handoff.choice import carry
 from connector.handoff.decide import decide
 from connector.handoff.model import DealType, Load, Person
 from connector.handoff.plan import Patch, Plan, Upsert, Verdict
-from connector.handoff.rulebook import FieldOwner, Method, Policy, Pool
+from connector.handoff.rulebook.fields import FieldOwner
+from connector.handoff.rulebook.people import Method, Pool
+from connector.handoff.rulebook.policy import Policy
 
 GROWTH = tuple(PEOPLE[id].email for id in (MAYA, TOMAS, PRIYA))
 

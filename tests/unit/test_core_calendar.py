@@ -10,7 +10,7 @@ import pytest
 from factories import a_calendar
 
 from connector.handoff.calendar import SEARCH_DAYS, add_hours, elapsed, end_of_day, local_date, next_open
-from connector.handoff.rulebook import Window
+from connector.handoff.rulebook.calendars import Window
 
 BERLIN = ZoneInfo("Europe/Berlin")
 OFFICE = a_calendar()

@@ -10,7 +10,9 @@ from tinyworld import World
 
 from connector.handoff.pausing import withhold
 from connector.handoff.plan import Notify, Plan, Verdict
-from connector.handoff.rulebook import NotifyPolicy, Policy, Quiet
+from connector.handoff.rulebook.calendars import Quiet
+from connector.handoff.rulebook.messages import NotifyPolicy
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.rules import changes
 
 OLD = "First answer in 2 hours by 1 June."

@@ -16,7 +16,9 @@ from connector.handoff.decide import decide
 from connector.handoff.model import CrmTask, Effect, Gate, Kind, Snapshot
 from connector.handoff.pausing import withhold
 from connector.handoff.plan import Notify, Plan, Upsert
-from connector.handoff.rulebook import CommitmentPolicy, CommitmentStatus, Do, ListAs, Miss, Policy
+from connector.handoff.rulebook.playbooks import Do, Miss
+from connector.handoff.rulebook.policy import Policy
+from connector.handoff.rulebook.watch import CommitmentPolicy, CommitmentStatus, ListAs
 
 S = CommitmentStatus
 WORDS = {

@@ -12,8 +12,8 @@ from factories import when
 from connector.handoff.conditions import filled, holds
 from connector.handoff.model import Value
 from connector.handoff.ownership import same
-from connector.handoff.rulebook import Condition, Op
-from connector.handoff.rulebook import Test as Comparison
+from connector.handoff.rulebook.conditions import Condition, Op
+from connector.handoff.rulebook.conditions import Test as Comparison
 
 DAY = date(2026, 3, 3)
 MOMENT = datetime(2026, 3, 3, 12, tzinfo=UTC)

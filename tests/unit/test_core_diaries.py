@@ -18,7 +18,10 @@ from connector.handoff.meetings import Room, offers
 from connector.handoff.model import Kind, Span
 from connector.handoff.people import absence, absent_by
 from connector.handoff.plan import Plan, Upsert
-from connector.handoff.rulebook import Clock, Draft, Limit, MeetingPolicy, Policy, Role
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.people import Role
+from connector.handoff.rulebook.playbooks import Draft, MeetingPolicy
+from connector.handoff.rulebook.policy import Policy
 
 HOUR = Limit(Decimal(1), Clock.BUSINESS)
 HANDOFF = a_step("handoff-meeting", limit=Limit(Decimal(24), Clock.WALL), draft=Draft(15, HOUR, invite=(Role.AE,)))

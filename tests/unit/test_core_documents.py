@@ -13,7 +13,10 @@ from late_parts import after_days
 from connector.handoff.decide import decide
 from connector.handoff.model import CrmNote, Effect, Gate, Kind, Snapshot
 from connector.handoff.plan import Plan, TaskState, Upsert
-from connector.handoff.rulebook import Escalation, FieldOwner, FieldRule, FieldType, Policy, Role, Trigger, TriggerKind
+from connector.handoff.rulebook.fields import FieldOwner, FieldRule, FieldType
+from connector.handoff.rulebook.people import Escalation, Role
+from connector.handoff.rulebook.playbooks import Trigger, TriggerKind
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.simulate import What, play
 
 STORY = a_step("story", note=True, body="They bought because: {{ fields.why_bought }}", trigger=after_days(28))

@@ -24,7 +24,9 @@ from tinyworld import World
 
 from connector.handoff.model import DealType, Kind, Load, Snapshot, Stage, Value
 from connector.handoff.plan import KEPT, PRE_ASSIGNED, Notify, Order, Patch, Phase, Plan, Upsert, Verdict
-from connector.handoff.rulebook import NotifyPolicy, Policy, Teams
+from connector.handoff.rulebook.messages import NotifyPolicy
+from connector.handoff.rulebook.people import Teams
+from connector.handoff.rulebook.policy import Policy
 
 EARLY = Stage("Discovery", "Discovery", is_won=False, is_closed=False, pipeline="default")
 LOST = "Closed Lost"

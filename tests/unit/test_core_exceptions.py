@@ -10,7 +10,8 @@ from factories import MANAGER, NOW, WON_AT, a_gap, a_policy, a_snapshot
 from tinyworld import World
 
 from connector.handoff.model import Value
-from connector.handoff.rulebook import GateMode, Policy
+from connector.handoff.rulebook.gate import GateMode
+from connector.handoff.rulebook.policy import Policy
 
 OVERRIDE: dict[str, Value] = {
     "override_requested": True,

@@ -15,7 +15,8 @@ from connector.handoff.decide import decide
 from connector.handoff.model import DealType, Gate, Snapshot, Value
 from connector.handoff.moves import NOBODY_KNOWN, Bounce, Mover, MoverKind, Passing, Refusal
 from connector.handoff.plan import Noticed, Notify, Patch, Phase, Plan
-from connector.handoff.rulebook import GateMode, Policy
+from connector.handoff.rulebook.gate import GateMode
+from connector.handoff.rulebook.policy import Policy
 
 ROBOT = Mover(MoverKind.AUTOMATION, "Close renewals")
 TOLD = "notify-deal_fought"

@@ -14,7 +14,9 @@ from tinyworld import World
 from connector.handoff.decide import decide
 from connector.handoff.model import DealType, Gate, Snapshot, Value
 from connector.handoff.plan import Patch, Phase, Plan, Verdict
-from connector.handoff.rulebook import Condition, GateMode, GateModeRule, GatePolicy, Op, Policy, Requirement
+from connector.handoff.rulebook.conditions import Condition, Op
+from connector.handoff.rulebook.gate import GateMode, GateModeRule, GatePolicy, Requirement
+from connector.handoff.rulebook.policy import Policy
 
 OVERRIDE: dict[str, Value] = {
     "override_requested": True,

@@ -33,31 +33,21 @@ from connector.handoff.model import Outcome, Touch, TouchKind
 from connector.handoff.pausing import withhold
 from connector.handoff.plan import Notify, Plan, Upsert, Verdict
 from connector.handoff.playbook_text import read, restricted, text_of, version_of
-from connector.handoff.rulebook import (
-    Away,
-    Clock,
-    Condition,
-    Days,
+from connector.handoff.rulebook.calendars import Clock, Days, Limit, Quiet, Team, TeamCalendar, Window
+from connector.handoff.rulebook.conditions import Condition, Op
+from connector.handoff.rulebook.people import Away, Escalation, Role, Rung
+from connector.handoff.rulebook.playbooks import (
     Do,
     Draft,
-    Escalation,
     Extras,
-    Limit,
     Miss,
-    Op,
     Playbook,
-    Policy,
-    Quiet,
-    Role,
-    Rung,
     Signal,
     SignalKind,
-    Team,
-    TeamCalendar,
     Trigger,
     TriggerKind,
-    Window,
 )
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.steps import walk
 
 

@@ -27,7 +27,7 @@ from tinyworld import World
 from connector.handoff.decide import decide
 from connector.handoff.model import DealType, Gate
 from connector.handoff.plan import Phase
-from connector.handoff.rulebook import GateMode
+from connector.handoff.rulebook.gate import GateMode
 
 BEFORE = BASELINE - timedelta(days=3)
 RELEASED: dict[str, Any] = {"generation": 1, "won_at": WON_AT, "released_at": NOW, "gate": Gate.RELEASED}

@@ -14,7 +14,10 @@ from tinyworld import World
 
 from connector.handoff.model import Contact, SystemName
 from connector.handoff.plan import Plan, Upsert, Verdict
-from connector.handoff.rulebook import Clock, Draft, Limit, Mail, Policy, Role
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.people import Role
+from connector.handoff.rulebook.playbooks import Draft, Mail
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.rules import mails
 from connector.handoff.summary import untouched
 from connector.policy.load import load

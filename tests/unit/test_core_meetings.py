@@ -14,7 +14,10 @@ from tinyworld import World
 from connector.handoff.meetings import SPREAD, Room, place
 from connector.handoff.model import Kind, Outcome, Touch, TouchKind
 from connector.handoff.plan import Plan, Upsert, Verdict
-from connector.handoff.rulebook import Clock, Draft, Limit, MeetingPolicy, Policy, Role, Signal, SignalKind, Window
+from connector.handoff.rulebook.calendars import Clock, Limit, Window
+from connector.handoff.rulebook.people import Role
+from connector.handoff.rulebook.playbooks import Draft, MeetingPolicy, Signal, SignalKind
+from connector.handoff.rulebook.policy import Policy
 
 HOUR = Limit(Decimal(1), Clock.BUSINESS)
 DAY = 8

@@ -14,7 +14,9 @@ from late_parts import AT_ONCE, DAY, HOUR, LADDER
 from connector.handoff.decide import decide
 from connector.handoff.model import CrmMeeting, Effect, Gate, Outcome, Snapshot
 from connector.handoff.plan import Notify
-from connector.handoff.rulebook import Clock, Do, Draft, Limit, Miss, Policy
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.playbooks import Do, Draft, Miss
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.simulate import What, play
 
 KICKOFF = a_step(

@@ -27,7 +27,8 @@ from tinyworld import World
 from connector.handoff.decide import decide
 from connector.handoff.model import Touch, TouchKind
 from connector.handoff.plan import Notify, Plan, Verdict
-from connector.handoff.rulebook import GateMode, NotifyPolicy
+from connector.handoff.rulebook.gate import GateMode
+from connector.handoff.rulebook.messages import NotifyPolicy
 
 
 def touched(world: World, *touches: Touch) -> None:

@@ -15,7 +15,8 @@ from connector.handoff.migration import move
 from connector.handoff.model import Effect, Gate, Snapshot
 from connector.handoff.plan import Upsert
 from connector.handoff.playbook_text import read, text_of
-from connector.handoff.rulebook import Op, Policy
+from connector.handoff.rulebook.conditions import Op
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.steps import present
 
 OLD = a_playbook(name="old", tasks=(a_step("call"), a_step("mail"), a_step("gone")))

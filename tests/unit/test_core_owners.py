@@ -12,18 +12,10 @@ from tinyworld import World
 
 from connector.handoff.model import CrmTask, Load, Person
 from connector.handoff.owners import by_phase, first_available
-from connector.handoff.rulebook import (
-    AssignmentRule,
-    Away,
-    Clock,
-    Condition,
-    Limit,
-    Method,
-    Policy,
-    Pool,
-    Role,
-    WhenFull,
-)
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.conditions import Condition
+from connector.handoff.rulebook.people import AssignmentRule, Away, Method, Pool, Role, WhenFull
+from connector.handoff.rulebook.policy import Policy
 
 DAY = timedelta(hours=24)
 

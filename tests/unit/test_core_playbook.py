@@ -30,7 +30,9 @@ from tinyworld import World
 from connector.handoff.decide import decide
 from connector.handoff.model import DealType, Kind
 from connector.handoff.plan import Plan, Upsert, Verdict
-from connector.handoff.rulebook import Clock, Limit, Op, Role
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.conditions import Op
+from connector.handoff.rulebook.people import Role
 
 FRIDAY = datetime(2026, 3, 6, 14, 30, tzinfo=UTC)
 """Half past three in the afternoon where the team works."""

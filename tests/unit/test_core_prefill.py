@@ -12,7 +12,8 @@ from tinyworld import World
 
 from connector.handoff.model import Contact, Snapshot, Stage, Value
 from connector.handoff.plan import Plan, Verdict
-from connector.handoff.rulebook import FieldOwner, FieldRule, FieldType, Policy, Prefill
+from connector.handoff.rulebook.fields import FieldOwner, FieldRule, FieldType, Prefill
+from connector.handoff.rulebook.policy import Policy
 
 EARLY = Stage("Discovery", "Discovery", is_won=False, is_closed=False, pipeline="default")
 INGRID = Contact("c1", "Ingrid Holm", "Head of service", "ingrid@nordlys.example", ("champion",))

@@ -16,7 +16,9 @@ from connector.handoff.decide import decide
 from connector.handoff.model import Effect, Gate, Kind, Snapshot, Span
 from connector.handoff.plan import Notify, Patch, Plan, Upsert
 from connector.handoff.productbook import Measure, Milestone, Need, Rescue
-from connector.handoff.rulebook import Do, Miss, Op, Policy, Signal, SignalKind, Trigger, TriggerKind
+from connector.handoff.rulebook.conditions import Op
+from connector.handoff.rulebook.playbooks import Do, Miss, Signal, SignalKind, Trigger, TriggerKind
+from connector.handoff.rulebook.policy import Policy
 
 RUNNING: dict[str, Any] = {
     "generation": 1,

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from connector.handoff.decide import decide
 from connector.handoff.model import Gate, SystemName
 from connector.handoff.quality import MOST_QUOTED, fingerprints, judge
-from connector.handoff.rulebook import AnswerField, Consequence, Flaw, FlawRule, GateMode, Policy, QualityPolicy, Words
+from connector.handoff.rulebook.gate import GateMode
+from connector.handoff.rulebook.policy import Policy
+from connector.handoff.rulebook.quality import AnswerField, Consequence, Flaw, FlawRule, QualityPolicy, Words
 from connector.policy.load import load
 
 SF = SystemName("sf")

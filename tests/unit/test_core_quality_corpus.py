@@ -18,7 +18,7 @@ import pytest
 
 from connector.handoff.model import SystemName
 from connector.handoff.quality import fingerprints, judge
-from connector.handoff.rulebook import AnswerField, AnswerKind, Flaw, QualityPolicy, Specific
+from connector.handoff.rulebook.quality import AnswerField, AnswerKind, Flaw, QualityPolicy, Specific
 from connector.policy.load import load
 from connector.sandbox.book import build
 

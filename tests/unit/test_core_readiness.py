@@ -12,16 +12,14 @@ from tinyworld import World
 
 from connector.handoff.model import DealType, Snapshot, Stage, Value
 from connector.handoff.plan import Patch, Phase, Plan, Verdict
-from connector.handoff.rulebook import (
+from connector.handoff.rulebook.fields import FieldOwner, FieldRule, FieldType
+from connector.handoff.rulebook.policy import Policy
+from connector.handoff.rulebook.quality import (
     AnswerField,
     AnswerKind,
     Consequence,
-    FieldOwner,
-    FieldRule,
-    FieldType,
     Flaw,
     FlawRule,
-    Policy,
     QualityPolicy,
     Words,
 )

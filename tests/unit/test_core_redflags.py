@@ -13,7 +13,11 @@ from late_parts import DAY
 from connector.handoff.decide import decide
 from connector.handoff.model import CrmMeeting, CrmTask, Effect, Kind, Outcome, Snapshot, Touch, TouchKind
 from connector.handoff.plan import Finding, Notify, Plan, Upsert
-from connector.handoff.rulebook import FlagKind, Limit, Op, Policy, RedFlag, RedFlags, Role
+from connector.handoff.rulebook.calendars import Limit
+from connector.handoff.rulebook.conditions import Op
+from connector.handoff.rulebook.people import Role
+from connector.handoff.rulebook.policy import Policy
+from connector.handoff.rulebook.watch import FlagKind, RedFlag, RedFlags
 
 TWO_DAYS = Limit(DAY.hours * 2, DAY.clock)
 SILENCE = RedFlag("slow-reply", FlagKind.SILENCE, slower_than=TWO_DAYS, advice="Call today.")

@@ -13,7 +13,10 @@ from tinyworld import World
 
 from connector.handoff.model import Stage, Value
 from connector.handoff.plan import Plan, Upsert, Verdict
-from connector.handoff.rulebook import Clock, Days, FieldOwner, FieldRule, FieldType, Limit, Policy, ReviewPolicy
+from connector.handoff.rulebook.calendars import Clock, Days, Limit
+from connector.handoff.rulebook.fields import FieldOwner, FieldRule, FieldType
+from connector.handoff.rulebook.gate import ReviewPolicy
+from connector.handoff.rulebook.policy import Policy
 
 EARLY = Stage("Discovery", "Discovery", is_won=False, is_closed=False, pipeline="default")
 STEP = "handoff_review"

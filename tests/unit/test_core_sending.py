@@ -14,7 +14,10 @@ from tinyworld import World
 from connector.handoff import sending
 from connector.handoff.model import Contact, CrmTask, Kind, Post, Touch, TouchKind
 from connector.handoff.plan import Notify, Plan, SendMail, Upsert
-from connector.handoff.rulebook import Clock, Limit, Mail, Policy, Role, Sending, Signal, SignalKind
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.people import Role
+from connector.handoff.rulebook.playbooks import Mail, Sending, Signal, SignalKind
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.rules import mails
 from connector.handoff.summary import untouched
 

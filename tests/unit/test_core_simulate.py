@@ -16,7 +16,9 @@ from tinyworld import World
 from connector.handoff.decide import decide
 from connector.handoff.picture import mermaid
 from connector.handoff.plan import Notify
-from connector.handoff.rulebook import Clock, Draft, Extras, Limit, Miss, Playbook, Policy
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.playbooks import Draft, Extras, Miss, Playbook
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.simulate import Habit, Played, What, play
 
 HIGH = Extras(priority="high")

@@ -9,7 +9,9 @@ from factories import a_policy, a_snapshot
 from tinyworld import World
 
 from connector.handoff.model import Contact, Value
-from connector.handoff.rulebook import FieldOwner, FieldRule, FieldType, Policy, Prefill, SummarySection
+from connector.handoff.rulebook.fields import FieldOwner, FieldRule, FieldType, Prefill
+from connector.handoff.rulebook.messages import SummarySection
+from connector.handoff.rulebook.policy import Policy
 
 INGRID = Contact("c2", "Ingrid Holm", "Head of service", "ingrid@nordlys.example", ("champion",), primary=True)
 ODD = Contact("c1", "Odd Berg", "CFO", "odd@nordlys.example", ("economic_buyer",))

@@ -14,7 +14,9 @@ from tinyworld import World
 from connector.handoff.decide import decide
 from connector.handoff.model import Kind, Value
 from connector.handoff.plan import Patch, Plan, Upsert, Verdict
-from connector.handoff.rulebook import FieldOwner, FieldRule, FieldType, GateMode, Policy, Requirement
+from connector.handoff.rulebook.fields import FieldOwner, FieldRule, FieldType
+from connector.handoff.rulebook.gate import GateMode, Requirement
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.summary import CUT_MARK, NOTHING_MORE, same_document, untouched
 from connector.handoff.text import CUT, MAX_VALUE_CHARS, NAMES, clean, names, one_line, reference_in, unknown_names
 

@@ -12,18 +12,11 @@ from tinyworld import World
 
 from connector.handoff.model import Snapshot, Value
 from connector.handoff.plan import Plan
-from connector.handoff.rulebook import (
-    Condition,
-    FieldOwner,
-    FieldRule,
-    FieldType,
-    Op,
-    Policy,
-    Requirement,
-    Tier,
-    Trigger,
-    TriggerKind,
-)
+from connector.handoff.rulebook.conditions import Condition, Op, Tier
+from connector.handoff.rulebook.fields import FieldOwner, FieldRule, FieldType
+from connector.handoff.rulebook.gate import Requirement
+from connector.handoff.rulebook.playbooks import Trigger, TriggerKind
+from connector.handoff.rulebook.policy import Policy
 
 TIERS = (
     Tier("high_touch", when("amount", Op.AT_LEAST, Decimal(100000)), extras=("executive_sponsor", "rotation")),

@@ -34,27 +34,22 @@ from connector.handoff.choice import END_OF_LINE, SPAN, carry, pick, served, sta
 from connector.handoff.decide import decide
 from connector.handoff.model import DealType, HandoffKey, Kind, Load, Person, Waiting
 from connector.handoff.plan import Notify, Patch, Phase, Plan, Upsert, Verdict
-from connector.handoff.rulebook import (
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.conditions import Condition
+from connector.handoff.rulebook.fields import FieldOwner, FieldRule, FieldType
+from connector.handoff.rulebook.gate import GateMode
+from connector.handoff.rulebook.people import (
     AssignmentPolicy,
     AssignmentRule,
     Away,
-    Clock,
-    Condition,
-    Do,
-    Extras,
-    FieldOwner,
-    FieldRule,
-    FieldType,
-    GateMode,
-    Limit,
     Method,
-    Miss,
-    Policy,
     Pool,
     Role,
     Teams,
     WhenFull,
 )
+from connector.handoff.rulebook.playbooks import Do, Extras, Miss
+from connector.handoff.rulebook.policy import Policy
 
 TODAY = date(2026, 3, 3)
 EMAILS = {id: PEOPLE[id].email for id in (MAYA, TOMAS, PRIYA, LENA)}

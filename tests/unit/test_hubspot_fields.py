@@ -12,7 +12,7 @@ from hubspot_portal import NOW, a_map
 from connector.crm.hubspot import wire
 from connector.crm.hubspot.fields import Fields, decode, encode, touch
 from connector.handoff.model import Kind, TouchKind, Value
-from connector.handoff.rulebook import FieldOwner, FieldType
+from connector.handoff.rulebook.fields import FieldOwner, FieldType
 from connector.policy.crmmap import MappedField
 
 AT = datetime(2026, 11, 19, 14, 5, 6, 789000, tzinfo=UTC)

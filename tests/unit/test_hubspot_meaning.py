@@ -32,7 +32,7 @@ from connector.crm.hubspot.session import Session, Waits
 from connector.crm.live import Sighting
 from connector.errors import CrmError
 from connector.handoff.model import Kind, Ref, SystemName
-from connector.handoff.rulebook import FieldOwner
+from connector.handoff.rulebook.fields import FieldOwner
 
 AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 

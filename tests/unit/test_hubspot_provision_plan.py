@@ -21,7 +21,8 @@ from connector.crm.hubspot.provision.remove import Holding, removal
 from connector.crm.hubspot.provision.room import UNIQUE_MOST, no_room
 from connector.crm.hubspot.provision.rules import RulesLook, compare_rules
 from connector.crm.installer import Do
-from connector.handoff.rulebook import FieldType, GateMode
+from connector.handoff.rulebook.fields import FieldType
+from connector.handoff.rulebook.gate import GateMode
 from connector.policy.known import CHOICES
 
 GATE, CSM, KEY = "deals.handoff_gate", "deals.handoff_csm", "tasks.handoff_key"

@@ -14,7 +14,7 @@ from connector.crm.hubspot.refusals import CONDITIONAL, INVALID_WORDS, ON_CREATE
 from connector.crm.writing import Applied, Operation, Refused, Write
 from connector.errors import Advice, Fault, FaultCode
 from connector.handoff.model import Kind, Ref
-from connector.handoff.rulebook import FieldOwner, FieldType
+from connector.handoff.rulebook.fields import FieldOwner, FieldType
 from connector.policy.crmmap import MappedField
 
 WRITTEN_AT = datetime(2026, 11, 20, 9, 30, 0, 123000, tzinfo=UTC)

@@ -14,7 +14,8 @@ from connector.crm.port import (
 )
 from connector.errors import Problem
 from connector.handoff.model import Kind, Person, Stage, SystemName
-from connector.handoff.rulebook import Extras, FieldOwner, FieldType
+from connector.handoff.rulebook.fields import FieldOwner, FieldType
+from connector.handoff.rulebook.playbooks import Extras
 from connector.policy.check import FITS, check
 from connector.policy.crmmap import CrmMap, MappedField
 from connector.policy.known import CHOICES

@@ -12,7 +12,8 @@ import pytest
 from connector.errors import UserError
 from connector.handoff.model import SystemName
 from connector.handoff.playbook_text import read, text_of
-from connector.handoff.rulebook import Clock, Limit, Sending
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.playbooks import Sending
 from connector.policy.load import load, load_all, unsendable
 
 ROOT = Path(__file__).parent.parent.parent

@@ -11,7 +11,9 @@ import pytest
 
 from connector.errors import UserError
 from connector.handoff.model import SystemName
-from connector.handoff.rulebook import Clock, Draft, Extras, Limit, Make, PlaybookTask, Role
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.people import Role
+from connector.handoff.rulebook.playbooks import Draft, Extras, Make, PlaybookTask
 from connector.policy.load import Loaded, load
 
 ROOT = Path(__file__).parent.parent.parent

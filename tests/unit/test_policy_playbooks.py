@@ -15,21 +15,11 @@ from tinyworld import World
 from connector.errors import Problem, UserError
 from connector.handoff.model import DealType, Stage, Status, SystemName, Touch, TouchKind
 from connector.handoff.picture import mermaid
-from connector.handoff.rulebook import (
-    Clock,
-    Days,
-    Do,
-    GateMode,
-    Limit,
-    Make,
-    Miss,
-    Playbook,
-    Policy,
-    Role,
-    SignalKind,
-    Team,
-    TriggerKind,
-)
+from connector.handoff.rulebook.calendars import Clock, Days, Limit, Team
+from connector.handoff.rulebook.gate import GateMode
+from connector.handoff.rulebook.people import Role
+from connector.handoff.rulebook.playbooks import Do, Make, Miss, Playbook, SignalKind, TriggerKind
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.simulate import Habit, What, play
 from connector.policy.check import check, judge_stages
 from connector.policy.crmmap import CrmMap

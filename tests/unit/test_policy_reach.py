@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from connector.handoff.rulebook import Condition, Op, Operand
-from connector.handoff.rulebook import Test as Comparison
+from connector.handoff.rulebook.conditions import Condition, Op, Operand
+from connector.handoff.rulebook.conditions import Test as Comparison
 from connector.policy.reach import covers, impossible
 
 

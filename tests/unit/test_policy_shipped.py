@@ -9,8 +9,13 @@ from pathlib import Path
 import pytest
 
 from connector.handoff.model import DealType, Gate, Kind, Status, SystemName
-from connector.handoff.rulebook import Clock, Condition, FieldOwner, FieldType, GateMode, Method, Op, Policy, Role
-from connector.handoff.rulebook import Test as Comparison
+from connector.handoff.rulebook.calendars import Clock
+from connector.handoff.rulebook.conditions import Condition, Op
+from connector.handoff.rulebook.conditions import Test as Comparison
+from connector.handoff.rulebook.fields import FieldOwner, FieldType
+from connector.handoff.rulebook.gate import GateMode
+from connector.handoff.rulebook.people import Method, Role
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.summary import SUMMARY_NAMES
 from connector.handoff.text import NAMES, unknown_names
 from connector.policy.conditions import SUITS

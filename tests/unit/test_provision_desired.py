@@ -20,7 +20,9 @@ from connector.crm.salesforce.provision.options import Channel, Options
 from connector.crm.salesforce.provision.render import deploy_zip, package_files
 from connector.crm.salesforce.provision.source import write_source
 from connector.handoff.model import Kind, SystemName
-from connector.handoff.rulebook import FieldOwner, FieldType, GateMode, Policy
+from connector.handoff.rulebook.fields import FieldOwner, FieldType
+from connector.handoff.rulebook.gate import GateMode
+from connector.handoff.rulebook.policy import Policy
 from connector.policy.crmmap import CrmMap, MappedField
 from connector.policy.known import WRITERS
 from connector.policy.load import load

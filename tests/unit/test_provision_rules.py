@@ -20,18 +20,11 @@ from connector.crm.salesforce.provision.options import ByHand, Options, Part
 from connector.crm.salesforce.provision.rules import override, validation_rules
 from connector.crm.salesforce.provision.translate import NotNativeError, Translator
 from connector.handoff.model import DealType, Kind, SystemName
-from connector.handoff.rulebook import (
-    Condition,
-    FieldType,
-    GateMode,
-    GateModeRule,
-    Op,
-    OverridePolicy,
-    Policy,
-    Requirement,
-    Segment,
-)
-from connector.handoff.rulebook import Test as Comparison
+from connector.handoff.rulebook.conditions import Condition, Op, Segment
+from connector.handoff.rulebook.conditions import Test as Comparison
+from connector.handoff.rulebook.fields import FieldType
+from connector.handoff.rulebook.gate import GateMode, GateModeRule, OverridePolicy, Requirement
+from connector.handoff.rulebook.policy import Policy
 from connector.policy.conditions import SUITS
 from connector.policy.crmmap import MappedField
 from connector.policy.load import load

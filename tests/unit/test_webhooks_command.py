@@ -17,7 +17,7 @@ from connector.crm.hubspot.live import hsmeta
 from connector.crm.hubspot.live.meaning import Meaning
 from connector.errors import UserError
 from connector.handoff.model import Kind, SystemName
-from connector.handoff.rulebook import FieldOwner, FieldType
+from connector.handoff.rulebook.fields import FieldOwner, FieldType
 from connector.policy.crmmap import MappedField
 from connector.sandbox.hubspot.feeds import events
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from connector.crm.hubspot import wire
 from connector.errors import Problem
 from connector.handoff.model import CrmMeeting, CrmNote, CrmTask, Kind, Outcome, Record, Ref, Touch, TouchKind, Value
-from connector.handoff.rulebook import FieldType
+from connector.handoff.rulebook.fields import FieldType
 from connector.policy.crmmap import CrmMap, MappedField
 
 OBJECTS: dict[Kind, str] = {

@@ -14,7 +14,7 @@ from connector.crm.hubspot.search import Query, where
 from connector.crm.hubspot.session import Session
 from connector.errors import Problem
 from connector.handoff.model import Kind, Person
-from connector.handoff.rulebook import FieldType
+from connector.handoff.rulebook.fields import FieldType
 from connector.policy.crmmap import MappedField
 
 LOOKED_AT = 20

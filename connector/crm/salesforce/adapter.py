@@ -49,7 +49,7 @@ from connector.crm.writing import (
 from connector.errors import CrmError, Fault, Problem
 from connector.handoff.model import Kind, Person, Span, Stage, SystemName
 from connector.handoff.plan import Notify
-from connector.handoff.rulebook import FieldOwner
+from connector.handoff.rulebook.fields import FieldOwner
 from connector.policy.crmmap import CrmMap, path_of
 
 OPERATIONS: tuple[tuple[Kind, Operation], ...] = (

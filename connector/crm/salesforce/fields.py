@@ -13,7 +13,7 @@ from connector.crm.port import (
 from connector.crm.salesforce.keys import KeyMode
 from connector.errors import Problem
 from connector.handoff.model import Kind
-from connector.handoff.rulebook import FieldOwner, FieldType
+from connector.handoff.rulebook.fields import FieldOwner, FieldType
 from connector.policy.crmmap import CrmMap, MappedField, path_of
 
 ACTIVITIES = frozenset({Kind.TASK, Kind.MEETING})

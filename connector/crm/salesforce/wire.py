@@ -16,7 +16,7 @@ from connector.crm.writing import (
     Write,
 )
 from connector.handoff.model import CrmNote, Kind, Record, Ref, Value
-from connector.handoff.rulebook import FieldType
+from connector.handoff.rulebook.fields import FieldType
 from connector.policy.crmmap import MappedField
 
 Row = Mapping[str, Any]

@@ -11,7 +11,7 @@ from connector.handoff.acceptance import Answers, Round, answers, because
 from connector.handoff.calendar import local_date
 from connector.handoff.case import Case
 from connector.handoff.plan import Finding, Upsert, Verdict
-from connector.handoff.rulebook import Role
+from connector.handoff.rulebook.people import Role
 from connector.handoff.text import how_often, names, one_line
 
 NAME = "acceptance"

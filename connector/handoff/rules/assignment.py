@@ -18,7 +18,7 @@ from connector.handoff.model import DealType, Gate, Load, Person, Value, Waiting
 from connector.handoff.ownership import Change, change_account, change_deal, same
 from connector.handoff.people import absence
 from connector.handoff.plan import KEPT, PRE_ASSIGNED, Assignment, Candidate, Finding, Verdict
-from connector.handoff.rulebook import Role
+from connector.handoff.rulebook.people import Role
 from connector.handoff.seconds import with_second
 
 NAME = "assignment"

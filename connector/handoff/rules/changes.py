@@ -14,7 +14,7 @@ from datetime import datetime
 from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import Answered, Briefed
 from connector.handoff.plan import Finding, Notify, Order, Verdict
-from connector.handoff.rulebook import FieldOwner
+from connector.handoff.rulebook.fields import FieldOwner
 from connector.handoff.summary import CONTACTS
 from connector.handoff.templating import render
 from connector.handoff.text import Lines, clean, names, one_line, shown

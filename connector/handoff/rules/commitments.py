@@ -16,7 +16,8 @@ from connector.handoff.commitments import Commitment, commitments, deadline, kee
 from connector.handoff.model import Kind, Person, Value
 from connector.handoff.mornings import morning_of, next_morning, this_morning
 from connector.handoff.plan import Action, Finding, Notify, Order, Upsert, Verdict
-from connector.handoff.rulebook import CommitmentPolicy, CommitmentStatus, ListAs, Role
+from connector.handoff.rulebook.people import Role
+from connector.handoff.rulebook.watch import CommitmentPolicy, CommitmentStatus, ListAs
 from connector.handoff.text import clean, one_line
 
 NAME = "commitments"

@@ -14,7 +14,7 @@ from connector.handoff.lifecycle import assigned_at
 from connector.handoff.meetings import Slot
 from connector.handoff.model import CrmMeeting, Kind, Outcome, Person, Value
 from connector.handoff.plan import Order, Upsert
-from connector.handoff.rulebook import Role
+from connector.handoff.rulebook.people import Role
 from connector.handoff.steps import Step, slot_from
 from connector.handoff.summary import sections
 from connector.handoff.templating import render

@@ -16,7 +16,7 @@ from connector.handoff.moves import MoverKind
 from connector.handoff.override import Override, objection_text, requested
 from connector.handoff.ownership import change_deal, put_back
 from connector.handoff.plan import Finding, LetThrough, Phase, Verdict
-from connector.handoff.rulebook import GateMode
+from connector.handoff.rulebook.gate import GateMode
 from connector.handoff.rules.assignment import waiting_line
 from connector.handoff.text import advice_lines, bounced_by, gap_lines, how_often, mover_words, one_line
 

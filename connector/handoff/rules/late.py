@@ -18,7 +18,7 @@ from connector.handoff.ladder import Coming, coming
 from connector.handoff.model import Outcome, Person
 from connector.handoff.mornings import next_round
 from connector.handoff.plan import Finding, Notify, Order, Verdict
-from connector.handoff.rulebook import Do
+from connector.handoff.rulebook.playbooks import Do
 from connector.handoff.rules import stuck
 from connector.handoff.steps import Step, walk
 from connector.handoff.templating import render

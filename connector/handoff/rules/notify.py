@@ -17,7 +17,7 @@ from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import Gate, Person
 from connector.handoff.ownership import same
 from connector.handoff.plan import Finding, Noticed, Notify, Order, Phase, Verdict
-from connector.handoff.rulebook import Role
+from connector.handoff.rulebook.people import Role
 from connector.handoff.rules.assignment import FALLBACK
 from connector.handoff.templating import render
 from connector.handoff.text import names, one_line

@@ -15,7 +15,7 @@ from connector.handoff.model import DealType, Value
 from connector.handoff.ownership import change_account
 from connector.handoff.plan import Finding, Verdict
 from connector.handoff.productbook import Milestone
-from connector.handoff.rulebook import FieldType
+from connector.handoff.rulebook.fields import FieldType
 
 NAME = "onboarding"
 FIELDS = ("activation", "activated_on", "milestones", "onboarding_stage", "go_live_date")

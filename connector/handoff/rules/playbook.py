@@ -15,7 +15,8 @@ from connector.handoff.meetings import seen_words, who_takes_part
 from connector.handoff.model import CrmTask, Kind, Value
 from connector.handoff.plan import Finding, Order, TaskState, Upsert, Verdict
 from connector.handoff.playbook_text import version_of
-from connector.handoff.rulebook import ANCHORS, Make, Playbook, Role
+from connector.handoff.rulebook.people import Role
+from connector.handoff.rulebook.playbooks import ANCHORS, Make, Playbook
 from connector.handoff.rules import drafts
 from connector.handoff.sending import hindered
 from connector.handoff.steps import Step, chosen, present, walk

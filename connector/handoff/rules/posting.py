@@ -17,7 +17,7 @@ from connector.handoff.case import Case, fingerprint
 from connector.handoff.mails import Drafted
 from connector.handoff.model import CrmNote, Effect, Kind, Value
 from connector.handoff.plan import Action, Notify, Order, SendMail, Upsert
-from connector.handoff.rulebook import Mail, Sending
+from connector.handoff.rulebook.playbooks import Mail, Sending
 from connector.handoff.rules.summarise import keep_note, note_print
 from connector.handoff.sending import DRAFT, LOGGED, MAIL, STILL_SENDING, UNSENT, Head, State
 from connector.handoff.steps import Step

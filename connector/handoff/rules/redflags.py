@@ -14,7 +14,7 @@ from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import Kind, Person, Value
 from connector.handoff.plan import Action, Finding, Notify, Order, Upsert, Verdict
 from connector.handoff.redflags import Raised, asked_for, look, made_before, watched
-from connector.handoff.rulebook import Role
+from connector.handoff.rulebook.people import Role
 from connector.handoff.templating import render
 from connector.handoff.text import clean, names, one_line
 

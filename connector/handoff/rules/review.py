@@ -14,7 +14,9 @@ from connector.handoff import chores
 from connector.handoff.calendar import days_from, limit_end, local_date, opening
 from connector.handoff.case import Case
 from connector.handoff.plan import Finding, Phase, Upsert, Verdict
-from connector.handoff.rulebook import Days, ReviewPolicy, Role
+from connector.handoff.rulebook.calendars import Days
+from connector.handoff.rulebook.gate import ReviewPolicy
+from connector.handoff.rulebook.people import Role
 from connector.handoff.steps import chosen
 from connector.handoff.templating import render
 from connector.handoff.text import Lines, advice_lines, gap_lines, names, one_line

@@ -19,7 +19,9 @@ from connector.handoff.model import CrmTask, Kind, Value
 from connector.handoff.plan import Finding, Order, Upsert, Verdict
 from connector.handoff.productbook import Rescue, Stuck
 from connector.handoff.rescue import Episode, episode, moved_on, signals, tasks
-from connector.handoff.rulebook import Clock, Extras, Limit, PlaybookTask, Role
+from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.rulebook.people import Role
+from connector.handoff.rulebook.playbooks import Extras, PlaybookTask
 from connector.handoff.steps import Step
 from connector.handoff.templating import render
 from connector.handoff.text import Lines, clean, names, one_line

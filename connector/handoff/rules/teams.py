@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from connector.handoff.case import Case, fingerprint
 from connector.handoff.model import Kind, Ref
 from connector.handoff.plan import Finding, Order, Phase, Upsert, Verdict
-from connector.handoff.rulebook import NO_TEAMS
+from connector.handoff.rulebook.people import NO_TEAMS
 
 NAME = "teams"
 DEAL, ACCOUNT = "deal", "account"

@@ -22,7 +22,7 @@ from connector.crm.hubspot.fields import (
 )
 from connector.crm.live import Sighting
 from connector.handoff.model import Kind, Ref, SystemName
-from connector.handoff.rulebook import FieldOwner
+from connector.handoff.rulebook.fields import FieldOwner
 from connector.policy.crmmap import CrmMap
 
 DEAL, COMPANY, TASK, NOTE, MEETING, CALL, EMAIL = "0-3", "0-2", "0-27", "0-46", "0-47", "0-48", "0-49"

@@ -14,7 +14,9 @@ from connector.crm.hubspot.provision.items import PROPERTY, STAGE, Item
 from connector.crm.hubspot.provision.portal import Pipeline, PortalState
 from connector.crm.installer import Do
 from connector.handoff.model import Kind, Stage
-from connector.handoff.rulebook import Condition, GateMode, Op, Policy, Requirement
+from connector.handoff.rulebook.conditions import Condition, Op
+from connector.handoff.rulebook.gate import GateMode, Requirement
+from connector.handoff.rulebook.policy import Policy
 from connector.policy.crmmap import CrmMap, MappedField
 from connector.policy.known import is_peoples
 

@@ -25,7 +25,7 @@ from connector.crm.hubspot.provision.items import (
 )
 from connector.crm.hubspot.provision.portal import PortalState
 from connector.crm.installer import Difference, Do
-from connector.handoff.rulebook import FieldType
+from connector.handoff.rulebook.fields import FieldType
 from connector.policy.check import ALSO_FITS, FITS
 from connector.policy.known import WRITERS
 

@@ -13,7 +13,8 @@ from connector.crm.hubspot.fields import OBJECTS, OWNERSHIP
 from connector.crm.hubspot.provision.definition import GROUP, GROUP_LABEL, Definition, Option
 from connector.errors import Problem
 from connector.handoff.model import Kind
-from connector.handoff.rulebook import FieldType, Policy
+from connector.handoff.rulebook.fields import FieldType
+from connector.handoff.rulebook.policy import Policy
 from connector.policy.crmmap import CrmMap, MappedField
 from connector.policy.known import CHOICES
 from connector.policy.meaning import described, explained

@@ -27,7 +27,7 @@ from connector.crm.hubspot.session import BASE_URL, CONNECT_SECONDS, READ_SECOND
 from connector.crm.installer import Choices, Ending, Exported, Mark, Progress, Site, Survey, write_export
 from connector.errors import Advice, CrmError, FaultCode, Problem, UserError
 from connector.handoff.model import SystemName
-from connector.handoff.rulebook import Policy
+from connector.handoff.rulebook.policy import Policy
 from connector.policy.check import judge_stages
 from connector.policy.crmmap import CrmMap
 

@@ -16,7 +16,8 @@ from connector.crm.salesforce.provision.component import Component
 from connector.crm.salesforce.provision.marks import has_mark
 from connector.crm.salesforce.provision.org import Automation, OrgState
 from connector.handoff.model import Kind
-from connector.handoff.rulebook import GateMode, Policy
+from connector.handoff.rulebook.gate import GateMode
+from connector.handoff.rulebook.policy import Policy
 from connector.policy.crmmap import CrmMap
 from connector.policy.known import WRITERS
 

@@ -19,7 +19,7 @@ from connector.crm.salesforce.provision.reports import reports
 from connector.crm.salesforce.provision.rules import validation_rules
 from connector.errors import Problem
 from connector.handoff.model import Kind
-from connector.handoff.rulebook import Policy
+from connector.handoff.rulebook.policy import Policy
 from connector.policy.crmmap import CrmMap
 from connector.policy.known import WRITERS
 

@@ -16,7 +16,8 @@ from connector.crm.salesforce.provision.component import Component, Tree, leaf
 from connector.crm.salesforce.provision.options import ByHand, Options, Part
 from connector.errors import Problem
 from connector.handoff.model import Kind
-from connector.handoff.rulebook import FieldType, Policy
+from connector.handoff.rulebook.fields import FieldType
+from connector.handoff.rulebook.policy import Policy
 from connector.policy.crmmap import CrmMap, MappedField
 from connector.policy.known import CHOICES, WRITERS
 from connector.policy.meaning import described, explained

@@ -27,7 +27,7 @@ from connector.crm.salesforce.provision.remove import holdings, removal
 from connector.crm.salesforce.provision.render import deploy_zip
 from connector.errors import Advice, CrmError
 from connector.handoff.model import Kind
-from connector.handoff.rulebook import Policy
+from connector.handoff.rulebook.policy import Policy
 from connector.policy.crmmap import CrmMap
 from connector.policy.known import WRITERS
 

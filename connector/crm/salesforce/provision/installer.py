@@ -22,7 +22,7 @@ from connector.crm.salesforce.provision.org import OrgState
 from connector.crm.salesforce.provision.source import DESTRUCTIVE, MANIFEST, write_source
 from connector.errors import Advice, CrmError, Problem, UserError
 from connector.handoff.model import SystemName
-from connector.handoff.rulebook import Policy
+from connector.handoff.rulebook.policy import Policy
 from connector.policy.crmmap import CrmMap
 
 ID_CHARS = 15

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from connector.crm.salesforce.provision.component import Component
 from connector.crm.salesforce.provision.org import OrgState
-from connector.handoff.rulebook import FieldType
+from connector.handoff.rulebook.fields import FieldType
 from connector.policy.check import FITS
 
 ACTIVITIES = ("Task", "Event")

@@ -35,7 +35,9 @@ from connector.crm.salesforce.provision.translate import (
     relation,
 )
 from connector.handoff.model import Kind
-from connector.handoff.rulebook import FieldType, GateMode, Policy, Requirement
+from connector.handoff.rulebook.fields import FieldType
+from connector.handoff.rulebook.gate import GateMode, Requirement
+from connector.handoff.rulebook.policy import Policy
 from connector.policy.crmmap import CrmMap
 
 OBJECT = "Opportunity"

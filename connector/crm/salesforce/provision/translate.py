@@ -27,7 +27,9 @@ from connector.crm.salesforce.provision.formula import (
 )
 from connector.handoff.conditions import holds
 from connector.handoff.model import DealType, Kind
-from connector.handoff.rulebook import Condition, FieldOwner, FieldType, Op, Operand, Policy, Test
+from connector.handoff.rulebook.conditions import Condition, Op, Operand, Test
+from connector.handoff.rulebook.fields import FieldOwner, FieldType
+from connector.handoff.rulebook.policy import Policy
 from connector.policy.crmmap import CrmMap, MappedField, path_of
 
 CASE_VALUES = 10
