@@ -153,7 +153,9 @@ def _play_one(told: Connection, folder: Path, *, days: int, deals: int, seed: in
     def say(line: str) -> None:
         screen.print(f"{SYSTEMS[system]}: {line}, {monotonic() - began:.0f} s", highlight=False)
 
-    told.send(quarter(folder, days=days, deals=deals, seed=seed, systems=[system], say=say))
+    report = quarter(folder, days=days, deals=deals, seed=seed, systems=[system], say=say)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # all is put away; it ends by itself
+    told.send(report)
 
 
 def together(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
