@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, process_time
@@ -55,12 +56,16 @@ GATHERED_AT = (time(9), time(21))
 only where somebody did something."""
 PACE = {"sweep_minutes": 720, "reread_minutes": 10_080, "echo_seconds": 1_800}
 """What the daemon does by itself now and then. At its usual pace it would do it at each jump of the clock."""
+ENDS_WITHIN = 15.0
+"""Seconds that a quarter may take to stop when nobody wants it any more."""
 MOST_PASSES = 40
 """At one moment; where more are needed, something is never done with."""
 FALSE_ALARM = re.compile(r" (silent-[a-z]+|no-[a-z]+|place-[a-z]+):")
 """Alarms that a quarter gives no cause for: every feed is read, and everybody stays."""
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of a name nobody can guess is made in it
 """Where Linux keeps files in memory."""
+ROOM = 256 * 2**20
+"""Bytes that a quarter's ledger may need there; it comes to some 10 MB."""
 SOURCE, SECRET_ENV, SECRET = "product", "DEMO_EVENTS_SECRET", "sandbox-events"
 SOURCES = f'\n[[sources]]\nname = "{SOURCE}"\nsigning_secret_env = "{SECRET_ENV}"\n'
 
@@ -117,9 +122,17 @@ def side_by_side(folder: Path, *, days: int, deals: int, seed: int, systems: Seq
             process = context.Process(target=play, name=f"quarter-{name}", daemon=True)
             process.start()
             told.close()
-            playing.callback(process.terminate)
+            playing.callback(_end, process)
         reports = [_heard(name, each) for name, each in heard.items()]
     return {**together(reports), "seconds": round(monotonic() - began, 1)}
+
+
+def _end(process: BaseProcess) -> None:
+    """Have it put its ledger away; one that is over already is not touched."""
+    process.terminate()
+    process.join(ENDS_WITHIN)
+    if process.is_alive():
+        process.kill()
 
 
 def _heard(name: str, ear: Connection) -> dict[str, Any]:
@@ -134,6 +147,7 @@ def _heard(name: str, ear: Connection) -> dict[str, Any]:
 def _play_one(told: Connection, folder: Path, *, days: int, deals: int, seed: int, system: str) -> None:
     """In a process of its own; who started it ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     screen, began = Screen(stderr=True), monotonic()
 
     def say(line: str) -> None:
@@ -319,7 +333,7 @@ def _stage(folder: Path, systems: Sequence[str]) -> Iterator[Stage]:
 def _ledger(keep: Path) -> Iterator[Path]:
     """Where the ledger is kept meanwhile: in memory where the machine offers that, for a disk makes sure of each of ten
     thousand transactions. Afterwards it stands in ``keep``."""
-    if not os.access(MEMORY, os.W_OK):
+    if not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < ROOM:
         yield keep
         return
     with TemporaryDirectory(prefix="handoff-quarter-", dir=MEMORY) as quick:
