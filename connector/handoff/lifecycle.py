@@ -91,7 +91,7 @@ def remember(
         marks={**ledger.marks, **(marks or {})},
         waiting_since=case.waiting.since if case.waiting else None,
         waiting_pool=case.waiting.pool if case.waiting else "",
-        second_id=(assigned.second_id if assigned else None) or ledger.second_id,
+        second_id=_second(case),
         amount=_amount(snapshot),
         briefed=briefed,
         early_id=_early(case),
@@ -109,6 +109,14 @@ def _early(case: Case) -> str | None:
         # Who has the account already, or was named by a person, is counted by what stands there.
         return None if case.assignment.rule == KEPT else case.assignment.person_id
     return case.ledger.early_id
+
+
+def _second(case: Case) -> str | None:
+    """The second CSM, of an open deal too; one that is lost before it was anybody's has none any more."""
+    if case.phase is Phase.LOST and case.ledger.csm_id is None:
+        return None
+    chosen = case.assignment.second_id if case.assignment and (case.released or case.phase is Phase.OPEN) else None
+    return chosen or case.ledger.second_id
 
 
 def _early_until(case: Case) -> datetime | None:

@@ -52,17 +52,24 @@ def _proof(case: Case, spec: PlaybookTask, signal: Signal, since: datetime | Non
             return Proof(case.now, "its field says so") if case.holds(signal.when) else None
         case SignalKind.MILESTONE | SignalKind.EVENT:
             return _in_product(case, signal)
+        case SignalKind.EMAIL_LOGGED if gone := sent_at(case, spec):
+            return Proof(gone, "its mail was sent")
+    return _since(case, spec, signal.kind, since, by) if since else None
+
+
+def _since(case: Case, spec: PlaybookTask, kind: SignalKind, since: datetime, by: frozenset[str]) -> Proof | None:
+    """What people did, which counts from the step's beginning on."""
+    match kind:
         case SignalKind.MEETING_PLANNED:
             return _planned(case, spec, since, by)
         case SignalKind.CUSTOMER_REPLIED:
-            at = min((at for at in replies(case) if since and _second(since) <= at <= case.now), default=None)
+            at = min((at for at in replies(case) if _second(since) <= at <= case.now), default=None)
             return Proof(at, "the customer wrote back") if at else None
-    if signal.kind is SignalKind.EMAIL_LOGGED and (gone := sent_at(case, spec)):
-        return Proof(gone, "its mail was sent")
-    at = _contact(case, LOGGED[signal.kind], since, by) if since else None
-    if at is None and signal.kind is SignalKind.MEETING_HELD and since:
-        at = _own_meeting(case, spec, since)
-    return Proof(at, f"a {LOGGED[signal.kind]} was logged") if at else None
+        case SignalKind.MEETING_HELD:
+            at = _contact(case, TouchKind.MEETING, since, by) or _own_meeting(case, spec, since)
+        case _:
+            at = _contact(case, LOGGED[kind], since, by)
+    return Proof(at, f"a {LOGGED[kind]} was logged") if at else None
 
 
 def _in_product(case: Case, signal: Signal) -> Proof | None:
@@ -85,11 +92,9 @@ def happened(case: Case, name: str, *, at_least: int, is_milestone: bool) -> dat
     return (have.at or case.now) if have.count >= at_least else None
 
 
-def _planned(case: Case, spec: PlaybookTask, since: datetime | None, by: frozenset[str]) -> Proof | None:
+def _planned(case: Case, spec: PlaybookTask, since: datetime, by: frozenset[str]) -> Proof | None:
     """A meeting of theirs in the calendar. When somebody put it there is not told, so it is seen now. The meeting with
     which the step began is not the next one."""
-    if since is None:
-        return None
     coming = (at for at in _contacts(case, TouchKind.MEETING, since, by) if at > since)
     at = min(coming, default=None) or _own_meeting(case, spec, since + timedelta(microseconds=1))
     return Proof(min(at, case.now), "a meeting is in the calendar") if at else None

@@ -351,8 +351,16 @@ def _segments(spec: ProcessSpec, *, scope: Scope) -> tuple[Segment, ...]:
 
 def _tiers(spec: ProcessSpec, *, scope: Scope) -> tuple[Tier, ...]:
     conditions = first_match(spec.tiers, at=("tiers",), scope=scope, barred="tier")
+    seconds = any(pool.second_from for pool in spec.assignment.pools)
+    for index, one in enumerate(spec.tiers):
+        if one.second_csm and not one.named_csm:
+            message = "there is no second CSM before the close where there is no first; take named_csm = false out"
+            scope.complain(("tiers", index, "second_csm"), message)
+        elif one.second_csm and not seconds:
+            message = "no pool says from whom second CSMs are taken; add second_from to one of [[assignment.pools]]"
+            scope.complain(("tiers", index, "second_csm"), message)
     return tuple(
-        Tier(one.name, when, named_csm=one.named_csm, extras=tuple(dict.fromkeys(one.extras)))
+        Tier(one.name, when, one.named_csm, tuple(dict.fromkeys(one.extras)), one.second_csm)
         for one, when in zip(spec.tiers, conditions, strict=True)
     )
 

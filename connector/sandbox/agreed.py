@@ -36,6 +36,9 @@ NEW_SUBJECTS: tuple[str, ...] = (
 LIGHT_SUBJECTS: tuple[str, ...] = ("Review what changes", "Check in after the change")
 ALL_SUBJECTS = (*NEW_SUBJECTS, *LIGHT_SUBJECTS)
 
+# What CS is asked to do before the close, so also for a deal that is put back or held.
+REVIEW_SUBJECT = "Review before the signature"
+
 SUMMARY_TITLE = "Handoff summary"
 
 HELD, RELEASED, OVERRIDDEN, WARNED, NOT_CHECKED = "Held", "Released", "Overridden", "Warned", "Not checked"

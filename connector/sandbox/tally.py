@@ -226,13 +226,16 @@ def _strayed(case: Case) -> Iterator[Offence]:
     """Effects of a handoff on a deal that has not been handed off."""
     if case.due in ("handed_off", "overridden"):
         return
-    tasks = [task for same in case.onboarding.values() for task in same]
+    early = agreed.REVIEW_SUBJECT
+    tasks = [task for subject, same in case.onboarding.items() for task in same if subject != early]
     state = "is held" if case.due == "held" else "was not won in this period"
     if tasks:
         yield _offence(case, f"{state} and has onboarding tasks", *_ids(tasks))
     if case.summaries:
         yield _offence(case, f"{state} and has a summary note", *_ids(case.summaries))
-    for name in ("csm", "summary", "started_at"):
+    # A deal that stands before its close, or is back there, may have its CSM already.
+    named = ("csm",) if case.deal.stage.won and case.due != "held" else ()
+    for name in (*named, "summary", "started_at"):
         if case.deal.text(name):
             yield _offence(case, f"{state} and its field {name!r} is filled")
 

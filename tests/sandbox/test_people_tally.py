@@ -105,6 +105,10 @@ def test_a_held_deal_must_say_so_and_have_no_effects(crm: CrmView) -> None:
     StandIn(crm.world, revert=False).look()
     assert (offences(crm.world, "lost"), offences(crm.world, "doubled")) == ([], [])
     assert tally(crm.world)["held"] == 1
+    csm = crm.user_named("maya.lindqvist@seller.example").id
+    crm.set_deal(deal.id, {"csm": csm}, by=ROBOT)
+    add_task(crm, deal.id, "Review before the signature: account", owner=csm)
+    assert offences(crm.world, "doubled") == []  # so it stood before the close
     stray = add_task(crm, deal.id, "Send welcome packet: early", owner=deal.owner)
     assert tally(crm.world)["doubled"][0]["records"] == (stray,)
 

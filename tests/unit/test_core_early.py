@@ -24,6 +24,8 @@ from tinyworld import World
 
 from connector.handoff.model import DealType, Kind, Load, Snapshot, Stage, Value
 from connector.handoff.plan import KEPT, PRE_ASSIGNED, Notify, Order, Patch, Phase, Plan, Upsert, Verdict
+from connector.handoff.rulebook.conditions import Condition, Tier
+from connector.handoff.rulebook.fields import FieldOwner, FieldRule, FieldType
 from connector.handoff.rulebook.messages import NotifyPolicy
 from connector.handoff.rulebook.people import Teams
 from connector.handoff.rulebook.policy import Policy
@@ -342,6 +344,56 @@ def test_nobody_leaves_the_team_of_a_deal_that_was_handed_over() -> None:
         change()
         plan = world.run()
     assert joins(plan) == []
+
+
+def paired(*, asks: bool = True) -> World:
+    """A tier that asks for the second CSM before the close, or not, and a pool that has them."""
+    plain = early_policy()
+    pools = {name: dataclasses.replace(pool, second_from="growth") for name, pool in plain.assignment.pools.items()}
+    second = FieldRule("second_csm", "Second CSM", FieldType.PERSON, FieldOwner.DAEMON)
+    policy = dataclasses.replace(
+        plain,
+        assignment=dataclasses.replace(plain.assignment, pools=pools),
+        fields={**plain.fields, "second_csm": second},
+        tiers=(Tier("all", Condition(), second_csm=asks),),
+    )
+    snapshot = an_open()
+    deal = dataclasses.replace(snapshot.deal, values={**snapshot.deal.values, "second_csm": None})
+    return World(dataclasses.replace(snapshot, deal=deal), policy=policy)
+
+
+def test_a_tier_may_ask_for_the_second_csm_before_the_close() -> None:
+    world = paired()
+    plan = world.run()
+    assert (world.snapshot.deal.get("csm"), world.snapshot.deal.get("second_csm")) == (TOMAS, PRIYA)
+    assert (plan.remember.early_id, plan.remember.second_id) == (TOMAS, PRIYA)
+    assert world.run().actions == ()
+    world.snapshot = dataclasses.replace(
+        world.snapshot, roster={MAYA: Load(0, 0), TOMAS: Load(3, 5), PRIYA: Load(8, 9)}
+    )
+    world.win()
+    won = world.run()
+    assert won.assignment is not None
+    assert (won.assignment.person_id, won.assignment.second_id, won.assignment.second_turn) == (TOMAS, PRIYA, False)
+
+
+def test_a_lost_deal_lets_go_of_the_second_csm_as_well() -> None:
+    world = paired()
+    world.run()
+    world.move(LOST)
+    plan = world.run()
+    assert (world.snapshot.deal.get("csm"), world.snapshot.deal.get("second_csm")) == (None, None)
+    assert plan.remember.second_id is None
+    assert world.run().actions == ()
+
+
+def test_without_such_a_tier_the_second_csm_comes_with_the_win() -> None:
+    world = paired(asks=False)
+    assert world.run().remember.second_id is None
+    assert world.snapshot.deal.get("second_csm") is None
+    world.win()
+    world.run()
+    assert world.snapshot.deal.get("second_csm") is not None
 
 
 def test_the_account_is_never_written_while_the_deal_is_open() -> None:

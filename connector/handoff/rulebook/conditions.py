@@ -56,9 +56,11 @@ class Segment:
 @dataclass(frozen=True, slots=True)
 class Tier:
     """How much care a deal gets, by what it is worth: the first whose condition holds. With ``named_csm`` it has a CSM
-    of its own before the close; ``extras`` are names that conditions ask for."""
+    of its own before the close, with ``second_csm`` the second one as well; ``extras`` are names that conditions ask
+    for."""
 
     name: str
     when: Condition
     named_csm: bool = True
     extras: tuple[str, ...] = ()
+    second_csm: bool = False

@@ -12,10 +12,12 @@ from datetime import timedelta
 
 from connector.handoff.case import Case
 from connector.handoff.choice import METHOD_WORDS, pick
-from connector.handoff.model import Waiting
+from connector.handoff.model import Value, Waiting
 from connector.handoff.ownership import change_deal
 from connector.handoff.plan import KEPT, PRE_ASSIGNED, Assignment, Finding, Phase, Verdict
 from connector.handoff.rules.assignment import NAME, passed_over, pool_of, present, standing_of, why_not_theirs
+from connector.handoff.seconds import FIELD as SECOND
+from connector.handoff.seconds import with_second
 
 ASKED_AGAIN = timedelta(days=1)
 """How soon it is tried again where nobody had room: the close is days away, and the win decides anyway."""
@@ -34,7 +36,14 @@ def find(case: Case) -> Finding | None:
     assignment, reason = (there.assignment, there.reason) if there else _pick(case)
     if assignment is None:
         return Finding(NAME, Verdict.WAIT, reason, recheck_at=case.now + ASKED_AGAIN)
-    change = change_deal(case, {"csm": assignment.person_id}, reason=reason)
+    if case.tier is not None and case.tier.second_csm:
+        named = pool_of(case)
+        assignment, beside = with_second(case, assignment, pool=named[1] if named else "", now=standing_of)
+        reason += beside
+    wanted: dict[str, Value] = {"csm": assignment.person_id}
+    if assignment.second_id:
+        wanted[SECOND] = assignment.second_id
+    change = change_deal(case, wanted, reason=reason)
     verdict = Verdict.ACT if change.patch else Verdict.IN_SYNC
     said = f"Before the close: {_as_foreseen(reason, assignment)}"
     return Finding(NAME, verdict, said + change.remark, actions=change.actions, assignment=assignment)
@@ -68,9 +77,10 @@ def _pick(case: Case) -> tuple[Assignment | None, str]:
 def _let_go(case: Case) -> Finding | None:
     """Take the name off again that was put on a deal before it was lost; a person's own choice stays."""
     written = case.ledger.written.get(case.snapshot.deal.ref, {})
-    if case.ledger.csm_id is not None or written.get("csm") is None:
+    names: dict[str, Value] = {name: None for name in ("csm", SECOND) if written.get(name) is not None}
+    if case.ledger.csm_id is not None or not names:
         return None
-    change = change_deal(case, {"csm": None}, reason="The deal was lost, so the CSM's place is free again.")
+    change = change_deal(case, names, reason="The deal was lost, so the CSM's place is free again.")
     if change.patch is None:
         return None
     return Finding(NAME, Verdict.ACT, "The deal was lost; the place of its CSM is free again.", change.actions)

@@ -14,10 +14,19 @@ from connector.handoff.model import Status
 from connector.handoff.rulebook.people import Role
 from connector.handoff.rulebook.playbooks import Make, SignalKind
 from connector.policy.model.people import Weekday
-from connector.policy.model.product import MAX_COUNT
-from connector.policy.model.words import MAX_ANCHOR_DAYS, EnumOf, MissSpec, Spec, StepName, Text, When, WithinSpec
+from connector.policy.model.words import (
+    MAX_ANCHOR_DAYS,
+    MAX_COUNT,
+    MAX_MEETING_MINUTES,
+    EnumOf,
+    MissSpec,
+    Spec,
+    StepName,
+    Text,
+    When,
+    WithinSpec,
+)
 
-MAX_MEETING_MINUTES = 480
 MAX_WEEKS = 52
 
 

@@ -30,6 +30,7 @@ class TierSpec(Spec):
     name: FieldName
     when: When = Field(default_factory=dict)
     named_csm: bool = True
+    second_csm: bool = False
     extras: tuple[FieldName, ...] = ()
 
 

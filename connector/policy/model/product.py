@@ -14,9 +14,10 @@ from pydantic import Field
 
 from connector.handoff.productbook import By
 from connector.handoff.rulebook.people import Role
-from connector.policy.model.playbooks import MAX_MEETING_MINUTES
 from connector.policy.model.words import (
     MAX_ANCHOR_DAYS,
+    MAX_COUNT,
+    MAX_MEETING_MINUTES,
     EnumOf,
     FieldName,
     MissSpec,
@@ -30,7 +31,6 @@ from connector.policy.model.words import (
     _pattern,
 )
 
-MAX_COUNT = 100_000
 MAX_STUCK_HOURS = 2160
 """Ninety days: what comes later is no onboarding any more."""
 

@@ -16,6 +16,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from connector.handoff.rulebook.people import Role
 from connector.handoff.rulebook.playbooks import Do
 
+MAX_COUNT = 100_000
+MAX_MEETING_MINUTES = 480
 MAX_ANCHOR_DAYS = 400
 NAME = r"^[a-z][a-z0-9_]*$"
 STEP = r"^[a-z0-9]+(-[a-z0-9]+)*$"
