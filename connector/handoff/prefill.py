@@ -118,8 +118,12 @@ def _people(case: Case, role: str) -> str:
     """The contact with a role, or, without one, a line for everybody; empty when there is nobody."""
     contacts = sorted(case.snapshot.contacts, key=lambda one: (not one.primary, one.id))
     if not role:
-        return "\n".join(": ".join(part for part in (_named(one), ", ".join(one.roles)) if part) for one in contacts)
+        return "\n".join(": ".join(part for part in (_named(one), _parts(one)) if part) for one in contacts)
     return next((_named(one) for one in contacts if role in one.roles), "")
+
+
+def _parts(contact: Contact) -> str:
+    return ", ".join(role.replace("_", " ") for role in contact.roles)
 
 
 def _named(contact: Contact) -> str:

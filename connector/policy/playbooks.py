@@ -59,6 +59,9 @@ SEND_AFTER = Limit(Decimal(2), Clock.BUSINESS)
 NO_SENDERS = frozenset({Role.PHASE, Role.FIRST_AVAILABLE})
 """Whose task it is may change until it is done; a mail must have one sender from its draft on."""
 
+ABOUT_THEM = frozenset({"champion_stake", "competition", "risks", "stakeholders"})
+"""What colleagues noted about the customer, for each other: no mail may show it to them."""
+
 OF_TASKS = ("remind", "queue", "priority", "type", "mail")
 
 
@@ -161,13 +164,17 @@ def _task(spec: TaskSpec, *, at: KeyPath, scope: Scope, ground: Ground) -> Playb
 def _mail(task: TaskSpec, spec: MailSpec, *, at: KeyPath, scope: Scope, ground: Ground) -> Mail:
     """A draft whose words are known and which shows every field that it promises to quote."""
     words = ground.words
-    known = dataclasses.replace(words, names=words.names | MAIL_NAMES)
+    known = dataclasses.replace(words, names=(words.names | MAIL_NAMES) - ABOUT_THEM)
     for key, text in (("subject", spec.subject), ("text", spec.text)):
         for complaint in complaints(text, words=known):
             scope.complain((*at, key), complaint.message)
     if "\n" in spec.subject or len(spec.subject) > MAX_SUBJECT_CHARS:
         scope.complain((*at, "subject"), f"must be one line of at most {MAX_SUBJECT_CHARS} characters")
     shown = fields_shown(spec.text)
+    for key, told in (("subject", fields_shown(spec.subject)), ("text", shown)):
+        for field in sorted(ABOUT_THEM & set(told)):
+            message = f"would tell the customer what was noted about them; take {field} out of the mail"
+            scope.complain((*at, key), message)
     for index, field in enumerate(spec.quotes):
         if wrong := scope.words.complaint(field):
             scope.complain((*at, "quotes", index), wrong)

@@ -67,7 +67,7 @@ def test_empty_answers_are_taken_over_once_and_listed_as_assumed() -> None:
     deal = world.snapshot.deal
     assert {name: deal.get(name) for name in FILLABLE} == {
         "champion": "Ingrid Holm, Head of service, ingrid@nordlys.example",
-        "stakeholders": "Olav Berg: economic_buyer\nIngrid Holm, Head of service, ingrid@nordlys.example: champion",
+        "stakeholders": "Olav Berg: economic buyer\nIngrid Holm, Head of service, ingrid@nordlys.example: champion",
         "go_live_date": date(2026, 4, 19),
         "risks": "energy",
     }

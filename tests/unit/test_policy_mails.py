@@ -85,6 +85,8 @@ def test_a_mail_is_loaded_the_same_for_both_crms_and_kept_with_its_playbook(mapp
         ('["why_bought"]', '["why_bought", "why_bought"]', "stands here twice"),
         ("{{ first_name }}", "{{ frist_name }}", "first_name"),
         ("{{ csm }}", "{{ csm", "template error"),
+        ("{{ contact }}", '{{ fields["risks"] }}', "take risks out of the mail"),
+        ("{{ contact }}", "{{ stakeholders }}", "'stakeholders' is not known"),
         ('owner = "ae"', 'owner = "ae"\nmake = "meeting"\nminutes = 15', "belongs to a task"),
         ('step = "intro"', 'step = "draft--intro"', "is not a step name"),
     ],
