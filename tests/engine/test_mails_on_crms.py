@@ -34,7 +34,6 @@ owner = "ae"
 within = { working_hours = 2 }
 """
 SENDS = """within = { working_hours = 30 }
-done_when = [{ signal = "email_logged" }]
 mail = { subject = "Meet {{ csm }}", quotes = ["use_case"], send = true, to_field = "MAILBOX", text = \"\"\"
 Hi {{ first_name }}, this comes first: {{ fields["use_case"] }}
 \"\"\" }

@@ -41,7 +41,7 @@ REASON = "Signature had to be in before the quarter closed; the rest follows nex
 WAYS: dict[str, ActivityKind] = {
     "welcome-packet": "email", "schedule-setup-call": "meeting", "run-setup-call": "meeting", "check-in": "call",
     "intro-mail": "email", "welcome": "email", "kickoff": "meeting", "kickoff-recap": "email", "day-7": "call",
-    "day-14": "call", "day-21": "email", "day-30-review": "meeting", "ae-day-30": "call", "ae-day-90": "call",
+    "day-14": "call", "day-21": "email", "day-30": "meeting", "ae-day-30": "call", "ae-day-90": "call",
     "review-changes": "call", "check-in-after-change": "call",
 }  # fmt: skip
 """By what people do the steps whose doing can be seen; the others they close by hand."""

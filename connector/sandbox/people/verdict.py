@@ -352,7 +352,7 @@ THIRTY = (
     "day-7",
     "day-14",
     "day-21",
-    "day-30-review",
+    "day-30",
     "ae-day-30",
     "ae-day-90",
 )
@@ -363,7 +363,7 @@ ON_DAY = {
     "day-7": 10,
     "day-14": 17,
     "day-21": 24,
-    "day-30-review": 33,
+    "day-30": 33,
     "ae-day-30": 33,
 }
 """By which day after the win a step must be there, at the latest."""
