@@ -170,7 +170,8 @@ def _part(
 
 def _moment(rng: random.Random, customer: Customer, *, start: datetime, days: int) -> datetime:
     """When a deal is won: on working days mostly, now and then late on a Friday or at a weekend."""
-    first = FIRST_STUCK_DAY if customer in STUCK else 0
+    # The others have to be won early enough for what becomes of them; these keep the last weeks busy.
+    first = days // 3 if customer is Customer.PLAIN else FIRST_STUCK_DAY if customer in STUCK else 0
     last = days - 1 if customer is Customer.PLAIN else days - SETTLED_DAYS - 4
     while True:
         day = start.astimezone(ZONE).date() + timedelta(days=rng.randint(min(first, max(last, 0)), max(last, 0)))

@@ -70,6 +70,7 @@ class Deed:
     answered: bool = False
     mails: int = 0
     by_hand: set[str] = field(default_factory=set)
+    touched: list[datetime] = field(default_factory=list)
     by_signal: dict[str, datetime] = field(default_factory=dict)
     used: list[tuple[datetime, str]] = field(default_factory=list)
 
@@ -272,6 +273,7 @@ class Quarter:
 
     def _mail(self, deed: Deed) -> None:
         if csm := self._csm(deed):
+            deed.touched.append(self._now)
             self._hands.log(deed.deal, "email", by=csm, subject="How is it going?")
             self._mailed(deed, by=csm)
 
@@ -337,6 +339,7 @@ class Quarter:
         if step == ARRANGES and "meeting" not in OUT_OF_REACH.get(deed.part.customer, ()):
             later = at_desk(self._now + timedelta(days=1))
             self._hands.plan(deed.deal, at=later, by=task.owner, subject="Set-up together")
+        deed.touched.append(self._now)
         self._hands.log(deed.deal, way, by=task.owner, subject=task.subject.partition(":")[0])
         if way == "email":
             self._mailed(deed, by=task.owner)

@@ -21,6 +21,8 @@ FIRST_VISIT: Mapping[Customer, float] = {
     Customer.HALF: 10.0,
     Customer.EMPTY: 150.0,
 }
+DAYS_BETWEEN: Mapping[Customer, int] = {Customer.WELL: 1, Customer.PLAIN: 7}
+"""Days between two sources: who takes a week is not there by day 14."""
 CONNECTED_AFTER = 80.0
 """Hours that the one who gets stuck half-way takes for the first source."""
 
@@ -61,7 +63,7 @@ def _connects(part: Part, first: float) -> Iterator[Used]:
     if part.customer is Customer.HALF:
         first += CONNECTED_AFTER + 24
     for number, source in enumerate(SOURCES[1:]):
-        at = first + 0.5 + 24 * number * (1 if part.customer is Customer.WELL else 4)
+        at = first + 0.5 + 24 * number * DAYS_BETWEEN.get(part.customer, 4)
         yield Used(at, "Source Connection Started", {"integration": source})
         yield Used(at + 0.5, "Source Connected", {"integration": source})
 

@@ -254,7 +254,7 @@ class _Judge:
             if not task.done and step in CHAINED:
                 first_open = False
         for step in _owed(deed, self._quarter.end):
-            if step not in tasks:
+            if step not in tasks and not _was_there(deed, step):
                 self._found.steps.setdefault(step, Steps()).unaccounted.append(
                     f"{self._view.deal(deed.deal).name}: never made"
                 )
@@ -367,6 +367,8 @@ ON_DAY = {
     "ae-day-30": 33,
 }
 """By which day after the win a step must be there, at the latest."""
+DAY_OF = {"day-21": 21, "day-30-review": 30, "ae-day-30": 30}
+"""Steps that begin on a day of their own and are done by any contact."""
 
 
 def _plan(deed: Deed) -> tuple[str, ...]:
@@ -374,6 +376,15 @@ def _plan(deed: Deed) -> tuple[str, ...]:
     if deed.part.plan.deal_type != "new":
         return CHAINED[5:]
     return CHAINED[:5] if agreed.segment(deed.part.plan.amount) == "small" else THIRTY
+
+
+def _was_there(deed: Deed, step: str) -> bool:
+    """Whether somebody was in touch with the customer when the step's day came: what is done by then makes no task."""
+    assert deed.won_at is not None
+    if step not in DAY_OF:
+        return False
+    day = deed.won_at + timedelta(days=DAY_OF[step])
+    return any(day - timedelta(days=1) <= at <= day + timedelta(days=4) for at in deed.touched)
 
 
 def _owed(deed: Deed, end: datetime) -> Iterator[str]:
