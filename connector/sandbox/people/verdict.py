@@ -367,7 +367,7 @@ ON_DAY = {
     "ae-day-30": 33,
 }
 """By which day after the win a step must be there, at the latest."""
-DAY_OF = {"day-21": 21, "day-30-review": 30, "ae-day-30": 30}
+DAY_OF = {"day-21": 21, "day-30": 30, "ae-day-30": 30}
 """Steps that begin on a day of their own and are done by any contact."""
 
 
