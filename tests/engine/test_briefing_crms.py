@@ -244,9 +244,9 @@ def a_mail(text: str) -> str:
     mail = """
 [playbooks.tasks.mail]
 subject = "Meet {{ csm }}"
-quotes = ["use_case", "risks"]
+quotes = ["use_case", "special_terms"]
 text = \"\"\"
-Hi {{ first_name }}, this comes first: {{ fields["use_case"] }} And this worries you: {{ fields["risks"] }}
+Hi {{ first_name }}, this comes first: {{ fields["use_case"] }} And this we agreed besides: {{ fields["special_terms"] }}
 \"\"\"
 """
     return text.replace(ends, ends + mail, 1)
@@ -263,10 +263,10 @@ def test_a_draft_is_refused_and_then_written_in_a_note_of_its_own(
         return [str(one.body) for one in desk.view.notes_of(deal) if "To: " in one.body or "not written" in one.body]
 
     (refused,) = drafts()
-    assert "Known risks: is empty." in refused
+    assert "Special terms: is empty." in refused
     assert "Hi Ingrid" not in refused
     with desk.state.lock:
-        desk.view.set_deal(deal, {"risks": "Their CTO fears that Odin 4 cannot be migrated before 1 May."}, by=desk.rep)
+        desk.view.set_deal(deal, {"special_terms": "Odin 4 stays in use until 1 May, at no charge."}, by=desk.rep)
     desk.run()
     (written,) = drafts()
     assert "To: Ingrid Holm" in written
@@ -317,7 +317,8 @@ def test_the_recap_follows_the_kickoff_that_was_held_and_its_outputs_are_tracked
     row = next(one for one in desk.state.table(EVENTS[desk.name]).live() if "Kickoff" in str(one.values))
     agenda = str(row.values["Description" if vendor == "sf" else "hs_meeting_body"])
     assert "is this still right? First answer in 2 hours by 1 June" in agenda
-    assert "what could slow it down? Their CTO fears" in agenda
+    assert "what could slow it down?" in agenda
+    assert "Their CTO fears" not in agenda  # guests may read it
     desk.sandbox.clock.advance((end - desk.sandbox.clock.now()).total_seconds() + 60)
     if vendor == "hs":
         with desk.state.lock:
