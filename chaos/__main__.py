@@ -29,8 +29,9 @@ from chaos.table import Row, show, total
 
 PREFIX = "handoff-chaos-"
 WIDE = 200
-BESIDE = "soak"
-"""In a short run played beside the first sections: most of it is waiting for days to pass and wins to be noticed."""
+BESIDE = ("soak", "losses", "weather")
+"""In a short run played one after the other beside the first: much of them is waiting for days to pass, wins to be
+noticed and leases to run out."""
 PICKED = "CHAOS_WEATHER"
 """Names conditions for whoever looks into some alone (``weather``)."""
 
@@ -60,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     took: dict[str, float] = {}
     names = [each for each in MODULES if not asked.sections or each in asked.sections]
     with guard.over(folder, leaving=leaving), ThreadPoolExecutor(1) as beside:
-        begun = {BESIDE: beside.submit(_played, BESIDE, effort)} if asked.short and BESIDE in names[1:] else {}
+        waiting = [each for each in BESIDE if asked.short and each in names[1:]]
+        begun = {each: beside.submit(_played, each, effort) for each in waiting}
         for name in names:
             playing = name
             rows[name], took[name] = begun[name].result() if name in begun else _played(name, effort)

@@ -50,6 +50,10 @@ DUE = {
 PASSED = "select value from cursor where feed = 'last-pass'"
 KNOWN = "select count(*) from handoff"
 
+ONLY_KNOWN = ": metric_ae_hours is "
+"""How long the AE took stands nowhere but in the ledger until the handoff is written: of one that was half made when
+the ledger went nobody can say any more, so that the field stays empty (``handoff.rules.answering``)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loss:
@@ -166,14 +170,17 @@ def _row(row: Callable[..., Row], told: Difference, loss: Loss, figures: Figures
     ordinary, rebuilt = figures.ordinary, figures.rebuilt
     needless = 0 if loss.broke_off or loss.aged else rebuilt.writes
     turns = [each for each in told.other if loss.aged and TURNS.match(each)]
+    gone = [each for each in told.lost if loss.broke_off and ONLY_KNOWN in each]
     told = replace(
         told,
+        lost=tuple(each for each in told.lost if each not in gone),
         other=tuple(each for each in told.other if each not in turns),
     )
     words = [
         f"{figures.deals} deals known; {rebuilt.calls} calls, {rebuilt.writes} of them writes",
         f"an ordinary start: {ordinary.seconds:.1f} s, {ordinary.calls} calls",
         f"{len(turns)} pool went on from an old turn" if turns else "",
+        f"{len(gone)} figure that nothing but the ledger knew" if gone else "",
         f"{needless} writes though nothing was missing" if needless else "",
         told.words,
     ]

@@ -18,8 +18,10 @@ HARMFUL = re.compile(
 )
 """What no text of a person needs. The joiners U+200C and U+200D stay: Persian words and composed emoji need them."""
 
-ADDRESS = re.compile(r"(?!.*=\?)[^\s@<>,;:\"\\()\[\]]{1,64}@[^\s@<>,;:\"\\()\[\]]{1,255}", re.ASCII)
-"""One mail address and nothing else: no list, no name, no route (RFC 5321 allows more, no CRM gives a user more)."""
+_NOT_PLAIN = r"\s@<>,;:\"\\()\[\]\x7f-\U0010ffff"
+ADDRESS = re.compile(rf"(?!.*=\?)[^{_NOT_PLAIN}]{{1,64}}@[^{_NOT_PLAIN}]{{1,255}}", re.ASCII)
+"""One mail address and nothing else: no list, no name, no route (RFC 5321 allows more, no CRM gives a user more).
+With other letters than ASCII it would need a server that speaks SMTPUTF8 (RFC 6531)."""
 
 MOST_ROW = 2**63 - 1
 """The greatest number of a row that a database has; a greater one makes it fail."""

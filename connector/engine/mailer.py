@@ -74,6 +74,10 @@ class CustomerMail:
             raise CrmError(Fault(FaultCode.NOT_PERMITTED, str(error.smtp_code), words)) from error
         except smtplib.SMTPDataError as error:
             raise CrmError(_refused(error.smtp_code, error.smtp_error)) from error
+        except ValueError as error:  # smtplib cannot say it to the server
+            if handing:
+                raise
+            raise CrmError(Fault(FaultCode.REJECTED, "unusable address", one_line(str(error), limit=80))) from error
         except (OSError, smtplib.SMTPException) as error:
             if not taken:
                 code = FaultCode.OUTCOME_UNKNOWN if handing else FaultCode.UNAVAILABLE

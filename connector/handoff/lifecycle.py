@@ -115,15 +115,26 @@ def _second(case: Case) -> str | None:
     """The second CSM, of an open deal too; one that is lost before it was anybody's has none any more."""
     if case.phase is Phase.LOST and case.ledger.csm_id is None:
         return None
-    chosen = case.assignment.second_id if case.assignment and (case.released or case.phase is Phase.OPEN) else None
+    if case.phase is Phase.OPEN and case.assignment is not None:
+        return case.assignment.second_id
+    chosen = case.assignment.second_id if case.assignment and case.released else None
     return chosen or case.ledger.second_id
 
 
 def _early_until(case: Case) -> datetime | None:
     """When the place is given back though nothing became of the deal; None where none is held, or for as long as it
     is open."""
-    if _early(case) is None or case.phase is not Phase.OPEN:
-        return case.ledger.early_until if _early(case) else None
+    if _early(case) is None:
+        return None
+    if case.phase is not Phase.OPEN:
+        # Won in time it is held until the gate lets the deal through, however long that takes.
+        until, won = case.ledger.early_until, case.won_at or case.now
+        return until if until is not None and until <= won else None
+    return place_until(case)
+
+
+def place_until(case: Case) -> datetime | None:
+    """When the place that an open deal holds is given back; None where it is held for as long as the deal is open."""
     days, closes = case.policy.assignment.place_held_days, case.value("close_date")
     if days is None or not isinstance(closes, date):
         return None

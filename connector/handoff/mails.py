@@ -18,6 +18,7 @@ from connector.handoff.sending import address, written_to
 from connector.handoff.steps import Step
 from connector.handoff.templating import render
 from connector.handoff.text import MAX_NAME_CHARS, clean, flaw_sentence, names, one_line, shown
+from connector.plain import ADDRESS
 
 MAIL_NAMES = frozenset({"contact", "first_name", "csm_email", "ae_email", "meetings"})
 """What a mail's templates may name besides what all may; ``meetings["kickoff"]`` is when that step's meeting is."""
@@ -134,5 +135,5 @@ def _address(case: Case, mail: Mail) -> str:
 
 def _copies(case: Case, step: Step) -> Person | None:
     """The colleague who reads along: of AE and CSM the one who does not write it."""
-    others = (one for one in (case.csm, case.ae) if one and step.owner and one.id != step.owner.id and one.email)
-    return next(others, None)
+    others = (one for one in (case.csm, case.ae) if one and one.active and step.owner and one.id != step.owner.id)
+    return next((one for one in others if ADDRESS.fullmatch(one.email)), None)

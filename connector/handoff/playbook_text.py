@@ -65,7 +65,7 @@ def restricted(book: Playbook, steps: frozenset[str]) -> Playbook:
 
 def _plain_task(task: PlaybookTask) -> PlaybookTask:
     shown = tuple(signal for signal in task.done_when if signal.kind in _SIGNALS_BEFORE)
-    return dataclasses.replace(task, missed=(), done_when=shown)
+    return dataclasses.replace(task, missed=(), done_when=shown, mail=None)
 
 
 def _rooted(task: PlaybookTask, after: dict[str, str], steps: frozenset[str]) -> PlaybookTask:

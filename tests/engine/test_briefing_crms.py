@@ -246,7 +246,7 @@ def a_mail(text: str) -> str:
 subject = "Meet {{ csm }}"
 quotes = ["use_case", "special_terms"]
 text = \"\"\"
-Hi {{ first_name }}, this comes first: {{ fields["use_case"] }} And this we agreed besides: {{ fields["special_terms"] }}
+Hi {{ first_name }}, this comes first: {{ fields["use_case"] }} And as agreed: {{ fields["special_terms"] }}
 \"\"\"
 """
     return text.replace(ends, ends + mail, 1)

@@ -24,7 +24,7 @@ from connector.sandbox.journal import Call
 pytest.importorskip("grpc")
 pytestmark = pytest.mark.system
 
-WINS = 1000 if WHOLE else 150
+WINS = 1000 if WHOLE else 75
 WAVES = 5
 """The wins come in so many waves, each as soon as the first handoff of the one before stands: many calls, not few."""
 

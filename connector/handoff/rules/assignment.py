@@ -14,10 +14,11 @@ from datetime import date, datetime, timedelta
 from connector.handoff.calendar import limit_end, local_date
 from connector.handoff.case import Case
 from connector.handoff.choice import ELIGIBLE, METHOD_WORDS, Pick, Standing, chain, pick, place, standing, waits
+from connector.handoff.lifecycle import place_until
 from connector.handoff.model import DealType, Gate, Load, Person, Value, Waiting
 from connector.handoff.ownership import Change, change_account, change_deal, same
 from connector.handoff.people import absence
-from connector.handoff.plan import KEPT, PRE_ASSIGNED, Assignment, Candidate, Finding, Verdict
+from connector.handoff.plan import KEPT, PRE_ASSIGNED, Assignment, Candidate, Finding, Phase, Verdict
 from connector.handoff.rulebook.people import Role
 from connector.handoff.seconds import with_second
 
@@ -129,7 +130,7 @@ def _given_back(case: Case) -> bool:
 
 def _place_taken(case: Case, person: Person) -> bool:
     """Whether the win comes so long after its day that the place was given back, and there is none any more."""
-    if not case.released or not _given_back(case):
+    if not _given_back(case) or not (case.released or _asks_anew(case)):
         return False
     account, named = case.snapshot.account, pool_of(case)
     if account is not None and same(account.get("csm"), person.id):
@@ -137,6 +138,12 @@ def _place_taken(case: Case, person: Person) -> bool:
     email, pools = person.email.strip().lower(), chain(case.policy.assignment, named[1]) if named else ()
     cap = next((pool.cap_of(email) for pool in pools if email in pool.members), None)
     return cap is not None and case.snapshot.roster.get(person.id, Load()).accounts >= cap
+
+
+def _asks_anew(case: Case) -> bool:
+    """Whether an open deal whose place was given back has moved its day, and would hold one again."""
+    until = place_until(case)
+    return case.phase is Phase.OPEN and (until is None or until > case.now)
 
 
 def _asked_elsewhere(case: Case, person: Person) -> str:

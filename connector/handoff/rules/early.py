@@ -43,6 +43,8 @@ def find(case: Case) -> Finding | None:
     wanted: dict[str, Value] = {"csm": assignment.person_id}
     if assignment.second_id:
         wanted[SECOND] = assignment.second_id
+    elif case.ledger.written.get(case.snapshot.deal.ref, {}).get(SECOND) is not None:
+        wanted[SECOND] = None  # the deal has shrunk: no tier asks for one any more
     change = change_deal(case, wanted, reason=reason)
     verdict = Verdict.ACT if change.patch else Verdict.IN_SYNC
     said = f"Before the close: {_as_foreseen(reason, assignment)}"

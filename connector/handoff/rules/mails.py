@@ -12,7 +12,7 @@ from connector.handoff.case import Case, listed
 from connector.handoff.mails import Drafted
 from connector.handoff.plan import Action, Finding, Upsert, Verdict
 from connector.handoff.rules.playbook import comes_now
-from connector.handoff.rules.posting import posted
+from connector.handoff.rules.posting import APART, Posting, posted
 from connector.handoff.rules.summarise import keep_note
 from connector.handoff.sending import DRAFT
 from connector.handoff.steps import Step, walk
@@ -34,7 +34,7 @@ def find(case: Case) -> Finding | None:
     lacking: list[str] = []
     sent = [step for step in drafting if _goes(step) and (step in open_steps or step.done_at is not None)]
     try:
-        posts = [posted(case, step) for step in sent]
+        posts = _one_by_one(case, [posted(case, step) for step in sent])
         for step, post in zip(sent, posts, strict=True):
             lacking += [step.spec.step] if post.lacks else []
             actions += post.actions
@@ -59,6 +59,13 @@ def find(case: Case) -> Finding | None:
         recheck_at=min((at for post in posts if (at := post.recheck_at) and at > case.now), default=None),
         marks={name: at for post in posts for name, at in post.marks.items()},
     )
+
+
+def _one_by_one(case: Case, posts: list[Posting]) -> list[Posting]:
+    """At most one mail begins in one decision; its mark keeps the others back in the next ones."""
+    first = next((post for post in posts if post.marks), None)
+    waits = Posting(remark=" Another mail goes first.", recheck_at=case.now + APART)
+    return [waits if post.marks and post is not first else post for post in posts]
 
 
 def _goes(step: Step) -> bool:

@@ -28,6 +28,11 @@ MAX_LOGGED_CHARS = 8_000
 LIMIT_AGAIN = timedelta(hours=1)
 """How long a mail waits that the day's limit kept back, before it asks again."""
 
+APART = timedelta(hours=4)
+"""So long after one mail the next may go to the same customer: of what was held up together, not all goes at once."""
+ANNOUNCED = timedelta(days=1)
+"""A mail that could not go for so long after its time is announced anew: nobody expects it any more."""
+
 _FIRST_LINE = re.compile(r"\A\s*[^\n]*\n+")
 
 
@@ -106,7 +111,8 @@ def _waiting(letter: _Letter) -> Posting:
         part = letter.part(sending.KEPT.format(why=why), made.text, made.subject)
         return _kept(letter, part, f" {step.spec.step} is not sent by itself: {why}.")
     head = letter.head
-    if head is None or head.state is not State.WAITS or not _says(letter, State.WAITS, head.at, made):
+    fits = head is not None and head.state is State.WAITS and case.now - head.at <= ANNOUNCED
+    if head is None or not fits or not _says(letter, State.WAITS, head.at, made):
         at = sending.goes_at(case, step.spec, letter.send)
         part = letter.part(sending.headline(case, State.WAITS, at, to=letter.to), made.text, made.subject)
         kept = _kept(letter, part)
@@ -130,6 +136,10 @@ def _not_now(letter: _Letter) -> Posting | None:
     opens = sending.open_from(case, step.spec.owner, case.now)
     if opens > case.now:
         return Posting(remark=f" {step.spec.step} waits for working hours.", recheck_at=opens)
+    own = f"{MAIL}{step.spec.step}"
+    last = max((at for name, at in case.ledger.marks.items() if name.startswith(MAIL) and name != own), default=None)
+    if last is not None and case.now < last + APART:
+        return Posting(remark=f" {step.spec.step} waits: another mail has just gone.", recheck_at=last + APART)
     if case.snapshot.post.left <= 0:
         why = case.snapshot.post.why or "the day's limit of mails is reached"
         return Posting(remark=f" {step.spec.step} waits: {why}.", recheck_at=case.now + LIMIT_AGAIN)
