@@ -283,6 +283,11 @@ OBJECT_NAMES = {
     ("hubspot", "note"): "Note",
     ("hubspot", "meeting"): "Meeting",
 }
+WRITTEN_BY = {
+    "human": "people",
+    "create_only": "the connector, once",
+    "fill_if_empty": "people; the connector once, while empty",
+}
 LONG_TEXT = 32_768
 """The length a new Salesforce long text area is offered with."""
 
@@ -300,7 +305,7 @@ def field_table(vendor: str) -> str:
                 f"`{field['field']}`",
                 field["label"],
                 _type(vendor, kind, name, field),
-                {"human": "people", "create_only": "the connector, once"}.get(field["owner"], "the connector"),
+                WRITTEN_BY.get(field["owner"], "the connector"),
             )
             line = f"| {' | '.join(row)} |"
             if line not in lines:
