@@ -85,8 +85,10 @@ def _missed(task: PlaybookTask, policy: Policy, day: Decimal) -> Iterator[str]:
         elif miss.do is Do.REASSIGN:
             yield f"give it to the {miss.to.value} {when}"
         else:
-            for rung in policy.escalation.ladder or ():
-                yield f"tell {_whom(rung)}, {limit_words(rung.after, day=day)}"
+            for number, rung in enumerate(policy.escalation.ladder or ()):
+                # The first comes so long after the miss as the step says, each further one after the one before.
+                at_first = when if number == 0 and not rung.after.hours else limit_words(rung.after, day=day)
+                yield f"tell {_whom(rung)}, {at_first}"
 
 
 def _whom(rung: Rung) -> str:

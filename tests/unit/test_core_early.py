@@ -400,3 +400,39 @@ def test_the_account_is_never_written_while_the_deal_is_open() -> None:
     plan = a_world().run()
     assert [one.ref for one in plan.actions if isinstance(one, Patch)] == [DEAL]
     assert ACCOUNT not in {one.ref for one in plan.actions if isinstance(one, Patch)}
+
+
+def test_a_deal_won_in_time_keeps_its_place_while_the_gate_holds_it() -> None:
+    world = a_world(an_open(), assignment=dataclasses.replace(a_policy().assignment, place_held_days=2))
+    world.edit({"close_date": world.now.date()})
+    world.run()
+    world.edit({"champion": None})
+    world.win()
+    world.run()
+    world.wait(days=5)
+    world.snapshot = dataclasses.replace(world.snapshot, roster={MAYA: Load(50), TOMAS: Load(50), PRIYA: Load(8)})
+    world.edit({"champion": "Ingrid Holm"})
+    if not world.snapshot.stage.is_won:
+        world.win()
+    plan = world.run()
+    assert plan.assignment is not None
+    assert plan.assignment.person_id == TOMAS
+
+
+def test_a_place_that_was_given_back_is_not_taken_again_over_the_cap() -> None:
+    world = past_close()
+    world.run()
+    world.snapshot = dataclasses.replace(world.snapshot, roster={MAYA: Load(50), TOMAS: Load(50), PRIYA: Load(8)})
+    world.edit({"close_date": world.now.date() + timedelta(days=10)})
+    plan = world.run()
+    assert plan.remember.early_id == PRIYA
+
+
+def test_a_deal_that_shrinks_lets_go_of_its_second_csm() -> None:
+    world = paired()
+    assert world.run().remember.second_id is not None
+    pools = {name: dataclasses.replace(one, second_from="") for name, one in world.policy.assignment.pools.items()}
+    assignment = dataclasses.replace(world.policy.assignment, pools=pools)
+    world.policy = dataclasses.replace(world.policy, tiers=(Tier("small", Condition()),), assignment=assignment)
+    plan = world.run()
+    assert (plan.remember.second_id, world.snapshot.deal.get("second_csm")) == (None, None)

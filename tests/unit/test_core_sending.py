@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from factories import NOW, a_playbook, a_policy, a_snapshot, a_step
@@ -367,3 +368,39 @@ def _case(world: World):  # type: ignore[no-untyped-def]
     from connector.handoff.decide import weigh
 
     return weigh(world.snapshot, world.policy, world.now)[0]
+
+
+def test_mails_that_were_held_up_together_go_hours_apart() -> None:
+    steps = tuple(a_step(name, owner=Role.CSM, mail=SENDS, done_when=LOGGED) for name in ("one", "two", "three"))
+    world = World(a_snapshot(contacts=(INGRID,), post=READY), policy=a_policy(playbooks=(a_playbook(tasks=steps),)))
+    world.run()
+    gone: list[datetime] = []
+    for _ in range(100):
+        world.now += timedelta(minutes=30)
+        before = len(world.mails)
+        world.run()
+        gone += [world.now] * (len(world.mails) - before)
+    assert len(gone) == 3
+    assert all(later - sooner >= timedelta(hours=4) for sooner, later in pairwise(gone))
+
+
+def test_a_mail_that_could_not_go_for_weeks_is_announced_anew() -> None:
+    world = ripe(a_world())
+    world.now += timedelta(days=21)
+    assert sends(world.run()) == []
+    head = sending.head_of(world.snapshot.notes[-1]) or sending.head_of(world.snapshot.notes[0])
+    assert head is not None
+    assert head.at > world.now
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_who_has_left_reads_no_copy(there: bool) -> None:
+    step = a_step(STEP, owner=Role.CSM, mail=SENDS, done_when=LOGGED)
+    policy = a_policy(playbooks=(a_playbook(tasks=(step,)),))
+    snapshot = a_snapshot(contacts=(INGRID,), post=READY)
+    ae = snapshot.person(str(snapshot.deal.get("owner")))
+    assert ae is not None
+    people = {**snapshot.people, ae.id: dataclasses.replace(ae, active=there)}
+    world = World(dataclasses.replace(snapshot, people=people), policy=policy)
+    (mail,) = sends(ripe(world).decide())
+    assert bool(mail.copy_email) is there

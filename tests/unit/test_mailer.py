@@ -111,6 +111,8 @@ def test_no_text_of_the_corpus_adds_a_header_wherever_it_stands() -> None:
         "Ingrid <ingrid@nordlys.example>",
         "=?utf-8?q?a=0ABcc:?=@nordlys.example",
         "ingrid@nordlys.example>",
+        "jürgen@nordlys.example",
+        "ingrid@nordlys.example\u200b",
         "",
     ],
 )

@@ -158,6 +158,7 @@ def test_people_must_exist_and_be_active() -> None:
     assert [problem.key for problem in told] == [
         "assignment.pools[enterprise].members",
         "assignment.fallback",
+        "escalation.ladder[3].to",
         "red_flags.to",
     ]
     assert "maya.lindqvist@seller.example is not active" in told[0].message

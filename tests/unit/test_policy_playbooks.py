@@ -233,7 +233,7 @@ holidays = { country = "DE" }
     assert [(rung.roles, rung.emails) for rung in policy.escalation.ladder] == [
         ((Role.AE,), ()),
         ((Role.AE_MANAGER,), ()),
-        ((), ("victor.lang@seller.example", "ruth.adeyemi@seller.example")),
+        ((), ("ruth.adeyemi@seller.example", "dana.kowalski@seller.example")),
     ]
     assert policy.escalation.managers == {"elena.marchetti@seller.example": "victor.lang@seller.example"}
     assert (policy.notify.essential, policy.notify.any_hour) == (True, False)
