@@ -16,6 +16,7 @@ from connector.handoff.decide import decide
 from connector.handoff.model import Effect, Gate, Kind, Snapshot, Span
 from connector.handoff.plan import Notify, Patch, Plan, Upsert
 from connector.handoff.productbook import Measure, Milestone, Need, Rescue
+from connector.handoff.rulebook.calendars import Team, TeamCalendar
 from connector.handoff.rulebook.conditions import Op
 from connector.handoff.rulebook.playbooks import Do, Miss, Signal, SignalKind, Trigger, TriggerKind
 from connector.handoff.rulebook.policy import Policy
@@ -216,6 +217,15 @@ def test_offers_of_a_friday_evening_are_on_monday() -> None:
     offered = [line for line in body(plan).splitlines() if " to " in line]
     assert len(offered) == 3
     assert all(line.startswith("Monday, 9 Mar") for line in offered)
+
+
+def test_offers_are_by_the_clock_of_whoever_gives_the_help() -> None:
+    now = after(2, hours=1)
+    lisbon = dataclasses.replace(BARE.calendar, name="Lisbon", tz="Europe/Lisbon")
+    policy = dataclasses.replace(BARE, calendars=(TeamCalendar(lisbon, Team.CS),))
+    offered = [line for line in body(decide(a_case(facts(now)), policy, now)).splitlines() if " to " in line]
+    assert len(offered) == 3
+    assert all(line.endswith("(Europe/Lisbon)") for line in offered)
 
 
 def test_before_48_hours_it_only_waits_until_then() -> None:

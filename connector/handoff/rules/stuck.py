@@ -204,7 +204,7 @@ def _offers(case: Case, rescue: Rescue) -> tuple[Slot, ...]:
 
 
 def _offer(case: Case, slot: Slot) -> str:
-    calendar = case.policy.calendar
+    calendar = case.calendar_for(Role.CSM)
     day = local_date(calendar, slot.start)
     begins, ends = local_time(calendar, slot.start), local_time(calendar, slot.end)
     return f"{day:%A}, {day.day} {day:%b}, {begins:%H:%M} to {ends:%H:%M} ({calendar.tz})"
