@@ -14,6 +14,7 @@ from tinyworld import World
 from connector.handoff.model import Stage, Value
 from connector.handoff.plan import Plan, Upsert, Verdict
 from connector.handoff.rulebook.calendars import Clock, Days, Limit
+from connector.handoff.rulebook.conditions import Condition, Tier
 from connector.handoff.rulebook.fields import FieldOwner, FieldRule, FieldType
 from connector.handoff.rulebook.gate import ReviewPolicy
 from connector.handoff.rulebook.policy import Policy
@@ -165,3 +166,10 @@ def test_calendar_days_count_as_such() -> None:
     world = a_world(policy=policy)
     plan = world.run()
     assert plan.recheck_at == datetime(2026, 3, 13, 8, 0, tzinfo=UTC), "Saturday gives way to Friday"
+
+
+def test_a_deal_of_a_tier_without_a_named_csm_is_not_reviewed() -> None:
+    world = a_world(policy=reviewing(tiers=(Tier("low", Condition(), named_csm=False),)))
+    plan = at(world, THURSDAY)
+    assert world.steps() == []
+    assert said(plan) == "Tier low has no CSM before the close who could review it."
