@@ -23,6 +23,14 @@ from daemons import until
 pytestmark = pytest.mark.system
 
 DEAL = {"system": "sf", "object": "Opportunity"}
+HEARS_HANGUP = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, "-u", "-m", "connector", *sys.argv[1:]])
+"""
+"""Starts the connector with a hang-up not ignored, as tests that run under nohup would hand down. By a program of its
+own: what Python runs between fork and exec may wait for ever where gRPC has been used before.
+"""
 
 
 @dataclass(slots=True)
@@ -79,13 +87,11 @@ def demos(tmp_path: Path) -> Iterator[Any]:
 
     def run(*arguments: str, folder: str = "demo") -> Demo:
         process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "connector", "demo", "--folder", str(tmp_path / folder), *arguments],
+            [sys.executable, "-c", HEARS_HANGUP, "demo", "--folder", str(tmp_path / folder), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             env={**os.environ, "COLUMNS": "100"},
-            # Tests that run under nohup would hand down that it is ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
         demo = Demo(process, tmp_path / folder)
         reader = threading.Thread(target=lambda: demo.said.extend(iter(process.stdout.readline, "")), daemon=True)  # type: ignore[union-attr]
