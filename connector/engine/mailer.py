@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import email.policy
 import smtplib
-import ssl
 from dataclasses import dataclass
 from datetime import timedelta
 from email.headerregistry import Address
@@ -17,7 +16,7 @@ from email.message import EmailMessage
 from email.utils import formatdate
 
 from connector.crm.writing import Applied, Refused, Unknown, WriteOutcome
-from connector.engine.notifier import TIMEOUT, for_header
+from connector.engine.notifier import for_header, signed_in
 from connector.engine.parts import Shared
 from connector.engine.replica import before_call
 from connector.errors import Advice, CrmError, Fault, FaultCode
@@ -55,12 +54,7 @@ class CustomerMail:
         message, envelope = self._message(mail), self._from(mail)
         handing = taken = False
         try:
-            with smtplib.SMTP(self.host, self.port, timeout=TIMEOUT) as server:
-                if self.starttls:
-                    # Without a context of ours smtplib takes any certificate, and the password goes to whoever has one.
-                    server.starttls(context=ssl.create_default_context())
-                if self.user:
-                    server.login(self.user, self.password)
+            with signed_in(self) as server:
                 server.ehlo_or_helo_if_needed()
                 _good(server.mail(envelope))
                 _good(server.rcpt(mail.to_email))

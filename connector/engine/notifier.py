@@ -8,14 +8,16 @@ under another name, and cannot end a mail's header.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import smtplib
 import ssl
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
+from typing import Protocol
 
 import requests
 
@@ -69,6 +71,33 @@ class ChatWebhook:
             raise CrmError(Fault(FaultCode.REJECTED, str(reply.status_code), one_line(reply.text, limit=200)))
 
 
+class MailLogin(Protocol):
+    """A mail server, and as whom to speak to it."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def password(self) -> str: ...
+    @property
+    def starttls(self) -> bool: ...
+
+
+@contextlib.contextmanager
+def signed_in(way: MailLogin) -> Iterator[smtplib.SMTP]:
+    """A mail server that knows who speaks. Raises OSError or `smtplib.SMTPException`."""
+    with smtplib.SMTP(way.host, way.port, timeout=TIMEOUT) as server:
+        if way.starttls:
+            # Without a context of ours smtplib takes any certificate, and the password goes to whoever has one.
+            server.starttls(context=ssl.create_default_context())
+        if way.user:
+            server.login(way.user, way.password)
+        yield server
+
+
 @dataclass(frozen=True, slots=True)
 class Email:
     """Plain-text mail over SMTP, with STARTTLS unless the host is this machine."""
@@ -84,12 +113,7 @@ class Email:
         """Send one mail. Raises `CrmError`."""
         message = self._message(notice)
         try:
-            with smtplib.SMTP(self.host, self.port, timeout=TIMEOUT) as server:
-                if self.starttls:
-                    # Without a context of ours smtplib takes any certificate, and the password goes to whoever has one.
-                    server.starttls(context=ssl.create_default_context())
-                if self.user:
-                    server.login(self.user, self.password)
+            with signed_in(self) as server:
                 server.send_message(message)
         except smtplib.SMTPRecipientsRefused as error:
             raise CrmError(Fault(FaultCode.REJECTED, "recipient refused", notice.to_email)) from error
