@@ -72,6 +72,11 @@ class Query:
         return tuple(dict.fromkeys(name for name in names if name))
 
 
+PATIENCE = {"connect_timeout": 10, "tcp_user_timeout": 60_000}
+"""For PostgreSQL, where its address does not say otherwise: seconds for a connection, milliseconds for a line that has
+fallen silent. Other drivers have names of their own for these; they belong into the address."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """How many rows were events, how many were not, and where the next reading begins, as text."""
@@ -119,6 +124,8 @@ def _engine(url: str) -> Engine:
         if parsed.get_backend_name() == "postgresql":
             options["execution_options"] = {"postgresql_readonly": True}
             parsed = parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
+            if parsed.get_driver_name() in ("psycopg", "psycopg2"):
+                options["connect_args"] = {name: value for name, value in PATIENCE.items() if name not in parsed.query}
         return create_engine(parsed, **options)
     except (SQLAlchemyError, ValueError, ModuleNotFoundError) as error:
         raise QueryFailed(f"its address cannot be used: {type(error).__name__}; is the driver installed?") from error
