@@ -83,6 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if told.held:
         shutil.rmtree(folder, ignore_errors=True)
     else:
+        for row in (row for found in rows.values() for row in found if not row.held):
+            say(f"BROKEN: {row.told}")
         say(f"FAILED: {told.line} What the run left is in {folder}")
     return 0 if told.held else 1
 

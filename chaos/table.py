@@ -83,6 +83,13 @@ class Row:
         shown = tuple(f"{count:,}" for count in counts) if any(counts) else ("", "", "", "", "")
         return (self.what, self.where, *shown, self.seconds, note)
 
+    @property
+    def told(self) -> str:
+        """In a line: the tables of a long run are far above its last lines, which are all that some logs keep."""
+        *_, note = self.cells()
+        counts = f"{self.lost} lost, {self.doubled} doubled, {self.other} other"
+        return ": ".join(part for part in (self.section, self.what, self.where, counts, note) if part)
+
     def data(self) -> dict[str, Any]:
         """As plain data."""
         return asdict(self)
