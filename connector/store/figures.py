@@ -229,7 +229,7 @@ class Figures(Part):
     def options(self, dimension: Dimension, *, systems: Sequence[str] = ()) -> tuple[Group, ...]:
         """What a filter can choose from."""
         key, label = _GROUPED[dimension]
-        query = select(key.label("group_key"), func.max(label).label("group_label")).group_by(key)
+        query: Select[Any] = select(key.label("group_key"), func.max(label).label("group_label")).group_by(key)
         if systems:
             query = query.where(figure.c.system.in_(systems))
         with self._db.read() as connection:
@@ -403,7 +403,7 @@ def _velocities(by: Dimension, rows: Sequence[Row[Any]], last: date) -> dict[Gro
     found: dict[Group, Sum] = {}
     for place, week in first.items():
         weeks = [week + timedelta(weeks=number) for number in range((end - week).days // 7 + 1)]
-        counts = [active[place].get(each, 0) for each in weeks]
-        one = Sum(len(weeks), sum(counts), 0, float(sum(count * count for count in counts)))
+        each_week = [active[place].get(each, 0) for each in weeks]
+        one = Sum(len(weeks), sum(each_week), 0, float(sum(many * many for many in each_week)))
         found[place[0]] = found.get(place[0], Sum()) + one
     return dict(sorted(found.items(), key=lambda pair: _place(by, pair[0])))
