@@ -366,6 +366,7 @@ def _system(
         name=name,
         crm=build_crm(settings, loaded.maps[name], wires=wires),
         policy=loaded.policies[name],
+        crm_map=loaded.maps[name],
         act=everything.daemon.mode is Mode.ACT,
         safety_poll=settings.live.safety_poll if settings.live else SAFETY_POLL,
         reserve=settings.reserve,

@@ -106,11 +106,11 @@ def check(
     *,
     schemas: Mapping[Kind, SchemaLike],
     stages: Sequence[Stage],
-    people: Collection[Person],
+    people: Collection[Person] | None,
 ) -> tuple[Problem, ...]:
     """Everything that would go wrong with this CRM as it is; each problem names its fix.
 
-    Kinds of record that are not in ``schemas`` are skipped.
+    Kinds of record that are not in ``schemas`` are skipped, and so are people where None were asked for.
     """
     found: list[Problem] = []
     for kind, schema in schemas.items():
@@ -122,7 +122,8 @@ def check(
     found.extend(_conditions(policy, crm_map, schemas))
     found.extend(_extras(policy, crm_map, schemas))
     found.extend(judge_stages(policy, crm_map, stages))
-    found.extend(_people(policy, people))
+    if people is not None:
+        found.extend(_people(policy, people))
     return tuple(dict.fromkeys(found))
 
 
