@@ -50,6 +50,7 @@ from connector.store import Mode as StoreMode
 from connector.store.backup import Copy
 from connector.store.warehouse import Query
 from connector.telemetry import Telemetry
+from connector.tracing import INSTALL, UNTRACED, Tracer, Traces
 from connector.web.foreign import Foreign
 from connector.web.status import Status, Watched, read_status, unreadable_status, with_trouble
 
@@ -111,6 +112,7 @@ def open_runtime(config: Path, *, mode: StoreUse, console_logs: bool = False, cl
         mailer=_mailer(settings),
         keep=_keep(settings),
         queries=_queries(settings),
+        tracer=_tracer(settings),
     )
     systems = tuple(_system(each, settings, loaded, shared=shared, wait=wait) for each in settings.systems)
     files = read_folder(settings.mappings)
@@ -352,6 +354,7 @@ def _system(
     def count(kind: str) -> None:
         before_call()
         telemetry.api_calls.labels(system=name, kind=kind).inc()
+        shared.tracer.call(kind)
 
     wires = Wires(
         on_call=count,
@@ -407,6 +410,20 @@ def _keep(settings: Settings) -> Keep:
         events=days.events_days,
         counts=days.counts_days,
     )
+
+
+def _tracer(settings: Settings) -> Tracer:
+    """Where traces go. Raises `UserError` where they are asked for and their libraries are missing."""
+    asked = settings.traces
+    if asked is None:
+        return UNTRACED
+    told = asked.headers.get_secret_value().split(",") if asked.headers else []
+    headers = {name.strip(): value.strip() for name, _, value in (each.partition("=") for each in told) if name.strip()}
+    try:
+        return Traces(asked.endpoint, headers=headers, share=asked.share)
+    except ImportError as error:
+        message = f"traces need their libraries: {INSTALL}; or take [traces] out"
+        raise UserError([Problem("config", "traces", message)]) from error
 
 
 def _queries(settings: Settings) -> tuple[Schedule, ...]:

@@ -107,7 +107,7 @@ def _run(shared: Shared, system: System, occasion: Occasion) -> PassResult:
         return PassResult(idle=True) if shared.replica is None else _help(shared, system, shared.replica)
     began = time.monotonic()
     try:
-        with _kept(shared, system):
+        with _kept(shared, system), shared.tracer.span("pass", system=system.name, occasion=occasion.value):
             result = _steps(shared, system, occasion)
     except LeadLost:
         log.warning(LEFT_OFF, system=system.name, next="another process goes on with it")
@@ -282,7 +282,8 @@ def _opening(shared: Shared, leader: str) -> str:
 def _attempt(step: Callable[[Shared, System], int], shared: Shared, system: System) -> CrmError | None:
     """One of the steps that find work. When it fails, what is known already is still worked on; a halt stops all."""
     try:
-        step(shared, system)
+        with shared.tracer.span(step.__name__.strip("_"), system=system.name):
+            step(shared, system)
     except CrmError as error:
         if error.fault.advice is Advice.HALT:
             raise

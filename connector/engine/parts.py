@@ -27,6 +27,7 @@ from connector.policy.crmmap import CrmMap
 from connector.store import Keep, Store
 from connector.store.warehouse import Query
 from connector.telemetry import Telemetry
+from connector.tracing import UNTRACED, Tracer
 
 CALENDARS_TTL = timedelta(minutes=5)
 """How old what is known of a calendar may be; so long, too, none is asked for after a refusal."""
@@ -214,5 +215,6 @@ class Shared:
     company: Company = field(default_factory=Company)
     queries: tuple[Schedule, ...] = ()
     """Databases that are asked for product events."""
+    tracer: Tracer = UNTRACED
     replica: Replica | None = None
     """This process among others; None where there is but one, and for a command that makes one pass."""

@@ -26,6 +26,7 @@ from connector.settings.model import (
     Settings,
     SourceSettings,
     SystemSettings,
+    TraceSettings,
     Vendor,
     WebSettings,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "Settings",
     "SourceSettings",
     "SystemSettings",
+    "TraceSettings",
     "Vendor",
     "WebSettings",
     "load_settings",

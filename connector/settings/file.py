@@ -101,6 +101,15 @@ def _network(value: str) -> str:
     return str(network)
 
 
+def _collector(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        raise ValueError(
+            f'{value!r} is no address of a collector; write "http://otel-collector:4318", without /v1/traces'
+        )
+    return value
+
+
 def _host(value: str) -> str:
     if not HOST.match(value):
         raise ValueError(f"{value!r} is no host name; write it without scheme, port and path")
@@ -325,6 +334,15 @@ class LogsSpec(FileSpec):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class TracesSpec(FileSpec):
+    """[traces]: where traces go, by OTLP over HTTP."""
+
+    endpoint: Annotated[str, AfterValidator(_collector)]
+    headers_env: EnvName | None = None
+    headers_file: Text | None = None
+    share: Annotated[float, BeforeValidator(_float), Field(gt=0.0, le=1.0)] = 1.0
+
+
 class ConfigSpec(FileSpec):
     """config.toml."""
 
@@ -339,3 +357,4 @@ class ConfigSpec(FileSpec):
     brakes: BrakesSpec = Field(default_factory=BrakesSpec)
     retention: RetentionSpec = Field(default_factory=RetentionSpec)
     logs: LogsSpec = Field(default_factory=LogsSpec)
+    traces: TracesSpec | None = None

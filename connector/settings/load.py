@@ -20,6 +20,7 @@ from connector.settings.file import (
     ConfigSpec,
     DaemonSpec,
     NotifySpec,
+    TracesSpec,
     is_store_url,
 )
 from connector.settings.mistakes import validated
@@ -33,6 +34,7 @@ from connector.settings.model import (
     NotifySettings,
     RetentionSettings,
     Settings,
+    TraceSettings,
     Vendor,
 )
 from connector.settings.secrets import secrets_in
@@ -96,6 +98,7 @@ def _settings(desk: Desk, spec: ConfigSpec, *, file: Path, mappings: Path) -> Se
     posted = _customer_mail(desk, spec)
     page, senders = web(desk, spec.web), sources(desk, spec.sources)
     asked = queries(desk, spec.queries, beside=spec.sources)
+    traces = _traces(desk, spec.traces)
     if desk.problems or store is None:
         return None
     return Settings(
@@ -112,6 +115,7 @@ def _settings(desk: Desk, spec: ConfigSpec, *, file: Path, mappings: Path) -> Se
         logs=LogSettings(**spec.logs.model_dump()),
         retention=RetentionSettings(**spec.retention.model_dump()),
         brakes=BrakeSettings(**spec.brakes.model_dump()),
+        traces=traces,
     )
 
 
@@ -173,6 +177,18 @@ def _customer_mail(desk: Desk, spec: ConfigSpec) -> CustomerMailSettings | None:
         message = "mails to customers go through the server of [notify.email]; add that section too, or take this out"
         desk.complain(("customer_mail",), message, of_key=True)
     return CustomerMailSettings(sender=spec.customer_mail.sender or "", daily_limit=spec.customer_mail.daily_limit)
+
+
+def _traces(desk: Desk, spec: TracesSpec | None) -> TraceSettings | None:
+    if spec is None:
+        return None
+    headers = desk.secret("headers", spec, ("traces",))
+    named = headers.get_secret_value().split(",") if headers else []
+    if any("=" not in each.strip().strip("=") for each in named if each.strip()):
+        desk.complain(
+            ("traces", "headers_env"), "the value must be name=value, with commas between several", of_key=True
+        )
+    return TraceSettings(endpoint=spec.endpoint, headers=headers, share=spec.share)
 
 
 def _chat(desk: Desk, spec: NotifySpec) -> ChatSettings | None:

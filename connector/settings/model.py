@@ -264,6 +264,14 @@ class LogSettings(Frozen):
     level: Literal["debug", "info", "warning", "error"]
 
 
+class TraceSettings(Frozen):
+    """Where traces go. ``headers`` are ``name=value`` with commas between; ``share`` (0 to 1) of the passes is traced."""
+
+    endpoint: str
+    headers: SecretStr | None = None
+    share: float = 1.0
+
+
 class RetentionSettings(Frozen):
     """How many days what is kept; 0 for ever."""
 
@@ -292,6 +300,7 @@ class Settings(Frozen):
     queries: tuple[QuerySettings, ...] = ()
     retention: RetentionSettings = RetentionSettings()
     customer_mail: CustomerMailSettings | None = None
+    traces: TraceSettings | None = None
 
     def system(self, name: str) -> SystemSettings:
         """The settings of one system. Raises KeyError for a name that is not in the file."""
