@@ -21,7 +21,7 @@ PATH = "/v1/traces"
 """Where a collector takes traces by HTTP, below its address (OpenTelemetry's protocol, OTLP over HTTP)."""
 
 SEND_SECONDS = 10
-"""A collector that takes longer has lost these traces: no pass waits for it, as they are sent by a thread of their own."""
+"""A collector that takes longer has lost these traces. No pass waits for it: they are sent by a thread of their own."""
 
 
 class Tracer(Protocol):
@@ -85,9 +85,10 @@ class Traces:
         from opentelemetry.trace import StatusCode
 
         # Of what goes wrong its code or kind alone: the words of a CRM may quote what stands in a record.
-        quiet = {"record_exception": False, "set_status_on_exception": False}
         attributes = {f"handoff.{key}": value for key, value in said.items()}
-        with self._tracer.start_as_current_span(name, attributes=attributes, **quiet) as span:
+        with self._tracer.start_as_current_span(
+            name, attributes=attributes, record_exception=False, set_status_on_exception=False
+        ) as span:
             try:
                 yield
             except Exception as error:

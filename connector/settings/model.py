@@ -265,7 +265,7 @@ class LogSettings(Frozen):
 
 
 class TraceSettings(Frozen):
-    """Where traces go. ``headers`` are ``name=value`` with commas between; ``share`` (0 to 1) of the passes is traced."""
+    """Where traces go. ``headers``: ``name=value``, with commas between; of all passes ``share`` (0 to 1) is traced."""
 
     endpoint: str
     headers: SecretStr | None = None

@@ -34,9 +34,8 @@ def known() -> set[str]:
 
 def named(query: str) -> set[str]:
     """The figures a query asks for; raises ValueError where it is no PromQL."""
-    return {found.group() for found in re.finditer(r"[a-z_]+", promql_parser.parse(query).prettify())} & {
-        word for word in re.findall(r"(?:handoff_\w+|\bup\b)", query)
-    }
+    promql_parser.parse(query)
+    return set(re.findall(r"(?:handoff_\w+|\bup\b)", query))
 
 
 def queries() -> Iterator[str]:
