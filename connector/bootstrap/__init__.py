@@ -34,7 +34,7 @@ from connector.engine.parts import Limits, Mailer, Schedule, Shared, System, Tim
 from connector.engine.replica import before_call
 from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
-from connector.policy.crmmap import CrmMap
+from connector.policy.crmmap import CrmMap, MapFile
 from connector.policy.folder import digest_of, read_folder
 from connector.policy.load import Loaded, load, load_all
 from connector.settings import (
@@ -117,7 +117,7 @@ def open_runtime(config: Path, *, mode: StoreUse, console_logs: bool = False, cl
     systems = tuple(_system(each, settings, loaded, shared=shared, wait=wait) for each in settings.systems)
     files = read_folder(settings.mappings)
     for each, of in zip(systems, settings.systems, strict=True):
-        each.policy_digest = policy_digest(files, of.vendor)
+        each.policy_digest = policy_digest(files, of)
         if mode == "daemon":
             store.keep_policy(each.policy_digest, files)
     return Runtime(settings, loaded, shared, systems, _watched(settings))
@@ -140,19 +140,24 @@ def open_ledger_if_any(config: Path) -> Store | None:
     return _store(settings, clock=SystemClock(), mode="tool")
 
 
-def policy_digest(files: Mapping[str, str], vendor: Vendor) -> str:
-    """What mapping files come to for one vendor, as a digest."""
-    return digest_of(files, vendor=vendor.value, vendors=frozenset(each.value for each in Vendor))
+def policy_digest(files: Mapping[str, str], of: SystemSettings) -> str:
+    """What mapping files come to for one system, as a digest."""
+    return digest_of(files, own=map_file(of).file)
+
+
+def map_file(of: SystemSettings) -> MapFile:
+    """Which of the mapping files is this system's."""
+    return MapFile(of.vendor.value, of.map)
 
 
 def under_mappings(runtime: Runtime, system: System, folder: Path) -> System:
     """The same system by the mapping files of another folder. Raises `UserError` with every mistake in them."""
     settings = runtime.settings.system(system.name)
-    loaded = load(folder, {system.name: settings.vendor.value})
+    loaded = load(folder, {system.name: map_file(settings)})
     other = _system(settings, runtime.settings, loaded, shared=runtime.shared)
     if loaded.maps[system.name] == runtime.loaded.maps[system.name]:
         other.crm = system.crm
-    other.policy_digest = policy_digest(read_folder(folder), settings.vendor)
+    other.policy_digest = policy_digest(read_folder(folder), settings)
     return other
 
 

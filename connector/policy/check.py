@@ -115,7 +115,7 @@ def check(
     found: list[Problem] = []
     for kind, schema in schemas.items():
         for mapped in crm_map.of(kind):
-            found.extend(_field(mapped, schema, policy=policy, vendor=crm_map.vendor))
+            found.extend(_field(mapped, schema, policy=policy, where=crm_map.file))
     deal = schemas.get(Kind.DEAL)
     if deal:
         found.extend(_deal_types(crm_map, deal))
@@ -127,8 +127,8 @@ def check(
     return tuple(dict.fromkeys(found))
 
 
-def _field(mapped: MappedField, schema: SchemaLike, *, policy: Policy, vendor: str) -> Iterator[Problem]:
-    where, key = f"{vendor}.toml", f"fields.{mapped.kind.value}.{mapped.name}"
+def _field(mapped: MappedField, schema: SchemaLike, *, policy: Policy, where: str) -> Iterator[Problem]:
+    key = f"fields.{mapped.kind.value}.{mapped.name}"
     actual = schema.fields.get(mapped.field)
     name = f"{schema.object_name}.{mapped.field}"
     if actual is None:
@@ -190,7 +190,7 @@ def _deal_types(crm_map: CrmMap, deal: SchemaLike) -> Iterator[Problem]:
     for value, kind in crm_map.deal_types.items():
         if value not in actual.choices:
             yield Problem(
-                f"{crm_map.vendor}.toml",
+                crm_map.file,
                 f"deal_types.{kind.value}",
                 f"{deal.object_name}.{mapped.field} has no value {value!r}; {_use(value, actual.choices)}",
             )
@@ -260,7 +260,7 @@ def _all_conditions(policy: Policy) -> Iterator[tuple[str, Condition]]:
 
 def judge_stages(policy: Policy, crm_map: CrmMap, stages: Sequence[Stage]) -> Iterator[Problem]:
     """What is wrong with the pipelines and stages that the files name: absent, closed, or without a won one."""
-    where = f"{crm_map.vendor}.toml"
+    where = crm_map.file
     by_pipeline: dict[str, list[Stage]] = {}
     for stage in stages:
         by_pipeline.setdefault(stage.pipeline, []).append(stage)

@@ -33,6 +33,11 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
+MAP_FILE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*\.toml$")
+SHARED_FILES = frozenset({"process.toml", "playbook.toml", "quality.toml", "product.toml"})
+"""Mapping files that hold for every CRM."""
+
+
 def _url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -99,6 +104,12 @@ def _network(value: str) -> str:
     if network.prefixlen == 0:
         raise ValueError(f"{value!r} is everybody; name the addresses of the proxies alone")
     return str(network)
+
+
+def _map_file(value: str) -> str:
+    if not MAP_FILE.match(value) or value in SHARED_FILES:
+        raise ValueError(f'{value!r} is no file of one CRM in the mappings folder; write "salesforce-emea.toml", say')
+    return value
 
 
 def _collector(value: str) -> str:
@@ -176,6 +187,7 @@ class SystemSpec(FileSpec):
 
     name: Annotated[str, AfterValidator(_system_name)]
     vendor: Annotated[Vendor, EnumOf]
+    map: Annotated[str, AfterValidator(_map_file)] = ""
     base_url: Url | None = None
     login_url: Url | None = None
     api_version: Annotated[str, AfterValidator(_api_version)] | None = None

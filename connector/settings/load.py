@@ -53,7 +53,8 @@ class Read(NamedTuple):
     settings: Settings | None
     problems: tuple[Problem, ...]
     mappings: Path | None
-    vendors: Mapping[str, str]
+    vendors: Mapping[str, tuple[str, str]]
+    """By system: the vendor, and its file among the mappings where it is not the one named after the vendor."""
 
 
 def load_settings(path: Path, *, env: Mapping[str, str] | None = None) -> Settings:
@@ -211,13 +212,13 @@ def _pruned(node: Any, path: KeyPath, gone: frozenset[KeyPath]) -> Any:
     return node
 
 
-def _vendors(data: Mapping[str, Any]) -> dict[str, str]:
+def _vendors(data: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Which vendors' mapping files matter, even when the rest of the file is wrong."""
     systems = data.get("systems")
     items = systems if isinstance(systems, list) else []
     known = {vendor.value for vendor in Vendor}
     return {
-        str(item.get("name", index)): str(item["vendor"])
+        str(item.get("name", index)): (str(item["vendor"]), str(item.get("map", "")))
         for index, item in enumerate(items)
         if isinstance(item, Mapping) and item.get("vendor") in known
     }
