@@ -35,6 +35,7 @@ COMMANDS = {
     "webhooks": "connector.cli.webhooks",
     "status": "connector.cli.status",
     "observability": "connector.cli.observability",
+    "overview": "connector.cli.overview",
     "metrics": "connector.cli.metrics",
     "exceptions": "connector.cli.exceptions",
     "retry": "connector.cli.retry",
