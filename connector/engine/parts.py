@@ -143,6 +143,7 @@ class System:
     ``schema_read`` is when it was last learned which fields the CRM shows, ``doubted`` that it refused a pass since.
     ``tenure`` is the one of `Replica` in which this process last took the system over, ``opened`` whether it has read
     again since what the ledger says is to be sent. ``server`` is the store's as that was read.
+    ``figured`` is when its figures were last shown to Prometheus.
     """
 
     name: SystemName
@@ -181,6 +182,7 @@ class System:
     tenure: int = 0
     opened: bool = False
     server: str = ""
+    figured: datetime | None = None
 
     @property
     def broke_off(self) -> str:
