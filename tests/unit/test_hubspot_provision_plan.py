@@ -273,7 +273,7 @@ def test_a_choice_without_words_is_a_persons_to_make() -> None:
 
 
 def test_a_portal_without_room_is_told_with_numbers_and_what_is_indispensable() -> None:
-    state = a_state(rooms={"0-3": Room(10, 2), "0-2": Room(10, 0)}, room=Room(10, 2))
+    state = a_state(rooms={"0-3": Room(10, 2), "0-2": Room(20, 0)}, room=Room(10, 2))
     made = made_by(compare(WANTED, state))
     deals, overall = no_room(WANTED, state, made)
     count = sum(one.object == "deals" for one in made)

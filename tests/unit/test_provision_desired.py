@@ -55,7 +55,7 @@ def with_field(path: str, type: FieldType, **changes: object) -> CrmMap:
 def test_every_custom_field_of_the_map_is_made_once() -> None:
     made = [each.name for each in wanted().components if each.type == "CustomField"]
     mapped = {each.field for each in MAP.fields.values() if each.field.endswith("__c")}
-    assert len(made) == len(set(made)) == 50
+    assert len(made) == len(set(made)) == 65
     assert {name.partition(".")[2] for name in made} == mapped
     assert [name for name in made if not name.startswith("Opportunity.")] == [
         "Account.Handoff_CSM__c",
@@ -64,6 +64,13 @@ def test_every_custom_field_of_the_map_is_made_once() -> None:
         "Account.Handoff_Milestones__c",
         "Account.Handoff_Onboarding_Stage__c",
         "Account.Handoff_Go_Live_Date__c",
+        "Account.Handoff_NPS__c",
+        "Account.Handoff_CSAT__c",
+        "Account.Handoff_Tickets_30__c",
+        "Account.Handoff_Churned_At__c",
+        "Account.Handoff_Renewed_At__c",
+        "Account.Handoff_Renewal_Talk_At__c",
+        "Account.Handoff_Expansion_Amount__c",
         "Activity.Handoff_Key__c",
     ]
 
@@ -75,6 +82,7 @@ def test_every_custom_field_of_the_map_is_made_once() -> None:
         ("Opportunity.Handoff_Missing__c", {"type": "LongTextArea", "length": "32000", "visibleLines": "10"}),
         ("Opportunity.Handoff_Summary__c", {"type": "LongTextArea", "length": "131072"}),
         ("Opportunity.Handoff_Percent__c", {"type": "Number", "precision": "3", "scale": "0"}),
+        ("Opportunity.Handoff_Rating__c", {"type": "Number", "precision": "1", "scale": "0"}),
         ("Opportunity.Handoff_TTFT_Hours__c", {"type": "Number", "precision": "18", "scale": "2"}),
         ("Opportunity.Handoff_Override__c", {"type": "Checkbox", "defaultValue": "false", "trackHistory": "true"}),
         ("Opportunity.Handoff_Go_Live_Date__c", {"type": "Date", "externalId": ""}),
@@ -264,11 +272,18 @@ def test_who_edits_what() -> None:
     assert "Opportunity.Handoff_Override_Reason__c" in edits["Handoff_Sales"]
     # A rep who could name the approver would approve for themselves.
     assert edits["Handoff_Override_Approver"] - edits["Handoff_Sales"] == {"Opportunity.Handoff_Override_Approver__c"}
-    assert edits["Handoff_Customer_Success"] == {
-        "Opportunity.Handoff_CSM__c",
-        "Account.Handoff_CSM__c",
-        "Account.Handoff_Onboarding_Stage__c",
-        "Account.Handoff_Go_Live_Date__c",
+    # A rep who could grade the handoff, or say that the CSM read the summary, would decide on their own commission.
+    alone = edits["Handoff_Customer_Success"] - edits["Handoff_Sales"]
+    assert alone >= {f"Opportunity.Handoff_{name}__c" for name in ("CSM", "Rating", "Repeat_Asks", "Reviewed")}
+    assert {name for name in alone if name.startswith("Account.")} == {
+        *(f"Account.Handoff_{name}__c" for name in ("CSM", "Onboarding_Stage", "Go_Live_Date", "NPS", "CSAT")),
+        *(f"Account.Handoff_{name}__c" for name in ("Tickets_30", "Churned_At", "Renewed_At", "Renewal_Talk_At")),
+        "Account.Handoff_Expansion_Amount__c",
+    }
+    assert edits["Handoff_Customer_Success"] & edits["Handoff_Sales"] == {
+        *(f"Opportunity.Handoff_{name}__c" for name in ("Acceptance", "Feedback", "Commitments", "Go_Live_Date")),
+        *(f"Opportunity.Handoff_{name}__c" for name in ("Replied_At", "Scope_Requests", "Renewal_Date")),
+        "Opportunity.Handoff_Milestones_Done__c",
     }
     every = set(_field_rows(one(found, "PermissionSet", "Handoff_Integration")))
     assert set(_field_rows(one(found, "PermissionSet", "Handoff_Customer_Success"))) == every
