@@ -16,7 +16,8 @@ from connector.sandbox.views import USER_FIELDS, CrmView, FieldView, Record
 
 TERMS: Mapping[str, tuple[str, str]] = {"amount": ("Amount", "line"), "close_date": ("Close date", "date")}
 ANSWER = (
-    "acceptance", "reject_reason", "reject_note", "summary_reviewed", "handoff_rating", "repeat_asks", "handoff_feedback",
+    "acceptance", "reject_reason", "reject_note", "summary_reviewed", "handoff_rating", "repeat_asks",
+    "handoff_feedback",
 )  # fmt: skip
 LATER = (
     "scope_requests", "renewal_date", "milestones_done", "criteria_agreed", "timeline_agreed", "talk_rhythm",
