@@ -9,6 +9,7 @@ import dataclasses
 import io
 import json
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from connector.crm.salesforce.provision.fields import custom_fields
 from connector.crm.salesforce.provision.options import Channel, Options
 from connector.crm.salesforce.provision.render import deploy_zip, package_files
 from connector.crm.salesforce.provision.source import write_source
+from connector.handoff.measures.reporting import REPORTS
 from connector.handoff.model import Kind, SystemName
 from connector.handoff.rulebook.fields import FieldOwner, FieldType
 from connector.handoff.rulebook.gate import GateMode
@@ -333,9 +335,9 @@ def test_reports_name_only_fields_that_are_made() -> None:
     found = wanted()
     made = {each.name for each in found.components if each.type == "CustomField"}
     reports = [each for each in found.components if each.type in ("Report", "Dashboard")]
-    assert len(reports) == 5
+    assert len(reports) == len(REPORTS) + 2
     for each in reports:
-        named = {word for word in _texts(each.body) if word.startswith("Opportunity.")}
+        named = {word for word in _texts(each.body) if word.startswith(("Opportunity.", "Account."))}
         assert named
         assert named <= made
 
@@ -348,8 +350,11 @@ def test_a_grouping_is_no_column_and_a_title_is_short() -> None:
     for each in wanted().components:
         if each.type == "Report":
             groups = {text_of(row, "field") for row in each.all("groupingsDown")}
-            assert groups.isdisjoint(text_of(row, "field") for row in each.all("columns"))
+            columns = [text_of(row, "field") for row in each.all("columns")]
+            assert groups.isdisjoint(columns)
+            assert len(columns) == len(set(columns))
             assert len(each.text("name")) <= 40
+            assert 0 < len(each.text("description")) <= 255
 
 
 def test_a_report_without_its_field_is_said() -> None:
@@ -358,15 +363,55 @@ def test_a_report_without_its_field_is_said() -> None:
     assert "Handoff_Reports/Handoff_First_Touch" not in {each.name for each in found.components}
     (left,) = [each for each in found.by_hand if each.name == "Time to first touch"]
     assert "metric_ttft_hours" in left.why
-    assert "escalations" in " ".join(each.name for each in found.by_hand)
+    assert "Drop rate" in " ".join(each.name for each in found.by_hand)
+
+
+def test_an_average_lists_only_the_handoffs_that_count() -> None:
+    kickoff = one(wanted(), "Report", "Handoff_Reports/Handoff_Kickoff")
+    (figure, *_) = kickoff.all("columns")
+    assert (text_of(figure, "aggregateTypes"), text_of(figure, "field")) == (
+        "Average",
+        "Opportunity.Handoff_Kickoff_Days__c",
+    )
+    (filters,) = kickoff.all("filter")
+    asked = [inner for tag, inner in filters if tag == "criteriaItems" and not isinstance(inner, str)]
+    assert [(text_of(each, "column"), text_of(each, "operator")) for each in asked] == [
+        ("Opportunity.Handoff_Started_At__c", "notEqual"),
+        ("Opportunity.Handoff_Kickoff_Days__c", "notEqual"),
+    ]
+
+
+def test_a_light_changes_where_the_target_and_the_alarm_are() -> None:
+    def lights(policy: Policy = POLICY) -> dict[str, tuple[str, ...]]:
+        board = one(wanted(policy), "Dashboard", "Handoff_Dashboards/Handoff_Overview")
+        tiles = [tile for side in ("leftSection", "middleSection", "rightSection") for tile in board.all(side)]
+        found = [inner for tile in tiles for tag, inner in tile if tag == "components" and not isinstance(inner, str)]
+        tags = ("Breakpoint1", "Breakpoint2", "LowColor", "MiddleColor", "HighColor")
+        return {
+            text_of(each, "report").rpartition("/")[2]: tuple(text_of(each, f"indicator{tag}") for tag in tags)
+            for each in found
+            if text_of(each, "componentType") == "Metric"
+        }
+
+    green, amber, red = "#2E844A", "#DD7A01", "#BA0517"
+    found = lights()
+    assert found["Handoff_First_Touch"] == ("24.00", "48.00", green, amber, red)
+    assert found["Handoff_Completeness"] == ("85.00", "90.00", red, amber, green)
+    assert found["Handoff_Kickoff"] == ("5.00", "10.00", green, amber, amber)
+    assert found["Handoff_Escalations"] == ("0.20", "0.40", green, red, red)
+    targets = dataclasses.replace(POLICY.targets, first_touch_hours=Decimal(8))
+    assert lights(dataclasses.replace(POLICY, targets=targets))["Handoff_First_Touch"][0] == "8.00"
 
 
 def test_the_tiles_of_the_dashboard_are_over_the_reports() -> None:
     found = wanted()
-    shown = {
-        word for word in _texts(one(found, "Dashboard", "Handoff_Dashboards/Handoff_Overview").body) if "/" in word
-    }
-    assert shown == {each.name for each in found.components if each.type == "Report"}
+    boards = [each for each in found.components if each.type == "Dashboard"]
+    tiles = [word for each in boards for word in _texts(each.body) if word.startswith("Handoff_Reports/")]
+    assert set(tiles) == {each.name for each in found.components if each.type == "Report"}
+    for each in boards:
+        assert 0 < sum(word.startswith("Handoff_Reports/") for word in _texts(each.body)) <= 20, (
+            "as many as a page holds"
+        )
 
 
 def test_everything_of_ours_has_our_prefix() -> None:
