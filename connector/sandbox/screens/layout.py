@@ -48,8 +48,8 @@ DETAILS: Mapping[str, str] = {
     "metric_kickoff_days": "Working days to kickoff",
     "metric_ttfv_days": "Days to first value",
     "metric_milestones": "Milestone rate",
-    "metric_escalations": "Escalations",
-    "metric_overrides": "Overrides",
+    "metric_escalations": "Escalated",
+    "metric_overrides": "Let through by override",
 }
 MEASURED = (
     "started_at", "quality", "metric_assign_minutes", "metric_completion", "metric_ttft_hours", "metric_ae_hours",
