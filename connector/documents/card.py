@@ -9,14 +9,14 @@ from collections.abc import Iterator
 
 from connector.documents import gatebook
 from connector.documents.subject import SALES, Subject
-from connector.documents.words import begins, done, either, title, within
+from connector.documents.words import begins, counted, done, either, title, within
 from connector.handoff.case import listed
 from connector.handoff.rulebook.people import Role
 from connector.handoff.rulebook.quality import Consequence
 from connector.papers import Align, Block, Bullets, Grid, Heading, Text, Words, rich
 from connector.papers.paper import plain_of
 
-LINES = 62
+LINES = 70
 """Lines of the smallest type that a page of A4 holds beside title and foot, measured with the shipped config."""
 ADVICE_CHARS, FIELD_CHARS, TASK_CHARS, LINE_CHARS = 70, 24, 45, 135
 """Characters of a line of each column, and of the whole page."""
@@ -40,7 +40,7 @@ def _blocks(subject: Subject, *, advice: bool, tasks: bool) -> Iterator[Block]:
         yield Heading(1, "If something is missing")
         yield Bullets([*gatebook.modes(subject), *_quality(subject)])
     yield from _section("When", _when(subject))
-    yield from _section("If it cannot wait: an exception", gatebook.override(subject) if gatebook.asks(subject) else ())
+    yield from _section("If it cannot wait: an exception", _exception(subject))
     yield from _section("After the win", _after(subject))
     if tasks and (rows := _tasks(subject)):
         yield Heading(1, "Your tasks after the win")
@@ -54,7 +54,7 @@ def _section(name: str, items: tuple[Text, ...]) -> Iterator[Block]:
 
 
 def _short(subject: Subject) -> Grid:
-    rows = [
+    rows: list[list[Text]] = [
         [rich("**{label}**", label=subject.label(field)), either(gatebook.whose(subject, one) for one in entries)]
         for field, entries in subject.requirements()
     ]
@@ -75,11 +75,11 @@ def _quality(subject: Subject) -> Iterator[Text]:
 def _when(subject: Subject) -> tuple[Text, ...]:
     policy = subject.policy
     found: list[Text] = []
-    if (stages := gatebook.stages(subject, dict(policy.before_close))) and subject.has("missing"):
+    if (stages := gatebook.stages(subject, policy.before_close)) and subject.has("missing"):
         found.append(
             rich("From **{stages}** on, {field} says what is still open.", stages=stages, field=_missing(subject))
         )
-    if stages := gatebook.stages(subject, dict(policy.pre_assign)):
+    if stages := gatebook.stages(subject, policy.pre_assign):
         found.append(rich("The CSM is named in **{stages}**.", stages=stages))
     if policy.prefills and subject.has("prefill_confirmed"):
         fields = listed(dict.fromkeys(subject.label(one.field) for one in policy.prefills))
@@ -88,6 +88,18 @@ def _when(subject: Subject) -> tuple[Text, ...]:
             rich("{fields}: taken over where the CRM knows them. Check them, tick **{box}**.", fields=fields, box=box)
         )
     return tuple(found)
+
+
+def _exception(subject: Subject) -> tuple[Text, ...]:
+    if not gatebook.asks(subject) or not gatebook.override(subject):
+        return ()
+    policy = subject.policy.override
+    fields = listed(subject.label(each) for each in gatebook.OVERRIDE_FIELDS if subject.has(each))
+    limits = f"{counted(policy.min_reason_chars, 'character')} at least, {counted(policy.max_days, 'day')} at most"
+    return (
+        rich("Fill in **{fields}** ({limits}).", fields=fields, limits=limits),
+        f"May approve: {listed(policy.approvers)}.",
+    )
 
 
 def _missing(subject: Subject) -> str:

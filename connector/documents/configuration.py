@@ -28,11 +28,10 @@ from connector.documents.words import (
 from connector.handoff.case import listed
 from connector.handoff.rulebook.calendars import Days
 from connector.handoff.rulebook.gate import GateMode
-from connector.handoff.rulebook.people import Method, Pool, WhenFull
+from connector.handoff.rulebook.people import Method, Pool, Role, WhenFull
 from connector.handoff.rulebook.quality import Flaw
 from connector.papers import Block, Bullets, Grid, Heading, Text, Words, rich
 
-MADE = ("name", "when")
 METHODS = {
     Method.ROUND_ROBIN: "in turn",
     Method.FEWEST_ACCOUNTS: "who has the fewest accounts",
@@ -81,8 +80,9 @@ def _kinds(subject: Subject) -> Iterator[Block]:
             for one in policy.tiers
         ]
         yield Grid(["Tier", "Deals", "CSM before the close", "Besides"], rows)
-    words = f"Won again within {span(policy.rewin_window)}, a deal goes on with its handoff."
-    yield Words(f"{words} A task of the phase is the AE's for {span(policy.sales_for)}, then the CSM's.")
+    yield Words(f"Won again within {span(policy.rewin_window)}, a deal goes on with its handoff.")
+    if any(task.owner is Role.PHASE for book in policy.playbooks for task in book.tasks):
+        yield Words(f"A task of whoever the phase belongs to is the AE's for {span(policy.sales_for)}, then the CSM's.")
 
 
 def _gate(subject: Subject) -> Iterator[Block]:
@@ -95,10 +95,8 @@ def _gate(subject: Subject) -> Iterator[Block]:
     if GateMode.REVERT in (gate.mode, *(one.mode for one in gate.exceptions)):
         back = either(dict.fromkeys(gate.revert_to.values()))
         where = f"Where its earlier stage is not known, a deal goes back to {back}. " if back else ""
-        yield Words(
-            f"{where}After {counted(gate.fight_limit, 'return')} within {span(gate.fight_window)} that no person made, it "
-            "is held where it stands, and a person is told."
-        )
+        returns = f"{counted(gate.fight_limit, 'return')} within {span(gate.fight_window)}"
+        yield Words(f"{where}After {returns} that no person made, it is held where it stands, and a person is told.")
     if lines := gatebook.override(subject):
         yield Heading(2, "Exceptions")
         yield changed_in("process.toml", "[override]")
@@ -108,9 +106,9 @@ def _gate(subject: Subject) -> Iterator[Block]:
 def _before(subject: Subject) -> Iterator[Block]:
     policy = subject.policy
     lines: list[Text] = []
-    if found := gatebook.stages(subject, dict(policy.before_close)):
+    if found := gatebook.stages(subject, policy.before_close):
         lines.append(rich("An open deal says how ready it is in **{stages}**.", stages=found))
-    if found := gatebook.stages(subject, dict(policy.pre_assign)):
+    if found := gatebook.stages(subject, policy.pre_assign):
         lines.append(rich("It gets its CSM in **{stages}**.", stages=found))
     if policy.review is not None:
         unit = "working day" if policy.review.counted is Days.WORKING else "day"

@@ -5,7 +5,7 @@ Not here: a question whose rule is not in the config is not in the document eith
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from connector.documents import gatebook
 from connector.documents.subject import Subject
@@ -22,6 +22,8 @@ from connector.documents.words import (
     span,
 )
 from connector.handoff.case import listed
+from connector.handoff.model import Kind
+from connector.handoff.rulebook.fields import FieldOwner
 from connector.handoff.rulebook.gate import GateMode
 from connector.handoff.rulebook.people import WhenFull
 from connector.handoff.rulebook.quality import Consequence
@@ -31,13 +33,13 @@ from connector.policy.meaning import MEANING
 
 def faq(subject: Subject) -> tuple[Block, ...]:
     """Questions that the config has an answer to."""
-    found = [(question, answer(subject)) for question, answer in QUESTIONS]
-    return tuple(
-        block
-        for question, words in found
-        if words
-        for block in (Heading(1, question), *(Words(each) for each in words))
-    )
+    return tuple(block for question, answer in QUESTIONS for block in _asked(question, answer(subject)))
+
+
+def _asked(question: str, words: tuple[str, ...]) -> Iterator[Block]:
+    if words:
+        yield Heading(1, question)
+        yield from (Words(each) for each in words)
 
 
 def _went_back(subject: Subject) -> tuple[str, ...]:
@@ -72,9 +74,10 @@ def _exception(subject: Subject) -> tuple[str, ...]:
         return ()
     policy = subject.policy.override
     fields = listed(subject.label(each) for each in gatebook.OVERRIDE_FIELDS if subject.has(each))
+    reason, ahead = counted(policy.min_reason_chars, "character"), counted(policy.max_days, "day")
     return (
-        f"Fill in {fields}. The reason needs {counted(policy.min_reason_chars, 'character')}, the last day is at most "
-        f"{counted(policy.max_days, 'day')} ahead, and the approver is one of {listed(policy.approvers)}.",
+        f"Fill in {fields}. The reason needs {reason}, the last day is at most {ahead} ahead.",
+        f"May approve: {listed(policy.approvers)}.",
         f"More than {counted(subject.policy.targets.exceptions_a_week, 'exception')} within seven days are a red flag.",
     )
 
@@ -144,10 +147,8 @@ def _other_types(subject: Subject) -> tuple[str, ...]:
 
 def _reopened(subject: Subject) -> tuple[str, ...]:
     window = span(subject.policy.rewin_window)
-    return (
-        f"Won again within {window}, a deal goes on with its handoff: no task, note or message is made twice. Won again "
-        "later, it is a new handoff.",
-    )
+    again = f"Won again within {window}, a deal goes on with its handoff: no task, note or message is made twice."
+    return (f"{again} Won again later, it is a new handoff.",)
 
 
 def _due(subject: Subject) -> tuple[str, ...]:
@@ -182,9 +183,10 @@ def _promised(subject: Subject) -> tuple[str, ...]:
     policy = subject.policy.commitments
     if policy is None:
         return ()
+    field = subject.label(policy.field)
     return (
-        f"On a line of its own in “{subject.label(policy.field)}”: what | by when | who keeps it | status. Lines without "
-        "a bar are prose and are not followed up.",
+        f"On a line of its own in “{field}”: what | by when | who keeps it | status.",
+        "Lines without a bar are prose and are not followed up.",
     )
 
 
@@ -207,7 +209,15 @@ def _flagged(subject: Subject) -> tuple[str, ...]:
 
 
 def _edit(subject: Subject) -> tuple[str, ...]:
-    return ("What a person changed stays as the person set it; the connector keeps true only what nobody touched.",)
+    kept = [
+        subject.label(each.path)
+        for kind in (Kind.DEAL, Kind.ACCOUNT)
+        for each in subject.map.of(kind)
+        if each.owner is FieldOwner.DAEMON
+    ]
+    if not kept:
+        return ()
+    return (f"Yes, what a person changed stays so. What nobody touched is kept true: {listed(dict.fromkeys(kept))}.",)
 
 
 Answer = Callable[[Subject], tuple[str, ...]]

@@ -5,7 +5,7 @@ Not here: which document says it where.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from connector.documents.subject import Subject
 from connector.documents.words import counted, deals, either, limit, plain, within
@@ -100,9 +100,10 @@ def override(subject: Subject) -> tuple[Text, ...]:
     )
 
 
-def stages(subject: Subject, by_pipeline: dict[str, tuple[str, ...]]) -> str:
+def stages(subject: Subject, by_pipeline: Mapping[str, tuple[str, ...]]) -> str:
     """Stages in words, by pipeline where there are several."""
-    found = [(pipeline, names) for pipeline, names in by_pipeline.items() if names]
+    called = {pipeline: tuple(subject.stage(each) for each in names) for pipeline, names in by_pipeline.items()}
+    found = [(pipeline, names) for pipeline, names in called.items() if names]
     if len(found) == 1:
         return either(found[0][1])
     return "; ".join(
@@ -127,7 +128,8 @@ def resubmit(subject: Subject) -> str:
 def first_touch(subject: Subject) -> str:
     """What is aimed at for the first touch."""
     targets = subject.policy.targets
-    return f"{plain(targets.first_touch_hours)} hours, alarm at {plain(targets.first_touch_alarm_hours)}"
+    aim, alarm = targets.first_touch_hours, targets.first_touch_alarm_hours
+    return f"within {plain(aim)} hours of the win; after {plain(alarm)} somebody should ask why"
 
 
 def narrowed(when: Condition, name: str) -> bool:

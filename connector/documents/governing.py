@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from connector.documents import gatebook
 from connector.documents.subject import Subject
-from connector.documents.targets import aimed, alarmed, told, values
+from connector.documents.targets import aimed, alarmed, told
 from connector.documents.words import condition, day, deals, named, people, rung, sentence
 from connector.handoff.case import listed
 from connector.handoff.measures.catalogue import MEASURES
@@ -159,8 +159,9 @@ def _quarterly(subject: Subject) -> Iterator[Text]:
         yield f"Pool {pool.name}: are the members and the cap right? {listed(pool.members)}."
     if policy.escalation.ladder:
         yield f"Does the ladder still end with the right people? {listed(subject.leaders) or 'See the config.'}"
-    yield f"Public holidays and hours of {listed([policy.calendar.name, *(one.calendar.name for one in policy.calendars)])}."
-    yield "Have new AEs and CSMs been through the training?"
+    calendars = [policy.calendar.name, *(one.calendar.name for one in policy.calendars)]
+    yield f"Are the hours and public holidays right? {listed(calendars)}."
+    yield "Have new AEs and CSMs been through their training (training-ae, training-csm)?"
 
 
 def _triggers(subject: Subject) -> Iterator[str]:
@@ -188,7 +189,9 @@ def _owners(subject: Subject) -> list[list[Text]]:
 
 def definitions(subject: Subject) -> tuple[Block, ...]:
     """Each term as the config has it, to be agreed on, and lines to sign."""
-    rows = [[rich("**{term}**", term=term), meaning, "☐ Yes ☐ No"] for term, meaning in _terms(subject)]
+    rows: list[list[Text]] = [
+        [rich("**{term}**", term=term), meaning, "☐ Yes ☐ No"] for term, meaning in _terms(subject)
+    ]
     signers = [*dict.fromkeys([*subject.leaders, *subject.policy.override.approvers])]
     blocks: list[Block] = [Grid(["Term", "What we mean", "Approved?"], rows)]
     if signers:
@@ -212,8 +215,8 @@ def _terms(subject: Subject) -> Iterator[tuple[str, str]]:
     for one in kept(subject):
         if one.key in ("completion", "ttft", "kickoff", "ttfv", "drop"):
             target = aimed(policy, one)
-            ends = f"; from {one.starts} to {one.ends}" if one.starts else ""
-            yield one.title, f"{sentence(one.counts)}{ends}.{f' Target: {target}.' if target else ''}"
+            ends = f" From: {one.starts}. To: {one.ends}." if one.starts else ""
+            yield one.title, f"{sentence(one.counts)}.{ends}{f' Target: {target}.' if target else ''}"
     for segment in policy.segments:
         yield (
             f"Segment {named(segment.name)}",
@@ -256,8 +259,3 @@ def _parts(subject: Subject) -> str:
 def _types(subject: Subject) -> str:
     kinds = {each.value for each in subject.policy.deal_types}
     return "" if kinds == {"new", "renewal", "upsell"} else f", for {listed(sorted(kinds))}"
-
-
-def target_keys(subject: Subject) -> tuple[str, ...]:
-    """Every key of ``[targets]``."""
-    return tuple(values(subject.policy))

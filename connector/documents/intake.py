@@ -85,8 +85,8 @@ def _answer(subject: Subject) -> Iterator[Text]:
 
 
 def _touch(subject: Subject) -> Iterator[Text]:
-    hours = gatebook.first_touch(subject)
-    yield f"Call, write or meet the customer yourself; notes and tasks do not count. Aim: {hours} after the win."
+    aim = gatebook.first_touch(subject)
+    yield f"Call, write or meet the customer yourself, {aim}. Notes and tasks do not count."
     if subject.policy.commitments is not None:
         label = subject.label(subject.policy.commitments.field)
         yield rich("Know every line of **{label}**, who keeps it and by when.", label=label)

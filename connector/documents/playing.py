@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from connector.documents.subject import Subject
 from connector.documents.words import (
-    DAYS,
     ROLES,
+    WHOLE_NAMES,
     begins,
     condition,
     counted,
@@ -102,7 +102,7 @@ def watching(subject: Subject) -> Iterator[Block]:
         lines: list[Text] = []
         if promises.weekday is not None:
             how = "one message" if promises.list_as is ListAs.MESSAGE else "a task per deal"
-            lines.append(f"On {DAYS[promises.weekday]} the CSM gets the open ones as {how}.")
+            lines.append(f"On {WHOLE_NAMES[promises.weekday]} the CSM gets the open ones as {how}.")
         if promises.missed:
             lines.append(f"Overdue: {missed(subject, promises.missed)}.")
         lines.append(f"One that cannot be kept is to be told within {limit(subject, promises.notice)}.")
@@ -173,6 +173,6 @@ def _stuck(subject: Subject, one: Stuck) -> list[Text]:
 
 def _rescue(subject: Subject, policy: ProductPolicy) -> Iterator[Block]:
     rescue = policy.rescue
-    words = f"A stuck customer is offered {counted(rescue.offers, 'time')} for a call of {counted(rescue.minutes, 'minute')}"
+    offers = f"{counted(rescue.offers, 'time')} for a call of {counted(rescue.minutes, 'minute')}"
     missing = f" If nobody does it: {missed(subject, rescue.missed)}." if rescue.missed else ""
-    yield Words(f"{words}, within {span(rescue.within)}.{missing}")
+    yield Words(f"A stuck customer is offered {offers}, within {span(rescue.within)}.{missing}")

@@ -24,13 +24,14 @@ CS = frozenset({Role.CSM, Role.CSM_MANAGER, Role.PHASE, Role.FIRST_AVAILABLE})
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One system. ``labels`` are the CRM's own labels by canonical path, where they were read; they come before the
-    mapping's."""
+    """One system. ``labels`` are the CRM's own labels of fields by canonical path, ``stages`` those of stages by id,
+    where they were read; they come before the mapping's words."""
 
     system: str
     policy: Policy
     map: CrmMap
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    stages: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def vendor(self) -> str:
@@ -50,6 +51,10 @@ class Subject:
         known = self.policy.fields.get(path)
         told = (mapped.label if mapped else "") or (known.label if known else "")
         return told or path.rpartition(".")[2].replace("_", " ")
+
+    def stage(self, stage_id: str) -> str:
+        """A stage as people call it, where the CRM said so."""
+        return self.stages.get(stage_id, stage_id)
 
     def has(self, path: str) -> bool:
         """Whether a field is mapped."""

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from connector.documents.words import counted, plain
-from connector.handoff.measures.catalogue import MEASURES
 from connector.handoff.measures.model import Better, Measure
 from connector.handoff.rulebook.policy import Policy
 
@@ -57,8 +56,3 @@ def alarmed(policy: Policy, measure: Measure) -> str:
     if not alarm:
         return ""
     return f"{'below' if measure.better is Better.HIGHER else 'above'} {alarm}"
-
-
-def measure(key: str) -> Measure:
-    """A measure of the catalogue by its key."""
-    return MEASURES[key]

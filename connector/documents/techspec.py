@@ -16,7 +16,7 @@ from connector.handoff.rulebook.fields import FieldOwner
 from connector.handoff.rulebook.gate import GateMode
 from connector.papers import Block, Bullets, Grid, Heading, Mark, Text, Words, rich
 from connector.policy.crmmap import MappedField
-from connector.policy.meaning import explained
+from connector.policy.meaning import MEANING
 
 WRITES = {
     FieldOwner.DAEMON: "the connector",
@@ -42,7 +42,7 @@ def techspec(subject: Subject) -> tuple[Block, ...]:
 
 
 def _fields(subject: Subject) -> Iterator[Block]:
-    yield Heading(1, "1. Fields")
+    yield Heading(1, "Fields")
     for kind, name in KINDS.items():
         found = subject.map.of(kind)
         if not found:
@@ -58,7 +58,17 @@ def _field(subject: Subject, mapped: MappedField) -> list[Text]:
     size = f", at most {mapped.max_chars:,} characters" if mapped.max_chars else ""
     kind = mapped.type.value.replace("_", " ") + size
     row: list[Text] = [subject.label(mapped.path), mapped.field, kind, WRITES[mapped.owner]]
-    return [*row, explained(mapped, subject.policy)] if mapped.kind in BUSINESS else row
+    return [*row, _purpose(subject, mapped)] if mapped.kind in BUSINESS else row
+
+
+def _purpose(subject: Subject, mapped: MappedField) -> str:
+    """What a field is for: why the gate asks for it, what the connector keeps in it, where it is shown."""
+    asked = next((one for one in subject.policy.gate.requirements if one.field == mapped.path), None)
+    if asked is not None:
+        return f"{asked.why} {asked.advice}".strip()
+    sections = [one.title for one in subject.policy.summary.sections if mapped.path in one.fields]
+    shown = f"In the summary, under {listed(f'“{each}”' for each in sections)}." if sections else ""
+    return MEANING.get(mapped.path, shown)
 
 
 def _choices(subject: Subject, mapped: MappedField) -> Text:
@@ -72,7 +82,7 @@ def _types(subject: Subject) -> Iterator[Block]:
     by_type = {kind: [value for value, each in subject.map.deal_types.items() if each is kind] for kind in DealType}
     rows: list[list[Text]] = [[kind.value, listed(found)] for kind, found in by_type.items() if found]
     if rows:
-        yield Heading(1, "2. Deal types")
+        yield Heading(1, "Deal types")
         yield Grid(["Kind", f"{subject.label('type')} is"], rows)
         yield Words(f"Any other value, or none, counts as {subject.map.other_deal_type.value}.")
     if subject.map.pipelines:
@@ -83,7 +93,7 @@ def _gate(subject: Subject) -> Iterator[Block]:
     if not gatebook.asks(subject):
         return
     gate = subject.policy.gate
-    yield Heading(1, "3. Validation before Closed Won")
+    yield Heading(1, "Validation before Closed Won")
     rows: list[list[Text]] = [
         [subject.label(one.field), _where(subject, one.field), condition(subject, one.when), one.why]
         for one in gate.requirements
@@ -99,11 +109,11 @@ def _where(subject: Subject, path: str) -> str:
 
 def _automation(subject: Subject) -> Iterator[Block]:
     policy = subject.policy
-    yield Heading(1, "4. What runs by itself")
+    yield Heading(1, "What runs by itself")
     rows: list[list[Text]] = []
-    if stages := gatebook.stages(subject, dict(policy.before_close)):
+    if stages := gatebook.stages(subject, policy.before_close):
         rows.append([f"A deal is in {stages}", "all deals", "the deal says how ready it is"])
-    if stages := gatebook.stages(subject, dict(policy.pre_assign)):
+    if stages := gatebook.stages(subject, policy.pre_assign):
         rows.append(
             [
                 f"A deal is in {stages}",
@@ -171,5 +181,5 @@ def _tests(subject: Subject) -> Iterator[Block]:
         lines.append(
             f"Set {subject.label('acceptance')} to {subject.choice('acceptance', 'Rejected')}: the AE has a task."
         )
-    yield Heading(1, "5. Tests")
+    yield Heading(1, "Tests")
     yield Bullets(lines, Mark.BOX)

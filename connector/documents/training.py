@@ -36,17 +36,17 @@ def for_managers(subject: Subject) -> tuple[Block, ...]:
 
 def _aes(subject: Subject) -> Iterator[Block]:
     if gatebook.asks(subject):
-        yield Heading(1, "1. What customer success needs, and why")
+        yield Heading(1, "What customer success needs, and why")
         for field, entries in subject.requirements():
             yield Heading(2, subject.label(field))
             yield Bullets([*_field(subject, entries)])
-        yield Heading(1, "2. What the gate does")
+        yield Heading(1, "What the gate does")
         yield Bullets([*gatebook.modes(subject), *gatebook.override(subject)])
         if lines := _quality(subject):
             yield Heading(2, "Answers that help")
             yield Bullets(lines)
-    yield from _listed("3. Before the close", _before(subject))
-    yield from _listed("4. After the win", _steps(subject, SALES - {Role.AE_MANAGER}))
+    yield from _listed("Before the close", _before(subject))
+    yield from _listed("After the win", _steps(subject, SALES - {Role.AE_MANAGER}))
     yield from _listed("Practise", _practise_ae(subject), Mark.BOX)
 
 
@@ -72,12 +72,12 @@ def _quality(subject: Subject) -> list[Text]:
 def _before(subject: Subject) -> list[Text]:
     policy = subject.policy
     lines: list[Text] = []
-    if stages := gatebook.stages(subject, dict(policy.before_close)):
+    if stages := gatebook.stages(subject, policy.before_close):
         fields = [subject.label(each) for each in ("percent", "missing", "advice") if subject.has(each)]
         lines.append(
             f"In {stages} the deal shows {listed(fields)}." if fields else f"In {stages} the deal says how ready it is."
         )
-    if stages := gatebook.stages(subject, dict(policy.pre_assign)):
+    if stages := gatebook.stages(subject, policy.pre_assign):
         lines.append(f"In {stages} the CSM is named: bring them into the last calls.")
     if policy.prefills and subject.has("prefill_confirmed"):
         lines.append(f"What was taken over is assumed until “{subject.label('prefill_confirmed')}” is ticked.")
@@ -117,14 +117,14 @@ def _listed(name: str, items: list[Text], mark: Mark = Mark.DOT) -> Iterator[Blo
 
 
 def _csms(subject: Subject) -> Iterator[Block]:
-    yield from _listed("1. Where a handoff stands", _places(subject))
+    yield from _listed("Where a handoff stands", _places(subject))
     sections = [one for one in subject.policy.summary.sections if any(subject.has(each) for each in one.fields)]
     if sections:
-        yield Heading(1, "2. The summary")
+        yield Heading(1, "The summary")
         yield Words(f"Read it before the first word to the customer: {listed(one.title for one in sections)}.")
-    yield from _listed("3. Take it, or send it back", _answering(subject))
-    yield from _listed("4. Your tasks", _steps(subject, CS - {Role.CSM_MANAGER}))
-    yield from _listed("5. When something is wrong", _wrong(subject))
+    yield from _listed("Take it, or send it back", _answering(subject))
+    yield from _listed("Your tasks", _steps(subject, CS - {Role.CSM_MANAGER}))
+    yield from _listed("When something is wrong", _wrong(subject))
     yield from _listed("Practise", _practise_csm(subject), Mark.BOX)
 
 
@@ -187,19 +187,19 @@ def _managers(subject: Subject) -> Iterator[Block]:
         if aimed(policy, one)
     ]
     if rows:
-        yield Heading(1, "1. What to watch")
+        yield Heading(1, "What to watch")
         yield Grid(["Measure", "Counts", "Target", "Alarm"], rows)
     if lines := gatebook.override(subject) if gatebook.asks(subject) else ():
-        yield Heading(1, "2. Exceptions are yours to grant")
+        yield Heading(1, "Exceptions are yours to grant")
         yield Bullets([*lines, f"More than {told(policy, 'exceptions_a_week')} within seven days are a red flag."])
     if policy.escalation.ladder:
-        yield Heading(1, "3. What climbs up to you")
+        yield Heading(1, "What climbs up to you")
         yield Bullets(
             [sentence(rung(subject, one, first=n == 0)) + "." for n, one in enumerate(policy.escalation.ladder)]
         )
-    yield from _listed("4. Who does the work", _loads(subject))
+    yield from _listed("Who does the work", _loads(subject))
     if policy.tiers:
-        yield Heading(1, "5. Who gets how much care")
+        yield Heading(1, "Who gets how much care")
         yield Bullets(
             [
                 f"{sentence(one.name.replace('_', ' '))}: {condition(subject, one.when, always='all others')}."

@@ -20,6 +20,7 @@ from connector.handoff.rulebook.playbooks import Do, Make, Miss, PlaybookTask, S
 from connector.handoff.triggers import told
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+WHOLE_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 WHOLE_DAY = 1440
 """Minutes of a day."""
 
@@ -129,7 +130,7 @@ def _deals(subject: Subject, when: Condition) -> Iterator[str]:
         if one.op in (Op.IS, Op.IN) and one.field == "deal_type":
             yield listed(DEAL_TYPES.get(str(each), str(each)) for each in wanted)
         elif one.op in (Op.IS, Op.IN) and one.field in ("segment", "tier"):
-            yield listed(named(str(each)) for each in wanted)
+            yield either(named(str(each)) for each in wanted)
         else:
             yield test(subject, one)
 
@@ -184,8 +185,9 @@ def begins(subject: Subject, task: PlaybookTask, titles: dict[str, str]) -> str:
 
 
 def done(subject: Subject, task: PlaybookTask) -> str:
-    """What proves a step done."""
-    return either(_signal(subject, one, task.make) for one in task.done_when)
+    """What proves a step done; that its task can be closed goes without saying where there is more."""
+    own = [one for one in task.done_when if one.kind is not SignalKind.TASK_CLOSED]
+    return either(_signal(subject, one, task.make) for one in own or task.done_when)
 
 
 def _signal(subject: Subject, signal: Signal, make: Make) -> str:
@@ -265,5 +267,5 @@ def clock(minutes: int) -> str:
 
 
 def sentence(text: str) -> str:
-    """Begins with a capital."""
-    return text[:1].upper() + text[1:]
+    """Begins with a capital, but for an address."""
+    return text if "@" in text.partition(" ")[0] else text[:1].upper() + text[1:]
