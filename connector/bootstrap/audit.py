@@ -6,7 +6,6 @@ judged by, so that credentials alone are enough.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -77,17 +76,20 @@ class NoLetters:
         """There is nothing to wait for."""
 
 
-def open_readings(config: Path) -> Readings:
-    """Every system of a config, for reading. No CRM is called. Raises `UserError` with every mistake."""
+def open_readings(config: Path, *, token: str = "") -> Readings:
+    """Every system of a config, for reading. No CRM is called. Raises `UserError` with every mistake.
+
+    ``token``: an admin's access token, with which the CRM's own rules are looked at.
+    """
     settings = load_settings(config)
     bootstrap.set_up_logs(settings, console=True)
     has_own = (settings.mappings / PROCESS).is_file()
     vendors = {SystemName(each.name): each.vendor.value for each in settings.systems}
     loaded = load(settings.mappings if has_own else shipped_mappings(), vendors)
-    return Readings(tuple(reading(each, loaded) for each in settings.systems), shipped=not has_own)
+    return Readings(tuple(reading(each, loaded, token=token) for each in settings.systems), shipped=not has_own)
 
 
-def reading(system: SystemSettings, loaded: Loaded) -> Reading:
+def reading(system: SystemSettings, loaded: Loaded, *, token: str = "") -> Reading:
     """One system for reading."""
     name = SystemName(system.name)
     calls: Counter[str] = Counter()
@@ -96,9 +98,11 @@ def reading(system: SystemSettings, loaded: Loaded) -> Reading:
         calls[kind] += 1
 
     def survey() -> Survey:
-        return bootstrap.INSTALLERS[system.vendor](system, loaded, "", count).look(Choices(rivals=True, reports=False))
+        return bootstrap.INSTALLERS[system.vendor](system, loaded, token, count).look(
+            Choices(rivals=True, reports=False)
+        )
 
-    quiet = dataclasses.replace(system, live=None)
+    quiet = system.model_copy(update={"live": None})
     return Reading(
         name=name,
         vendor=system.vendor.value,

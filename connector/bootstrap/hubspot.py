@@ -62,7 +62,10 @@ def adapter(settings: SystemSettings, crm_map: CrmMap, wires: Wires) -> CRM:
 
 
 def installer(
-    system: SystemSettings, loaded: Loaded, token: str, on_call: OnCall = lambda label: None  # noqa: ARG005
+    system: SystemSettings,
+    loaded: Loaded,
+    token: str,
+    on_call: OnCall = lambda label: None,  # noqa: ARG005
 ) -> Installer:
     """What installs into one portal. Raises `CrmError` for a token of another portal."""
     from connector.crm.hubspot.provision.installer import open_portal

@@ -43,7 +43,10 @@ def adapter(settings: SystemSettings, crm_map: CrmMap, wires: Wires) -> CRM:
 
 
 def installer(
-    system: SystemSettings, loaded: Loaded, token: str, on_call: OnCall = lambda label: None  # noqa: ARG005
+    system: SystemSettings,
+    loaded: Loaded,
+    token: str,
+    on_call: OnCall = lambda label: None,  # noqa: ARG005
 ) -> Installer:
     """What installs into one org. Raises `CrmError` where neither login works."""
     from connector.crm.retry import ReadRetry

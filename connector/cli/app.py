@@ -30,6 +30,7 @@ COMMANDS = {
     "playbook": "connector.cli.playbook",
     "events": "connector.cli.events",
     "milestones": "connector.cli.milestones",
+    "audit": "connector.cli.audit",
     "check": "connector.cli.check",
     "provision": "connector.cli.provision",
     "webhooks": "connector.cli.webhooks",

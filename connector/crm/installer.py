@@ -190,7 +190,7 @@ class Exported:
 class Choices:
     """What the person at the command line chose. Those that one vendor alone knows are named in `Installer.knows`.
 
-    ``rivals`` asks for everything of the CRM's own that would fight, also where that takes calls of its own.
+    ``rivals`` asks for everything of the CRM's own that would fight, and for no plan.
     """
 
     remove: bool = False

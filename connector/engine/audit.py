@@ -11,11 +11,11 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from connector.crm.port import CRM, DealFacts, ObjectSchema
 from connector.handoff.audit import Audited, audit, with_blanks
-from connector.handoff.model import HandoffKey, Kind, LedgerFacts, Person, Record, Snapshot, Value
+from connector.handoff.model import HandoffKey, Kind, LedgerFacts, Person, Record, Snapshot, SystemName, Value
 from connector.handoff.rulebook.policy import Policy
 from connector.policy.crmmap import CrmMap, path_of
 from connector.policy.suggest import Fills, Suggestion, candidates, suggest, wanted
@@ -25,6 +25,9 @@ AT_ONCE = 1000
 
 MOST_FIELDS = 400
 """Fields of one object that are looked into; those least like anything of ours are left out first."""
+
+LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
+"""Every win counts."""
 
 Told = Callable[[str, int, int], None]
 """What is being done, how much of it is done, how much there is."""
@@ -64,7 +67,10 @@ def take(crm: CRM, crm_map: CrmMap, *, last: int, since: date | None, told: Told
     told("looking for fields under other names", 0, 1)
     wishes = {kind: candidates(schema.fields, crm_map, kind=kind, names=names) for kind, schema in schemas.items()}
     texts = {kind: _texts(crm, kind, fields[:MOST_FIELDS], facts) for kind, fields in wishes.items()}
-    fills = {kind: Fills(len(found), Counter(name for row in found.values() for name in row)) for kind, found in texts.items()}
+    fills = {
+        kind: Fills(len(found), Counter(name for row in found.values() for name in row))
+        for kind, found in texts.items()
+    }
     looked = {kind: {name: there[kind][name] for name in fields[:MOST_FIELDS]} for kind, fields in wishes.items()}
     return Sample(
         facts=facts,
@@ -129,12 +135,12 @@ def _snapshot(
     now: datetime,
 ) -> Snapshot:
     return Snapshot(
-        key=HandoffKey(system, facts.deal.ref.id),
+        key=HandoffKey(SystemName(system), facts.deal.ref.id),
         observed_at=now,
         deal=_filled(sample, facts.deal, likely, asked),
         stage=facts.stage,
         deal_type=facts.deal_type,
-        ledger=LedgerFacts(),
+        ledger=LedgerFacts(baseline=LONG_AGO),
         account=_filled(sample, facts.account, likely, asked) if facts.account else None,
         won_at=facts.won_at,
         stage_before_win=facts.stage_before_win,
@@ -154,5 +160,3 @@ def _filled(sample: Sample, record: Record, likely: Mapping[str, Suggestion], as
     }
     whole = with_blanks(record, known)
     return dataclasses.replace(whole, values={**whole.values, **{name: text for name, text in told.items() if text}})
-
-

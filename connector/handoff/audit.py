@@ -1,7 +1,7 @@
 """What the gate would say of deals that were won before anybody installed it: gaps, answers, first touches. Pure.
 
-Not here: reading the deals (``engine.audit``) and the report (``cli.audit_paper``). Every deal is judged by the same code
-that judges a win in earnest; what is added up here are counts, so that everybody can count them again.
+Not here: reading the deals (``engine.audit``) and the report (``cli.audit_paper``). Every deal is judged by the same
+code that judges a win in earnest; what is added up here are counts, so that everybody can count them again.
 """
 
 from __future__ import annotations
@@ -127,7 +127,9 @@ class Audited:
 def audit(snapshots: Sequence[Snapshot], policy: Policy, now: datetime) -> Audited:
     """Judge these deals as if the gate had stood when each was won."""
     copied = copies(snapshots, policy)
-    looked = [_look(dataclasses.replace(each, copied=copied.get(each.key.deal_id, {})), policy, now) for each in snapshots]
+    looked = [
+        _look(dataclasses.replace(each, copied=copied.get(each.key.deal_id, {})), policy, now) for each in snapshots
+    ]
     deals = tuple(each for each in looked if not each.excluded)
     return Audited(
         deals=deals,

@@ -1,4 +1,4 @@
-"""Which field of a CRM is likely meant by a name of ours: by what it is called, what it can hold, how often it is filled.
+"""Which field of a CRM is likely meant by a name of ours: by its name, what it can hold, how often it is filled.
 
 Not here: reading the CRM (the caller brings what it described and counted) and writing mapping files. Nothing is
 understood: words are compared, so that an admin can follow every guess to its reason. Pure; the same fields give the
@@ -40,7 +40,17 @@ MORE = 3
 """Other candidates that are told beside the best."""
 
 OURS = re.compile(r"handoff", re.IGNORECASE)
-NOISE = frozenset({"the", "a", "an", "of", "for", "to", "and", "or", "their", "our", "is", "they", "in", "on", "c", "hs"})
+NOISE = frozenset(
+    {"the", "a", "an", "of", "for", "to", "and", "or", "their", "our", "is", "they", "in", "on", "c", "hs"}
+)
+WEAK = frozenset(
+    {
+        *("owner", "manager", "name", "date", "account", "customer", "company", "deal", "opportunity", "reason"),
+        *("closed", "type", "status", "number", "id", "stage"),
+    }
+)
+"""What stands in so many names that it alone makes nothing alike."""
+
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 LOOSELY: Mapping[FieldType, tuple[FieldType, ...]] = {
@@ -221,8 +231,9 @@ def _alike(one: Wanted, field: str, label: str) -> tuple[float, str]:
 
 def _overlap(ours: frozenset[str], theirs: frozenset[str]) -> float:
     """Twice the words they share by all the words they have (Dice)."""
-    shared = len(ours & theirs)
-    return 2 * shared / (len(ours) + len(theirs)) if shared else 0.0
+    shared = ours & theirs
+    telling = shared - WEAK or ours == theirs
+    return 2 * len(shared) / (len(ours) + len(theirs)) if shared and telling else 0.0
 
 
 def _words(name: str) -> frozenset[str]:

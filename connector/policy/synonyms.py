@@ -1,7 +1,7 @@
 """What companies call the fields that a handoff asks for: the words by which a field of theirs is recognised.
 
-Not here: how alike two names are (``suggest``). Plain words in small letters, an admin's English; a name of ours that is
-not listed is recognised by its own label alone.
+Not here: how alike two names are (``suggest``). Plain words in small letters, an admin's English; a name of ours that
+is not listed is recognised by its own label alone.
 """
 
 from __future__ import annotations
@@ -11,10 +11,19 @@ from collections.abc import Mapping
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "why_bought": (
         *("reason for buying", "buying reason", "reason they bought", "closed won reason", "win reason", "reason won"),
-        *("pain points", "business pain", "business problem", "problem statement", "compelling event", "buying drivers"),
+        *(
+            "pain points",
+            "business pain",
+            "business problem",
+            "problem statement",
+            "compelling event",
+            "buying drivers",
+        ),
         *("customer challenges", "motivation", "purchase reason"),
     ),
-    "use_case": (*("primary use case", "use cases", "intended use", "planned usage", "project scope", "solution scope"),),
+    "use_case": (
+        *("primary use case", "use cases", "intended use", "planned usage", "project scope", "solution scope"),
+    ),
     "commitments": (
         *("promises", "promises made", "sales commitments", "agreed deliverables", "deliverables promised"),
         *("concessions", "special commitments", "commitments to customer", "agreed scope"),
@@ -28,7 +37,9 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
         *("competitors", "competitor", "main competitors", "primary competitor", "incumbent", "current vendor"),
         *("current tools", "existing tools", "current solution", "tech stack", "tools in use", "alternatives"),
     ),
-    "champion_stake": (*("champion motivation", "champion goal", "personal win", "champion incentive", "personal stake"),),
+    "champion_stake": (
+        *("champion motivation", "champion goal", "personal win", "champion incentive", "personal stake"),
+    ),
     "stakeholders": (
         *("stakeholder map", "key stakeholders", "buying committee", "key contacts", "project team", "decision makers"),
     ),

@@ -86,9 +86,7 @@ def last_won(session: SalesforceSession, names: Names, count: int, since: date |
     wanted = where("IsWon", "=", value=True)
     if since is not None:
         wanted = both(wanted, where(closes, ">=", since))
-    soql = select(
-        ["Id"], of=names.object(Kind.DEAL), where=wanted, order=(f"{closes} DESC", "Id DESC"), limit=count
-    )
+    soql = select(["Id"], of=names.object(Kind.DEAL), where=wanted, order=(f"{closes} DESC", "Id DESC"), limit=count)
     return tuple(str(row["Id"]) for row in _all(session, soql))
 
 

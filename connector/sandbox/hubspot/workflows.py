@@ -1,8 +1,9 @@
 """Workflows of the portal: a change of a property sets others, at once or later, and passes every rule as they do.
 
-Not the building of workflows; which there are is listed (facts: HubSpot §4). Setting `workflows`: [{"name", "object" (deals), "when": {"property", "from"?, "to"?},
-"set": {property: value}, "delay_s"?}]; the value "$before" is what the changed property held before. A workflow acts
-after the request that set it off was answered, at the next one after its delay, and by a timer should nobody ask.
+Not the building of workflows; which there are is listed (facts: HubSpot §4). Setting `workflows`: [{"name", "object"
+(deals), "enabled" (true, for the list alone), "when": {"property", "from"?, "to"?}, "set": {property: value},
+"delay_s"?}]; the value "$before" is what the changed property held before. A workflow acts after the request that set
+it off was answered, at the next one after its delay, and by a timer should nobody ask.
 """
 
 from __future__ import annotations

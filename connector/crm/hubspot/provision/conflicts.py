@@ -1,8 +1,8 @@
 """What of the portal's own would fight with the connector or the gate, as far as any API tells (H3).
 
 Not here: what the connector itself would put into the portal (``desired``), and the rules it may set (``rules``).
-Required properties, of a stage or by conditional logic, stand in the settings alone (facts: HubSpot §4), so what is said
-of them is where to look. Reading takes a call for each pipeline, one for each type of record, and one for workflows.
+Required properties, of a stage or by conditional logic, stand in the settings alone (facts: HubSpot §4), so of them
+is said where to look. Reading takes a call for each pipeline, one for each type of record, and one for workflows.
 """
 
 from __future__ import annotations

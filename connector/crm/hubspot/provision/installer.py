@@ -178,9 +178,7 @@ def open_portal(
     if mine is not None and not admin:
         session, account = daemons, mine
     else:
-        session = Session(
-            login=StaticToken(admin), base_url=base_url, paths=paths, waits=waits, on_call=on_call
-        )
+        session = Session(login=StaticToken(admin), base_url=base_url, paths=paths, waits=waits, on_call=on_call)
         account = _admins_account(session, name)
         if mine is not None and account.id != mine.id:
             words = f"is of portal {account.id}, and the daemon works in portal {mine.id}; use a token of {mine.id}"
