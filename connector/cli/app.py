@@ -31,6 +31,7 @@ COMMANDS = {
     "events": "connector.cli.events",
     "milestones": "connector.cli.milestones",
     "audit": "connector.cli.audit",
+    "init": "connector.cli.init",
     "check": "connector.cli.check",
     "provision": "connector.cli.provision",
     "webhooks": "connector.cli.webhooks",
@@ -55,7 +56,8 @@ HELP = """Keeps a won deal from being lost between the signature and the first s
 
 Try it first: `handoff demo` starts two sandbox CRMs and the daemon on this machine; no account is needed.
 
-In earnest: write config.toml (see config.example.toml), then `handoff check`, `handoff plan`, `handoff run`.
+In earnest: `handoff init` writes a first config.toml and mappings; then `handoff audit`, `handoff check`,
+`handoff plan`, `handoff run`.
 """
 
 

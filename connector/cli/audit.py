@@ -10,6 +10,7 @@ import json
 import math
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from connector.cli import audit_paper, show
 from connector.cli.app import EXIT_CRM, EXIT_FOUND
 from connector.cli.audit_paper import Findings
 from connector.cli.floor import batch_of
+from connector.cli.init_answers import config_text, systems_of
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
 from connector.cli.screen import complain
 from connector.crm.installer import Danger
@@ -72,6 +74,10 @@ def command(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the report here; of several formats each gets its own ending.")
     ] = None,
+    vendor: Annotated[
+        list[str] | None, typer.Option("--vendor", help="Without a config.toml: salesforce or hubspot.")
+    ] = None,
+    url: Annotated[list[str] | None, typer.Option("--url", help="Without one: the address of each --vendor.")] = None,
     token_env: Annotated[
         str, typer.Option(metavar="NAME", help="The variable that holds an admin's token, to see the CRM's own rules.")
     ] = "",
@@ -79,19 +85,19 @@ def command(
 ) -> None:
     """Say how complete the last won deals were, as if the gate had stood: per field, AE and segment, deal by deal.
 
-    Reads only, and needs nothing installed: a config.toml with a login is enough; without a folder of mappings the
-    shipped rules are judged by. Also finds fields that exist under other names, rules of the CRM's own that would get
-    in the way, and how soon anybody called after the win.
+    Reads only, and needs nothing installed: a config.toml with a login is enough, or **--vendor** with the credentials
+    in their usual variables; without a folder of mappings the shipped rules are judged by. Also finds fields that exist
+    under other names, rules of the CRM's own that would get in the way, and how soon anybody called after the win. What
+    the login may not see of rules and automation is listed; with **--token-env** an admin's token looks at those.
 
     Exit code 0 when the report is whole, 1 when a system had no won deal to look at, 2 for mistakes in arguments and
     files, 3 when a CRM could not be read; what the others told is reported all the same.
 
-    What the login may not see of rules and automation is listed; with **--token-env** an admin's token looks at those.
-
-    For example: `handoff audit --last 15`, `handoff audit --last 50 --format md,pdf --out audit`. Then: `handoff init`.
+    For example: `handoff audit --last 15`, `handoff audit --vendor hubspot`,
+    `handoff audit --last 50 --format md,pdf --out audit`. Then: `handoff init`.
     """
     wanted = _formats(formats, out, as_json=as_json)
-    readings = open_readings(config, token=_token(token_env))
+    readings = _open(config, vendor or (), url or (), token=_token(token_env))
     if token_env and len(readings.chosen(system)) > 1:
         raise UserError([Problem("", "--token-env", "an admin's token is of one CRM; name it with --system")])
     found, failed = _all(readings, system, last=last, since=since.date() if since else None)
@@ -101,6 +107,19 @@ def command(
         raise typer.Exit(EXIT_CRM)
     if not all(each.mapped.deals for each in found):
         raise typer.Exit(EXIT_FOUND)
+
+
+def _open(config: Path, vendors: Sequence[str], urls: Sequence[str], *, token: str) -> Readings:
+    """The systems of a config, or those that were named instead. Raises `UserError`."""
+    if not vendors:
+        return open_readings(config, token=token)
+    with tempfile.TemporaryDirectory(prefix="handoff-audit-") as folder:
+        named = Path(folder) / "config.toml"
+        named.write_text(config_text(systems_of(vendors, urls)), encoding="utf-8")
+        try:
+            return open_readings(named, token=token)
+        except UserError as error:
+            raise UserError([Problem("", each.key, each.message) for each in error.problems]) from error
 
 
 def _token(variable: str) -> str:

@@ -93,16 +93,6 @@ def absent(crm_map: CrmMap, schemas: Mapping[Kind, ObjectSchema]) -> frozenset[s
     )
 
 
-def guesses(crm: CRM, crm_map: CrmMap, *, told: Told) -> tuple[Mapping[Kind, ObjectSchema], tuple[Suggestion, ...]]:
-    """What `take` suggests, by names and types alone where no deal was won yet. Raises `CrmError`."""
-    sample = take(crm, crm_map, last=GUESSED_FROM, since=None, told=told)
-    return sample.schemas, sample.suggestions
-
-
-GUESSED_FROM = 50
-"""Won deals from which it is told how often a field is filled when a first mapping is written."""
-
-
 def judge(sample: Sample, policy: Policy, *, system: str, now: datetime, with_guesses: bool) -> Audited:
     """The deals as the gate would have met them; ``with_guesses`` reads what is missing from the fields suggested."""
     likely = sample.likely if with_guesses else {}

@@ -195,13 +195,21 @@ def _judge(one: Wanted, field: str, look: FieldLike, fills: Fills) -> Suggestion
         return None
     score = round(type_share * (NAME_SHARE * alike + FILL_SHARE * fills.share(field)))
     filled = fills.filled.get(field, 0) if fills.filled is not None else 0
-    why = f"“{look.label}” reads like “{called}”" if called.casefold() != look.label.casefold() else "the same name"
-    why += f"; {look.type} holds {type.value.replace('_', ' ')}"
+    why = f"{_called(one, look.label, called)}; {look.type} holds {type.value.replace('_', ' ')}"
     if fills.of and fills.filled is not None:
         why += f"; filled on {filled} of {fills.of}"
     return Suggestion(
         one.path, one.kind, field, look.label, look.type, type, min(score, FULL), why, filled, fills.of
     )  # fmt: skip
+
+
+def _called(one: Wanted, label: str, called: str) -> str:
+    """What made the names alike, in words."""
+    if label.casefold() == one.label.casefold():
+        return "the same label"
+    if label.casefold() == called.casefold():
+        return f"“{label}” is another name for {one.label}"
+    return f"“{label}” reads like “{called}”"
 
 
 def _fit(one: Wanted, look: FieldLike) -> tuple[FieldType, float] | None:
