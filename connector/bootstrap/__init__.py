@@ -213,7 +213,7 @@ def open_installer(config: Path, name: str, *, token: str = "") -> Installer:
     settings, loaded = load_all(config)
     set_up_logs(settings, console=True)
     system = _system_named(settings, name)
-    return INSTALLERS[system.vendor](system, loaded, token)
+    return INSTALLERS[system.vendor](system, loaded, token, lambda label: None)  # noqa: ARG005
 
 
 def webhook_component(config: Path, name: str) -> WebhookComponent:
@@ -339,7 +339,7 @@ ADAPTERS: Mapping[Vendor, Callable[[SystemSettings, CrmMap, Wires], CRM]] = {
 DOORS: Mapping[Vendor, Callable[[SystemSettings, CRM, Callable[[], datetime]], Door]] = {Vendor.HUBSPOT: hubspot.door}
 
 
-INSTALLERS: Mapping[Vendor, Callable[[SystemSettings, Loaded, str], Installer]] = {
+INSTALLERS: Mapping[Vendor, Callable[[SystemSettings, Loaded, str, Callable[[str], None]], Installer]] = {
     Vendor.SALESFORCE: salesforce.installer,
     Vendor.HUBSPOT: hubspot.installer,
 }

@@ -311,6 +311,21 @@ class CRM(Protocol):
         """What `handoff check` should tell that only this vendor has: rights, limits, switches. After `connect`."""
         ...
 
+    def visit(self) -> Mapping[Kind, ObjectSchema]:
+        """Log in for reading alone, where nothing of ours may be installed; gives the fields of deals and accounts.
+
+        Mapped fields that are not there are left out of what `fetch` reads; nothing is said of them.
+        """
+        ...
+
+    def last_won(self, count: int, *, since: date | None = None) -> tuple[str, ...]:
+        """Ids of the deals in a won stage with the latest close dates (``since`` that day), the latest first."""
+        ...
+
+    def texts(self, kind: Kind, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """What stands in fields of deals or accounts, by the vendor's own names, as text; empty ones are left out."""
+        ...
+
 
 def poll_one_by_one(crm: CRM, cursors: Mapping[str, str]) -> Mapping[str, ChangePage | Fault]:
     """`CRM.poll` for a vendor that takes one question per call: a feed that fails keeps no other from being read.

@@ -353,6 +353,36 @@ class HubSpotCRM:
         strangers = person_problems(self._session, self._fields, self.people())
         return replace(told, problems=(*told.problems, *strangers))
 
+    def visit(self) -> Mapping[Kind, ObjectSchema]:
+        """Log in and learn what the portal shows: four calls, and no key is asked for."""
+        with scopes.all_named(self._session):
+            self._portal.pin()
+            self._portal.refresh_stages()
+            schemas = {kind: self._portal.describe(kind) for kind in (Kind.DEAL, Kind.ACCOUNT)}
+        for kind, schema in schemas.items():
+            self._fields.learn(kind, schema.fields)
+        return schemas
+
+    def last_won(self, count: int, *, since: date | None = None) -> tuple[str, ...]:
+        """One search for each 200."""
+        won = (where(CLOSED_WON, "EQ", "true"), *in_pipelines(self._map))
+        if since is not None:
+            won = (*won, where(CLOSE_DATE, "GTE", str(wire.millis(datetime.combine(since, time(), tzinfo=UTC)))))
+        query = Query("deals", (won,), (STAGE, PIPELINE), sort=CLOSE_DATE, descending=True)
+        found: list[str] = []
+        while len(found) < count:
+            page = search.page(self._session, replace(query, limit=min(count - len(found), search.PAGE)))
+            found += (row.id for row in page.rows if self._portal.is_won(row.get(STAGE)) and row.id not in found)
+            if page.after is None or page.after == query.after:
+                break
+            query = replace(query, after=page.after)
+        return tuple(found[:count])
+
+    def texts(self, kind: Kind, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """One batch read for each hundred records."""
+        rows = self._reader.rows(self._fields.object(kind), ids, fields)
+        return {each: {name: text for name in fields if (text := row.get(name))} for each, row in rows.items()}
+
     def _totals(self, query: Query, name: str, people: Sequence[Person]) -> dict[str, int]:
         counts: dict[str, int] = {}
         for person in people:
