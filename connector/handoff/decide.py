@@ -12,6 +12,7 @@ from datetime import datetime
 
 from connector.handoff import lifecycle
 from connector.handoff.attention import begun_with
+from connector.handoff.byhand import by_hand
 from connector.handoff.case import Case
 from connector.handoff.identity import account_names
 from connector.handoff.model import Ref, Snapshot
@@ -63,6 +64,7 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         answers_to=_answers_to(case),
         calendars={step: people for finding in findings for step, people in finding.calendars.items()},
         untold=standing.untold,
+        by_hand=by_hand(case, steps),
     )
 
 

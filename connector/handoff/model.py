@@ -341,6 +341,19 @@ NO_POST = Post()
 
 
 @dataclass(frozen=True, slots=True)
+class Breach:
+    """A threshold of [governance] that was breached in a period, told on this deal: ``subject`` is its line, ``text``
+    the evidence. ``generation`` is the deal's when it was found, at ``found_at``."""
+
+    name: str
+    period: str
+    subject: str
+    text: str
+    found_at: datetime
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything `decide` may look at for one deal.
 
@@ -355,6 +368,7 @@ class Snapshot:
     that a person made and the customer missed.
     ``product`` is what was counted of the account in the product.
     ``contacts`` are the people at the customer who have a role on the deal, where the mapping has them read.
+    ``breaches`` are those of the whole process that are told on this deal.
     """
 
     key: HandoffKey
@@ -384,6 +398,7 @@ class Snapshot:
     product: ProductFacts = NO_FACTS
     contacts: tuple[Contact, ...] = ()
     post: Post = NO_POST
+    breaches: tuple[Breach, ...] = ()
 
     @property
     def lineage(self) -> str:

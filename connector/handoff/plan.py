@@ -11,10 +11,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from connector.handoff.model import Briefed, Gate, HandoffKey, Kind, Ref, Value, Waiting
 from connector.handoff.moves import Bounce, Refusal
 from connector.handoff.rulebook.playbooks import Playbook
+
+if TYPE_CHECKING:  # what is found of steps is made of the plan's own types
+    from connector.handoff.byhand import ByHand
 
 
 class Verdict(StrEnum):
@@ -350,6 +354,7 @@ class Plan:
     """None where nothing is to be remembered of how the product names the account."""
     calendars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     untold: Briefed | None = None
+    by_hand: tuple[ByHand, ...] = ()
 
     @property
     def coverage(self) -> str:

@@ -348,6 +348,8 @@ def _named_people(policy: Policy) -> Iterator[tuple[str, str]]:
         yield "escalation.sponsor", policy.escalation.sponsor
     yield from (("red_flags.to", email) for email in policy.red_flags.emails)
     yield from (("escalation.managers", email) for email in dict.fromkeys(policy.escalation.managers.values()))
+    if policy.governance is not None:
+        yield "governance.owner", policy.governance.owner
     yield from (("assignment.away", each.who) for each in policy.assignment.away)
 
 

@@ -94,6 +94,8 @@ _SPOKEN: Mapping[str, Holds] = {
     "product_event.properties": _customers("what the product tells of it", Way.REMOVED),
     "tally.part": _customers("what a measure counts by: a value of a property you name", Way.REMOVED),
     "known_as.account_id": _customers("the CRM's id of the account", Way.REMOVED),
+    "ruling.subject": _customers("which threshold was breached", Way.EMPTIED),
+    "ruling.text": _customers("the deals behind a breached threshold, by name", Way.EMPTIED),
 }
 
 _SILENT: Mapping[str, tuple[str, ...]] = {
@@ -126,6 +128,7 @@ _SILENT: Mapping[str, tuple[str, ...]] = {
     "product_event": ("source", "message_id", "event", "subject"),
     "tally": ("subject", "measure", "sort", "day", "way"),
     "known_as": ("system", "deal_id", "subject"),
+    "ruling": ("system", "name", "period", "deal_id"),
 }
 
 COLUMNS: Mapping[str, Holds] = {

@@ -20,6 +20,7 @@ from connector.handoff.rules import (
     digest,
     early,
     gate,
+    governance,
     late,
     mails,
     metrics,
@@ -58,6 +59,7 @@ RULES: tuple[Rule, ...] = (
     late.find,
     redflags.find,
     commitments.find,
+    governance.find,
     digest.find,
     changes.find,
 )
