@@ -410,7 +410,8 @@ def _fold(
     Two deals of one account won in the same second must get the same CSM, and a cap must hold within the batch too.
     """
     if carried.roster is None:
-        carried.roster = dict(shared.store.roster(system.name, now=shared.clock.now()))
+        begun = bool(system.policy.assignment.buddies)
+        carried.roster = dict(shared.store.roster(system.name, now=shared.clock.now(), begun=begun))
         carried.waiting = shared.store.waitlist(system.name)
         carried.dropped = shared.store.dropped_deals(system.name)
     promised = carried.promised

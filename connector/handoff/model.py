@@ -217,12 +217,14 @@ class Status(StrEnum):
 class Load:
     """What one CSM carries. ``turn`` grows with each assignment, so the lowest turn is next in a round robin.
 
-    ``revenue`` is the sum of the amounts of the deals handed to them, as far as the ledger knows.
+    ``revenue`` is the sum of the amounts of the deals handed to them, as far as the ledger knows. ``begun`` is how many
+    handoffs they have had, counted where a policy asks for it.
     """
 
     accounts: int = 0
     turn: int = 0
     revenue: Decimal = Decimal(0)
+    begun: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,7 +207,8 @@ class Assignment:
     """The CSM and how it came to be. ``new`` is False when an existing CSM was kept.
 
     ``turn`` is their place in the line from now on; 0 is its end. ``second_id`` is the second CSM, where there is one;
-    ``second_turn`` says that they go to the end of the line for it.
+    ``second_turn`` says that they go to the end of the line for it, ``buddy`` that they are there because the CSM is
+    new.
     """
 
     person_id: str
@@ -218,6 +219,7 @@ class Assignment:
     turn: int = 0
     second_id: str | None = None
     second_turn: bool = False
+    buddy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
