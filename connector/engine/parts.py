@@ -138,6 +138,7 @@ class System:
     ``safety_poll`` is how many seconds lie between polls of a feed that a live line stands in for.
     ``called_up`` is when each deal that waits for a CSM was last asked to be looked at because somebody could take it.
     ``diaries`` are people's calendars, as far as they were looked into.
+    ``governed_at`` is when it was last asked whether a threshold of the process was breached.
     ``tenure`` is the one of `Replica` in which this process last took the system over, ``opened`` whether it has read
     again since what the ledger says is to be sent. ``server`` is the store's as that was read.
     """
@@ -172,6 +173,7 @@ class System:
     lock: threading.Lock = field(default_factory=threading.Lock)
     called_up: dict[str, datetime] = field(default_factory=dict)
     diaries: Diaries = field(default_factory=Diaries)
+    governed_at: datetime | None = None
     tenure: int = 0
     opened: bool = False
     server: str = ""

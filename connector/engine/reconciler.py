@@ -249,6 +249,7 @@ def observe(
     product = product_of(shared, system, facts)
     forebears = shared.store.facts(system.name, [each for read in facts.values() for each in read.merged])
     post = _post(shared, system, facts)
+    breaches = shared.store.breaches(system.name, list(facts)) if system.policy.governance is not None else {}
     for deal_id, read in _oldest_win_first(facts, ledger):
         snapshot = Snapshot(
             key=HandoffKey(system.name, deal_id),
@@ -275,6 +276,7 @@ def observe(
             product=product.get(deal_id, NO_FACTS),
             contacts=read.contacts,
             post=post,
+            breaches=breaches.get(deal_id, ()),
         )
         yield _with_heritage(snapshot, forebears)
 

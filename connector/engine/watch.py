@@ -10,6 +10,7 @@ from collections.abc import Callable
 from connector.engine.ageing import watch_parked
 from connector.engine.alarms import tell_untold
 from connector.engine.exceptions import watch_exceptions
+from connector.engine.governance import watch_governance
 from connector.engine.masschange import cry_for_held
 from connector.engine.parts import Shared, System
 from connector.engine.places import watch_places
@@ -30,4 +31,5 @@ CHECKS: tuple[Callable[[Shared, System], None], ...] = (
     watch_feeds,
     watch_places,
     watch_exceptions,
+    watch_governance,
 )

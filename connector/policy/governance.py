@@ -56,7 +56,9 @@ def _threshold(
     targets: Mapping[str, Decimal],
 ) -> Threshold:
     if spec.measure not in MEASURES:
-        scope.complain((*at, "measure"), f"no measure is called {spec.measure!r}; {did_you_mean(spec.measure, MEASURES)}")
+        scope.complain(
+            (*at, "measure"), f"no measure is called {spec.measure!r}; {did_you_mean(spec.measure, MEASURES)}"
+        )
     given = [side for side in SIDES if getattr(spec, side) is not None]
     if len(given) != 1:
         scope.complain(at, f"must hold exactly one of {', '.join(SIDES)}")

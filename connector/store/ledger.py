@@ -252,8 +252,8 @@ class Ledger(Part):
             return tuple(connection.execute(query).scalars())
 
     def roster(self, system: SystemName, *, now: datetime = LONG_AGO, begun: bool = False) -> Mapping[str, Load]:
-        """What each CSM carries, by person id, with the places that open deals hold for them at a time; how many handoffs
-        they have had is counted only where it is asked for."""
+        """What each CSM carries, by person id, with the places that open deals hold for them at a time; how many
+        handoffs they have had is counted only where it is asked for."""
         query = select(roster).where(roster.c.system == system)
         with self._db.read() as connection:
             loads = {row.person_id: _load(row) for row in connection.execute(query)}

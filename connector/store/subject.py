@@ -57,7 +57,8 @@ UNDER_WAY = (State.SENDING, State.UNKNOWN)
 """Writes that somebody must still hear about; they cannot be forgotten before."""
 
 BY_DEAL: Mapping[str, str] = {
-    **dict.fromkeys(("handoff", "effect", "outbox", "audit", "inbox", "gain", "answer", "known_as", "ruling"), "deal_id"),
+    **dict.fromkeys(("handoff", "effect", "outbox", "audit", "inbox", "gain", "answer", "known_as"), "deal_id"),
+    "ruling": "deal_id",
     "hold": "name",
 }
 """Tables whose rows are a deal's, and the column that says which."""

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
 
-from connector.handoff.governing.periods import Period
+from connector.handoff.governing.periods import DAY, Period
+from connector.handoff.measures.model import Measure
+from connector.handoff.measures.summing import Sum, shown
+from connector.handoff.measures.summing import number as number_of
 from connector.handoff.rulebook.governance import Threshold
+from connector.handoff.rulebook.watch import Targets
 
 MOST_DEALS = 10
 """How many deals the text of a task names; the command lists the rest."""
@@ -47,6 +52,27 @@ class Ruling:
     period: Period
     breached: bool | None
     stood: tuple[Stood, ...]
+
+
+def won_in(period: Period, measure: Measure, targets: Targets) -> tuple[date, date]:
+    """Which wins a measure is about in a period: the first day of them and the first day after them.
+
+    What counts only from a certain day after the win on is about those that came to that day within the period: how
+    many of October's wins are lost by day 60 is not known before December is over.
+    """
+    days = measure.after_days if isinstance(measure.after_days, int) else int(getattr(targets, measure.after_days))
+    lag = timedelta(days=days)
+    return period.first - lag, period.end - lag
+
+
+def stood(period: Period, measure: Measure, found: Sum, *, won: tuple[date, date]) -> Stood:
+    """What a measure came to, from its sum over those wins."""
+    exact = number_of(measure, found)
+    value = None if exact is None or not found.counted else Decimal(repr(exact))
+    text = shown(measure, found).text
+    if won != (period.first, period.end):
+        text += f" (won {won[0].isoformat()} to {(won[1] - DAY).isoformat()})"
+    return Stood(period, value, text, found.counted)
 
 
 def rule(threshold: Threshold, stood: Sequence[Stood]) -> Ruling:

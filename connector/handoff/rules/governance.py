@@ -7,6 +7,7 @@ the owner's from the moment it is made: it is neither moved nor closed, and one 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from connector.handoff.calendar import limit_end, local_date
 from connector.handoff.case import Case, fingerprint
@@ -19,6 +20,9 @@ from connector.handoff.text import clean, one_line
 NAME = "governance"
 MAX_BODY_CHARS = 8_000
 """As much as a playbook's task says at most."""
+
+AGAIN = timedelta(hours=1)
+"""Until it is tried again where the CRM knows no owner."""
 
 WHY = "It stands on this deal because the deal weighs most of those behind the number."
 
@@ -33,7 +37,8 @@ def find(case: Case) -> Finding | None:
     new = [one for one in found if not _made_before(case, one)]
     owner = case.person_by_email(asked.owner)
     if new and (owner is None or not owner.active):
-        return Finding(NAME, Verdict.BLOCKED, f"{said} [governance] owner {asked.owner} is not known and active.")
+        reason = f"{said} [governance] owner {asked.owner} is not known and active."
+        return Finding(NAME, Verdict.BLOCKED, reason, recheck_at=case.now + AGAIN)
     if not new or owner is None:
         return Finding(NAME, Verdict.IN_SYNC, said)
     actions = [action for one in new for action in _actions(case, asked, one, owner)]
