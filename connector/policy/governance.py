@@ -5,12 +5,15 @@ Not here: whether the CRM knows the owner (``check``), and what a period came to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
 from decimal import Decimal
 
 from connector.handoff.measures.catalogue import MEASURES
 from connector.handoff.rulebook.calendars import Clock, Limit
+from connector.handoff.measures.model import SMALLEST, Way
+from connector.handoff.measures.summing import aim
 from connector.handoff.rulebook.governance import Cadence, GovernancePolicy, Threshold
+from connector.handoff.rulebook.watch import Targets
 from connector.policy.conditions import Scope
 from connector.policy.consequences import limit
 from connector.policy.model.governance import GovernanceSpec, HypercareSpec, ThresholdSpec
@@ -21,6 +24,7 @@ from connector.settings.spans import KeyPath
 AT: KeyPath = ("governance",)
 LISTS = {"hypercare": Cadence.HYPERCARE, "monthly": Cadence.MONTH, "quarterly": Cadence.QUARTER}
 SIDES = ("below", "above")
+TARGETS = frozenset(one.name for one in dataclasses.fields(Targets))
 DAYS_WITHIN = 2
 """Working days the owner has for what is raised, where nothing is said."""
 
@@ -35,7 +39,7 @@ def governance(
     within = Limit(day * DAYS_WITHIN, Clock.BUSINESS)
     if spec.within is not None:
         within = limit(spec.within, at=(*AT, "within"), scope=scope, day=day)
-    numbers = {name: Decimal(value) for name, value in targets.model_dump().items()}
+    numbers = Targets(**targets.model_dump())
     found: list[Threshold] = []
     for key, cadence in LISTS.items():
         for index, one in enumerate(getattr(spec, key)):
@@ -53,7 +57,7 @@ def _threshold(
     *,
     at: KeyPath,
     scope: Scope,
-    targets: Mapping[str, Decimal],
+    targets: Targets,
 ) -> Threshold:
     if spec.measure not in MEASURES:
         scope.complain(
@@ -65,15 +69,14 @@ def _threshold(
     side = given[0] if given else SIDES[0]
     value = getattr(spec, side)
     target = value if isinstance(value, str) else ""
-    if target and target not in targets:
-        message = f"no target is called {target!r}; {did_you_mean(target, targets)} Or write a number, without quotes"
+    if target and target not in TARGETS:
+        message = f"no target is called {target!r}; {did_you_mean(target, TARGETS)} Or write a number, without quotes"
         scope.complain((*at, side), message)
-    number = targets.get(target, Decimal(0)) if target else value if isinstance(value, Decimal) else Decimal(0)
     return Threshold(
         name=spec.name,
         measure=spec.measure,
         cadence=cadence,
-        limit=number,
+        limit=value if isinstance(value, Decimal) else _aimed_at(spec.measure, target, targets),
         over=side == "above",
         runs=spec.for_ if isinstance(spec, ThresholdSpec) else 1,
         week=spec.week if isinstance(spec, HypercareSpec) else 0,
@@ -81,3 +84,12 @@ def _threshold(
         advice=spec.advice.strip(),
         target=target,
     )
+
+
+def _aimed_at(key: str, target: str, targets: Targets) -> Decimal:
+    """A target in the unit of a measure: minutes may be aimed at where hours are measured."""
+    if key not in MEASURES or target not in TARGETS:
+        return Decimal(0)
+    measure = dataclasses.replace(MEASURES[key], target=target)
+    wanted = Decimal(aim(measure, targets) or 0)
+    return wanted if measure.way is Way.SHARE else wanted / SMALLEST[measure.unit]
