@@ -1,4 +1,5 @@
-"""Steps called automated that a person touched: closed by hand though a signal was awaited, changed, deleted, redrafted.
+"""What a review asks of one handoff and nothing else keeps: which automated steps a person touched, which milestones
+were reached, what the CSM wrote of it.
 
 Not here: what follows from it (nothing does: people's edits win) and counting it over a period (``governing.fold``).
 A step that only its own task can close is meant to be closed by hand, so closing it is no touch.
@@ -11,12 +12,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from connector.handoff.case import Case, fingerprint
+from connector.handoff.milestones import fits, progress
 from connector.handoff.model import CrmTask
 from connector.handoff.rulebook.playbooks import Make, SignalKind
 from connector.handoff.rules.summarise import is_edited
 from connector.handoff.sending import DRAFT
 from connector.handoff.steps import Step
 from connector.handoff.summary import STEP as SUMMARY
+from connector.handoff.text import one_line
+
+COMMENTS = ("handoff_feedback", "reject_note")
+"""Fields in which a CSM says what a handoff was like."""
+MAX_COMMENT = 300
 
 _CLOSED_BY_US = fingerprint("status", "done")
 
@@ -47,6 +54,20 @@ def by_hand(case: Case, steps: Iterable[Step]) -> tuple[ByHand, ...]:
     if is_edited(case, SUMMARY):
         found.append(ByHand(SUMMARY, Touch.REWRITTEN))
     return tuple(found)
+
+
+def reached(case: Case) -> tuple[str, ...]:
+    """The milestones that the customer of a running handoff has reached."""
+    policy = case.policy.product
+    if policy is None or not case.released:
+        return ()
+    return tuple(one.name for one in policy.milestones if fits(case, one) and progress(case, one).done)
+
+
+def comments(case: Case) -> tuple[str, ...]:
+    """What the CSM wrote of the handoff, where fields for it are mapped."""
+    found = (case.value(name) for name in COMMENTS) if case.released else ()
+    return tuple(one_line(text, limit=MAX_COMMENT) for text in found if isinstance(text, str) and text.strip())
 
 
 def _touches(case: Case, step: Step) -> Iterator[Touch]:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from connector.handoff import lifecycle
 from connector.handoff.attention import begun_with
-from connector.handoff.byhand import by_hand
+from connector.handoff.byhand import by_hand, comments, reached
 from connector.handoff.case import Case
 from connector.handoff.identity import account_names
 from connector.handoff.model import Ref, Snapshot
@@ -65,6 +65,8 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         calendars={step: people for finding in findings for step, people in finding.calendars.items()},
         untold=standing.untold,
         by_hand=by_hand(case, steps),
+        reached=reached(case),
+        comments=comments(case),
     )
 
 

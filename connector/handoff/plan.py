@@ -357,6 +357,10 @@ class Plan:
     calendars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     untold: Briefed | None = None
     by_hand: tuple[ByHand, ...] = ()
+    reached: tuple[str, ...] = ()
+    """The names of the milestones that the customer has reached."""
+    comments: tuple[str, ...] = ()
+    """What the CSM wrote of the handoff."""
 
     @property
     def coverage(self) -> str:
