@@ -35,6 +35,7 @@ COMMANDS = {
     "webhooks": "connector.cli.webhooks",
     "status": "connector.cli.status",
     "exceptions": "connector.cli.exceptions",
+    "review": "connector.cli.review",
     "retry": "connector.cli.retry",
     "drop": "connector.cli.drop",
     "release": "connector.cli.release",

@@ -37,6 +37,7 @@ from connector.handoff.measures.summing import Sum, shown_value
 from connector.handoff.model import HandoffKey, Kind, SystemName
 from connector.handoff.people import by_email
 from connector.handoff.rulebook.governance import GovernancePolicy, Threshold
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.rulebook.watch import Targets
 from connector.store import Store
 from connector.store.figures import EVERYTHING, Selection
@@ -73,13 +74,12 @@ def watch_governance(shared: Shared, system: System) -> None:
     _watch_owner(shared, system, asked, now)
 
 
-def live_since(store: Store, system: System) -> date | None:
+def live_since(store: Store, name: SystemName, policy: Policy) -> date | None:
     """The day on which the process went live: as the policy says, else as the connector began to act."""
-    asked = system.policy.governance
-    if asked is not None and asked.since is not None:
-        return asked.since
-    baseline = store.baseline(system.name)
-    return None if baseline is None else local_date(system.policy.calendar, baseline)
+    if policy.governance is not None and policy.governance.since is not None:
+        return policy.governance.since
+    baseline = store.baseline(name)
+    return None if baseline is None else local_date(policy.calendar, baseline)
 
 
 def measured(store: Store, systems: Sequence[SystemName], measure: Measure, period: Period, targets: Targets) -> Sum:
@@ -118,7 +118,7 @@ def _caught_up(shared: Shared, system: System, now: datetime) -> bool:
 
 def _over(shared: Shared, system: System, asked: GovernancePolicy, now: datetime) -> Iterator[tuple[Threshold, Period]]:
     """The thresholds whose period is over and was not judged yet."""
-    since = live_since(shared.store, system)
+    since = live_since(shared.store, system.name, system.policy)
     if since is None:
         return
     today = local_date(system.policy.calendar, now)

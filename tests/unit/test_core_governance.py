@@ -26,7 +26,6 @@ from connector.handoff.governing.breaches import (
 from connector.handoff.governing.periods import (
     Period,
     before,
-    month_of,
     named_month,
     named_quarter,
     over,
@@ -55,7 +54,7 @@ def came_to(period: Period, value: int | None, counted: int = 20) -> Stood:
     return Stood(period, None if value is None else Decimal(value), f"{value} %", counted)
 
 
-# --- periods -----------------------------------------------------------------------------------------------------------
+# --- periods --------------------
 
 
 @pytest.mark.parametrize(
@@ -111,7 +110,7 @@ def test_a_week_of_hypercare_is_judged_within_the_week_after_it_and_never_later(
     assert judged == [LIVE + timedelta(days=n) for n in range(8, 15)]
 
 
-# --- figures to rulings ------------------------------------------------------------------------------------------------
+# --- figures to rulings --------------------
 
 
 @pytest.mark.parametrize(
@@ -158,7 +157,9 @@ def test_what_counts_from_a_later_day_on_is_about_earlier_wins() -> None:
 
 
 def test_the_evidence_has_numbers_deals_and_what_to_run() -> None:
-    ruling = rule(a_threshold(runs=2, target="completion_red_percent"), [came_to(each, 80) for each in run_of(OCTOBER, 2)])
+    ruling = rule(
+        a_threshold(runs=2, target="completion_red_percent"), [came_to(each, 80) for each in run_of(OCTOBER, 2)]
+    )
     deals = [Behind(f"D{n}", f"Deal {n}", f"Account {n}", "no; AE Elena", Decimal(n)) for n in range(12)]
     text = text_of(ruling, "Complete at close", deals, behind=12, command="handoff review --month 2026-10")
     assert subject_of(ruling, "Complete at close") == "Complete at close below 85 in October 2026, 2 months running"
@@ -181,9 +182,11 @@ def test_a_breach_hangs_on_the_deal_that_weighs_most_whatever_the_order() -> Non
     assert heaviest([]) is None
 
 
-# --- the rule on the deal ----------------------------------------------------------------------------------------------
+# --- the rule on the deal --------------------
 
-BREACH = Breach("completion-red", "2026-02", "Complete at close below 85 in February 2026", "The numbers: {{ 80 }}", NOW, 1)
+BREACH = Breach(
+    "completion-red", "2026-02", "Complete at close below 85 in February 2026", "The numbers: {{ 80 }}", NOW, 1
+)
 STEP = step_of("completion-red", "2026-02")
 
 
@@ -191,7 +194,9 @@ def told_here(*breaches: Breach, owner: str = DANA) -> World:
     email = PEOPLE[owner].email if owner in PEOPLE else owner
     policy = a_policy(governance=GovernancePolicy(email, DAY))
     given = {"generation": 1, "won_at": NOW, "released_at": NOW, "csm_id": MAYA, "assigned_at": NOW}
-    snapshot = a_snapshot(deal={"gate": "Released", "csm": MAYA}, ledger=given, account={"csm": MAYA}, breaches=breaches)
+    snapshot = a_snapshot(
+        deal={"gate": "Released", "csm": MAYA}, ledger=given, account={"csm": MAYA}, breaches=breaches
+    )
     return World(snapshot, policy=policy)
 
 

@@ -1,4 +1,4 @@
-"""What the trail and the latest decisions say of a period: which rules fired, what was let through, what people touched.
+"""What the trail and the latest decisions say of a period: what fired, what was let through, what people touched.
 
 Not here: reading the store, and what follows from it (``silent``, ``proposals``). Decisions of a release that kept less
 lack some of it; what is not known counts as nothing and is said to be so.
@@ -56,9 +56,9 @@ class Touched:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All of it. Counts are of deals: by segment, by the rule that chose the CSM, by field that was required (``asked``)
-    or by label of what was missing (``lacked``), by step that was made, by milestone reached. ``rules_known``: some row
-    names the rule that chose. ``told_changes`` are the sentences in which CSMs were told of changed answers."""
+    """All of it. Counts are of deals: by segment, by the rule that chose the CSM, by field that was required
+    (``asked``), by label of what was missing (``lacked``), by step that was made, by milestone reached.
+    ``rules_known``: some row names the rule that chose. ``told_changes`` are the sentences in which CSMs were told of changed answers."""
 
     deals: int = 0
     segments: Mapping[str, int] = field(default_factory=dict)

@@ -67,7 +67,9 @@ def _playbooks(policy: Policy, evidence: Evidence) -> Iterator[Silent]:
             continue
         for step in idle:
             known = evidence.steps_of_books.get(step, 0)
-            said = f"it was made for no deal, of {known} whose playbook has it" if known else "no deal's playbook has it"
+            said = (
+                f"it was made for no deal, of {known} whose playbook has it" if known else "no deal's playbook has it"
+            )
             yield Silent("playbook step", step, f"playbook {book.name}, step {step}", said)
 
 
