@@ -1,7 +1,7 @@
 """The review of a period as a paper, and as plain data for ``--json``.
 
-Not here: what it says (``handoff.governing``) and what the blocks look like (``papers``). Every number stands beside how
-many handoffs it rests on; where they are too few to judge anybody by, it says so.
+Not here: what it says (``handoff.governing``) and what the blocks look like (``papers``). Every number stands beside
+how many handoffs it rests on; where they are too few to judge anybody by, it says so.
 """
 
 from __future__ import annotations
@@ -125,8 +125,8 @@ def _chapter(review: Review, proposals: tuple[Proposal, ...], targets: Targets, 
     yield Heading(level, "Figures against targets")
     yield _figures(review, targets)
     yield Words(
-        f"“{FEW}”: fewer than {targets.few} cases. What counts only from a certain day after the win on is about the wins "
-        "that came to that day within the period; handoff metrics define explains each measure."
+        f"“{FEW}”: fewer than {targets.few} cases. What counts only from a certain day after the win on is about the "
+        "wins that came to that day within the period; handoff metrics define explains each measure."
     )
     yield Heading(level, "Required fields, and who reads them")
     yield from _fields(review)

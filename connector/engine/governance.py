@@ -160,7 +160,7 @@ def _judge(shared: Shared, system: System, threshold: Threshold, period: Period,
 def _told_on(shared: Shared, system: System, ruling: Ruling, now: datetime) -> RulingRow:
     """The breach with its evidence, and the deal it is told on. Raises `CrmError`.
 
-    That is the deal that weighs most of those behind it, unless the CRM has the task already, of a ledger that was lost.
+    That is the deal that weighs most of those behind it, unless the CRM has the task already, of a lost ledger.
     """
     threshold, period, targets = ruling.threshold, ruling.period, system.policy.targets
     measure = MEASURES[threshold.measure]

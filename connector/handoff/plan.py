@@ -13,6 +13,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from connector.handoff.measures.facts import Facts
+from connector.handoff.measures.figure import Figure
 from connector.handoff.model import Briefed, Gate, HandoffKey, Kind, Ref, Value, Waiting
 from connector.handoff.moves import Bounce, Refusal
 from connector.handoff.rulebook.playbooks import Playbook
@@ -361,6 +363,13 @@ class Plan:
     """The names of the milestones that the customer has reached."""
     comments: tuple[str, ...] = ()
     """What the CSM wrote of the handoff."""
+    figure: Figure | None = None
+    """What is measured of this handoff; None where there is none to measure."""
+
+    @property
+    def facts(self) -> Facts | None:
+        """What its figures are made of."""
+        return self.figure.facts if self.figure else None
 
     @property
     def coverage(self) -> str:

@@ -58,7 +58,8 @@ class Touched:
 class Evidence:
     """All of it. Counts are of deals: by segment, by the rule that chose the CSM, by field that was required
     (``asked``), by label of what was missing (``lacked``), by step that was made, by milestone reached.
-    ``rules_known``: some row names the rule that chose. ``told_changes`` are the sentences in which CSMs were told of changed answers."""
+    ``rules_known``: some row names the rule that chose. ``told_changes`` are the sentences in which CSMs were told of
+    changed answers."""
 
     deals: int = 0
     segments: Mapping[str, int] = field(default_factory=dict)
