@@ -9,9 +9,9 @@ import dataclasses
 from decimal import Decimal
 
 from connector.handoff.measures.catalogue import MEASURES
-from connector.handoff.rulebook.calendars import Clock, Limit
 from connector.handoff.measures.model import SMALLEST, Way
 from connector.handoff.measures.summing import aim
+from connector.handoff.rulebook.calendars import Clock, Limit
 from connector.handoff.rulebook.governance import Cadence, GovernancePolicy, Threshold
 from connector.handoff.rulebook.watch import Targets
 from connector.policy.conditions import Scope
