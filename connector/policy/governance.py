@@ -32,8 +32,8 @@ DAYS_WITHIN = 2
 def governance(
     spec: GovernanceSpec | None, *, scope: Scope, day: Decimal, targets: TargetsSpec
 ) -> GovernancePolicy | None:
-    """Governance, none without the table; what is wrong with it is noted in the scope. ``day`` is the hours of a working
-    day."""
+    """Governance, none without the table; what is wrong with it is noted in the scope. ``day`` is a working day's
+    hours."""
     if spec is None:
         return None
     within = Limit(day * DAYS_WITHIN, Clock.BUSINESS)
