@@ -41,6 +41,7 @@ COMMANDS = {
     "overview": "connector.cli.overview",
     "metrics": "connector.cli.metrics",
     "exceptions": "connector.cli.exceptions",
+    "review": "connector.cli.review",
     "retry": "connector.cli.retry",
     "drop": "connector.cli.drop",
     "release": "connector.cli.release",

@@ -141,6 +141,7 @@ class System:
     ``called_up`` is when each deal that waits for a CSM was last asked to be looked at because somebody could take it.
     ``diaries`` are people's calendars, as far as they were looked into.
     ``schema_read`` is when it was last learned which fields the CRM shows, ``doubted`` that it refused a pass since.
+    ``governed_at`` is when it was last asked whether a threshold of the process was breached.
     ``tenure`` is the one of `Replica` in which this process last took the system over, ``opened`` whether it has read
     again since what the ledger says is to be sent. ``server`` is the store's as that was read.
     ``figured`` is when its figures were last shown to Prometheus.
@@ -179,6 +180,7 @@ class System:
     diaries: Diaries = field(default_factory=Diaries)
     schema_read: datetime | None = None
     doubted: bool = False
+    governed_at: datetime | None = None
     tenure: int = 0
     opened: bool = False
     server: str = ""

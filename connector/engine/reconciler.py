@@ -251,6 +251,7 @@ def observe(
     product = product_of(shared, system, facts)
     forebears = shared.store.facts(system.name, [each for read in facts.values() for each in read.merged])
     post = _post(shared, system, facts)
+    breaches = shared.store.breaches(system.name, list(facts)) if system.policy.governance is not None else {}
     for deal_id, read in _oldest_win_first(facts, ledger):
         snapshot = Snapshot(
             key=HandoffKey(system.name, deal_id),
@@ -277,6 +278,7 @@ def observe(
             product=product.get(deal_id, NO_FACTS),
             contacts=read.contacts,
             post=post,
+            breaches=breaches.get(deal_id, ()),
         )
         yield _with_heritage(snapshot, forebears)
 
@@ -412,7 +414,8 @@ def _fold(
     Two deals of one account won in the same second must get the same CSM, and a cap must hold within the batch too.
     """
     if carried.roster is None:
-        carried.roster = dict(shared.store.roster(system.name, now=shared.clock.now()))
+        begun = bool(system.policy.assignment.buddies)
+        carried.roster = dict(shared.store.roster(system.name, now=shared.clock.now(), begun=begun))
         carried.waiting = shared.store.waitlist(system.name)
         carried.dropped = shared.store.dropped_deals(system.name)
     promised = carried.promised

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from connector.handoff import lifecycle
 from connector.handoff.attention import begun_with
+from connector.handoff.byhand import by_hand, comments, reached
 from connector.handoff.case import Case
 from connector.handoff.identity import account_names
 from connector.handoff.measures import keeping
@@ -70,6 +71,9 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         answers_to=_answers_to(case),
         calendars={step: people for finding in findings for step, people in finding.calendars.items()},
         untold=standing.untold,
+        by_hand=by_hand(case, steps),
+        reached=reached(case),
+        comments=comments(case),
         figure=found.figure,
     )
 

@@ -343,12 +343,15 @@ def _named_people(policy: Policy) -> Iterator[tuple[str, str]]:
     for pool in policy.assignment.pools.values():
         yield from ((f"assignment.pools[{pool.name}].members", email) for email in pool.members)
     yield "assignment.fallback", policy.assignment.fallback
+    yield from (("assignment.buddies", email) for email in policy.assignment.buddies.values())
     for number, rung in enumerate(policy.escalation.ladder, 1):
         yield from ((f"escalation.ladder[{number}].to", email) for email in rung.emails)
     if policy.escalation.sponsor:
         yield "escalation.sponsor", policy.escalation.sponsor
     yield from (("red_flags.to", email) for email in policy.red_flags.emails)
     yield from (("escalation.managers", email) for email in dict.fromkeys(policy.escalation.managers.values()))
+    if policy.governance is not None:
+        yield "governance.owner", policy.governance.owner
     yield from (("assignment.away", each.who) for each in policy.assignment.away)
 
 
