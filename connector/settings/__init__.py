@@ -28,6 +28,7 @@ from connector.settings.model import (
     SystemSettings,
     Vendor,
     WebSettings,
+    WeeklySettings,
 )
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "SystemSettings",
     "Vendor",
     "WebSettings",
+    "WeeklySettings",
     "load_settings",
     "read_settings",
 ]
