@@ -30,7 +30,7 @@ from connector.store.schema import figure, handoff
 
 TARGETS = Targets()
 Which = Literal["counted", "met", "missed", "open"]
-_GONE = (Phase.REOPENED.value, Phase.LOST.value)
+GONE = (Phase.REOPENED.value, Phase.LOST.value)
 
 
 class Dimension(StrEnum):
@@ -96,7 +96,7 @@ class Coverage:
         return self.won - self.handed - sum(self.reasons.values())
 
 
-_GROUPED: Mapping[Dimension, tuple[ColumnElement[Any], ColumnElement[Any]]] = {
+GROUPED: Mapping[Dimension, tuple[ColumnElement[Any], ColumnElement[Any]]] = {
     Dimension.SYSTEM: (figure.c.system, figure.c.system),
     Dimension.AE: (figure.c.ae_id, figure.c.ae_name),
     Dimension.CSM: (figure.c.csm_id, figure.c.csm_name),
@@ -128,18 +128,18 @@ class Figures(Part):
         Groups come in their order: weekdays, hours, weeks and months as time goes, people and words by name.
         """
         wanted = [one for one in PER_HANDOFF if not measures or one.key in measures]
-        key, label = _GROUPED.get(by, (literal(""), literal("")))
+        key, label = GROUPED.get(by, (literal(""), literal("")))
         columns = [column for one in wanted for column in _aggregates(one, targets)]
         query = select(key.label("group_key"), func.max(label).label("group_label"), *columns)
-        query = _where(query.select_from(figure), selection)
+        query = narrowed(query.select_from(figure), selection)
         if by is not Dimension.NONE:
             query = query.group_by(key)
         with self._db.read() as connection:
             rows = connection.execute(query).all()
-        found = {_group(by, row): {one.key: _sum(one, row) for one in wanted} for row in rows}
+        found = {group_of(by, row): {one.key: _sum(one, row) for one in wanted} for row in rows}
         if by is Dimension.NONE and not found:
             return {EVERYTHING: {one.key: Sum() for one in wanted}}
-        ordered = sorted(found, key=lambda group: _place(by, group))
+        ordered = sorted(found, key=lambda group: place_of(by, group))
         return {group: found[group] for group in ordered}
 
     def velocity(
@@ -147,10 +147,10 @@ class Figures(Part):
     ) -> Mapping[Group, Sum]:
         """Activations per CSM and week: a `Sum` counts the weeks of each CSM, from that of their first win in the
         selection to the last of it (``today``'s where it has no end); its total is the activations in them."""
-        key, label = _GROUPED.get(by, (literal(""), literal("")))
+        key, label = GROUPED.get(by, (literal(""), literal("")))
         columns = (figure.c.csm_id, figure.c.won_week, figure.c.activated_week)
-        query = _where(select(key.label("group_key"), label.label("group_label"), *columns), selection)
-        query = query.where(figure.c.csm_id != "", figure.c.won_week.is_not(None), figure.c.phase.not_in(_GONE))
+        query = narrowed(select(key.label("group_key"), label.label("group_label"), *columns), selection)
+        query = query.where(figure.c.csm_id != "", figure.c.won_week.is_not(None), figure.c.phase.not_in(GONE))
         last = (selection.until - timedelta(days=1)) if selection.until else (today or self._db.now().date())
         with self._db.read() as connection:
             rows = connection.execute(query).all()
@@ -158,7 +158,7 @@ class Figures(Part):
 
     def funnel(self, selection: Selection = ALL) -> Mapping[Funnel, int]:
         """How many handoffs came so far, or further."""
-        query = _where(select(figure.c.funnel, func.count()), selection).where(figure.c.phase.not_in(_GONE))
+        query = narrowed(select(figure.c.funnel, func.count()), selection).where(figure.c.phase.not_in(GONE))
         with self._db.read() as connection:
             counts = {rank: count for rank, count in connection.execute(query.group_by(figure.c.funnel))}
         return {one: sum(count for rank, count in counts.items() if rank >= place) for place, one in enumerate(FUNNEL)}
@@ -179,19 +179,19 @@ class Figures(Part):
         ``which``: those that count, those that met the target or missed it, or those that do not count yet. ``stuck``:
         only those where something stands still. Raises KeyError for a measure that there is none of.
         """
-        query = _where(select(figure), selection)
+        query = narrowed(select(figure), selection)
         if stuck:
-            query = query.where(figure.c.stuck != "[]", figure.c.phase.not_in(_GONE))
+            query = query.where(figure.c.stuck != "[]", figure.c.phase.not_in(GONE))
         order: list[ColumnElement[Any]] = [figure.c.won_at.desc(), figure.c.deal_id]
         if measure:
             one = MEASURES[measure]
             column = figure.c[f"m_{one.key}"]
-            query = query.where(_which(one, column, which, targets))
+            query = query.where(as_judged(one, column, which, targets))
             if which != "open":
                 order.insert(0, column.desc() if one.better is Better.LOWER else column.asc())
         with self._db.read() as connection:
             rows = connection.execute(query.order_by(*order).limit(limit).offset(offset)).all()
-        return tuple(_figure(row) for row in rows)
+        return tuple(figure_of(row) for row in rows)
 
     def figure(self, system: SystemName, deal_id: str, *, generation: int | None = None) -> Figure | None:
         """One handoff's figures, those of the latest generation unless one is named; None where there are none."""
@@ -200,7 +200,7 @@ class Figures(Part):
             query = query.where(figure.c.generation == generation)
         with self._db.read() as connection:
             row = connection.execute(query.order_by(figure.c.generation.desc()).limit(1)).one_or_none()
-        return None if row is None else _figure(row)
+        return None if row is None else figure_of(row)
 
     def figures_of(self, system: SystemName, deal_ids: Sequence[str]) -> Mapping[tuple[str, int], Figure]:
         """The figures of these deals, by deal and generation."""
@@ -208,24 +208,24 @@ class Figures(Part):
         with self._db.read() as connection:
             for ids in chunks(deal_ids):
                 query = select(figure).where(figure.c.system == system, figure.c.deal_id.in_(ids))
-                found |= {(row.deal_id, row.generation): _figure(row) for row in connection.execute(query)}
+                found |= {(row.deal_id, row.generation): figure_of(row) for row in connection.execute(query)}
         return found
 
     def options(self, dimension: Dimension, *, systems: Sequence[str] = ()) -> tuple[Group, ...]:
         """What a filter can choose from."""
-        key, label = _GROUPED[dimension]
+        key, label = GROUPED[dimension]
         query = select(key.label("group_key"), func.max(label).label("group_label")).group_by(key)
         if systems:
             query = query.where(figure.c.system.in_(systems))
         with self._db.read() as connection:
-            groups = [_group(dimension, row) for row in connection.execute(query)]
-        return tuple(sorted((one for one in groups if one.key), key=lambda group: _place(dimension, group)))
+            groups = [group_of(dimension, row) for row in connection.execute(query)]
+        return tuple(sorted((one for one in groups if one.key), key=lambda group: place_of(dimension, group)))
 
     def covered(self, selection: Selection = ALL) -> Coverage:
         """How many closed-won deals have a handoff, and why the others have none. Deals won before acting began are of
         no AE, CSM or segment: they count where the selection names only systems."""
-        query = _where(select(figure.c.covered, figure.c.reason, func.count()), selection)
-        query = query.where(figure.c.phase.not_in(_GONE)).group_by(figure.c.covered, figure.c.reason)
+        query = narrowed(select(figure.c.covered, figure.c.reason, func.count()), selection)
+        query = query.where(figure.c.phase.not_in(GONE)).group_by(figure.c.covered, figure.c.reason)
         handed, reasons = 0, dict[str, int]()
         with self._db.read() as connection:
             for has, reason, count in connection.execute(query):
@@ -297,12 +297,13 @@ def row_of(one: Figure) -> dict[str, Any]:
         "reason": one.reason,
         "funnel": FUNNEL.index(one.funnel),
         "facts": codec.dumps(to_json(one.facts)),
+        "promise_due": one.promise_due.isoformat() if one.promise_due else None,
         "looked_at": one.facts.at,
         **{f"m_{measure.key}": one.values.get(measure.key) for measure in PER_HANDOFF},
     }
 
 
-def _figure(row: Row[Any]) -> Figure:
+def figure_of(row: Row[Any]) -> Figure:
     told = row._mapping
     return Figure(
         system=SystemName(row.system),
@@ -330,6 +331,7 @@ def _figure(row: Row[Any]) -> Figure:
         funnel=FUNNEL[row.funnel],
         stuck=tuple(json.loads(row.stuck)),
         lacks=tuple(json.loads(row.lacks)),
+        promise_due=date.fromisoformat(row.promise_due) if row.promise_due else None,
         values={one.key: told[f"m_{one.key}"] for one in PER_HANDOFF},
     )
 
@@ -357,7 +359,7 @@ def _sum(one: Measure, row: Row[Any]) -> Sum:
     return Sum(counted, total, int(told.get(f"{one.key}_m") or 0), float(told.get(f"{one.key}_s") or 0.0))
 
 
-def _where(query: Select[Any], chosen: Selection) -> Select[Any]:
+def narrowed(query: Select[Any], chosen: Selection) -> Select[Any]:
     exact = {
         "segment": chosen.segment,
         "tier": chosen.tier,
@@ -381,9 +383,9 @@ def _where(query: Select[Any], chosen: Selection) -> Select[Any]:
     return query.where(and_(*tests)) if tests else query
 
 
-def _which(one: Measure, column: ColumnElement[Any], which: Which, targets: Targets) -> ColumnElement[bool]:
+def as_judged(one: Measure, column: ColumnElement[Any], which: Which, targets: Targets) -> ColumnElement[bool]:
     if which == "open":
-        return and_(column.is_(None), figure.c.phase.not_in(_GONE))
+        return and_(column.is_(None), figure.c.phase.not_in(GONE))
     if which == "counted":
         return column.is_not(None)
     wanted = 1 if one.way is Way.SHARE else aim(one, targets)
@@ -396,7 +398,7 @@ def _which(one: Measure, column: ColumnElement[Any], which: Which, targets: Targ
     return and_(column.is_not(None), good if which == "met" else ~good)
 
 
-def _group(by: Dimension, row: Row[Any]) -> Group:
+def group_of(by: Dimension, row: Row[Any]) -> Group:
     if by is Dimension.NONE:
         return EVERYTHING
     key = "" if row.group_key is None else str(row.group_key)
@@ -408,7 +410,7 @@ def _group(by: Dimension, row: Row[Any]) -> Group:
     return Group(key, label or key)
 
 
-def _place(by: Dimension, group: Group) -> tuple[bool, int, str, str]:
+def place_of(by: Dimension, group: Group) -> tuple[bool, int, str, str]:
     number = int(group.key) if by in (Dimension.WEEKDAY, Dimension.HOUR) and group.key else 0
     word = group.key if by in (Dimension.WEEK, Dimension.MONTH) else group.label.casefold()
     return not group.key, number, word, group.key
@@ -419,7 +421,7 @@ def _velocities(by: Dimension, rows: Sequence[Row[Any]], last: date) -> dict[Gro
     first: dict[tuple[Group, str], date] = {}
     active: dict[tuple[Group, str], dict[date, int]] = {}
     for row in rows:
-        place = _group(by, row), row.csm_id
+        place = group_of(by, row), row.csm_id
         week = date.fromisoformat(row.won_week)
         first[place] = min(first.get(place, week), week)
         counts = active.setdefault(place, {})
@@ -432,4 +434,4 @@ def _velocities(by: Dimension, rows: Sequence[Row[Any]], last: date) -> dict[Gro
         counts = [active[place].get(each, 0) for each in weeks]
         one = Sum(len(weeks), sum(counts), 0, float(sum(count * count for count in counts)))
         found[place[0]] = found.get(place[0], Sum()) + one
-    return dict(sorted(found.items(), key=lambda pair: _place(by, pair[0])))
+    return dict(sorted(found.items(), key=lambda pair: place_of(by, pair[0])))

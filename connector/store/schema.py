@@ -534,6 +534,8 @@ figure = Table(
     Column("funnel", Integer, nullable=False),
     # What the values are made of, as JSON.
     Column("facts", Text, nullable=False),
+    # The next day on which a promise of the sale is due that nobody kept yet, as 2026-11-22.
+    Column("promise_due", String),
     Column("looked_at", Utc, nullable=False),
     # Whole numbers, so that their sums are exact on every database.
     *(Column(f"m_{one.key}", BigInteger) for one in PER_HANDOFF),

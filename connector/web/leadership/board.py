@@ -6,7 +6,7 @@ Totals and trend come of one question to the database: whole numbers by week, ad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -19,8 +19,9 @@ from connector.handoff.measures.figure import Figure, Funnel
 from connector.handoff.measures.summing import NOTHING, Sum, shown
 from connector.handoff.rulebook.watch import Targets
 from connector.store import Store
+from connector.store.behind import Listing
 from connector.store.figures import Dimension, Group
-from connector.web.leadership.asked import BOARD, CUT_WORDS, DEALS, EVER, WEEKS, Asked
+from connector.web.leadership.asked import BOARD, CUT_WORDS, DEALS, WEEKS, Asked
 from connector.web.leadership.told import Told, tell, value_of
 
 LEAD = ("completion", "ttft", "kickoff", "ttfv", "drop", "activation30", "escalations")
@@ -155,7 +156,7 @@ def board_of(book: Book, asked: Asked) -> Board:
     totals = added(weekly.values())
     won = book.store.funnel(asked.selection)
     coverage = book.store.covered(asked.selection)
-    stuck = book.store.listed(asked.selection, stuck=True, limit=SHORT_LIST + 1)
+    stuck = book.store.behind(asked.selection, Listing(stuck=True), limit=SHORT_LIST + 1)
     due = owed(book, asked, limit=SHORT_LIST + 1)
     cohorts, left = _cohorts(book, asked)
     is_empty = not any(won.values()) and not coverage.won
@@ -183,10 +184,10 @@ def board_of(book: Book, asked: Asked) -> Board:
     )
 
 
-def added(parts: Sequence[Mapping[str, Sum]] | object) -> Mapping[str, Sum]:
+def added(parts: Iterable[Mapping[str, Sum]]) -> Mapping[str, Sum]:
     """Sums over all groups. Whole numbers, so that it comes to the same as one sum over everything."""
     found: dict[str, Sum] = {}
-    for part in parts:  # type: ignore[attr-defined]
+    for part in parts:
         for key, one in part.items():
             found[key] = found.get(key, NOTHING) + one
     return found
@@ -204,7 +205,7 @@ def card(
             monday,
             shown(measure, by_week.get(monday, NOTHING)).text,
             by_week.get(monday, NOTHING).counted,
-            asked.address(DEALS, of=f"{key}:counted", since=monday, until=_end(monday, asked)),
+            asked.address(DEALS, of=f"{key}:counted", since=_begin(monday, asked), until=_end(monday, asked)),
         )
         for monday in mondays(asked, by_week)
     )
@@ -215,9 +216,7 @@ def card(
     ]
     # A week in which nothing counts is a gap in the line; a total of nothing would be one at zero.
     points = [p if w.counted else charts.Point(p.label, None) for p, w in zip(points, weeks, strict=True)]
-    drawn = charts.line(
-        f"{measure.title} by week of the win", points, target=told.target, target_said=told.target_said
-    )
+    drawn = charts.line(f"{measure.title} by week of the win", points, target=told.target, target_said=told.target_said)
     return Card(
         told=told,
         chart=Markup(drawn),  # noqa: S704 - every text in it was escaped when it was drawn
@@ -271,7 +270,7 @@ _OPTIONS = {
 def _velocity(book: Book, asked: Asked) -> tuple[Card, ...]:
     """Activations per CSM and week: worked out over weeks, so there is no single handoff behind it and no trend."""
     found = book.store.velocity(asked.selection, today=book.today())
-    told = tell(MEASURES["velocity"], added([{"velocity": one} for one in found.values()]).get("velocity", NOTHING), book.targets)
+    told = tell(MEASURES["velocity"], sum(found.values(), NOTHING), book.targets)
     activated = asked.address(DEALS, of=f"funnel:{Funnel.ACTIVATED.value}")
     return (Card(told, Markup(), (), activated, "", ""),)
 
@@ -330,9 +329,7 @@ def _group_address(asked: Asked, group: Group) -> str:
 def _cohort_chart(asked: Asked, cohorts: Sequence[Cohort]) -> Markup:
     """The first measure over the groups, with the range in which each may truly lie."""
     judged = [(each.label, each.told[0]) for each in cohorts if each.told[0].value is not None][:MOST_COHORTS]
-    rows = [
-        charts.Bar(label, told.value or 0.0, _beside(told), low=told.low, high=told.high) for label, told in judged
-    ]
+    rows = [charts.Bar(label, told.value or 0.0, _beside(told), low=told.low, high=told.high) for label, told in judged]
     title = f"{MEASURES[LEAD[0]].title} by {CUT_WORDS[asked.by]}"
     target = judged[0][1].target if judged else None
     return Markup(charts.bars(title, rows, most=100.0, target=target))  # noqa: S704 - escaped when it was drawn
@@ -352,6 +349,12 @@ def _coverage(asked: Asked, handed: int, reasons: Mapping[str, int]) -> tuple[Co
     )
 
 
+def _begin(monday: str, asked: Asked) -> str:
+    """The first day of a week as far as it is asked for."""
+    first = date.fromisoformat(monday)
+    return (max(first, asked.first) if asked.first else first).isoformat()
+
+
 def _end(monday: str, asked: Asked) -> str:
     """The last day of a week as far as it is asked for."""
     last = date.fromisoformat(monday) + timedelta(days=6)
@@ -361,8 +364,3 @@ def _end(monday: str, asked: Asked) -> str:
 def _day(monday: str) -> str:
     found = date.fromisoformat(monday)
     return f"{found.day} {found:%b}"
-
-
-def all_time(asked: Asked) -> str:
-    """The same page from the beginning on."""
-    return asked.address(since=EVER, until="")

@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("funnel", sa.Integer, nullable=False),
         sa.Column("facts", sa.Text, nullable=False),
+        sa.Column("promise_due", sa.String),
         sa.Column("looked_at", sa.DateTime(timezone=True), nullable=False),
         *(sa.Column(f"m_{name}", sa.BigInteger) for name in _MEASURES),
     )

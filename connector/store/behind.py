@@ -1,0 +1,176 @@
+"""The deals behind a number: which handoffs a sum, a stage of the funnel or a reason is made of, page by page.
+
+Not here: the sums themselves (``figures``). A list holds exactly those that its number counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, literal, select
+
+from connector.handoff.measures.catalogue import MEASURES
+from connector.handoff.measures.facts import Facts
+from connector.handoff.measures.figure import FUNNEL, Figure, Funnel
+from connector.handoff.measures.model import Better
+from connector.handoff.model import SystemName
+from connector.handoff.plan import Phase
+from connector.handoff.rulebook.watch import Targets
+from connector.handoff.rules.commitments import NAME as COMMITMENTS
+from connector.store import codec
+from connector.store.database import Part
+from connector.store.figures import (
+    ALL,
+    BEFORE,
+    GONE,
+    GROUPED,
+    TARGETS,
+    Dimension,
+    Group,
+    Selection,
+    Which,
+    as_judged,
+    figure_of,
+    group_of,
+    narrowed,
+)
+from connector.store.schema import figure, handoff
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which list: those that count for a ``measure`` (``which`` of them), that came to a ``stage`` of the funnel or
+    further, that have a handoff (``reason`` empty) or none for a ``reason``, that are ``stuck``, or that have promises
+    ``due``. Without any of these: all handoffs."""
+
+    measure: str = ""
+    which: Which = "counted"
+    stage: Funnel | None = None
+    reason: str | None = None
+    stuck: bool = False
+    due: bool = False
+
+
+EVERY = Listing()
+
+
+class Behind(Part):
+    """Reading what stands behind numbers."""
+
+    def behind(
+        self,
+        selection: Selection = ALL,
+        listing: Listing = EVERY,
+        *,
+        targets: Targets = TARGETS,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> tuple[Figure, ...]:
+        """The handoffs of a list: those that count for a measure the worst first, promises by their day, all others the
+        latest win first. Raises KeyError for a measure that there is none of."""
+        if listing.reason == BEFORE:
+            return self._won_before(selection, limit=limit, offset=offset)
+        query = _narrowed(select(figure), selection, listing, targets).order_by(*_order(listing))
+        with self._db.read() as connection:
+            return tuple(figure_of(row) for row in connection.execute(query.limit(limit).offset(offset)))
+
+    def how_many(self, selection: Selection = ALL, listing: Listing = EVERY, *, targets: Targets = TARGETS) -> int:
+        """How many handoffs a list has."""
+        if listing.reason == BEFORE:
+            query = _before(select(func.count()), selection)
+        else:
+            query = _narrowed(select(func.count()).select_from(figure), selection, listing, targets)
+        with self._db.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def sizes(self, selection: Selection = ALL, *, by: Dimension) -> Mapping[Group, int]:
+        """How many handoffs each group has."""
+        key, label = GROUPED[by]
+        query = select(key.label("group_key"), func.max(label).label("group_label"), func.count().label("handoffs"))
+        query = narrowed(query.select_from(figure), selection).where(figure.c.phase.not_in(GONE)).group_by(key)
+        with self._db.read() as connection:
+            return {group_of(by, row): int(row.handoffs) for row in connection.execute(query)}
+
+    def promised(
+        self, selection: Selection = ALL, *, limit: int = 100, offset: int = 0
+    ) -> tuple[tuple[Figure, date, str], ...]:
+        """Handoffs with a promise that is dated and not kept yet, with its day and what the latest decision says of it,
+        the earliest day first."""
+        same = and_(figure.c.system == handoff.c.system, figure.c.deal_id == handoff.c.deal_id)
+        query = select(figure, handoff.c.plan).select_from(figure.outerjoin(handoff, same))
+        listing = Listing(due=True)
+        query = _narrowed(query, selection, listing, TARGETS).order_by(*_order(listing))
+        with self._db.read() as connection:
+            rows = connection.execute(query.limit(limit).offset(offset)).all()
+        return tuple((figure_of(row), date.fromisoformat(row.promise_due), _said(row.plan)) for row in rows)
+
+    def _won_before(self, selection: Selection, *, limit: int, offset: int) -> tuple[Figure, ...]:
+        """Deals won before acting began: nothing of them was measured."""
+        query = _before(
+            select(handoff.c.system, handoff.c.deal_id, handoff.c.generation, handoff.c.decided_at), selection
+        )
+        query = query.order_by(handoff.c.system, handoff.c.deal_id).limit(limit).offset(offset)
+        with self._db.read() as connection:
+            rows = connection.execute(query).all()
+        now = self._db.now()
+        return tuple(
+            Figure(
+                SystemName(row.system),
+                row.deal_id,
+                row.generation,
+                Facts(at=row.decided_at or now),
+                phase=Phase.BEFORE_START.value,
+                covered=False,
+                reason=BEFORE,
+            )
+            for row in rows
+        )
+
+
+def _narrowed(query: Select[Any], selection: Selection, listing: Listing, targets: Targets) -> Select[Any]:
+    query = narrowed(query, selection)
+    tests: list[ColumnElement[bool]] = []
+    if listing.measure:
+        one = MEASURES[listing.measure]
+        tests.append(as_judged(one, figure.c[f"m_{one.key}"], listing.which, targets))
+    else:
+        tests.append(figure.c.phase.not_in(GONE))
+    if listing.stage is not None:
+        tests.append(figure.c.funnel >= FUNNEL.index(listing.stage))
+    if listing.reason is not None:
+        tests.append(figure.c.covered == (not listing.reason))
+        if listing.reason:
+            tests.append(figure.c.reason == listing.reason)
+    if listing.stuck:
+        tests.append(figure.c.stuck != "[]")
+    if listing.due:
+        tests.append(figure.c.promise_due.is_not(None))
+    return query.where(*tests)
+
+
+def _order(listing: Listing) -> Sequence[ColumnElement[Any]]:
+    last = (figure.c.won_at.desc(), figure.c.system, figure.c.deal_id, figure.c.generation)
+    if listing.due:
+        return (figure.c.promise_due, *last)
+    if not listing.measure or listing.which == "open":
+        return last
+    one = MEASURES[listing.measure]
+    column = figure.c[f"m_{one.key}"]
+    return (column.desc() if one.better is Better.LOWER else column.asc(), *last)
+
+
+def _before(query: Select[Any], selection: Selection) -> Select[Any]:
+    """Deals won before acting began, under the same condition as in `Figures.covered`."""
+    query = query.select_from(handoff).where(handoff.c.phase == Phase.BEFORE_START.value)
+    if selection != Selection(systems=selection.systems):
+        return query.where(literal(0) == 1)
+    return query.where(handoff.c.system.in_(selection.systems)) if selection.systems else query
+
+
+def _said(plan: str | None) -> str:
+    """What the latest decision says of the promises; empty where nothing is kept of it."""
+    findings = codec.loads(plan).get("findings", ()) if plan else ()
+    return next((str(each["reason"]) for each in findings if each["rule"] == COMMITMENTS), "")
