@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, select
 
 from connector.handoff.measures.catalogue import MEASURES
 from connector.handoff.measures.facts import Facts
@@ -28,13 +28,12 @@ from connector.store.figures import (
     GONE,
     GROUPED,
     TARGETS,
+    Coverage,
     Dimension,
-    Group,
     Selection,
     Which,
     as_judged,
     figure_of,
-    group_of,
     narrowed,
 )
 from connector.store.schema import figure, handoff
@@ -55,6 +54,16 @@ class Listing:
 
 
 EVERY = Listing()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many handoffs each group has (by its key), how many came how far, and what became of won deals: the same as
+    `Figures.funnel` and `Figures.covered` say."""
+
+    sizes: Mapping[str, int]
+    funnel: Mapping[Funnel, int]
+    coverage: Coverage
 
 
 class Behind(Part):
@@ -86,13 +95,33 @@ class Behind(Part):
         with self._db.read() as connection:
             return int(connection.execute(query).scalar_one())
 
-    def sizes(self, selection: Selection = ALL, *, by: Dimension) -> Mapping[Group, int]:
-        """How many handoffs each group has."""
-        key, label = GROUPED[by]
-        query = select(key.label("group_key"), func.max(label).label("group_label"), func.count().label("handoffs"))
-        query = narrowed(query.select_from(figure), selection).where(figure.c.phase.not_in(GONE)).group_by(key)
+    def standing(self, selection: Selection = ALL, *, by: Dimension) -> Standing:
+        """Where the handoffs of a selection stand, in one reading of them."""
+        key, _ = GROUPED[by]
+        why = case((figure.c.covered, ""), else_=figure.c.reason)
+        query = select(key.label("of"), figure.c.funnel, figure.c.covered, why.label("why"), func.count().label("many"))
+        query = narrowed(query.select_from(figure), selection).where(figure.c.phase.not_in(GONE))
         with self._db.read() as connection:
-            return {group_of(by, row): int(row.handoffs) for row in connection.execute(query)}
+            rows = connection.execute(query.group_by(key, figure.c.funnel, figure.c.covered, why)).all()
+            before = connection.execute(_before(select(func.count()), selection)).scalar_one()
+        sizes, ranks, reasons, handed = dict[str, int](), dict[int, int](), dict[str, int](), 0
+        for row in rows:
+            of = "" if row.of is None else str(row.of)
+            sizes[of] = sizes.get(of, 0) + row.many
+            ranks[row.funnel] = ranks.get(row.funnel, 0) + row.many
+            if row.covered:
+                handed += row.many
+            else:
+                reasons[row.why] = reasons.get(row.why, 0) + row.many
+        if before:
+            reasons[BEFORE] = before
+        return Standing(
+            sizes=sizes,
+            funnel={
+                one: sum(many for rank, many in ranks.items() if rank >= place) for place, one in enumerate(FUNNEL)
+            },
+            coverage=Coverage(handed + sum(reasons.values()), handed, dict(sorted(reasons.items()))),
+        )
 
     def promised(
         self, selection: Selection = ALL, *, limit: int = 100, offset: int = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -148,19 +148,26 @@ class Figures(Part):
         """Activations per CSM and week: a `Sum` counts the weeks of each CSM, from that of their first win in the
         selection to the last of it (``today``'s where it has no end); its total is the activations in them."""
         key, label = GROUPED.get(by, (literal(""), literal("")))
-        columns = (figure.c.csm_id, figure.c.won_week, figure.c.activated_week)
-        query = narrowed(select(key.label("group_key"), label.label("group_label"), *columns), selection)
-        query = query.where(figure.c.csm_id != "", figure.c.won_week.is_not(None), figure.c.phase.not_in(GONE))
         last = (selection.until - timedelta(days=1)) if selection.until else (today or self._db.now().date())
+        group = (key.label("group_key"), func.max(label).label("group_label"), figure.c.csm_id)
+        test = and_(figure.c.csm_id != "", figure.c.won_week.is_not(None), figure.c.phase.not_in(GONE))
+        begun = narrowed(select(*group, func.min(figure.c.won_week).label("first")).select_from(figure), selection)
+        active = narrowed(select(*group, figure.c.activated_week, func.count().label("many")), selection)
+        apart = (key, figure.c.csm_id) if by is not Dimension.NONE else (figure.c.csm_id,)
         with self._db.read() as connection:
-            rows = connection.execute(query).all()
-        return _velocities(by, rows, last)
+            firsts = connection.execute(begun.where(test).group_by(*apart)).all()
+            counts = connection.execute(
+                active.where(test, figure.c.activated_week.is_not(None)).group_by(*apart, figure.c.activated_week)
+            ).all()
+        return _velocities(by, firsts, counts, last)
 
     def funnel(self, selection: Selection = ALL) -> Mapping[Funnel, int]:
         """How many handoffs came so far, or further."""
-        query = narrowed(select(figure.c.funnel, func.count()), selection).where(figure.c.phase.not_in(GONE))
+        query = narrowed(select(figure.c.funnel, func.count().label("many")), selection).where(
+            figure.c.phase.not_in(GONE)
+        )
         with self._db.read() as connection:
-            counts = {rank: count for rank, count in connection.execute(query.group_by(figure.c.funnel))}
+            counts = {row.funnel: int(row.many) for row in connection.execute(query.group_by(figure.c.funnel))}
         return {one: sum(count for rank, count in counts.items() if rank >= place) for place, one in enumerate(FUNNEL)}
 
     def listed(
@@ -398,7 +405,7 @@ def as_judged(one: Measure, column: ColumnElement[Any], which: Which, targets: T
     return and_(column.is_not(None), good if which == "met" else ~good)
 
 
-def group_of(by: Dimension, row: Row[Any]) -> Group:
+def group_of(by: Dimension, row: Any) -> Group:
     if by is Dimension.NONE:
         return EVERYTHING
     key = "" if row.group_key is None else str(row.group_key)
@@ -416,22 +423,17 @@ def place_of(by: Dimension, group: Group) -> tuple[bool, int, str, str]:
     return not group.key, number, word, group.key
 
 
-def _velocities(by: Dimension, rows: Sequence[Row[Any]], last: date) -> dict[Group, Sum]:
+def _velocities(by: Dimension, firsts: Sequence[Any], counts: Sequence[Any], last: date) -> dict[Group, Sum]:
     end = last - timedelta(days=last.weekday())
-    first: dict[tuple[Group, str], date] = {}
-    active: dict[tuple[Group, str], dict[date, int]] = {}
-    for row in rows:
-        place = group_of(by, row), row.csm_id
-        week = date.fromisoformat(row.won_week)
-        first[place] = min(first.get(place, week), week)
-        counts = active.setdefault(place, {})
-        if row.activated_week:
-            at = date.fromisoformat(row.activated_week)
-            counts[at] = counts.get(at, 0) + 1
+    active: dict[tuple[str, str], dict[str, int]] = {}
+    for row in counts:
+        active.setdefault((str(row.group_key), row.csm_id), {})[row.activated_week] = int(row.many)
     found: dict[Group, Sum] = {}
-    for place, week in first.items():
-        weeks = [week + timedelta(weeks=number) for number in range((end - week).days // 7 + 1)]
-        counts = [active[place].get(each, 0) for each in weeks]
-        one = Sum(len(weeks), sum(counts), 0, float(sum(count * count for count in counts)))
-        found[place[0]] = found.get(place[0], Sum()) + one
+    for row in firsts:
+        first, counted = date.fromisoformat(row.first), active.get((str(row.group_key), row.csm_id), {})
+        weeks = max(0, (end - first).days // 7 + 1)
+        within = [many for week, many in counted.items() if row.first <= week <= end.isoformat()]
+        one = Sum(weeks, sum(within), 0, float(sum(many * many for many in within)))
+        group = group_of(by, row)
+        found[group] = found.get(group, Sum()) + one
     return dict(sorted(found.items(), key=lambda pair: place_of(by, pair[0])))

@@ -541,3 +541,17 @@ figure = Table(
     *(Column(f"m_{one.key}", BigInteger) for one in PER_HANDOFF),
 )
 Index("figure_won", figure.c.won_on, figure.c.system)
+CSM_WEEKS = ("csm_id", "csm_name", "won_on", "won_week", "activated_week", "phase")
+# What filters choose from is read from these alone; they change with a handoff's first row and hardly ever after.
+for _name, _columns in (
+    ("figure_ae", (figure.c.ae_id, figure.c.ae_name)),
+    # With what activations per CSM and week are made of.
+    ("figure_csm", tuple(figure.c[each] for each in CSM_WEEKS)),
+    ("figure_segment", (figure.c.segment,)),
+    ("figure_tier", (figure.c.tier,)),
+    ("figure_source", (figure.c.source,)),
+):
+    Index(_name, *_columns)
+_STUCK, _PROMISED = text("stuck <> '[]'"), text("promise_due IS NOT NULL")
+Index("figure_stuck", figure.c.won_at, sqlite_where=_STUCK, postgresql_where=_STUCK)
+Index("figure_promised", figure.c.promise_due, sqlite_where=_PROMISED, postgresql_where=_PROMISED)

@@ -6,7 +6,7 @@ Not here: answering. Everything stands in the address, so that a link shows what
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import date, timedelta
 from urllib.parse import urlencode
 
@@ -119,17 +119,18 @@ class Asked:
 
     def address(self, path: str = BOARD, **changes: str | int) -> str:
         """The address of the same with some things changed; what is as it is by default is left out."""
-        other = replace(self, **{"page": 1, **changes})  # type: ignore[arg-type]
-        said = {
-            each.name: str(getattr(other, each.name))
-            for each in fields(other)
-            if each.name != "today" and getattr(other, each.name) != each.default
-        }
-        if path != DEALS and not path.startswith(f"{DEALS}."):
-            said.pop("of", None)
-        return f"{path}?{urlencode(said)}" if said else path
+        said = {"page": 1, **changes}
+        pairs = [(name, str(said.get(name, getattr(self, name)))) for name in _DEFAULTS]
+        kept = [(name, value) for name, value in pairs if value != _DEFAULTS[name] and (name != "of" or _lists(path))]
+        return f"{path}?{urlencode(kept)}" if kept else path
 
 
+def _lists(path: str) -> bool:
+    """Whether an address of this path is of a list of deals."""
+    return path == DEALS or path.startswith(f"{DEALS}.")
+
+
+_DEFAULTS = {each.name: str(each.default) for each in fields(Asked) if each.name != "today"}
 NARROWING = ("system", "ae", "csm", "segment", "tier", "source", "deal_type", "weekday", "hour")
 
 

@@ -16,13 +16,13 @@ from markupsafe import Markup
 from connector import charts
 from connector.handoff.measures.catalogue import MEASURES, PER_HANDOFF
 from connector.handoff.measures.figure import Figure, Funnel
-from connector.handoff.measures.summing import NOTHING, Sum, shown
+from connector.handoff.measures.summing import NOTHING, Sum, number, shown
 from connector.handoff.rulebook.watch import Targets
 from connector.store import Store
 from connector.store.behind import Listing
 from connector.store.figures import Dimension, Group
 from connector.web.leadership.asked import BOARD, CUT_WORDS, DEALS, WEEKS, Asked
-from connector.web.leadership.told import Told, tell, value_of
+from connector.web.leadership.told import Told, tell
 
 LEAD = ("completion", "ttft", "kickoff", "ttfv", "drop", "activation30", "escalations")
 """What leadership looks at first, in this order; the other measures stand in a table below."""
@@ -154,11 +154,11 @@ def board_of(book: Book, asked: Asked) -> Board:
     """The whole page for one address."""
     weekly = book.store.sums(asked.selection, by=Dimension.WEEK, targets=book.targets)
     totals = added(weekly.values())
-    won = book.store.funnel(asked.selection)
-    coverage = book.store.covered(asked.selection)
+    standing = book.store.standing(asked.selection, by=asked.cut)
+    won, coverage = standing.funnel, standing.coverage
     stuck = book.store.behind(asked.selection, Listing(stuck=True), limit=SHORT_LIST + 1)
     due = owed(book, asked, limit=SHORT_LIST + 1)
-    cohorts, left = _cohorts(book, asked)
+    cohorts, left = _cohorts(book, asked, standing.sizes)
     is_empty = not any(won.values()) and not coverage.won
     return Board(
         asked=asked,
@@ -196,27 +196,28 @@ def added(parts: Iterable[Mapping[str, Sum]]) -> Mapping[str, Sum]:
 def card(
     book: Book, asked: Asked, key: str, totals: Mapping[str, Sum], weekly: Mapping[Group, Mapping[str, Sum]]
 ) -> Card:
-    """One measure's card."""
+    """One measure's card; only the first measures have a trend beside them."""
     measure = MEASURES[key]
     told = tell(measure, totals.get(key, NOTHING), book.targets)
-    by_week = {group.key: sums[key] for group, sums in weekly.items() if group.key}
+    by_week = {group.key: sums[key] for group, sums in weekly.items() if group.key} if key in LEAD else {}
+    days = mondays(asked, by_week) if key in LEAD else []
+    sums = [by_week.get(monday, NOTHING) for monday in days]
     weeks = tuple(
         Week(
             monday,
-            shown(measure, by_week.get(monday, NOTHING)).text,
-            by_week.get(monday, NOTHING).counted,
+            shown(measure, one).text,
+            one.counted,
             asked.address(DEALS, of=f"{key}:counted", since=_begin(monday, asked), until=_end(monday, asked)),
         )
-        for monday in mondays(asked, by_week)
+        for monday, one in zip(days, sums, strict=True)
     )
-    points = [
-        charts.Point(_day(each.monday), value_of(measure, by_week.get(each.monday, NOTHING)), each.said)
-        for each in weeks
-        if each.monday
-    ]
     # A week in which nothing counts is a gap in the line; a total of nothing would be one at zero.
-    points = [p if w.counted else charts.Point(p.label, None) for p, w in zip(points, weeks, strict=True)]
-    drawn = charts.line(f"{measure.title} by week of the win", points, target=told.target, target_said=told.target_said)
+    points = [
+        charts.Point(_day(monday), number(measure, one) if one.counted else None)
+        for monday, one in zip(days, sums, strict=True)
+    ]
+    title = f"{measure.title} by week of the win"
+    drawn = charts.line(title, points, target=told.target, target_said=told.target_said) if points else ""
     return Card(
         told=told,
         chart=Markup(drawn),  # noqa: S704 - every text in it was escaped when it was drawn
@@ -297,14 +298,13 @@ def _funnel_chart(counts: Mapping[Funnel, int]) -> Markup:
     return Markup(charts.funnel("From the win to first value", rows))  # noqa: S704 - escaped when it was drawn
 
 
-def _cohorts(book: Book, asked: Asked) -> tuple[tuple[Cohort, ...], int]:
+def _cohorts(book: Book, asked: Asked, sizes: Mapping[str, int]) -> tuple[tuple[Cohort, ...], int]:
     by = asked.cut
     found = book.store.sums(asked.selection, by=by, measures=LEAD, targets=book.targets)
-    sizes = book.store.sizes(asked.selection, by=by)
     rows = [
         Cohort(
             group.label or "(none)",
-            sizes.get(group, 0),
+            sizes.get(group.key, 0),
             tuple(tell(MEASURES[key], sums[key], book.targets) for key in LEAD),
             _group_address(asked, group),
         )

@@ -7,7 +7,7 @@ Not here: any number and any sentence of its own (``board``, ``deals``), and how
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from connector.handoff.measures.catalogue import MEASURES
 from connector.handoff.measures.summing import NOTHING
@@ -38,7 +38,7 @@ def board_csv(book: Book, asked: Asked, board: Board) -> str:
 
 def deals_csv(deals: Deals) -> str:
     """A list of deals as a table."""
-    rows = (
+    rows: Iterator[Sequence[Cell]] = (
         (one.figure.system, one.figure.deal_id, one.figure.generation, one.figure.title, *one.cells)
         for one in deals.rows
     )
@@ -75,7 +75,7 @@ def days_said(asked: Asked) -> str:
     return f"Deals won {since}{until}" + (f"; {', '.join(narrowed)}" if narrowed else "")
 
 
-def _csv(head: Sequence[str], rows: Iterator[Sequence[Cell]]) -> str:
+def _csv(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     out = io.StringIO(newline="")
     write_csv(out, head, rows)
     return out.getvalue()

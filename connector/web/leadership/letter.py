@@ -1,7 +1,7 @@
 """The week's figures as a mail: the numbers of the page, in words and as a small page of their own.
 
-Not here: when it goes and to whom (``engine.weekly``). A mail goes to whoever config names, beyond the sign-in: it holds
-sums and counts, no deal, no customer and no person; what stands behind a number is a click and a sign-in away.
+Not here: when it goes and to whom (``engine.weekly``). A mail goes to whoever config names, beyond the sign-in: it
+holds sums and counts, no deal, no customer and no person; what stands behind a number is a click and a sign-in away.
 """
 
 from __future__ import annotations

@@ -10,10 +10,11 @@ import importlib.util
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from connector.errors import UserError
@@ -25,7 +26,7 @@ from connector.web.leadership.deals import MOST_EXPORTED, PAGE, deals_of
 from connector.web.leadership.explained import why_of
 from connector.web.leadership.exports import MOST_IN_PAPER, board_csv, board_paper, deals_csv, deals_paper
 
-BAD_REQUEST, NOT_FOUND, SEE_OTHER, UNAVAILABLE = 400, 404, 303, 503
+BAD_REQUEST, NOT_FOUND, UNAVAILABLE = 400, 404, 503
 SPANS = (("Last quarter", ""), ("All days", EVER))
 
 Show = Callable[..., Response]
@@ -121,9 +122,7 @@ class Leadership:
         return Response(body, media_type="application/pdf", headers=_saved(f"{name}.pdf"))
 
 
-def _later(monday: Any, *, weeks: int) -> str:
-    from datetime import timedelta
-
+def _later(monday: date, *, weeks: int) -> str:
     return (monday + timedelta(weeks=weeks)).isoformat()
 
 
@@ -135,8 +134,3 @@ def _csv(text: str, name: str) -> Response:
 
 def _saved(name: str) -> dict[str, str]:
     return {"content-disposition": f'attachment; filename="{name}"'}
-
-
-def to_sign_in(address: str) -> Response:
-    """Off to where people sign in."""
-    return RedirectResponse(address, SEE_OTHER)

@@ -78,11 +78,6 @@ def tell(measure: Measure, found: Sum, targets: Targets) -> Told:
     )
 
 
-def value_of(measure: Measure, found: Sum) -> float | None:
-    """The number alone, in the measure's unit."""
-    return number(measure, found)
-
-
 def definition(measure: Measure, targets: Targets) -> tuple[tuple[str, str], ...]:
     """How a measure is defined, as pairs of what and how; what is empty is left out."""
     wanted = shown_aim(measure, aim(measure, targets))
