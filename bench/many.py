@@ -16,7 +16,7 @@ from connector.handoff.measures.figure import Figure, Funnel, Who
 from connector.handoff.model import DealType, SystemName
 from connector.handoff.plan import Phase
 from connector.store import Store
-from connector.store.figures import put_figures
+from connector.store.figurerows import put_figures
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)

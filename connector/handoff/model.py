@@ -241,11 +241,13 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Something this connector did for this handoff and the CRM confirmed: where it is and what it said."""
+    """Something this connector did for this handoff and the CRM confirmed: where it is, what it said and, where that is
+    known, when."""
 
     step: str
     record_id: str
     fingerprint: str
+    at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from connector.handoff.measures.facts import Facts
+from connector.handoff.measures.figure import Figure
 from connector.handoff.model import Briefed, Gate, HandoffKey, Kind, Ref, Value, Waiting
 from connector.handoff.moves import Bounce, Refusal
 from connector.handoff.rulebook.playbooks import Playbook
@@ -350,6 +352,13 @@ class Plan:
     """None where nothing is to be remembered of how the product names the account."""
     calendars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     untold: Briefed | None = None
+    figure: Figure | None = None
+    """What is measured of this handoff; None where there is none to measure."""
+
+    @property
+    def facts(self) -> Facts | None:
+        """What its figures are made of."""
+        return self.figure.facts if self.figure else None
 
     @property
     def coverage(self) -> str:

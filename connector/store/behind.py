@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
 
 from connector.handoff.measures.catalogue import MEASURES
 from connector.handoff.measures.facts import Facts
@@ -22,19 +22,19 @@ from connector.handoff.rulebook.watch import Targets
 from connector.handoff.rules.commitments import NAME as COMMITMENTS
 from connector.store import codec
 from connector.store.database import Part
+from connector.store.figurerows import figure_in
 from connector.store.figures import (
+    _GROUPED,
+    _TO_COME,
     ALL,
     BEFORE,
-    GONE,
-    GROUPED,
     TARGETS,
     Coverage,
     Dimension,
     Selection,
     Which,
-    as_judged,
-    figure_of,
-    narrowed,
+    _where,
+    _which,
 )
 from connector.store.schema import figure, handoff
 
@@ -84,7 +84,7 @@ class Behind(Part):
             return self._won_before(selection, limit=limit, offset=offset)
         query = _narrowed(select(figure), selection, listing, targets).order_by(*_order(listing))
         with self._db.read() as connection:
-            return tuple(figure_of(row) for row in connection.execute(query.limit(limit).offset(offset)))
+            return tuple(figure_in(row) for row in connection.execute(query.limit(limit).offset(offset)))
 
     def how_many(self, selection: Selection = ALL, listing: Listing = EVERY, *, targets: Targets = TARGETS) -> int:
         """How many handoffs a list has."""
@@ -97,18 +97,23 @@ class Behind(Part):
 
     def standing(self, selection: Selection = ALL, *, by: Dimension) -> Standing:
         """Where the handoffs of a selection stand, in one reading of them."""
-        key, _ = GROUPED[by]
+        key, _ = _GROUPED[by]
         why = case((figure.c.covered, ""), else_=figure.c.reason)
-        query = select(key.label("of"), figure.c.funnel, figure.c.covered, why.label("why"), func.count().label("many"))
-        query = narrowed(query.select_from(figure), selection).where(figure.c.phase.not_in(GONE))
+        runs = _runs()
+        query = select(
+            *(key.label("of"), figure.c.funnel, figure.c.covered, why.label("why"), runs.label("runs")),
+            func.count().label("many"),
+        )
+        query = _where(query.select_from(figure), selection).where(figure.c.stands)
         with self._db.read() as connection:
-            rows = connection.execute(query.group_by(key, figure.c.funnel, figure.c.covered, why)).all()
+            rows = connection.execute(query.group_by(key, figure.c.funnel, figure.c.covered, why, runs)).all()
             before = connection.execute(_before(select(func.count()), selection)).scalar_one()
         sizes, ranks, reasons, handed = dict[str, int](), dict[int, int](), dict[str, int](), 0
         for row in rows:
             of = "" if row.of is None else str(row.of)
             sizes[of] = sizes.get(of, 0) + row.many
-            ranks[row.funnel] = ranks.get(row.funnel, 0) + row.many
+            if row.runs:
+                ranks[row.funnel] = ranks.get(row.funnel, 0) + row.many
             if row.covered:
                 handed += row.many
             else:
@@ -134,7 +139,7 @@ class Behind(Part):
         query = _narrowed(query, selection, listing, TARGETS).order_by(*_order(listing))
         with self._db.read() as connection:
             rows = connection.execute(query.limit(limit).offset(offset)).all()
-        return tuple((figure_of(row), date.fromisoformat(row.promise_due), _said(row.plan)) for row in rows)
+        return tuple((figure_in(row), date.fromisoformat(row.promise_due), _said(row.plan)) for row in rows)
 
     def _won_before(self, selection: Selection, *, limit: int, offset: int) -> tuple[Figure, ...]:
         """Deals won before acting began: nothing of them was measured."""
@@ -160,15 +165,15 @@ class Behind(Part):
 
 
 def _narrowed(query: Select[Any], selection: Selection, listing: Listing, targets: Targets) -> Select[Any]:
-    query = narrowed(query, selection)
+    query = _where(query, selection)
     tests: list[ColumnElement[bool]] = []
     if listing.measure:
         one = MEASURES[listing.measure]
-        tests.append(as_judged(one, figure.c[f"m_{one.key}"], listing.which, targets))
+        tests.append(_which(one, figure.c[f"m_{one.key}"], listing.which, targets))
     else:
-        tests.append(figure.c.phase.not_in(GONE))
+        tests.append(figure.c.stands)
     if listing.stage is not None:
-        tests.append(figure.c.funnel >= FUNNEL.index(listing.stage))
+        tests += [figure.c.funnel >= FUNNEL.index(listing.stage), _runs()]
     if listing.reason is not None:
         tests.append(figure.c.covered == (not listing.reason))
         if listing.reason:
@@ -178,6 +183,11 @@ def _narrowed(query: Select[Any], selection: Selection, listing: Listing, target
     if listing.due:
         tests.append(figure.c.promise_due.is_not(None))
     return query.where(*tests)
+
+
+def _runs() -> ColumnElement[bool]:
+    """Whether a won deal has a handoff or is to get one, as in `Figures.funnel`."""
+    return or_(figure.c.covered, figure.c.phase.in_(_TO_COME))
 
 
 def _order(listing: Listing) -> Sequence[ColumnElement[Any]]:

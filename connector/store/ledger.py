@@ -438,7 +438,7 @@ def effects_of(connection: Connection, system: SystemName, rows: Iterable[Row[An
     found: dict[str, dict[str, Effect]] = {}
     for row in connection.execute(query):
         if row.generation == generations[row.deal_id]:
-            one = Effect(step=row.step, record_id=row.record_id, fingerprint=row.fingerprint)
+            one = Effect(step=row.step, record_id=row.record_id, fingerprint=row.fingerprint, at=row.at)
             found.setdefault(row.deal_id, {})[row.step] = one
     return found
 

@@ -34,6 +34,7 @@ from connector.store.schema import (
     audit,
     cursor,
     effect,
+    figure,
     handoff,
     hold,
     inbox,
@@ -56,7 +57,9 @@ UNDER_WAY = (State.SENDING, State.UNKNOWN)
 """Writes that somebody must still hear about; they cannot be forgotten before."""
 
 BY_DEAL: Mapping[str, str] = {
-    **dict.fromkeys(("handoff", "effect", "outbox", "audit", "inbox", "gain", "answer", "known_as"), "deal_id"),
+    **dict.fromkeys(
+        ("handoff", "effect", "outbox", "audit", "inbox", "gain", "answer", "known_as", "figure"), "deal_id"
+    ),
     "hold": "name",
 }
 """Tables whose rows are a deal's, and the column that says which."""
@@ -278,6 +281,7 @@ def _erase(connection: Connection, subject: Subject, stored: Stored) -> tuple[di
     counts: dict[str, int] = {}
     counts["outbox"], deals = _drop_writes(connection, [row["id"] for row in rows.get("outbox", ())])
     counts["handoff"] = _blank_handoffs(connection, subject, rows.get("handoff", ()))
+    counts["figure"] = _blank_figures(connection, rows.get("figure", ()))
     # That it was done is still known, and only where is not: a task's or note's own id names nobody and stays.
     its_own = and_(effect.c.system == subject.system, effect.c.record_id == subject.id)
     counts["effect"] = connection.execute(update(effect).where(its_own).values(record_id="")).rowcount
@@ -316,6 +320,14 @@ def _blank_handoffs(connection: Connection, subject: Subject, rows: Sequence[Map
         values = blank | ({"account_id": None} if row["account_id"] == subject.id else {})
         of_deal = and_(handoff.c.system == row["system"], handoff.c.deal_id == row["deal_id"])
         connection.execute(update(handoff).where(of_deal).values(values))
+    return len(rows)
+
+
+def _blank_figures(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+    """What was measured stays, of a handoff that names nobody any more."""
+    for row in rows:
+        keys = (figure.c.system == row["system"], figure.c.deal_id == row["deal_id"])
+        connection.execute(update(figure).where(*keys).values(title="", account_id="", account_name=""))
     return len(rows)
 
 
@@ -362,5 +374,5 @@ def _plain(name: str, value: Any) -> Any:
 
 
 JSON_COLUMNS = frozenset(
-    {"plan", "action", "data", "value", "what", "properties", "done_signals", "bounces", "marks", "briefed"}
+    {"plan", "action", "data", "value", "what", "properties", "done_signals", "bounces", "marks", "briefed", "facts"}
 )
