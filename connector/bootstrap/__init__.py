@@ -32,6 +32,7 @@ from connector.engine.mailer import CustomerMail
 from connector.engine.notifier import Channel, ChatWebhook, Email, addressed, send_through
 from connector.engine.parts import Limits, Mailer, Schedule, Shared, System, Timing, process_name
 from connector.engine.replica import before_call
+from connector.engine.weekly import Weekly
 from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
 from connector.policy.crmmap import CrmMap, MapFile
@@ -245,6 +246,7 @@ def _start_page(runtime: Runtime) -> Stop | None:
     if not runtime.settings.web.enabled:
         return None
     # Imported here: a daemon without its page, and every other command, does without a web server's modules.
+    from connector.bootstrap import figures
     from connector.bootstrap.desk import PageDesk
     from connector.web.app import Pages, create_app
     from connector.web.peers import Peers
@@ -258,8 +260,24 @@ def _start_page(runtime: Runtime) -> Stop | None:
         web=web,
         desk=desk,
         foreign=_foreign(web),
+        book=figures.book(runtime.shared, runtime.systems),
     )
     return serve_in_thread(create_app(pages), host=web.host, port=web.port, peers=Peers(web.trusted_proxies))
+
+
+def weekly_of(runtime: Runtime) -> Weekly | None:
+    """The week's figures by mail; None where config names nobody."""
+    mail = _mail(runtime.settings)
+    if runtime.settings.weekly is None or mail is None:
+        return None
+    from connector.bootstrap import figures
+
+    return figures.weekly(
+        runtime.settings.weekly,
+        figures.book(runtime.shared, runtime.systems),
+        public_url=runtime.settings.web.public_url,
+        send=mail.post,
+    )
 
 
 def _foreign(web: WebSettings) -> Foreign | None:

@@ -29,6 +29,7 @@ from connector.settings.model import (
     TraceSettings,
     Vendor,
     WebSettings,
+    WeeklySettings,
 )
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "TraceSettings",
     "Vendor",
     "WebSettings",
+    "WeeklySettings",
     "load_settings",
     "read_settings",
 ]

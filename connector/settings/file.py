@@ -308,6 +308,14 @@ class NotifySpec(FileSpec):
     chat: ChatSpec | None = None
 
 
+class WeeklySpec(FileSpec):
+    """[weekly]: who gets the leadership page's figures once a week by mail, and when, in the company's own time."""
+
+    to: Annotated[tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")], ...], Field(min_length=1)]
+    weekday: Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"] = "mon"
+    hour: Annotated[int, Field(ge=0, le=23)] = 7
+
+
 class BrakesSpec(FileSpec):
     """[brakes]: when to stop and ask a person. 0 switches a limit off."""
 
@@ -366,6 +374,7 @@ class ConfigSpec(FileSpec):
     web: WebSpec = Field(default_factory=WebSpec)
     notify: NotifySpec = Field(default_factory=NotifySpec)
     customer_mail: CustomerMailSpec | None = None
+    weekly: WeeklySpec | None = None
     brakes: BrakesSpec = Field(default_factory=BrakesSpec)
     retention: RetentionSpec = Field(default_factory=RetentionSpec)
     logs: LogsSpec = Field(default_factory=LogsSpec)

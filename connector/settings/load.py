@@ -9,7 +9,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from pydantic import SecretStr
 
@@ -21,6 +21,7 @@ from connector.settings.file import (
     DaemonSpec,
     NotifySpec,
     TracesSpec,
+    WeeklySpec,
     is_store_url,
 )
 from connector.settings.mistakes import validated
@@ -36,6 +37,7 @@ from connector.settings.model import (
     Settings,
     TraceSettings,
     Vendor,
+    WeeklySettings,
 )
 from connector.settings.secrets import secrets_in
 from connector.settings.spans import KeyPath, Source, read
@@ -96,7 +98,7 @@ def _settings(desk: Desk, spec: ConfigSpec, *, file: Path, mappings: Path) -> Se
     systems = [system(desk, one, ("systems", index)) for index, one in enumerate(spec.systems)]
     _refuse_twins(desk, spec)
     notify = _notify(desk, spec.notify)
-    posted = _customer_mail(desk, spec)
+    posted, weekly = _customer_mail(desk, spec), _weekly(desk, spec)
     page, senders = web(desk, spec.web), sources(desk, spec.sources)
     asked = queries(desk, spec.queries, beside=spec.sources)
     traces = _traces(desk, spec.traces)
@@ -113,6 +115,7 @@ def _settings(desk: Desk, spec: ConfigSpec, *, file: Path, mappings: Path) -> Se
         queries=asked,
         notify=notify,
         customer_mail=posted,
+        weekly=weekly,
         logs=LogSettings(**spec.logs.model_dump()),
         retention=RetentionSettings(**spec.retention.model_dump()),
         brakes=BrakeSettings(**spec.brakes.model_dump()),
@@ -190,6 +193,26 @@ def _traces(desk: Desk, spec: TracesSpec | None) -> TraceSettings | None:
             ("traces", "headers_env"), "the value must be name=value, with commas between several", of_key=True
         )
     return TraceSettings(endpoint=spec.endpoint, headers=headers, share=spec.share)
+
+
+def _weekly(desk: Desk, spec: ConfigSpec) -> WeeklySettings | None:
+    if spec.weekly is None:
+        return None
+    at: KeyPath = ("weekly",)
+    if spec.notify.email is None:
+        message = "the week's figures go through the server of [notify.email]; add that section too, or take this out"
+        desk.complain(at, message, of_key=True)
+    if not spec.web.enabled:
+        message = (
+            "its numbers lead to the page, which [web] enabled = false switches off; switch it on, or take this out"
+        )
+        desk.complain(at, message, of_key=True)
+    known = [each.casefold() for each in spec.weekly.to]
+    for index, each in enumerate(known):
+        if each in known[:index]:
+            desk.complain((*at, "to", index), f"{spec.weekly.to[index]} stands here twice; take one out")
+    weekday = get_args(WeeklySpec.model_fields["weekday"].annotation).index(spec.weekly.weekday)
+    return WeeklySettings(to=spec.weekly.to, weekday=weekday, hour=spec.weekly.hour)
 
 
 def _chat(desk: Desk, spec: NotifySpec) -> ChatSettings | None:

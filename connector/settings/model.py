@@ -241,6 +241,14 @@ class NotifySettings(Frozen):
     chat: ChatSettings | None = None
 
 
+class WeeklySettings(Frozen):
+    """Who gets the leadership page's figures once a week by mail. ``weekday`` is 0 for Monday, ``hour`` local."""
+
+    to: tuple[str, ...]
+    weekday: int
+    hour: int
+
+
 class BrakeSettings(Frozen):
     """When to stop and ask a person. Numbers of deals in ``window_minutes``; 0 switches a limit off.
 
@@ -303,6 +311,7 @@ class Settings(Frozen):
     retention: RetentionSettings = RetentionSettings()
     customer_mail: CustomerMailSettings | None = None
     traces: TraceSettings | None = None
+    weekly: WeeklySettings | None = None
 
     def system(self, name: str) -> SystemSettings:
         """The settings of one system. Raises KeyError for a name that is not in the file."""
