@@ -26,6 +26,7 @@ from connector.store import upgrade
 from connector.store.age import Age
 from connector.store.alarms import Alarms
 from connector.store.answers import Answers
+from connector.store.behind import Behind
 from connector.store.database import PRIVATE, Database, journal_mode
 from connector.store.drops import Drops
 from connector.store.exceptions import Exceptions
@@ -51,6 +52,7 @@ from connector.store.record import Recorder
 from connector.store.replays import Replays
 from connector.store.replicas import Replicas
 from connector.store.retention import Retention
+from connector.store.rulings import Rulings
 from connector.store.setback import SetBack
 from connector.store.settle import Settling
 from connector.store.subject import Subjects
@@ -81,6 +83,7 @@ class Store(
     Age,
     Answers,
     Exceptions,
+    Behind,
     Figures,
     Inbox,
     Ledger,
@@ -109,6 +112,7 @@ class Store(
     Retention,
     Subjects,
     Tallies,
+    Rulings,
 ):
     """Inbox, ledger, outbox, audit and leases of all systems, in one database. Thread-safe."""
 

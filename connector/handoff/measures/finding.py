@@ -15,7 +15,7 @@ from decimal import Decimal
 from connector.handoff.acceptance import answers
 from connector.handoff.calendar import end_of_day, local_date, local_time, working_days
 from connector.handoff.case import Case
-from connector.handoff.commitments import commitments
+from connector.handoff.commitments import commitments, next_due
 from connector.handoff.lifecycle import assigned_at
 from connector.handoff.measures.catalogue import FIRST_MONTH, PER_HANDOFF, values_of
 from connector.handoff.measures.facts import DAY, TOLD_BY, Facts
@@ -37,8 +37,9 @@ FULL, SHORT = "at-close:full", "at-close:short"
 """Marks of how complete a deal was with a win, at the time of that win."""
 AE, KICKOFF = "sold-by:", "kickoff:"
 """Marks that end with a person's id: whose deal it was when it was won, whose kickoff was held when."""
-TOLD, ACTIVATED, OVERRIDDEN = "csm-told", "first-value", "let-through"
-"""Marks of the first message to a CSM, of first value, and of an override."""
+TOLD, ACTIVATED, OVERRIDDEN, ESCALATED = "csm-told", "first-value", "let-through", "escalated"
+"""Marks of the first message to a CSM, of first value, of an override, and of an escalation that only a lost ledger
+knew."""
 
 _LATE, _FLAG = "late:", "flag."
 _HUNDRED = Decimal(100)
@@ -94,10 +95,18 @@ def _marks(case: Case, known: Mapping[str, datetime]) -> Iterator[tuple[str, dat
         yield TOLD, told
     if case.gate is Gate.OVERRIDDEN and OVERRIDDEN not in known:
         yield OVERRIDDEN, case.now
+    yield from _as_the_deal_says(case, known)
     if (held := _kickoff(case)) is not None and case.csm is not None and known.get(f"{KICKOFF}{case.csm.id}") != held:
         yield f"{KICKOFF}{case.csm.id}", held
     if (at := _activated(case, known)) is not None and known.get(ACTIVATED) != at:
         yield ACTIVATED, at
+
+
+def _as_the_deal_says(case: Case, known: Mapping[str, datetime]) -> Iterator[tuple[str, datetime]]:
+    """What only a lost ledger knew, and the deal's own fields still say (``keeping`` wrote them)."""
+    for name, mark in (("metric_overrides", OVERRIDDEN), ("metric_escalations", ESCALATED)):
+        if case.recovered and case.value(name) == 1 and mark not in known:
+            yield mark, case.now
 
 
 def _facts(case: Case, steps: tuple[Step, ...], marks: Mapping[str, datetime], writes: Mapping[str, Value]) -> Facts:
@@ -177,6 +186,7 @@ def _figure(case: Case, facts: Facts, marks: Mapping[str, datetime], reason: str
         reason=_why_not(case, reason),
         funnel=_funnel(case, facts),
         stuck=tuple(_stuck(case)) if facts.stands else (),
+        promise_due=next_due(case) if facts.stands else None,
         lacks=lacked(facts, case.policy.targets) if facts.stands and not facts.excluded else (),
         values=values_of(facts),
     )
@@ -344,7 +354,8 @@ def _escalations(case: Case, marks: Mapping[str, datetime]) -> int:
     }
     keys = (task.key for task in case.snapshot.tasks if task.key and task.key.startswith(case.key("")))
     made = (*case.ledger.effects, *(key.rsplit(":", 1)[-1] for key in keys))
-    return len(steps) + len({each for each in made if each.startswith(_FLAG)})
+    seen = len(steps) + len({each for each in made if each.startswith(_FLAG)})
+    return max(seen, int(ESCALATED in marks))
 
 
 def _sold_by(case: Case, marks: Mapping[str, datetime]) -> Who:
