@@ -183,8 +183,9 @@ _TABLE = (
         starts="the deal comes into a stage in which it says what is missing, else the win",
         ends="nothing required is missing",
         counts=f"{_RUNS}, once nothing is missing",
-        excludes="handoffs that began before this was measured, or that are known from the CRM alone",
-        target="ae_writing_minutes",
+        excludes="handoffs that began before this was measured, or that are known from the CRM alone. Nothing is held "
+        "against [targets] ae_writing_minutes: those are minutes of writing, and a CRM only tells how long it all took",
+        target="",
         alarm="",
         source="[1] 3a; [4] The Handoff Document",
         field="metric_ae_hours",
@@ -306,6 +307,7 @@ _TABLE = (
         value=_standing(_milestones),
         after_days=FIRST_MONTH,
         uses=("steps_due", "steps_done"),
+        most=100,
     ),
     Measure(
         key="activation30",
@@ -425,6 +427,8 @@ _TABLE = (
         gauge=True,
         value=_standing(_nps),
         uses=("nps",),
+        least=-10_000,
+        most=10_000,
     ),
     Measure(
         key="csat",
@@ -540,6 +544,7 @@ _TABLE = (
         gauge=False,
         value=_standing(_commitments_kept),
         uses=("promises_due", "promises_kept"),
+        most=100,
     ),
     Measure(
         key="retention90",
@@ -619,6 +624,7 @@ _TABLE = (
         value=_standing(_expansion),
         after_days=YEAR,
         uses=("amount", "expansion"),
+        least=None,
     ),
     Measure(
         key="velocity",
