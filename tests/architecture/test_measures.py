@@ -1,4 +1,4 @@
-"""The table of measures in the admin guide is that of the code; ``python tests/architecture/test_measures.py`` writes it.
+"""The admin guide's table of measures is that of the code. ``python tests/architecture/test_measures.py`` writes it.
 
 Not here: the measures themselves (``tests/unit/test_core_measures.py``).
 """
@@ -43,7 +43,7 @@ def test_the_guide_shows_every_measure() -> None:
 
 
 def test_each_measure_has_its_column() -> None:
-    columns = {name.removeprefix("m_") for name in figure.columns.keys() if name.startswith("m_")}
+    columns = {each.name.removeprefix("m_") for each in figure.columns if each.name.startswith("m_")}
     assert columns == {one.key for one in PER_HANDOFF}
 
 
