@@ -15,6 +15,7 @@ from connector.handoff.attention import begun_with
 from connector.handoff.case import Case
 from connector.handoff.identity import account_names
 from connector.handoff.model import Ref, Snapshot
+from connector.handoff.pilot import stand
 from connector.handoff.plan import Action, AnswersTo, Finding, Patch, Plan, Prints
 from connector.handoff.quality import fingerprints, texts
 from connector.handoff.rulebook.policy import Policy
@@ -22,6 +23,7 @@ from connector.handoff.rules import RULES, changes
 from connector.handoff.rules.playbook import states
 from connector.handoff.rules.readiness import answer
 from connector.handoff.steps import done_signals, kept, marks, walk
+from connector.handoff.trial import trial_of
 
 
 def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
@@ -32,12 +34,14 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
     case, findings = weigh(snapshot, policy, now)
     steps = walk(case)
     standing = changes.stand(case)
+    actions = merge(action for finding in findings for action in finding.actions)
+    acted = stand(case, snapshot.acting, snapshot.ledger)
     return Plan(
         key=snapshot.key,
         phase=case.outcome,
         generation=case.generation,
         findings=(lifecycle.coverage(case), *findings),
-        actions=merge(action for finding in findings for action in finding.actions),
+        actions=actions,
         remember=lifecycle.remember(
             case,
             done_signals(steps),
@@ -63,6 +67,8 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         answers_to=_answers_to(case),
         calendars={step: people for finding in findings for step, people in finding.calendars.items()},
         untold=standing.untold,
+        standing=acted,
+        trial=trial_of(case, acted, actions),
     )
 
 

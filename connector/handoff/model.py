@@ -13,6 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, NewType
 
+from connector.handoff.acting import ON_EVERYTHING, Acting
 from connector.handoff.counted import NO_FACTS, ProductFacts
 from connector.handoff.moves import NOBODY_KNOWN, Bounce, Mover, Passing, Refusal
 
@@ -355,6 +356,7 @@ class Snapshot:
     that a person made and the customer missed.
     ``product`` is what was counted of the account in the product.
     ``contacts`` are the people at the customer who have a role on the deal, where the mapping has them read.
+    ``acting`` says on which deals anything is done at all.
     """
 
     key: HandoffKey
@@ -384,6 +386,7 @@ class Snapshot:
     product: ProductFacts = NO_FACTS
     contacts: tuple[Contact, ...] = ()
     post: Post = NO_POST
+    acting: Acting = ON_EVERYTHING
 
     @property
     def lineage(self) -> str:

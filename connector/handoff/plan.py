@@ -11,10 +11,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
+from connector.handoff.acting import ACTED, Standing
 from connector.handoff.model import Briefed, Gate, HandoffKey, Kind, Ref, Value, Waiting
 from connector.handoff.moves import Bounce, Refusal
 from connector.handoff.rulebook.playbooks import Playbook
+
+if TYPE_CHECKING:  # it looks at what is defined here
+    from connector.handoff.trial import Trial
 
 
 class Verdict(StrEnum):
@@ -323,7 +328,8 @@ class Plan:
     ``rebuilt``: the ledger had lost what the deal itself tells of.
     ``unreadable`` are labels of required fields that the CRM does not show to the connector. ``calendars`` are the
     people, by step, whose calendars should be known for what is written: without them what it places may overlap.
-    ``untold`` is what to remember of the answers where the message about them is not made.
+    ``untold`` is what to remember of the answers where the message about them is not made. ``standing`` says whether
+    the plan is carried out, or was only computed.
     """
 
     key: HandoffKey
@@ -350,6 +356,9 @@ class Plan:
     """None where nothing is to be remembered of how the product names the account."""
     calendars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     untold: Briefed | None = None
+    standing: Standing = ACTED
+    trial: Trial | None = None
+    """None where a pilot has nothing to compare."""
 
     @property
     def coverage(self) -> str:

@@ -29,6 +29,7 @@ from connector.handoff.rulebook.gate import (
 )
 from connector.handoff.rulebook.messages import NotifyPolicy, SummaryPolicy, SummarySection
 from connector.handoff.rulebook.people import AssignmentPolicy, Escalation
+from connector.handoff.rulebook.pilot import NO_PILOT, Pilot
 from connector.handoff.rulebook.playbooks import MeetingPolicy, Playbook, PlaybookTask
 from connector.handoff.rulebook.policy import Policy
 from connector.handoff.rulebook.quality import NO_QUALITY, QualityPolicy
@@ -46,6 +47,7 @@ from connector.policy.model.gate import GateSpec
 from connector.policy.model.playbooks import PlaybookFileSpec, PlaybooksFileSpec, SummarySpec
 from connector.policy.model.process import ProcessSpec
 from connector.policy.model.words import When
+from connector.policy.pilot import pilot
 from connector.policy.playbooks import Ground, playbooks
 from connector.policy.pools import assignment
 from connector.policy.prefills import prefills
@@ -118,6 +120,7 @@ class Rules:
     review: ReviewPolicy | None = None
     tiers: tuple[Tier, ...] = ()
     prefills: tuple[Prefill, ...] = ()
+    pilot: Pilot = NO_PILOT
 
 
 def rules(
@@ -159,6 +162,7 @@ def rules(
         review=closing.review(spec.review, scope=scope, day=day, texts=texts or {}),
         tiers=_tiers(spec, scope=scope),
         prefills=prefills(spec.prefill, scope=scope),
+        pilot=pilot(spec.pilot, pools=[pool.name for pool in spec.assignment.pools], scope=scope),
     )
 
 
@@ -276,6 +280,7 @@ def policy(
         review=rules.review,
         tiers=rules.tiers,
         prefills=rules.prefills,
+        pilot=rules.pilot,
     )
     return dataclasses.replace(made, version=digest(made))
 

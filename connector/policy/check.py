@@ -247,6 +247,8 @@ def _all_conditions(policy: Policy) -> Iterator[tuple[str, Condition]]:
         yield f"assignment.rules[{rule.name}].when", rule.when
     for flag in policy.red_flags.flags:
         yield f"red_flags.flags[{flag.name}].when", flag.when
+    if policy.pilot.when is not None:
+        yield "pilot.when", policy.pilot.when
     for playbook in policy.playbooks:
         yield f"playbooks[{playbook.name}].when", playbook.when
         for task in playbook.tasks:
@@ -349,6 +351,8 @@ def _named_people(policy: Policy) -> Iterator[tuple[str, str]]:
     yield from (("red_flags.to", email) for email in policy.red_flags.emails)
     yield from (("escalation.managers", email) for email in dict.fromkeys(policy.escalation.managers.values()))
     yield from (("assignment.away", each.who) for each in policy.assignment.away)
+    yield from (("pilot.owners", email) for email in policy.pilot.owners)
+    yield from (("pilot.csms", email) for email in policy.pilot.csms)
 
 
 def _use(word: str, known: Collection[str], *, most: int = 12) -> str:

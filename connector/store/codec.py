@@ -202,12 +202,13 @@ def plan_to_json(plan: Plan) -> Json:
             for task in plan.tasks
         ],
         "actions": [action_view(action) for action in plan.actions],
+        "standing": {"footing": plan.standing.footing.value, "why": plan.standing.why},
     }
 
 
 def decision_digest(view: Json) -> str:
     """Equal for two plan views that tell a reader the same; loads and next looks drift without meaning anything."""
-    drifting = ("recheck_at", "assignment", "findings", "answers", "quality")
+    drifting = ("recheck_at", "assignment", "findings", "answers", "quality", "standing")
     told = {name: value for name, value in view.items() if name not in drifting}
     if view.get("answers"):
         told["answers"] = [(each["field"], each["score"], each["flaws"]) for each in view["answers"]]

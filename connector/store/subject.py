@@ -43,6 +43,7 @@ from connector.store.schema import (
     outbox,
     product_event,
     tally,
+    trial,
     written,
 )
 from connector.store.schema import system as system_table
@@ -56,7 +57,9 @@ UNDER_WAY = (State.SENDING, State.UNKNOWN)
 """Writes that somebody must still hear about; they cannot be forgotten before."""
 
 BY_DEAL: Mapping[str, str] = {
-    **dict.fromkeys(("handoff", "effect", "outbox", "audit", "inbox", "gain", "answer", "known_as"), "deal_id"),
+    **dict.fromkeys(
+        ("handoff", "effect", "outbox", "audit", "inbox", "gain", "answer", "known_as", "trial"), "deal_id"
+    ),
     "hold": "name",
 }
 """Tables whose rows are a deal's, and the column that says which."""
@@ -284,7 +287,7 @@ def _erase(connection: Connection, subject: Subject, stored: Stored) -> tuple[di
     counts["written"] = _remove(connection, written, rows)
     counts["hold"], held = _drop_holds(connection, rows.get("hold", ()))
     counts["inbox"] = _blank_looks(connection, rows.get("inbox", ()))
-    for table in (letter, product_event, answer, tally, known_as):
+    for table in (letter, product_event, answer, tally, known_as, trial):
         counts[table.name] = _remove(connection, table, rows)
     deals |= held
     if any(row["feed"] == LAST_TROUBLE for row in rows.get("cursor", ())):
