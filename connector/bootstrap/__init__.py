@@ -83,6 +83,7 @@ class OpenedStore:
     store: Store
     clock: Clock
     watched: tuple[Watched, ...]
+    mappings: Path
 
 
 def open_runtime(config: Path, *, mode: StoreUse, console_logs: bool = False, clock: Clock | None = None) -> Runtime:
@@ -126,7 +127,7 @@ def open_store_only(config: Path, *, mode: StoreUse) -> OpenedStore:
     settings, _ = load_all(config)
     set_up_logs(settings, console=True)
     clock = SystemClock()
-    return OpenedStore(_store(settings, clock=clock, mode=mode), clock, _watched(settings))
+    return OpenedStore(_store(settings, clock=clock, mode=mode), clock, _watched(settings), settings.mappings)
 
 
 def open_ledger_if_any(config: Path) -> Store | None:

@@ -28,6 +28,7 @@ COMMANDS = {
     "backfill": "connector.cli.backfill",
     "explain": "connector.cli.explain",
     "playbook": "connector.cli.playbook",
+    "policy": "connector.cli.policy",
     "events": "connector.cli.events",
     "milestones": "connector.cli.milestones",
     "check": "connector.cli.check",

@@ -43,6 +43,11 @@ def stand(case: Case, acting: Acting, before: LedgerFacts) -> Standing:
     return _since(case, acting, fits)
 
 
+def in_pilot(case: Case) -> bool:
+    """Whether the pilot takes a deal in, whenever it was won."""
+    return next(_fitting(case), None) is not None
+
+
 def _since(case: Case, acting: Acting, fits: dict[str, str]) -> Standing:
     """Of a deal that is taken in: whether its win, where it has one, came after acting began."""
     why = next(iter(fits.values()))

@@ -328,7 +328,7 @@ def _people(policy: Policy, people: Collection[Person]) -> Iterator[Problem]:
     for person in people:
         email = person.email.strip().lower()
         active[email] = active.get(email, False) or person.active
-    for key, email in _named_people(policy):
+    for key, email in named_people(policy):
         if email not in active:
             yield Problem(
                 "process.toml", key, f"no user of the CRM has the email {email}; {_use(email, active, most=0)}"
@@ -339,7 +339,8 @@ def _people(policy: Policy, people: Collection[Person]) -> Iterator[Problem]:
             )
 
 
-def _named_people(policy: Policy) -> Iterator[tuple[str, str]]:
+def named_people(policy: Policy) -> Iterator[tuple[str, str]]:
+    """Everybody whom the policy names by mail, each with the key that does."""
     yield from (("override.approvers", email) for email in policy.override.approvers)
     for pool in policy.assignment.pools.values():
         yield from ((f"assignment.pools[{pool.name}].members", email) for email in pool.members)

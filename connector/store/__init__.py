@@ -13,6 +13,7 @@ from connector.store.heldrows import EARLY, HeldDeal, HoldState, Pause
 from connector.store.livenote import LIVE_CURSOR, LIVE_NOTE, LiveNote
 from connector.store.moving import Moving
 from connector.store.outbox import MAIL_KIND, RANKS, TOGETHER
+from connector.store.policies import PolicyVersion
 from connector.store.provisioned import SetUp
 from connector.store.quota import Quota
 from connector.store.replicas import News, Pulse, Standing
@@ -112,6 +113,7 @@ __all__ = [
     "OutboxRow",
     "Park",
     "Pause",
+    "PolicyVersion",
     "Pulse",
     "Quota",
     "Reread",
