@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, false, func, or_, select
 
 from connector.handoff.model import (
     Answered,
@@ -138,6 +138,19 @@ class Ledger(Part):
                 ],
             )
 
+    def only_observed(self, system: SystemName) -> bool:
+        """Whether decisions were made for this system and all of them only observed."""
+        query = select(handoff.c.mode).where(handoff.c.system == system, handoff.c.mode.is_not(None))
+        with self._db.read() as connection:
+            acted = connection.execute(query.where(handoff.c.mode == "act").limit(1)).first()
+            return acted is None and connection.execute(query.limit(1)).first() is not None
+
+    def acted_ever(self, system: SystemName) -> bool:
+        """Whether any decision of this system was made to act on it."""
+        query = select(handoff.c.mode).where(handoff.c.system == system, handoff.c.mode == "act").limit(1)
+        with self._db.read() as connection:
+            return connection.execute(query).first() is not None
+
     def observed_only(self, system: SystemName, deal_ids: Sequence[str]) -> set[str]:
         """The deals among these that were won before the start, when they were last decided, and not taken up since."""
         found: set[str] = set()
@@ -152,15 +165,19 @@ class Ledger(Part):
                 found.update(connection.execute(query).scalars())
         return found
 
-    def unhandled(self, system: SystemName, deal_ids: Sequence[str], *, act: bool = False) -> tuple[str, ...]:
+    def unhandled(
+        self, system: SystemName, deal_ids: Sequence[str], *, act: bool = False, since: datetime | None = None
+    ) -> tuple[str, ...]:
         """Which of these deals, all standing in a won stage, the ledger does not know as handled.
 
-        With ``act``, a deal that was only decided in observe mode is not handled either.
+        With ``act``, a deal that was only observed is not handled either, unless it was won before ``since``, when
+        acting began.
         """
         handled: set[str] = set()
         known: ColumnElement[bool] = handoff.c.phase.in_([phase.value for phase in HANDLED])
         if act:
-            known = and_(known, or_(handoff.c.mode == "act", handoff.c.phase == Phase.BEFORE_START.value))
+            old = handoff.c.won_at < since if since is not None else false()
+            known = and_(known, or_(handoff.c.mode == "act", handoff.c.phase == Phase.BEFORE_START.value, old))
         with self._db.read() as connection:
             for part in chunks(deal_ids):
                 query = select(handoff.c.deal_id).where(handoff.c.system == system, handoff.c.deal_id.in_(part), known)
