@@ -12,11 +12,13 @@ from datetime import datetime
 
 from connector.handoff import lifecycle
 from connector.handoff.attention import begun_with
+from connector.handoff.byhand import by_hand, comments, reached
 from connector.handoff.case import Case
 from connector.handoff.identity import account_names
 from connector.handoff.measures import keeping
 from connector.handoff.measures.finding import measured
 from connector.handoff.model import Ref, Snapshot
+from connector.handoff.pilot import stand
 from connector.handoff.plan import Action, AnswersTo, Finding, Patch, Plan, Prints
 from connector.handoff.quality import fingerprints, texts
 from connector.handoff.rulebook.policy import Policy
@@ -24,6 +26,7 @@ from connector.handoff.rules import RULES, changes
 from connector.handoff.rules.playbook import states
 from connector.handoff.rules.readiness import answer
 from connector.handoff.steps import done_signals, kept, marks, walk
+from connector.handoff.trial import trial_of
 
 
 def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
@@ -41,6 +44,7 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
     shown = keeping.kept(case, found.figure)
     if shown is not None:
         findings, actions = (*findings, shown), merge((*actions, *shown.actions))
+    acted = stand(case, snapshot.acting, snapshot.ledger)
     return Plan(
         key=snapshot.key,
         phase=case.outcome,
@@ -70,7 +74,12 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         answers_to=_answers_to(case),
         calendars={step: people for finding in findings for step, people in finding.calendars.items()},
         untold=standing.untold,
+        by_hand=by_hand(case, steps),
+        reached=reached(case),
+        comments=comments(case),
         figure=found.figure,
+        standing=acted,
+        trial=trial_of(case, acted, actions),
     )
 
 

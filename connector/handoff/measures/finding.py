@@ -15,7 +15,7 @@ from decimal import Decimal
 from connector.handoff.acceptance import answers
 from connector.handoff.calendar import end_of_day, local_date, local_time, working_days
 from connector.handoff.case import Case
-from connector.handoff.commitments import commitments
+from connector.handoff.commitments import commitments, next_due
 from connector.handoff.lifecycle import assigned_at
 from connector.handoff.measures.catalogue import FIRST_MONTH, PER_HANDOFF, values_of
 from connector.handoff.measures.facts import DAY, TOLD_BY, Facts
@@ -186,6 +186,7 @@ def _figure(case: Case, facts: Facts, marks: Mapping[str, datetime], reason: str
         reason=_why_not(case, reason),
         funnel=_funnel(case, facts),
         stuck=tuple(_stuck(case)) if facts.stands else (),
+        promise_due=next_due(case) if facts.stands else None,
         lacks=lacked(facts, case.policy.targets) if facts.stands and not facts.excluded else (),
         values=values_of(facts),
     )
