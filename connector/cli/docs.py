@@ -164,11 +164,11 @@ def _tell(subject: Subject, folder: Path, documents: Sequence[Shelved], *, writt
         if one.changes:
             out.print(f"[bold]{escape(one.document.title)}[/bold]")
             for words in one.changes[:MOST_TOLD]:
-                out.print(f"  {words}", markup=False)
+                out.print(f"  {words}", markup=False, highlight=False)
             if len(one.changes) > MOST_TOLD:
                 out.print(f"  and {len(one.changes) - MOST_TOLD} more")
         if diff and one.diff:
-            out.print("\n".join(one.diff), markup=False, highlight=False)
+            out.print("\n".join(one.diff), markup=False, highlight=False, soft_wrap=True)
     differing = [one for one in documents if one.state is not State.SAME]
     if not differing:
         out.print("They say what the config says.")

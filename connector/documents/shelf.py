@@ -15,9 +15,10 @@ from connector.documents import compare
 from connector.documents.catalogue import DOCUMENTS, MARK, Document, paper
 from connector.documents.subject import Subject
 from connector.errors import Problem, UserError
-from connector.papers import Paper, TooLong, html, markdown, pdf
+from connector.papers import Block, Bullets, Heading, Paper, TooLong, html, markdown, pdf
 
 CHANGES = "CHANGES.md"
+TITLE = "What changed in these documents"
 
 
 class Format(StrEnum):
@@ -77,21 +78,20 @@ def write(folder: Path, found: Sequence[Shelved], *, heading: str) -> None:
             (folder / name).write_bytes(data)
         for name in one.stale:
             (folder / name).unlink()
-    if entry := _entry(found, heading=heading):
+    if blocks := tuple(_entry(found, heading)):
         log = folder / CHANGES
         before = log.read_text(encoding="utf-8").partition("\n\n")[2] if log.is_file() else ""
-        log.write_text(f"# What changed in these documents\n\n{entry}{before}", encoding="utf-8")
+        now = markdown(Paper(TITLE, blocks=blocks))
+        log.write_text(f"{now}\n{before}" if before else now, encoding="utf-8")
 
 
-def _entry(found: Sequence[Shelved], *, heading: str) -> str:
+def _entry(found: Sequence[Shelved], heading: str) -> Iterator[Block]:
     told = [one for one in found if one.state in (State.NEW, State.CHANGED, State.GONE)]
-    if not told:
-        return ""
-    lines = [f"## {heading}", ""]
+    if told:
+        yield Heading(1, heading)
     for one in told:
-        lines.append(f"- {one.document.title}: {one.state.value}")
-        lines += [f"  - {each}" for each in one.changes]
-    return "\n".join(lines) + "\n\n"
+        yield Heading(2, f"{one.document.title}: {one.state.value}")
+        yield Bullets(one.changes)
 
 
 def _shelved(
