@@ -42,7 +42,7 @@ LONGEST_WORD = 28
 """Characters after which a word may break anywhere: an address of 300 would leave its cell."""
 ACCESSIBLE = ("ua-1",)
 """PDF/UA-1, ISO 14289-1. Refused by the library where a character has no glyph in any font at hand."""
-PIXELS_PER_INCH = 144.0
+PIXELS_PER_INCH = 120.0
 
 _OUTSIDE = re.compile("[^\u0000-\u024f\u0370-\u052f\u1e00-\u1fff\u2000-\u206f\u20a0-\u20bf\u2100-\u22ff\u2500-\u25ff]")
 """What the library's own fonts (Latin, Greek, Cyrillic, signs) may lack, so that the machine's fonts are asked."""

@@ -11,7 +11,11 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from connector.cli.app import EXIT_FOUND, build
+from connector.cli.docs import labels
+from connector.crm.port import FieldSchema, ObjectSchema
 from connector.errors import UserError
+from connector.handoff.model import Kind, SystemName
+from connector.policy.load import load_mappings
 
 MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
 SYSTEM = '[[systems]]\nname = "{name}"\nvendor = "{vendor}"\naccess_token_env = "NOT_SET_ANYWHERE"\n'
@@ -69,6 +73,25 @@ def test_a_change_is_told_in_words_and_in_lines_and_check_ends_with_1(config: Pa
     assert docs(config, *card, "--check").exit_code == 0
 
 
+class Told:
+    """A CRM that is asked for its labels."""
+
+    def __init__(self) -> None:
+        self.asked: list[Kind] = []
+
+    def describe(self, kind: Kind) -> ObjectSchema:
+        self.asked.append(kind)
+        fields = {"handoff_risks": "What may go wrong", "dealname": ""} if kind is Kind.DEAL else {}
+        told = {name: FieldSchema(name, label, "string", True, 0, ()) for name, label in fields.items()}
+        return ObjectSchema(kind, kind.value, told)
+
+
+def test_the_crm_s_labels_are_those_of_mapped_fields_that_have_one(config: Path) -> None:
+    crm = Told()
+    assert labels(crm, load_mappings(config).maps[SystemName("hs")]) == {"risks": "What may go wrong"}
+    assert crm.asked == [Kind.DEAL, Kind.ACCOUNT, Kind.TASK, Kind.MEETING]
+
+
 def test_several_systems_have_a_folder_each_whichever_is_asked_for(config: Path) -> None:
     config.write_text(config.read_text() + SYSTEM.format(name="hs-emea", vendor="hubspot"), encoding="utf-8")
     assert docs(config, "--only", "faq", "--format", "md", "--system", "hs-emea").exit_code == 0
@@ -79,7 +102,7 @@ def test_several_systems_have_a_folder_each_whichever_is_asked_for(config: Path)
     ("words", "said"),
     [
         (("--only", "quick-referense-card"), "did you mean 'quick-reference-card'"),
-        (("--format", "docx"), "'docx' is none of md, html, pdf"),
+        (("--format", "docx"), "'docx' is none of md, html, pdf, png"),
         (("--format", ""), "is empty"),
         (("--system", "hz"), "there is no system 'hz'"),
     ],

@@ -149,6 +149,12 @@ def test_labels_and_stages_of_the_crm_come_before_the_mapping_s(shipped: Subject
     assert "From **Talking terms** on" in card
 
 
+def test_the_sample_in_the_docs_is_what_the_shipped_config_says(before: Texts) -> None:
+    """Mend it with `make docs`, which takes the picture anew as well."""
+    sample = (ROOT / "docs" / "samples" / f"{CARD}.md").read_text(encoding="utf-8")
+    assert compare.content(sample) == before[CARD]
+
+
 # --- what changes -----------------------------------------------------------------------------------------------------
 
 CHANGES_OF: tuple[tuple[str, str, str, set[str]], ...] = (
