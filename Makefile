@@ -32,7 +32,8 @@ demo: $(VENV)/.runtime ## the main job on this machine: sandbox CRMs, daemon, st
 test: $(VENV)/.dev ## every test: unit, contract, property, store on SQLite and PostgreSQL, system, browser
 	@tests/prepare.sh
 	@# Once, not in each of the four workers and in every process that they start.
-	@$(BIN)/python -m compileall -q -j 0 connector
+	@$(BIN)/python -m compileall -q -j 0 connector chaos && $(BIN)/python -m compileall -q -l tests
+	@$(BIN)/python tests/rewrite_asserts.py
 	@$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: lint types contracts unit ## the fast gate: ruff, format, mypy --strict, import contracts, unit tests
@@ -88,7 +89,7 @@ stubs: $(VENV)/.dev ## make the stubs of the event bus anew from their .proto
 	@$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. $(STUBS)/eventbus.proto
 
 lock: ## resolve the hash-locked requirements anew (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --extra postgres --extra pubsub --extra oidc --extra pdf -o requirements/runtime.txt pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --extra postgres --extra pubsub --extra oidc --extra pdf --extra otel -o requirements/runtime.txt pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o requirements/audit.txt requirements/audit.in
 
