@@ -51,7 +51,7 @@ WEAK = frozenset(
 )
 """What stands in so many names that it alone makes nothing alike."""
 
-WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+WORD = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 LOOSELY: Mapping[FieldType, tuple[FieldType, ...]] = {
     FieldType.LONG_TEXT: (FieldType.TEXT,),
