@@ -79,6 +79,9 @@ def test_a_field_stands_for_one_name_and_a_list_of_words_for_no_person() -> None
     assert len(both) == 1, "economic buyer and stakeholders both go by that name"
     csm = a_field("CSM__c", "CSM", "reference")
     assert found(csm, kind=Kind.ACCOUNT)["account.csm"].type is FieldType.PERSON
+    partner = a_field("CSM__c", "CSM", "reference", refers=("Partner__c",))
+    assert "account.csm" not in found(partner, kind=Kind.ACCOUNT), "it leads to something else"
+    assert "account.csm" in found(a_field("CSM__c", "CSM", "reference", refers=("User",)), kind=Kind.ACCOUNT)
     named = a_field("csm", "CSM", "enumeration", choices=("Ana", "Ben"))
     assert "account.csm" not in found(named, kind=Kind.ACCOUNT)
     frozen = a_field("CSM__c", "CSM", "reference", createable=True, updateable=False)
