@@ -345,6 +345,8 @@ def _method(found: Findings, level: int) -> Iterator[Block]:
         WORDS_USED,
         f"{found.made} API calls were made; the same in full batches is {found.floor}. Nothing was written.",
     ]
+    if found.sample.unread:
+        items.append(f"Deals that the CRM would not give: {', '.join(found.sample.unread)}.")
     if found.mapped.excluded:
         items.insert(1, f"{found.mapped.excluded} of them are of a type that gets no handoff and were left out.")
     yield Bullets(items)
@@ -383,6 +385,7 @@ def data(found: Findings) -> dict[str, Any]:
         "since": found.since.isoformat() if found.since else None,
         "deals": len(found.likely.deals),
         "excluded": found.likely.excluded,
+        "unread": list(found.sample.unread),
         "score": found.likely.score,
         **_group_data(found.likely.whole),
         "by_the_mapping_alone": _group_data(found.mapped.whole),

@@ -188,7 +188,8 @@ def _tell(folder: Path, found: Mapping[str, First]) -> None:
     said: list[str] = [f"Written: {folder / CONFIG} and {folder / MAPPINGS}"]
     for vendor, one in found.items():
         likely = sum(each.is_likely for each in one.seen.suggestions)
-        said.append(f"{vendor}: {likely} fields that exist under other names are mapped")
+        words = "field that exists under another name is" if likely == 1 else "fields that exist under other names are"
+        said.append(f"{vendor}: {likely} {words} mapped")
     said.append(f"{len(guesses)} guesses are marked {MARK}; look at each and take its comment out:")
     said += [f"  {each}" for each in guesses]
     where = "" if folder == Path() else f" --config {folder / CONFIG}"

@@ -38,13 +38,14 @@ def test_a_person_names_crms_and_enter_takes_what_is_usual() -> None:
     ]
 
 
-def test_people_are_those_the_crm_named_unless_somebody_says_otherwise() -> None:
-    known, person = Answers(fallback="kim@acme.example"), Sitting(zone="Europe/Paris", holidays="fr")
+def test_what_the_crm_seems_to_name_stays_a_guess_unless_somebody_says_otherwise() -> None:
+    known = Answers(fallback="kim@acme.example")
+    person = Sitting(gaps="Zoe@acme.example", zone="Europe/Paris", holidays="fr")
     ask_people(known, person, csms=("ana@acme.example", "ben@acme.example"), approver="boss@acme.example")
     assert known == Answers(
-        approvers=("boss@acme.example",),
+        approvers=("zoe@acme.example",),
         fallback="kim@acme.example",
-        csms=("ana@acme.example", "ben@acme.example"),
+        csms=(),  # taken with Enter
         time_zone="Europe/Paris",
         country="FR",
     )
