@@ -169,6 +169,11 @@ class MemoryCRM:
         self._called("connect")
         return ()
 
+    def relearn(self) -> tuple[Problem, ...]:
+        """All its fields are there."""
+        self._called("relearn")
+        return ()
+
     def server_time(self) -> datetime:
         """The clock it was given, whole seconds."""
         return self._clock.now().replace(microsecond=0)

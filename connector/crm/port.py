@@ -210,6 +210,12 @@ class CRM(Protocol):
         """Log in, pin the org, probe what is unsure. Returns problems that do not prevent running."""
         ...
 
+    def relearn(self) -> tuple[Problem, ...]:
+        """Read anew which of the mapped fields this login sees, in a few calls, and return what `connect` would. From
+        then on `describe` answers by it, and reads leave out what is missing. Raises `UserError` as `connect` does.
+        """
+        ...
+
     def server_time(self) -> datetime:
         """The CRM's clock as of its last answer, in UTC; never the local clock."""
         ...
@@ -300,7 +306,7 @@ class CRM(Protocol):
         ...
 
     def describe(self, kind: Kind) -> ObjectSchema:
-        """The object's fields as this login may see them."""
+        """The object's fields as this login may see them, as of `connect` or `relearn` where those read it."""
         ...
 
     def examine(self) -> Examination:

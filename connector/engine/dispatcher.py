@@ -60,6 +60,9 @@ def dispatch(shared: Shared, system: System, *, orders: frozenset[Order] = EVERY
 
     While the daemon keeps to essentials, what old deals are filled with waits; so do messages that a person paused.
     """
+    if not system.act:
+        # What was recorded before the mode was changed waits until it is changed back, and is decided anew then.
+        return 0
     orders = orders - {Order.BACKFILL} if system.sparing else orders
     if any(each.rule == TELLING for each in shared.store.pauses(system.name)):
         orders = orders - {Order.NOTIFY}
@@ -133,8 +136,11 @@ def _send(shared: Shared, system: System, claimed: Claimed) -> int:
             log.warning(CAPPED, system=system.name, sent=system.sent, next="the rest goes with the next pass")
     passing(Failpoint.BEFORE_CALL)
     away = False
+    lane = claimed.lane
+    said: dict[str, str | int] = {"kind": lane.kind, "operation": lane.operation, "rows": len(claimed.rows)}
     try:
-        outcomes = _apply(shared, system, claimed)
+        with shared.tracer.span("apply", system=system.name, **said):
+            outcomes = _apply(shared, system, claimed)
     except CrmError as error:
         outcomes = tuple(_whole_call(error.fault) for _ in claimed.rows)
         away = True

@@ -18,6 +18,7 @@ from connector.crm.batch import chunks
 from connector.crm.port import (
     DealFacts,
 )
+from connector.engine.acting import acting_of
 from connector.engine.diaries import look_into, pencil_in, team
 from connector.engine.masschange import Brake
 from connector.engine.parts import Shared, System
@@ -96,7 +97,8 @@ def _reconcile(shared: Shared, system: System) -> int:
 def _settle_looks(shared: Shared, system: System, due: Sequence[Look], *, brake: Brake, carried: Carried) -> None:
     """Re-read and decide one portion, and record what the brake lets pass."""
     looks = {look.deal_id: look for look in due}
-    looked = look_at(shared, system, tuple(looks), carried=carried)
+    with shared.tracer.span("observe_and_decide", system=system.name, deals=len(looks)):
+        looked = look_at(shared, system, tuple(looks), carried=carried)
     plans = looked.plans
     passing(Failpoint.DECIDED)
     decided = [
@@ -104,9 +106,11 @@ def _settle_looks(shared: Shared, system: System, due: Sequence[Look], *, brake:
         for plan in plans.values()
     ]
     decided = _unpaused(shared, system, decided, looks)
-    acted, observed = brake.take(decided, looks, looked.movers)
+    watched = [one for one in decided if system.act and not one.plan.standing.acted]
+    meant = [one for one in decided if not (system.act and not one.plan.standing.acted)]
+    acted, observed = brake.take(meant, looks, looked.movers)
     _record(shared, system, acted)
-    _record(shared, system, observed, act=False)
+    _record(shared, system, [*watched, *observed], act=False)
     brake.gone(_put_aside(shared, system, [look for look in due if look.deal_id not in plans], looked.undecided))
 
 
@@ -125,7 +129,8 @@ def _unpaused(shared: Shared, system: System, decided: Sequence[Decided], looks:
 def _record(shared: Shared, system: System, decided: Sequence[Decided], *, act: bool = True) -> None:
     if not decided:
         return
-    shared.store.record(system.name, decided, act=act)
+    with shared.tracer.span("record", system=system.name, deals=len(decided)):
+        shared.store.record(system.name, decided, act=act)
     passing(Failpoint.RECORDED)
     for plan in (one.plan for one in decided):
         shared.telemetry.decisions.labels(system=system.name, phase=plan.phase.value).inc()
@@ -249,6 +254,8 @@ def observe(
     product = product_of(shared, system, facts)
     forebears = shared.store.facts(system.name, [each for read in facts.values() for each in read.merged])
     post = _post(shared, system, facts)
+    breaches = shared.store.breaches(system.name, list(facts)) if system.policy.governance is not None else {}
+    acting = acting_of(shared, system)
     for deal_id, read in _oldest_win_first(facts, ledger):
         snapshot = Snapshot(
             key=HandoffKey(system.name, deal_id),
@@ -275,6 +282,8 @@ def observe(
             product=product.get(deal_id, NO_FACTS),
             contacts=read.contacts,
             post=post,
+            breaches=breaches.get(deal_id, ()),
+            acting=acting,
         )
         yield _with_heritage(snapshot, forebears)
 
@@ -410,7 +419,8 @@ def _fold(
     Two deals of one account won in the same second must get the same CSM, and a cap must hold within the batch too.
     """
     if carried.roster is None:
-        carried.roster = dict(shared.store.roster(system.name, now=shared.clock.now()))
+        begun = bool(system.policy.assignment.buddies)
+        carried.roster = dict(shared.store.roster(system.name, now=shared.clock.now(), begun=begun))
         carried.waiting = shared.store.waitlist(system.name)
         carried.dropped = shared.store.dropped_deals(system.name)
     promised = carried.promised
@@ -423,7 +433,8 @@ def _fold(
             plan = _with_calendars(shared, system, whole, plan, undecided, carried)
         if plan is None:
             continue
-        if plan.key.deal_id in carried.dropped:
+        if plan.key.deal_id in carried.dropped or (system.act and not plan.standing.acted):
+            # Nobody has to make room for what is not carried out.
             yield plan
             continue
         # With the win a place that was held is taken: it stands in the roster already.

@@ -11,10 +11,18 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
+from connector.handoff.acting import ACTED, Standing
+from connector.handoff.measures.facts import Facts
+from connector.handoff.measures.figure import Figure
 from connector.handoff.model import Briefed, Gate, HandoffKey, Kind, Ref, Value, Waiting
 from connector.handoff.moves import Bounce, Refusal
 from connector.handoff.rulebook.playbooks import Playbook
+
+if TYPE_CHECKING:  # what is found of steps is made of the plan's own types
+    from connector.handoff.byhand import ByHand
+    from connector.handoff.trial import Trial
 
 
 class Verdict(StrEnum):
@@ -203,7 +211,8 @@ class Assignment:
     """The CSM and how it came to be. ``new`` is False when an existing CSM was kept.
 
     ``turn`` is their place in the line from now on; 0 is its end. ``second_id`` is the second CSM, where there is one;
-    ``second_turn`` says that they go to the end of the line for it.
+    ``second_turn`` says that they go to the end of the line for it, ``buddy`` that they are there because the CSM is
+    new.
     """
 
     person_id: str
@@ -214,6 +223,7 @@ class Assignment:
     turn: int = 0
     second_id: str | None = None
     second_turn: bool = False
+    buddy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +333,8 @@ class Plan:
     ``rebuilt``: the ledger had lost what the deal itself tells of.
     ``unreadable`` are labels of required fields that the CRM does not show to the connector. ``calendars`` are the
     people, by step, whose calendars should be known for what is written: without them what it places may overlap.
-    ``untold`` is what to remember of the answers where the message about them is not made.
+    ``untold`` is what to remember of the answers where the message about them is not made. ``standing`` says whether
+    the plan is carried out, or was only computed.
     """
 
     key: HandoffKey
@@ -350,6 +361,21 @@ class Plan:
     """None where nothing is to be remembered of how the product names the account."""
     calendars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     untold: Briefed | None = None
+    by_hand: tuple[ByHand, ...] = ()
+    reached: tuple[str, ...] = ()
+    """The names of the milestones that the customer has reached."""
+    comments: tuple[str, ...] = ()
+    """What the CSM wrote of the handoff."""
+    figure: Figure | None = None
+    """What is measured of this handoff; None where there is none to measure."""
+    standing: Standing = ACTED
+    trial: Trial | None = None
+    """None where a pilot has nothing to compare."""
+
+    @property
+    def facts(self) -> Facts | None:
+        """What its figures are made of."""
+        return self.figure.facts if self.figure else None
 
     @property
     def coverage(self) -> str:

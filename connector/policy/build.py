@@ -27,8 +27,10 @@ from connector.handoff.rulebook.gate import (
     Requirement,
     ReviewPolicy,
 )
+from connector.handoff.rulebook.governance import GovernancePolicy
 from connector.handoff.rulebook.messages import NotifyPolicy, SummaryPolicy, SummarySection
 from connector.handoff.rulebook.people import AssignmentPolicy, Escalation
+from connector.handoff.rulebook.pilot import NO_PILOT, Pilot
 from connector.handoff.rulebook.playbooks import MeetingPolicy, Playbook, PlaybookTask
 from connector.handoff.rulebook.policy import Policy
 from connector.handoff.rulebook.quality import NO_QUALITY, QualityPolicy
@@ -39,6 +41,7 @@ from connector.policy.commitments import commitments
 from connector.policy.conditions import Scope, Vocabulary, condition
 from connector.policy.consequences import Around, escalation, unmanaged
 from connector.policy.crmmap import CrmMap
+from connector.policy.governance import governance
 from connector.policy.known import EXTRAS, KNOWN
 from connector.policy.lists import first_match
 from connector.policy.maps import VendorMap
@@ -46,6 +49,7 @@ from connector.policy.model.gate import GateSpec
 from connector.policy.model.playbooks import PlaybookFileSpec, PlaybooksFileSpec, SummarySpec
 from connector.policy.model.process import ProcessSpec
 from connector.policy.model.words import When
+from connector.policy.pilot import pilot
 from connector.policy.playbooks import Ground, playbooks
 from connector.policy.pools import assignment
 from connector.policy.prefills import prefills
@@ -118,6 +122,8 @@ class Rules:
     review: ReviewPolicy | None = None
     tiers: tuple[Tier, ...] = ()
     prefills: tuple[Prefill, ...] = ()
+    governance: GovernancePolicy | None = None
+    pilot: Pilot = NO_PILOT
 
 
 def rules(
@@ -159,6 +165,8 @@ def rules(
         review=closing.review(spec.review, scope=scope, day=day, texts=texts or {}),
         tiers=_tiers(spec, scope=scope),
         prefills=prefills(spec.prefill, scope=scope),
+        governance=governance(spec.governance, scope=scope, day=day, targets=spec.targets),
+        pilot=pilot(spec.pilot, pools=[pool.name for pool in spec.assignment.pools], scope=scope),
     )
 
 
@@ -276,6 +284,8 @@ def policy(
         review=rules.review,
         tiers=rules.tiers,
         prefills=rules.prefills,
+        governance=rules.governance,
+        pilot=rules.pilot,
     )
     return dataclasses.replace(made, version=digest(made))
 

@@ -175,6 +175,11 @@ def action_view(action: Action) -> Json:
 
 def plan_to_json(plan: Plan) -> Json:
     """A decision for readers, in JSON types only. See `HandoffView.plan` for where it is kept."""
+    traces = {
+        "by_hand": [{"step": each.step, "touch": each.touch.value} for each in plan.by_hand],
+        "reached": list(plan.reached),
+        "comments": list(plan.comments),
+    }
     return {
         "system": str(plan.key.system),
         "deal_id": plan.key.deal_id,
@@ -202,12 +207,14 @@ def plan_to_json(plan: Plan) -> Json:
             for task in plan.tasks
         ],
         "actions": [action_view(action) for action in plan.actions],
+        **{name: told for name, told in traces.items() if told},
+        "standing": {"footing": plan.standing.footing.value, "why": plan.standing.why},
     }
 
 
 def decision_digest(view: Json) -> str:
     """Equal for two plan views that tell a reader the same; loads and next looks drift without meaning anything."""
-    drifting = ("recheck_at", "assignment", "findings", "answers", "quality")
+    drifting = ("recheck_at", "assignment", "findings", "answers", "quality", "standing")
     told = {name: value for name, value in view.items() if name not in drifting}
     if view.get("answers"):
         told["answers"] = [(each["field"], each["score"], each["flaws"]) for each in view["answers"]]

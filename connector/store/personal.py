@@ -86,6 +86,10 @@ _SPOKEN: Mapping[str, Holds] = {
     "hold.why": _customers("why a deal is held", Way.REMOVED),
     "hold.what": _customers("what would be written to a held deal", Way.REMOVED),
     "gain.mover": _US,
+    "trial.ae": _US,
+    "trial.would": _US,
+    "trial.csm": _US,
+    "trial.feedback": _customers("what AE and CSM wrote about the pilot on the deal", Way.REMOVED),
     "answer.owner_id": _US,
     "answer.account_id": _customers("the CRM's id of the account", Way.REMOVED),
     "policy.files": Holds("your mapping files, with the mails of CSMs and approvers", Whose.OURS),
@@ -93,7 +97,16 @@ _SPOKEN: Mapping[str, Holds] = {
     "product_event.group_id": _customers("for which account", Way.REMOVED),
     "product_event.properties": _customers("what the product tells of it", Way.REMOVED),
     "tally.part": _customers("what a measure counts by: a value of a property you name", Way.REMOVED),
+    "figure.ae_id": _US,
+    "figure.ae_name": _US,
+    "figure.csm_id": _US,
+    "figure.csm_name": _US,
+    "figure.title": _customers("the deal's name", Way.EMPTIED),
+    "figure.account_id": _customers("the CRM's id of the account", Way.EMPTIED),
+    "figure.account_name": _customers("the account's name", Way.EMPTIED),
     "known_as.account_id": _customers("the CRM's id of the account", Way.REMOVED),
+    "ruling.subject": _customers("which threshold was breached", Way.EMPTIED),
+    "ruling.text": _customers("the deals behind a breached threshold, by name", Way.EMPTIED),
 }
 
 _SILENT: Mapping[str, tuple[str, ...]] = {
@@ -102,7 +115,18 @@ _SILENT: Mapping[str, tuple[str, ...]] = {
     "inbox": ("system", "deal_id"),
     "handoff": (
         *("system", "deal_id", "gate", "stage_before_win", "done_signals", "playbook", "marks"),
-        *("moved_from", "moved_to", "phase", "mode", "verdict", "segment", "digest", "waiting_pool", "exempt"),
+        *(
+            "moved_from",
+            "moved_to",
+            "phase",
+            "mode",
+            "footing",
+            "verdict",
+            "segment",
+            "digest",
+            "waiting_pool",
+            "exempt",
+        ),
     ),
     "effect": ("system", "deal_id", "step", "fingerprint"),
     "written": ("system", "kind", "field"),
@@ -120,12 +144,18 @@ _SILENT: Mapping[str, tuple[str, ...]] = {
     "letter": ("system",),
     "hold": ("system", "kind", "name", "state", "cause"),
     "gain": ("system", "deal_id", "sort"),
+    "trial": ("system", "deal_id", "gaps", "rule"),
     "answer": ("system", "deal_id", "field", "print"),
     "policy": ("digest",),
     "playbook": ("version", "content"),
     "product_event": ("source", "message_id", "event", "subject"),
     "tally": ("subject", "measure", "sort", "day", "way"),
     "known_as": ("system", "deal_id", "subject"),
+    "ruling": ("system", "name", "period", "deal_id"),
+    "figure": (
+        *("system", "deal_id", "won_on", "won_week", "won_month", "activated_on", "activated_week"),
+        *("segment", "tier", "source", "deal_type", "phase", "currency", "stuck", "lacks", "reason", "facts"),
+    ),
 }
 
 COLUMNS: Mapping[str, Holds] = {

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from connector.handoff.measures.catalogue import PER_HANDOFF
 from connector.store.states import OPEN, State, state_in
 
 
@@ -141,6 +142,8 @@ handoff = Table(
     # The latest decision, for people to read.
     Column("phase", String),
     Column("mode", String),
+    # Why it was only observed, where it was.
+    Column("footing", String),
     Column("verdict", String),
     Column("segment", String, nullable=False),
     Column("percent", Integer, nullable=False),
@@ -392,6 +395,39 @@ gain = Table(
 )
 Index("gain_at", gain.c.system, gain.c.at)
 
+trial = Table(
+    "trial",
+    metadata,
+    Column("system", String, primary_key=True),
+    Column("deal_id", String, primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    Column("acted", Boolean, nullable=False),
+    Column("ae", String, nullable=False),
+    Column("won_at", Utc),
+    Column("first_at", Utc, nullable=False),
+    Column("seen_at", Utc, nullable=False),
+    # Required fields, and those that lacked at the first look and at the last.
+    Column("asked", Integer, nullable=False),
+    Column("gaps_first", Integer, nullable=False),
+    Column("gaps_last", Integer, nullable=False),
+    Column("gaps", Text, nullable=False),
+    Column("held", Boolean, nullable=False),
+    Column("filled_at", Utc),
+    # Whether a CSM stood there already; whom the rules chose first, by which rule; who stands there, since when.
+    Column("had_csm", Boolean, nullable=False),
+    Column("would", String, nullable=False),
+    Column("rule", String, nullable=False),
+    Column("csm", String, nullable=False),
+    Column("csm_at", Utc),
+    Column("tasks", Integer, nullable=False),
+    Column("messages", Integer, nullable=False),
+    Column("touched_at", Utc),
+    Column("percent_first", Integer, nullable=False),
+    Column("percent_last", Integer, nullable=False),
+    Column("rating", Integer),
+    Column("feedback", Text, nullable=False),
+)
+
 answer = Table(
     "answer",
     metadata,
@@ -481,6 +517,23 @@ known_as = Table(
 )
 Index("known_as_subject", known_as.c.subject)
 
+ruling = Table(
+    "ruling",
+    metadata,
+    Column("system", String, primary_key=True),
+    # The threshold's name in [governance], and the period it was judged for.
+    Column("name", String, primary_key=True),
+    Column("period", String, primary_key=True),
+    Column("at", Utc, nullable=False),
+    Column("breached", Boolean, nullable=False),
+    # The deal on which a breach is told, and its handoff's number.
+    Column("deal_id", String),
+    Column("generation", Integer, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("text", Text, nullable=False),
+)
+Index("ruling_deal", ruling.c.system, ruling.c.deal_id)
+
 letter = Table(
     "letter",
     metadata,
@@ -492,3 +545,67 @@ letter = Table(
     sqlite_autoincrement=True,
 )
 Index("letter_waiting", letter.c.system, letter.c.id)
+
+figure = Table(
+    "figure",
+    metadata,
+    # One row per handoff: a deal and its generation. Numbers stand before words: what comes late is slow to sum.
+    Column("system", String, primary_key=True),
+    Column("deal_id", String, primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    # Whether it is won now, and whether it has a handoff.
+    Column("stands", Boolean, nullable=False),
+    Column("covered", Boolean, nullable=False),
+    # Days by the company's calendar, as 2026-11-22; a week by its Monday, a month as 2026-11.
+    Column("won_on", String),
+    Column("won_week", String),
+    Column("won_month", String),
+    Column("won_weekday", Integer),
+    Column("won_hour", Integer),
+    # Whole numbers, so that their sums are exact on every database.
+    *(Column(f"m_{one.key}", BigInteger) for one in PER_HANDOFF),
+    Column("activated_on", String),
+    Column("activated_week", String),
+    # How far the customer has come, as a number that grows.
+    Column("funnel", Integer, nullable=False),
+    # In hundredths.
+    Column("amount", BigInteger),
+    Column("won_at", Utc),
+    Column("looked_at", Utc, nullable=False),
+    Column("ae_id", String, nullable=False),
+    Column("csm_id", String, nullable=False),
+    Column("segment", String, nullable=False),
+    Column("tier", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("deal_type", String, nullable=False),
+    Column("phase", String, nullable=False),
+    Column("ae_name", String, nullable=False),
+    Column("csm_name", String, nullable=False),
+    Column("title", String, nullable=False),
+    Column("account_id", String, nullable=False),
+    Column("account_name", String, nullable=False),
+    Column("currency", String, nullable=False),
+    # Signals and red flags that stand now, and what the handoff lacked, as JSON lists.
+    Column("stuck", String, nullable=False),
+    Column("lacks", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    # What the values are made of, as JSON.
+    Column("facts", Text, nullable=False),
+    # The next day on which a promise of the sale is due that nobody kept yet, as 2026-11-22.
+    Column("promise_due", String),
+)
+Index("figure_won", figure.c.won_on, figure.c.system)
+CSM_WEEKS = ("csm_id", "csm_name", "won_on", "won_week", "activated_week", "stands")
+# What filters choose from is read from these alone; they change with a handoff's first row and hardly ever after.
+for _name, _columns in (
+    ("figure_ae", ("ae_id", "ae_name")),
+    # With what activations per CSM and week are made of.
+    ("figure_csm", CSM_WEEKS),
+    ("figure_segment", ("segment",)),
+    ("figure_tier", ("tier",)),
+    ("figure_source", ("source",)),
+):
+    Index(_name, *(figure.c[each] for each in _columns))
+_STUCK, _PROMISED = text("stuck <> '[]'"), text("promise_due IS NOT NULL")
+Index("figure_stuck", figure.c.won_at, sqlite_where=_STUCK, postgresql_where=_STUCK)
+Index("figure_promised", figure.c.promise_due, sqlite_where=_PROMISED, postgresql_where=_PROMISED)

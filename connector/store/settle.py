@@ -6,15 +6,17 @@ exception is good news from an attempt that was given up as unknown, for nothing
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Row, Update, and_, bindparam, func, or_, select, update
 
 from connector.errors import ADVICE, Advice, Fault, FaultCode
 from connector.failpoints import Failpoint, passing
+from connector.handoff.measures.facts import TOLD_BY
 from connector.handoff.model import Kind, SystemName
 from connector.handoff.moves import Refusal
 from connector.handoff.ownership import REVERT_STEP
@@ -22,10 +24,11 @@ from connector.handoff.sending import MAIL, UNSENT
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
+from connector.store.figurerows import told_figures
 from connector.store.heldrows import HELD_UNTIL, HoldState, states_of
 from connector.store.inbox import want_looks
 from connector.store.ledger import refusal_text
-from connector.store.outbox import MAIL_KIND, lock_rows
+from connector.store.outbox import MAIL_KIND, NOTIFY_KIND, lock_rows
 from connector.store.rows import (
     Applied,
     AppliedLike,
@@ -168,18 +171,15 @@ class Settling(Part):
         if not endings:
             return
         now = self._db.now()
-        connection.execute(
-            update(outbox)
-            .where(outbox.c.id == bindparam("row_id"))
-            .values({name: bindparam(name) for name in _changes(endings[0], now) if name != "row_id"}),
-            [_changes(ending, now) for ending in endings],
-        )
+        changes = [_changes(ending, now) for ending in endings]
+        connection.execute(_booking(tuple(changes[0])), changes)
         applied = [ending for ending in endings if ending.state is State.APPLIED]
         _stamp_handoffs(connection, applied)
         refused = [ending for ending in endings if _keeps_the_stage(ending)]
         _note_refusals(connection, refused)
         unsent = [ending for ending in endings if ending.row.kind == MAIL_KIND and ending.state is State.PARKED]
         self._put_effects(connection, applied, now)
+        told_figures(self._db, connection, {_handoff_of(each): now for each in applied if _tells_csm(each)})
         self._put_unsent(connection, unsent, now)
         self._put_written(connection, applied)
         for system in sorted({ending.row.system for ending in endings}):
@@ -283,6 +283,14 @@ class Settling(Part):
         )
 
 
+def _tells_csm(ending: _Ending) -> bool:
+    return bool(ending.row.kind == NOTIFY_KIND) and str(ending.row.step).startswith(TOLD_BY)
+
+
+def _handoff_of(ending: _Ending) -> tuple[str, str, int]:
+    return ending.row.system, ending.row.deal_id, ending.row.generation
+
+
 def _abandoned(row: Row[Any]) -> _Ending:
     """What follows for a row whose sender is gone: it is looked up; a mail to a customer is never sent again."""
     if row.kind == MAIL_KIND:
@@ -329,6 +337,13 @@ def _held_back(ending: _Ending, state: HoldState | None) -> _Ending:
     if state is HoldState.DROPPED:
         return replace(ending, state=arrive(State.PENDING, (State.SUPERSEDED,)))
     return ending
+
+
+@functools.cache
+def _booking(names: tuple[str, ...]) -> Update:
+    """Put these columns of a row; written once, for putting a statement together takes longer than running it."""
+    columns = {name: bindparam(name) for name in names if name != "row_id"}
+    return update(outbox).where(outbox.c.id == bindparam("row_id")).values(columns)
 
 
 def _changes(ending: _Ending, now: datetime) -> dict[str, Any]:

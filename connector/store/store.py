@@ -26,9 +26,11 @@ from connector.store import upgrade
 from connector.store.age import Age
 from connector.store.alarms import Alarms
 from connector.store.answers import Answers
+from connector.store.behind import Behind
 from connector.store.database import PRIVATE, Database, journal_mode
 from connector.store.drops import Drops
 from connector.store.exceptions import Exceptions
+from connector.store.figures import Figures
 from connector.store.filelock import FileLock, second_process
 from connector.store.gains import Gains
 from connector.store.holds import Holds
@@ -50,11 +52,14 @@ from connector.store.record import Recorder
 from connector.store.replays import Replays
 from connector.store.replicas import Replicas
 from connector.store.retention import Retention
+from connector.store.rulings import Rulings
+from connector.store.rows import ACTING_NOTE
 from connector.store.setback import SetBack
 from connector.store.settle import Settling
 from connector.store.subject import Subjects
 from connector.store.tallies import Tallies
 from connector.store.trail import Trail
+from connector.store.trials import Trials
 from connector.store.views import Views
 from connector.store.whereabouts import Whereabouts
 
@@ -80,6 +85,8 @@ class Store(
     Age,
     Answers,
     Exceptions,
+    Behind,
+    Figures,
     Inbox,
     Ledger,
     Recorder,
@@ -107,6 +114,8 @@ class Store(
     Retention,
     Subjects,
     Tallies,
+    Rulings,
+    Trials,
 ):
     """Inbox, ledger, outbox, audit and leases of all systems, in one database. Thread-safe."""
 
@@ -125,6 +134,16 @@ class Store(
     def started_before(self, system: SystemName) -> datetime | None:
         """When acting began, as the file beside a lost database remembers it; None on a true first run."""
         return self._keepsake.started(system) if self._keepsake is not None else None
+
+    def keep_acting(self, system: SystemName, note: str) -> None:
+        """Note since when is acted for whom; also kept beside the database, for when that is lost."""
+        if self._keepsake is not None:
+            self._keepsake.keep_acting(system, note)
+        self.set_cursor(system, ACTING_NOTE, note)
+
+    def acting_before(self, system: SystemName) -> str:
+        """That note, as the file beside a lost database remembers it; empty on a true first run."""
+        return self._keepsake.acting(system) if self._keepsake is not None else ""
 
     def note_age(self) -> None:
         """Write down beside the database how far it is, once a minute at most."""

@@ -185,13 +185,18 @@ class HubSpotCRM:
 
     def _connect(self) -> tuple[Problem, ...]:
         self._portal.pin()
+        return (*self.relearn(), *self._ways.problems())
+
+    def relearn(self) -> tuple[Problem, ...]:
+        """Read pipelines and properties, and whether our keys are kept unique."""
         self._portal.refresh_stages()
+        self._portal.forget_properties()
         problems: list[Problem] = []
         for kind in (Kind.DEAL, Kind.ACCOUNT):
-            problems += self._fields.learn(kind, self._portal.describe(kind).fields)
+            problems += self._fields.learn(kind, self._portal.known(kind).fields)
         for kind in sorted(OPTIONAL):
             if self._map.get(kind, "key"):
-                problems += self._fields.learn(kind, self._portal.describe(kind).fields)
+                problems += self._fields.learn(kind, self._portal.known(kind).fields)
         native = set()
         for kind in KEYED:
             if kind in OPTIONAL and not self._fields.key(kind):
@@ -202,7 +207,7 @@ class HubSpotCRM:
             if self._portal.keeps_unique(kind):
                 native.add(kind)
         self._writer.native = frozenset(native)
-        return (*problems, *self._ways.problems())
+        return tuple(problems)
 
     def server_time(self) -> datetime:
         """The portal's clock as of its last answer; asks for the account when there was none yet."""
@@ -331,8 +336,8 @@ class HubSpotCRM:
         return rows[0].at(mapped.field) if rows else None
 
     def describe(self, kind: Kind) -> ObjectSchema:
-        """The properties of an object type, read anew."""
-        return self._portal.describe(kind)
+        """The properties of an object type; read once for each connection or `relearn`, where that needs them."""
+        return self._portal.known(kind)
 
     def examine(self) -> Examination:
         """Scopes, edition, what is left of limits, how long the API version lasts, how changes are heard."""

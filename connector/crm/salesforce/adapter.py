@@ -158,6 +158,13 @@ class SalesforceCRM:
     def connect(self) -> tuple[Problem, ...]:
         """Log in, compare the map with the org, and probe retrieval by id. Raises `CrmError`."""
         self._session.identity  # noqa: B018  # logs in
+        problems = self.relearn()
+        if self._bulk_reads:
+            self._reader.probe()
+        return (*problems, *self._live_problems())
+
+    def relearn(self) -> tuple[Problem, ...]:
+        """Describe what is mapped, and find out how tasks carry their keys and whose absence is told."""
         problems: list[Problem] = []
         self._schemas.clear()  # an admin may have added fields since the last connection
         watched = (Kind.DEAL, Kind.ACCOUNT, Kind.TASK, *((Kind.MEETING,) if self._meeting_keyed else ()))
@@ -171,9 +178,6 @@ class SalesforceCRM:
         problems += self._learn_absences()
         problems += self._learn_contacts()
         self._learn_money()
-        if self._bulk_reads:
-            self._reader.probe()
-        problems += self._live_problems()
         return tuple(problems)
 
     @property

@@ -30,8 +30,8 @@ def find(case: Case) -> Finding | None:
     if not case.released:
         return None
     steps = walk(case)
-    touches = _touches(case, steps)
-    touch = _first_touch(case, touches)
+    touches = touches_of(case, steps)
+    touch = first_touch(case, touches)
     status = _status(case, steps, touched=touch is not None)
     wanted: dict[str, Value] = {"status": status.value, "started_at": _started_at(case)}
     wanted |= _completion(case) | _times(case, touch) | ({"handoff_tier": case.tier.name} if case.tier else {})
@@ -102,7 +102,7 @@ def _times(case: Case, touch: datetime | None) -> dict[str, Value]:
     return wanted
 
 
-def _touches(case: Case, steps: tuple[Step, ...]) -> list[datetime]:
+def touches_of(case: Case, steps: tuple[Step, ...]) -> list[datetime]:
     """When this handoff's CSM was, or will be, in touch with the customer.
 
     What people logged or planned counts by its time; a meeting that this connector put into the calendar only once a
@@ -113,7 +113,7 @@ def _touches(case: Case, steps: tuple[Step, ...]) -> list[datetime]:
     return [at for at, by in (*logged, *met_customer(case, steps)) if csm_id and by == csm_id]
 
 
-def _first_touch(case: Case, touches: list[datetime]) -> datetime | None:
+def first_touch(case: Case, touches: list[datetime]) -> datetime | None:
     """The first touch by the CSM at or after the win. One that was recorded before stays, though the CSM changed."""
     since = case.won_at or case.released_at
     if since is None:

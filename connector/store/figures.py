@@ -1,0 +1,409 @@
+"""The figures of all handoffs: summed, listed and told apart by whom and when, and what was put right of them.
+
+Not here: what a measure is and what a sum comes to (``connector.handoff.measures``), and writing rows (``figurerows``).
+Values are whole numbers, so the sums are the same on every database, to the last digit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Row, Select, and_, case, cast, func, literal, or_, select
+from sqlalchemy import Double as Float
+
+from connector.handoff.measures.catalogue import MEASURES, PER_HANDOFF
+from connector.handoff.measures.figure import FUNNEL, Figure, Funnel
+from connector.handoff.measures.model import Better, Measure, Way
+from connector.handoff.measures.summing import Sum, aim
+from connector.handoff.model import SystemName
+from connector.handoff.plan import Phase
+from connector.handoff.rulebook.watch import Targets
+from connector.store import codec
+from connector.store.audit import AuditKind, write_audit
+from connector.store.database import Part, chunks
+from connector.store.figurerows import figure_in, put_figures
+from connector.store.ledger import NO_DEAL
+from connector.store.schema import audit, figure, handoff
+
+TARGETS = Targets()
+_TO_COME = (Phase.WON.value, Phase.HELD.value)
+Which = Literal["counted", "met", "missed", "open"]
+
+
+class Dimension(StrEnum):
+    """By what figures are told apart."""
+
+    NONE = "none"
+    SYSTEM = "system"
+    AE = "ae"
+    CSM = "csm"
+    SEGMENT = "segment"
+    TIER = "tier"
+    SOURCE = "source"
+    DEAL_TYPE = "deal_type"
+    WEEKDAY = "weekday"
+    HOUR = "hour"
+    WEEK = "week"
+    MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which handoffs are meant. What is empty or None is any. ``since`` and ``until`` are days of the win by the
+    company's calendar, the latter not included; ``ae`` and ``csm`` are ids or names."""
+
+    systems: tuple[str, ...] = ()
+    since: date | None = None
+    until: date | None = None
+    ae: str = ""
+    csm: str = ""
+    segment: str = ""
+    tier: str = ""
+    source: str = ""
+    deal_type: str = ""
+    weekday: int | None = None
+    hour: int | None = None
+
+
+ALL = Selection()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Group:
+    """One group of handoffs: what it is known by, and what people call it."""
+
+    key: str
+    label: str
+
+
+EVERYTHING = Group("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Closed-won deals: how many, how many have a handoff, and of the others how many for which reason."""
+
+    won: int
+    handed: int
+    reasons: Mapping[str, int]
+
+    @property
+    def unexplained(self) -> int:
+        """Those with neither a handoff nor a reason; more than none is a fault."""
+        return self.won - self.handed - sum(self.reasons.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """One correction as it was written down."""
+
+    at: datetime
+    system: SystemName
+    deal_id: str
+    generation: int
+    said: str
+    data: Mapping[str, Any]
+    by: str
+
+
+_GROUPED: Mapping[Dimension, tuple[ColumnElement[Any], ColumnElement[Any]]] = {
+    Dimension.SYSTEM: (figure.c.system, figure.c.system),
+    Dimension.AE: (figure.c.ae_id, figure.c.ae_name),
+    Dimension.CSM: (figure.c.csm_id, figure.c.csm_name),
+    Dimension.SEGMENT: (figure.c.segment, figure.c.segment),
+    Dimension.TIER: (figure.c.tier, figure.c.tier),
+    Dimension.SOURCE: (figure.c.source, figure.c.source),
+    Dimension.DEAL_TYPE: (figure.c.deal_type, figure.c.deal_type),
+    Dimension.WEEKDAY: (figure.c.won_weekday, figure.c.won_weekday),
+    Dimension.HOUR: (figure.c.won_hour, figure.c.won_hour),
+    Dimension.WEEK: (figure.c.won_week, figure.c.won_week),
+    Dimension.MONTH: (figure.c.won_month, figure.c.won_month),
+}
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+class Figures(Part):
+    """Reading what was measured."""
+
+    def sums(
+        self,
+        selection: Selection = ALL,
+        *,
+        by: Dimension = Dimension.NONE,
+        measures: Sequence[str] = (),
+        targets: Targets = TARGETS,
+    ) -> Mapping[Group, Mapping[str, Sum]]:
+        """The sums of these measures (without names: of all), group by group; without ``by`` one group, `EVERYTHING`.
+
+        Groups come in their order: weekdays, hours, weeks and months as time goes, people and words by name.
+        """
+        wanted = [one for one in PER_HANDOFF if not measures or one.key in measures]
+        key, label = _GROUPED.get(by, (literal(""), literal("")))
+        columns = [column for one in wanted for column in _aggregates(one, targets)]
+        query = select(key.label("group_key"), func.max(label).label("group_label"), *columns)
+        query = _where(query.select_from(figure), selection)
+        if by is not Dimension.NONE:
+            query = query.group_by(key)
+        with self._db.read() as connection:
+            rows = connection.execute(query).all()
+        found = {_group(by, row): {one.key: _sum(one, row) for one in wanted} for row in rows}
+        if by is Dimension.NONE and not found:
+            return {EVERYTHING: {one.key: Sum() for one in wanted}}
+        ordered = sorted(found, key=lambda group: _place(by, group))
+        return {group: found[group] for group in ordered}
+
+    def velocity(
+        self, selection: Selection = ALL, *, by: Dimension = Dimension.NONE, today: date | None = None
+    ) -> Mapping[Group, Sum]:
+        """Activations per CSM and week: a `Sum` counts the weeks of each CSM, from that of their first win in the
+        selection to the last of it (``today``'s where it has no end); its total is the activations in them."""
+        key, label = _GROUPED.get(by, (literal(""), literal("")))
+        last = (selection.until - timedelta(days=1)) if selection.until else (today or self._db.now().date())
+        group = (key.label("group_key"), func.max(label).label("group_label"), figure.c.csm_id)
+        test = and_(figure.c.csm_id != "", figure.c.won_week.is_not(None), figure.c.stands)
+        begun = _where(select(*group, func.min(figure.c.won_week).label("first")).select_from(figure), selection)
+        active = _where(select(*group, figure.c.activated_week, func.count().label("many")), selection)
+        apart = (key, figure.c.csm_id) if by is not Dimension.NONE else (figure.c.csm_id,)
+        with self._db.read() as connection:
+            firsts = connection.execute(begun.where(test).group_by(*apart)).all()
+            counts = connection.execute(
+                active.where(test, figure.c.activated_week.is_not(None)).group_by(*apart, figure.c.activated_week)
+            ).all()
+        return _velocities(by, firsts, counts, last)
+
+    def funnel(self, selection: Selection = ALL) -> Mapping[Funnel, int]:
+        """How many won deals came so far, or further; those that get no handoff by the policy are not among them."""
+        query = _where(select(figure.c.funnel, func.count()), selection).where(figure.c.stands)
+        query = query.where(or_(figure.c.covered, figure.c.phase.in_(_TO_COME)))
+        with self._db.read() as connection:
+            counts = {row[0]: row[1] for row in connection.execute(query.group_by(figure.c.funnel))}
+        return {one: sum(count for rank, count in counts.items() if rank >= place) for place, one in enumerate(FUNNEL)}
+
+    def listed(
+        self,
+        selection: Selection = ALL,
+        *,
+        measure: str = "",
+        which: Which = "counted",
+        targets: Targets = TARGETS,
+        stuck: bool = False,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> tuple[Figure, ...]:
+        """The handoffs behind a number, the latest win first; those that count for a measure the worst first.
+
+        ``which``: those that count, those that met the target or missed it, or those that do not count yet. ``stuck``:
+        only those where something stands still. Raises KeyError for a measure that there is none of.
+        """
+        query = _where(select(figure), selection)
+        if stuck:
+            query = query.where(figure.c.stuck != "[]", figure.c.stands)
+        order: list[ColumnElement[Any]] = [figure.c.won_at.desc(), figure.c.deal_id]
+        if measure:
+            one = MEASURES[measure]
+            column = figure.c[f"m_{one.key}"]
+            query = query.where(_which(one, column, which, targets))
+            if which != "open":
+                order.insert(0, column.desc() if one.better is Better.LOWER else column.asc())
+        with self._db.read() as connection:
+            rows = connection.execute(query.order_by(*order).limit(limit).offset(offset)).all()
+        return tuple(figure_in(row) for row in rows)
+
+    def figure(self, system: SystemName, deal_id: str, *, generation: int | None = None) -> Figure | None:
+        """One handoff's figures, those of the latest generation unless one is named; None where there are none."""
+        query = select(figure).where(figure.c.system == system, figure.c.deal_id == deal_id)
+        if generation is not None:
+            query = query.where(figure.c.generation == generation)
+        with self._db.read() as connection:
+            row = connection.execute(query.order_by(figure.c.generation.desc()).limit(1)).one_or_none()
+        return None if row is None else figure_in(row)
+
+    def figures_of(self, system: SystemName, deal_ids: Sequence[str]) -> Mapping[tuple[str, int], Figure]:
+        """The figures of these deals, by deal and generation."""
+        found: dict[tuple[str, int], Figure] = {}
+        with self._db.read() as connection:
+            for ids in chunks(deal_ids):
+                query = select(figure).where(figure.c.system == system, figure.c.deal_id.in_(ids))
+                found |= {(row.deal_id, row.generation): figure_in(row) for row in connection.execute(query)}
+        return found
+
+    def options(self, dimension: Dimension, *, systems: Sequence[str] = ()) -> tuple[Group, ...]:
+        """What a filter can choose from."""
+        key, label = _GROUPED[dimension]
+        query: Select[Any] = select(key.label("group_key"), func.max(label).label("group_label")).group_by(key)
+        if systems:
+            query = query.where(figure.c.system.in_(systems))
+        with self._db.read() as connection:
+            groups = [_group(dimension, row) for row in connection.execute(query)]
+        return tuple(sorted((one for one in groups if one.key), key=lambda group: _place(dimension, group)))
+
+    def covered(self, selection: Selection = ALL) -> Coverage:
+        """How many closed-won deals have a handoff, and why the others have none. Deals won before acting began are of
+        no AE, CSM or segment: they count where the selection names only systems."""
+        query = _where(select(figure.c.covered, figure.c.reason, func.count()), selection)
+        query = query.where(figure.c.stands).group_by(figure.c.covered, figure.c.reason)
+        handed, reasons = 0, dict[str, int]()
+        with self._db.read() as connection:
+            for has, reason, count in connection.execute(query):
+                if has:
+                    handed += count
+                else:
+                    reasons[reason] = reasons.get(reason, 0) + count
+            if selection == Selection(systems=selection.systems):
+                before = select(func.count()).where(handoff.c.phase == Phase.BEFORE_START.value)
+                if selection.systems:
+                    before = before.where(handoff.c.system.in_(selection.systems))
+                if count := connection.execute(before).scalar_one():
+                    reasons[BEFORE] = count
+        return Coverage(handed + sum(reasons.values()), handed, dict(sorted(reasons.items())))
+
+    def measured_deals(self, system: SystemName) -> tuple[str, ...]:
+        """The deals whose figures ought to be there: those of which a win was acted on, and those that have figures."""
+        acted = select(handoff.c.deal_id).where(
+            handoff.c.system == system,
+            handoff.c.generation >= 1,
+            handoff.c.mode == "act",
+            handoff.c.phase.not_in((Phase.OPEN.value, Phase.BEFORE_START.value)),
+            handoff.c.reason != NO_DEAL,
+        )
+        known = select(figure.c.deal_id).where(figure.c.system == system)
+        with self._db.read() as connection:
+            return tuple(sorted(connection.execute(acted.union(known)).scalars()))
+
+    def put_right(self, figures: Sequence[Figure], *, by: str = "") -> int:
+        """Write figures that were found anew over those that were kept, and say in the trail what they were before.
+        Returns how many values that is."""
+        now = self._db.now()
+        with self._db.write() as connection:
+            entries = put_figures(self._db, connection, figures, always=True, by=by)
+            write_audit(connection, now, entries)
+        return len(entries)
+
+    def corrections(
+        self, *, systems: Sequence[str] = (), since: datetime | None = None, deal_id: str = "", limit: int = 200
+    ) -> tuple[Corrected, ...]:
+        """Figures that were put right, the latest first."""
+        query = select(audit).where(audit.c.kind == AuditKind.CORRECTED.value, audit.c.erased.is_(None))
+        if systems:
+            query = query.where(audit.c.system.in_(systems))
+        if since is not None:
+            query = query.where(audit.c.at >= since)
+        if deal_id:
+            query = query.where(audit.c.deal_id == deal_id)
+        with self._db.read() as connection:
+            rows = connection.execute(query.order_by(audit.c.id.desc()).limit(limit)).all()
+        return tuple(
+            Corrected(
+                row.at,
+                SystemName(row.system),
+                row.deal_id or "",
+                row.generation,
+                row.reason,
+                codec.loads(row.data),
+                row.who or "",
+            )
+            for row in rows
+        )
+
+
+BEFORE = "Won before the connector began to act."
+
+
+def _aggregates(one: Measure, targets: Targets) -> Iterator[ColumnElement[Any]]:
+    """What the database sums of a measure; no more than its number and its interval need."""
+    column = figure.c[f"m_{one.key}"]
+    yield func.count(column).label(f"{one.key}_n")
+    yield func.sum(column).label(f"{one.key}_t")
+    if one.way is Way.SHARE:
+        return
+    if one.way is Way.MEAN:
+        yield func.sum(cast(column, Float) * cast(column, Float)).label(f"{one.key}_s")
+    wanted = aim(one, targets)
+    if wanted is not None:
+        good = column >= wanted if one.better is Better.HIGHER else column <= wanted
+        yield func.sum(case((good, 1), else_=0)).label(f"{one.key}_m")
+
+
+def _sum(one: Measure, row: Row[Any]) -> Sum:
+    told = row._mapping
+    counted, total = int(told[f"{one.key}_n"]), int(told[f"{one.key}_t"] or 0)
+    if one.way is Way.SHARE:
+        return Sum(counted, total, total if one.better is Better.HIGHER else counted - total, float(total))
+    return Sum(counted, total, int(told.get(f"{one.key}_m") or 0), float(told.get(f"{one.key}_s") or 0.0))
+
+
+def _where(query: Select[Any], chosen: Selection) -> Select[Any]:
+    exact = {
+        "segment": chosen.segment,
+        "tier": chosen.tier,
+        "source": chosen.source,
+        "deal_type": chosen.deal_type,
+        "won_weekday": chosen.weekday,
+        "won_hour": chosen.hour,
+    }
+    tests: list[ColumnElement[bool]] = [
+        figure.c[name] == value for name, value in exact.items() if value not in ("", None)
+    ]
+    if chosen.systems:
+        tests.append(figure.c.system.in_(chosen.systems))
+    if chosen.since is not None:
+        tests.append(figure.c.won_on >= chosen.since.isoformat())
+    if chosen.until is not None:
+        tests.append(figure.c.won_on < chosen.until.isoformat())
+    for role, who in (("ae", chosen.ae), ("csm", chosen.csm)):
+        if who:
+            tests.append(or_(figure.c[f"{role}_id"] == who, figure.c[f"{role}_name"] == who))
+    return query.where(and_(*tests)) if tests else query
+
+
+def _which(one: Measure, column: ColumnElement[Any], which: Which, targets: Targets) -> ColumnElement[bool]:
+    if which == "open":
+        return and_(column.is_(None), figure.c.stands)
+    if which == "counted":
+        return column.is_not(None)
+    wanted = 1 if one.way is Way.SHARE else aim(one, targets)
+    if one.way is Way.SHARE:
+        good = column == (1 if one.better is Better.HIGHER else 0)
+    elif wanted is None:
+        return column.is_not(None) if which == "met" else literal(0) == 1
+    else:
+        good = column >= wanted if one.better is Better.HIGHER else column <= wanted
+    return and_(column.is_not(None), good if which == "met" else ~good)
+
+
+def _group(by: Dimension, row: Row[Any]) -> Group:
+    if by is Dimension.NONE:
+        return EVERYTHING
+    key = "" if row.group_key is None else str(row.group_key)
+    label = "" if row.group_label is None else str(row.group_label)
+    if by is Dimension.WEEKDAY and key:
+        label = WEEKDAYS[int(key)]
+    if by is Dimension.HOUR and key:
+        label = f"{int(key):02d}:00"
+    return Group(key, label or key)
+
+
+def _place(by: Dimension, group: Group) -> tuple[bool, int, str, str]:
+    number = int(group.key) if by in (Dimension.WEEKDAY, Dimension.HOUR) and group.key else 0
+    word = group.key if by in (Dimension.WEEK, Dimension.MONTH) else group.label.casefold()
+    return not group.key, number, word, group.key
+
+
+def _velocities(by: Dimension, firsts: Sequence[Row[Any]], counts: Sequence[Row[Any]], last: date) -> dict[Group, Sum]:
+    end = last - timedelta(days=last.weekday())
+    active: dict[tuple[str, str], dict[str, int]] = {}
+    for row in counts:
+        active.setdefault((str(row.group_key), row.csm_id), {})[row.activated_week] = int(row.many)
+    found: dict[Group, Sum] = {}
+    for row in firsts:
+        first, counted = date.fromisoformat(row.first), active.get((str(row.group_key), row.csm_id), {})
+        weeks = max(0, (end - first).days // 7 + 1)
+        within = [many for week, many in counted.items() if row.first <= week <= end.isoformat()]
+        one = Sum(weeks, sum(within), 0, float(sum(many * many for many in within)))
+        group = _group(by, row)
+        found[group] = found.get(group, Sum()) + one
+    return dict(sorted(found.items(), key=lambda pair: _place(by, pair[0])))
