@@ -22,6 +22,8 @@ from connector.papers import Align, Block, Bullets, Grid, Heading, Paper, Text, 
 
 MOST_DEALS = 5
 MOST_COMMENTS = 30
+MOST_PLACES = 3
+"""Of the places that use an answer; ``--json`` has them all."""
 RIGHT, LEFT = Align.RIGHT, Align.LEFT
 FEW = "too few to judge"
 
@@ -207,12 +209,19 @@ def _fields(review: Review) -> Iterator[Block]:
                 str(one.asked),
                 str(one.lacked),
                 str(one.changed),
-                "; ".join(one.used_by) or rich("**nothing**"),
+                _places(one.used_by),
             )
             for one in review.fields
         ],
         (LEFT, RIGHT, RIGHT, RIGHT, LEFT),
     )
+
+
+def _places(used_by: Sequence[str]) -> Text:
+    if not used_by:
+        return rich("**nothing**")
+    left = len(used_by) - MOST_PLACES
+    return "; ".join(used_by[:MOST_PLACES]) + (f"; and {left} more" if left > 0 else "")
 
 
 def _silent(review: Review) -> Iterator[Block]:

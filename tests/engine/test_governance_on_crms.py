@@ -77,7 +77,7 @@ def test_a_breach_is_one_task_with_the_evidence_through_restarts_and_a_lost_ledg
     assert breaches(desk, small, large) == [(large, STEP)]
     task = desk.tasks(large)[STEP]
     assert desk.who(task.owner) == IRIS
-    assert task.subject == "Handoff process: Time to first touch above 48 in February 2027"
+    assert task.subject == "Time to first touch above 48 in February 2027 (handoff process)"
     told = [one for _, one in desk.told if one.step == f"notify-{STEP}"]
     assert [one.to_email for one in told] == [IRIS]
     for part in ("of 2 handoffs", "See who is over their cap.", small, large, "handoff review --month 2027-02"):
@@ -86,7 +86,10 @@ def test_a_breach_is_one_task_with_the_evidence_through_restarts_and_a_lost_ledg
     desk.hours(2)
     assert breaches(desk, small, large) == [(large, STEP)]
     rows = desk.shared.store.rulings(desk.name)
-    assert [(row.name, row.breached, row.deal_id) for row in rows] == [("first-touch", True, large), ("kept", False, None)]
+    assert [(row.name, row.breached, row.deal_id) for row in rows] == [
+        ("first-touch", True, large),
+        ("kept", False, None),
+    ]
 
     policy = desk.system.policy
     review = review_of(desk.shared.store, desk.name, policy, named_month("2027-02"))

@@ -211,7 +211,7 @@ def test_a_breach_is_one_task_for_the_owner_and_one_message_however_often_the_de
     assert task.kind is Kind.TASK
     assert task.key == f"{SYSTEM}:{DEAL_ID}:1:{STEP}"
     assert task.values["owner"] == DANA
-    assert task.values["subject"] == "Handoff process: Complete at close below 85 in February 2026"
+    assert task.values["subject"] == "Complete at close below 85 in February 2026 (handoff process)"
     assert "The numbers: {{ 80 }}" in str(task.values["body"])  # what a deal says is never read as a template
     assert [one.to_id for one in plan.actions if isinstance(one, Notify) and "breach" in one.step] == [DANA]
     assert made(world.run()) == []
