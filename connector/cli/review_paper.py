@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from connector.handoff.governing.breaches import Ruling, number
+from connector.handoff.governing.breaches import Ruling, bound
 from connector.handoff.governing.fold import Touched
 from connector.handoff.governing.review import Line, Proposal, Review, lacks_of
 from connector.handoff.measures.catalogue import MEASURES
@@ -150,7 +150,7 @@ def _thresholds(review: Review) -> Iterator[Block]:
     rows: list[tuple[Text, ...]] = []
     for one in review.rulings:
         side = "above" if one.threshold.over else "below"
-        limit = f"not {side} {number(one.threshold.limit)}"
+        limit = f"not {side} {bound(one.threshold, MEASURES[one.threshold.measure])}"
         for_long = f", {one.threshold.runs} in a row" if one.threshold.runs > 1 else ""
         told = "; ".join(f"{each.text} of {each.counted}" for each in one.stood)
         rows.append((one.threshold.name, MEASURES[one.threshold.measure].title, limit + for_long, told, _verdict(one)))

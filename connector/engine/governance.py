@@ -182,8 +182,8 @@ def _told_on(shared: Shared, system: System, ruling: Ruling, now: datetime) -> R
         breached=True,
         deal_id=place.deal_id if place else None,
         generation=place.generation if place else 0,
-        subject=subject_of(ruling, measure.title),
-        text=text_of(ruling, measure.title, deals, behind=len(deals), command=f"handoff review {period.flag}"),
+        subject=subject_of(ruling, measure),
+        text=text_of(ruling, measure, deals, behind=len(deals), command=f"handoff review {period.flag}"),
     )
 
 
@@ -216,7 +216,7 @@ def _watch_owner(shared: Shared, system: System, asked: GovernancePolicy, now: d
         system,
         OWNER_ALARM,
         Cry(
-            subject=f"{len(told)} breached thresholds have nobody to take them",
+            subject="breached thresholds of the process have nobody to take them",
             text=f"[governance] owner {asked.owner} is no active user of this CRM, so no task was made: "
             + "; ".join(row.subject for row in told[-3:] if row.subject)
             + ".",

@@ -1,4 +1,4 @@
-"""Steps called automated that a person touched: closed, changed, deleted, redrafted; and what else a review asks for."""
+"""Steps called automated that a person touched: closed, changed, deleted, redrafted; and the CSM's comments."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from factories import a_playbook, a_policy, a_snapshot, a_step
 from tinyworld import World
 
 from connector.handoff.byhand import ByHand, Touch
-from connector.handoff.model import TouchKind
 from connector.handoff.model import Touch as Contact
+from connector.handoff.model import TouchKind
 from connector.handoff.rulebook.playbooks import Playbook, Signal, SignalKind
 from connector.handoff.rulebook.policy import Policy
 from connector.store.codec import plan_to_json

@@ -24,7 +24,6 @@ from connector.handoff.measures.figure import Figure, Who
 from connector.handoff.measures.summing import Sum
 from connector.handoff.model import SystemName
 from connector.handoff.rulebook.governance import Cadence, Threshold
-from connector.handoff.rulebook.messages import SummarySection
 from connector.handoff.rulebook.playbooks import Mail
 from connector.handoff.rulebook.policy import Policy
 from connector.papers import html, markdown
@@ -194,7 +193,7 @@ def test_proposals_have_their_evidence_and_the_key_to_edit() -> None:
     breached = found["process.toml [governance] completion-red"]
     assert (breached.change, breached.evidence) == (
         "Coach the AEs",
-        "Complete at close is 80 %, below 85, of 20 handoffs",
+        "Complete at close is 80 %, below 85 %, of 20 handoffs",
     )
     assert (
         "nothing uses the answer"
