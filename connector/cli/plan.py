@@ -20,7 +20,6 @@ from connector import bootstrap
 from connector.cli import policydiff, show
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
 from connector.cli.show import ways_data
-from connector.cli.stillness import pauses_said
 from connector.crm.port import PlaceLost
 from connector.engine.parts import Shared
 from connector.engine.parts import System as EngineSystem
@@ -28,6 +27,7 @@ from connector.engine.reconciler import LOOK_BATCH, look_at
 from connector.engine.ways import Way, count, ways
 from connector.handoff.model import LedgerFacts
 from connector.handoff.plan import Plan
+from connector.store.stillness import pauses_said
 
 LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
 

@@ -1,4 +1,4 @@
-"""Figures from nothing: every handoff's deal read from the CRM anew, and what is found held against what was kept.
+"""Figures for whoever watches the daemon; and from nothing: every deal read anew, held against what was kept.
 
 Not here: what a figure is (``handoff.measures``) and keeping it (``store``). What the CRM holds and what the ledger
 remembers is all that goes into it; the figures that were kept are only compared.
@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from connector.crm.batch import chunks
 from connector.engine.parts import Shared, System
 from connector.engine.reconciler import PORTION, look_at
-from connector.handoff.measures.catalogue import PER_HANDOFF
+from connector.handoff.calendar import local_date
+from connector.handoff.measures.catalogue import MEASURES, PER_HANDOFF, QUARTER
 from connector.handoff.measures.figure import Figure
+from connector.handoff.measures.summing import number
 from connector.handoff.model import SystemName
+from connector.handoff.rulebook.watch import Targets
 from connector.store.figurerows import gone
+from connector.store.figures import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,36 @@ class Comparison:
 OF_ROW = ("ae", "csm", "segment", "tier", "source", "deal_type", "amount", "won_on", "activated_on", "phase", "covered")
 """What else of a row sums are told apart by; titles and names are only shown."""
 
+EVERY = timedelta(minutes=1)
+"""How often Prometheus is shown figures at most."""
+
 MOST_DUE = 1_000_000
 """Looks that are due, asked for at once: all there are."""
+
+
+def show_figures(shared: Shared, system: System) -> None:
+    """Show Prometheus the figures of the handoffs that came to count within the last quarter, once a minute at most."""
+    now = shared.clock.now()
+    if system.figured is not None and now - system.figured < EVERY:
+        return
+    system.figured = now
+    targets, today = system.policy.targets, local_date(system.policy.calendar, now)
+    for days, keys in _gauges(targets).items():
+        since = today - timedelta(days=QUARTER + days)
+        chosen = Selection(systems=(system.name,), since=since, until=today - timedelta(days=days - 1))
+        (sums,) = shared.store.sums(chosen, measures=keys, targets=targets).values()
+        for key, found in sums.items():
+            shared.telemetry.show_measure(system.name, key, number=number(MEASURES[key], found), handoffs=found.counted)
+
+
+def _gauges(targets: Targets) -> dict[int, list[str]]:
+    """The measures that Prometheus is told, by the day after the win from which they count."""
+    found: dict[int, list[str]] = {}
+    for one in PER_HANDOFF:
+        if one.gauge:
+            days = getattr(targets, one.after_days) if isinstance(one.after_days, str) else one.after_days
+            found.setdefault(days, []).append(one.key)
+    return found
 
 
 def from_nothing(shared: Shared, system: System) -> Comparison:

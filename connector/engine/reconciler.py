@@ -96,7 +96,8 @@ def _reconcile(shared: Shared, system: System) -> int:
 def _settle_looks(shared: Shared, system: System, due: Sequence[Look], *, brake: Brake, carried: Carried) -> None:
     """Re-read and decide one portion, and record what the brake lets pass."""
     looks = {look.deal_id: look for look in due}
-    looked = look_at(shared, system, tuple(looks), carried=carried)
+    with shared.tracer.span("observe_and_decide", system=system.name, deals=len(looks)):
+        looked = look_at(shared, system, tuple(looks), carried=carried)
     plans = looked.plans
     passing(Failpoint.DECIDED)
     decided = [
@@ -125,7 +126,8 @@ def _unpaused(shared: Shared, system: System, decided: Sequence[Decided], looks:
 def _record(shared: Shared, system: System, decided: Sequence[Decided], *, act: bool = True) -> None:
     if not decided:
         return
-    shared.store.record(system.name, decided, act=act)
+    with shared.tracer.span("record", system=system.name, deals=len(decided)):
+        shared.store.record(system.name, decided, act=act)
     passing(Failpoint.RECORDED)
     for plan in (one.plan for one in decided):
         shared.telemetry.decisions.labels(system=system.name, phase=plan.phase.value).inc()

@@ -143,6 +143,7 @@ def row_of(one: Figure) -> dict[str, Any]:
         "reason": one.reason,
         "funnel": FUNNEL.index(one.funnel),
         "facts": codec.dumps(to_json(one.facts)),
+        "promise_due": one.promise_due.isoformat() if one.promise_due else None,
         "looked_at": one.facts.at,
         **{f"m_{measure.key}": one.values.get(measure.key) for measure in PER_HANDOFF},
     }
@@ -176,5 +177,6 @@ def figure_in(row: Row[Any]) -> Figure:
         funnel=FUNNEL[row.funnel],
         stuck=tuple(json.loads(row.stuck)),
         lacks=tuple(json.loads(row.lacks)),
+        promise_due=date.fromisoformat(row.promise_due) if row.promise_due else None,
         values={one.key: told[f"m_{one.key}"] for one in PER_HANDOFF},
     )

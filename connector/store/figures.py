@@ -162,13 +162,18 @@ class Figures(Part):
         """Activations per CSM and week: a `Sum` counts the weeks of each CSM, from that of their first win in the
         selection to the last of it (``today``'s where it has no end); its total is the activations in them."""
         key, label = _GROUPED.get(by, (literal(""), literal("")))
-        columns = (figure.c.csm_id, figure.c.won_week, figure.c.activated_week)
-        query = _where(select(key.label("group_key"), label.label("group_label"), *columns), selection)
-        query = query.where(figure.c.csm_id != "", figure.c.won_week.is_not(None), figure.c.stands)
         last = (selection.until - timedelta(days=1)) if selection.until else (today or self._db.now().date())
+        group = (key.label("group_key"), func.max(label).label("group_label"), figure.c.csm_id)
+        test = and_(figure.c.csm_id != "", figure.c.won_week.is_not(None), figure.c.stands)
+        begun = _where(select(*group, func.min(figure.c.won_week).label("first")).select_from(figure), selection)
+        active = _where(select(*group, figure.c.activated_week, func.count().label("many")), selection)
+        apart = (key, figure.c.csm_id) if by is not Dimension.NONE else (figure.c.csm_id,)
         with self._db.read() as connection:
-            rows = connection.execute(query).all()
-        return _velocities(by, rows, last)
+            firsts = connection.execute(begun.where(test).group_by(*apart)).all()
+            counts = connection.execute(
+                active.where(test, figure.c.activated_week.is_not(None)).group_by(*apart, figure.c.activated_week)
+            ).all()
+        return _velocities(by, firsts, counts, last)
 
     def funnel(self, selection: Selection = ALL) -> Mapping[Funnel, int]:
         """How many won deals came so far, or further; those that get no handoff by the policy are not among them."""
@@ -388,22 +393,17 @@ def _place(by: Dimension, group: Group) -> tuple[bool, int, str, str]:
     return not group.key, number, word, group.key
 
 
-def _velocities(by: Dimension, rows: Sequence[Row[Any]], last: date) -> dict[Group, Sum]:
+def _velocities(by: Dimension, firsts: Sequence[Row[Any]], counts: Sequence[Row[Any]], last: date) -> dict[Group, Sum]:
     end = last - timedelta(days=last.weekday())
-    first: dict[tuple[Group, str], date] = {}
-    active: dict[tuple[Group, str], dict[date, int]] = {}
-    for row in rows:
-        place = _group(by, row), row.csm_id
-        week = date.fromisoformat(row.won_week)
-        first[place] = min(first.get(place, week), week)
-        counts = active.setdefault(place, {})
-        if row.activated_week:
-            at = date.fromisoformat(row.activated_week)
-            counts[at] = counts.get(at, 0) + 1
+    active: dict[tuple[str, str], dict[str, int]] = {}
+    for row in counts:
+        active.setdefault((str(row.group_key), row.csm_id), {})[row.activated_week] = int(row.many)
     found: dict[Group, Sum] = {}
-    for place, week in first.items():
-        weeks = [week + timedelta(weeks=number) for number in range((end - week).days // 7 + 1)]
-        each_week = [active[place].get(each, 0) for each in weeks]
-        one = Sum(len(weeks), sum(each_week), 0, float(sum(many * many for many in each_week)))
-        found[place[0]] = found.get(place[0], Sum()) + one
+    for row in firsts:
+        first, counted = date.fromisoformat(row.first), active.get((str(row.group_key), row.csm_id), {})
+        weeks = max(0, (end - first).days // 7 + 1)
+        within = [many for week, many in counted.items() if row.first <= week <= end.isoformat()]
+        one = Sum(weeks, sum(within), 0, float(sum(many * many for many in within)))
+        group = _group(by, row)
+        found[group] = found.get(group, Sum()) + one
     return dict(sorted(found.items(), key=lambda pair: _place(by, pair[0])))

@@ -556,5 +556,21 @@ figure = Table(
     Column("reason", Text, nullable=False),
     # What the values are made of, as JSON.
     Column("facts", Text, nullable=False),
+    # The next day on which a promise of the sale is due that nobody kept yet, as 2026-11-22.
+    Column("promise_due", String),
 )
 Index("figure_won", figure.c.won_on, figure.c.system)
+CSM_WEEKS = ("csm_id", "csm_name", "won_on", "won_week", "activated_week", "stands")
+# What filters choose from is read from these alone; they change with a handoff's first row and hardly ever after.
+for _name, _columns in (
+    ("figure_ae", ("ae_id", "ae_name")),
+    # With what activations per CSM and week are made of.
+    ("figure_csm", CSM_WEEKS),
+    ("figure_segment", ("segment",)),
+    ("figure_tier", ("tier",)),
+    ("figure_source", ("source",)),
+):
+    Index(_name, *(figure.c[each] for each in _columns))
+_STUCK, _PROMISED = text("stuck <> '[]'"), text("promise_due IS NOT NULL")
+Index("figure_stuck", figure.c.won_at, sqlite_where=_STUCK, postgresql_where=_STUCK)
+Index("figure_promised", figure.c.promise_due, sqlite_where=_PROMISED, postgresql_where=_PROMISED)

@@ -26,6 +26,7 @@ from connector.store import upgrade
 from connector.store.age import Age
 from connector.store.alarms import Alarms
 from connector.store.answers import Answers
+from connector.store.behind import Behind
 from connector.store.database import PRIVATE, Database, journal_mode
 from connector.store.drops import Drops
 from connector.store.exceptions import Exceptions
@@ -82,6 +83,7 @@ class Store(
     Age,
     Answers,
     Exceptions,
+    Behind,
     Figures,
     Inbox,
     Ledger,

@@ -1,4 +1,4 @@
-"""The review of a period: what the trail says, which fields nobody reads, what was silent or repeats, what to change."""
+"""The review of a period: what the trail says, which fields nobody reads, what was silent or repeats, what follows."""
 
 from __future__ import annotations
 

@@ -76,5 +76,7 @@ class Figure:
     funnel: Funnel = Funnel.WON
     stuck: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
+    promise_due: date | None = None
+    """The next day on which a promise of the sale is due that nobody kept yet."""
     values: Mapping[str, int | None] = field(default_factory=dict)
     """By the measure's key, in whole smallest units."""

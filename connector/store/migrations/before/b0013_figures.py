@@ -40,5 +40,19 @@ def upgrade() -> None:
         sa.Column("looked_at", sa.DateTime(timezone=True), nullable=False),
         *(sa.Column(name, sa.String, nullable=False) for name in _WORDS),
         *(sa.Column(name, sa.Text, nullable=False) for name in ("reason", "facts")),
+        sa.Column("promise_due", sa.String),
     )
     op.create_index("figure_won", "figure", ["won_on", "system"])
+    for name, columns in (
+        ("figure_ae", ["ae_id", "ae_name"]),
+        ("figure_csm", ["csm_id", "csm_name", "won_on", "won_week", "activated_week", "stands"]),
+        ("figure_segment", ["segment"]),
+        ("figure_tier", ["tier"]),
+        ("figure_source", ["source"]),
+    ):
+        op.create_index(name, "figure", columns)
+    for name, column, where in (
+        ("figure_stuck", "won_at", sa.text("stuck <> '[]'")),
+        ("figure_promised", "promise_due", sa.text("promise_due IS NOT NULL")),
+    ):
+        op.create_index(name, "figure", [column], sqlite_where=where, postgresql_where=where)
