@@ -2,16 +2,16 @@
 
 Not how it looks: ``paper.typ``. The library typst sets it; it comes with the extra ``pdf`` and is imported at the first
 page, never before. All a paper says goes there as data, so nothing in it can become code; the folder it may read from
-is an empty one, and there is no network in it: only packages are ever fetched, and ``paper.typ`` names none.
+is this package's own, and it fetches nothing: only packages ever are, and ``paper.typ`` names none. Nothing is written
+to the disk, which may be read-only.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Mapping
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from connector.errors import Problem, UserError
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import types
 
 MISSING = "needs the extra pdf: pip install 'handoff-connector[pdf]' (the image and make demo have it)"
+HERE = Path(__file__).parent
 USUAL_SIZE = 10.5
 SMALLEST = 8.0
 STEP = 0.5
@@ -42,7 +43,7 @@ LONGEST_WORD = 28
 """Characters after which a word may break anywhere: an address of 300 would leave its cell."""
 ACCESSIBLE = ("ua-1",)
 """PDF/UA-1, ISO 14289-1. Refused by the library where a character has no glyph in any font at hand."""
-PIXELS_PER_INCH = 144.0
+PIXELS_PER_INCH = 120.0
 
 _OUTSIDE = re.compile("[^\u0000-\u024f\u0370-\u052f\u1e00-\u1fff\u2000-\u206f\u20a0-\u20bf\u2100-\u22ff\u2500-\u25ff]")
 """What the library's own fonts (Latin, Greek, Cyrillic, signs) may lack, so that the machine's fonts are asked."""
@@ -96,28 +97,27 @@ def _fitted(paper: Paper, *, form: Literal["pdf", "png"]) -> bytes:
 
 def _set(said: str, *, size: float, form: Literal["pdf", "png"]) -> bytes:
     typst = _library()
-    source = resources.files("connector.papers").joinpath("paper.typ").read_bytes()
+    source = (HERE / "paper.typ").read_bytes()
     last = ""
-    with tempfile.TemporaryDirectory(prefix="handoff-paper-") as empty:
-        for standards in (ACCESSIBLE, ()) if form == "pdf" else ((),):
-            try:
-                made = typst.compile(
-                    source,
-                    root=empty,
-                    format=form,
-                    ppi=PIXELS_PER_INCH,
-                    sys_inputs={"paper": said, "size": str(size)},
-                    pdf_standards=list(standards),
-                    ignore_system_fonts=_OUTSIDE.search(said) is None,
-                    package_path=empty,
-                    package_cache_path=empty,
-                )
-            except typst.TypstError as fault:
-                last = fault.message
-                if found := _TOO_LONG.search(last):
-                    raise TooLong("", int(found[1])) from None
-            else:
-                return bytes(made)
+    for standards in (ACCESSIBLE, ()) if form == "pdf" else ((),):
+        try:
+            made = typst.compile(
+                source,
+                root=HERE,
+                format=form,
+                ppi=PIXELS_PER_INCH,
+                sys_inputs={"paper": said, "size": str(size)},
+                pdf_standards=list(standards),
+                ignore_system_fonts=_OUTSIDE.search(said) is None,
+                package_path=HERE,
+                package_cache_path=HERE,
+            )
+        except typst.TypstError as fault:
+            last = fault.message
+            if found := _TOO_LONG.search(last):
+                raise TooLong("", int(found[1])) from None
+        else:
+            return bytes(made)
     raise PdfError(f"the paper could not be set: {last}")
 
 
