@@ -12,7 +12,9 @@ from decimal import Decimal
 from engine.harness import SYSTEM, Desk, a_desk
 from factories import DANA, PEOPLE, a_policy
 
-from connector.engine.governance import OWNER_ALARM
+from connector.engine.governance import DEAL_ALARM, OWNER_ALARM, _told_on, ruled
+from connector.handoff.governing.breaches import Ruling
+from connector.handoff.governing.periods import named_month
 from connector.handoff.model import Kind
 from connector.handoff.rulebook.governance import Cadence, GovernancePolicy, Threshold
 from connector.handoff.rulebook.policy import Policy
@@ -35,6 +37,10 @@ def two_wins(desk: Desk) -> tuple[str, str]:
         desk.win(deal)
     desk.settle()
     return deals
+
+
+def _always(desk: Desk) -> Ruling:
+    return ruled(desk.store, (SYSTEM,), ALWAYS, named_month("2026-03"), desk.system.policy.targets)
 
 
 def breached(desk: Desk) -> list[str]:
@@ -94,3 +100,20 @@ def test_of_two_processes_one_puts_the_ruling_in() -> None:
     assert desk.store.put_ruling(SYSTEM, row)
     assert not desk.store.put_ruling(SYSTEM, dataclasses.replace(row, breached=True, deal_id="D1"))
     assert desk.store.rulings(SYSTEM, periods=["2026-03"]) == (row,)
+
+
+def test_where_no_deal_behind_it_is_acted_on_an_alarm_says_it_for_a_week() -> None:
+    desk = a_desk(policy=policy(), act=False)
+    two_wins(desk)
+    desk.clock.advance(EARLY - desk.clock.now())
+    desk.restart(act=True, policy=policy())
+    place = _told_on(desk.shared, desk.system, _always(desk), desk.clock.now())
+    assert (place.breached, place.deal_id) == (True, None)
+    desk.store.put_ruling(SYSTEM, place)
+    desk.run()
+    desk.system.governed_at = None
+    desk.run(seconds=30)
+    assert DEAL_ALARM in {one.name for one in desk.store.alarms(SYSTEM)}
+    desk.run(days=8)
+    desk.run(hours=2)
+    assert DEAL_ALARM not in {one.name for one in desk.store.alarms(SYSTEM)}
