@@ -21,7 +21,7 @@ from connector.errors import UserError
 from connector.handoff.model import SystemName
 from connector.papers import Paper, pdf
 from connector.web.leadership.asked import BOARD, CUT_WORDS, DEALS, EVER, Asked, Unclear, begin_of, read
-from connector.web.leadership.board import Book, board_of
+from connector.web.leadership.board import Book, board_of, stands_still
 from connector.web.leadership.deals import MOST_EXPORTED, PAGE, deals_of
 from connector.web.leadership.explained import why_of
 from connector.web.leadership.exports import MOST_IN_PAPER, board_csv, board_paper, deals_csv, deals_paper
@@ -62,7 +62,7 @@ class Leadership:
             try:
                 return answer(request, read(request.query_params, today=self.book.today()))
             except Unclear as unclear:
-                return self.show(request, "leadership/trouble.html", BAD_REQUEST, said=str(unclear), deep=True)
+                return self.show(request, "leadership/trouble.html", BAD_REQUEST, sentence=str(unclear), deep=True)
 
         return guarded
 
@@ -73,12 +73,14 @@ class Leadership:
         why = why_of(self.book.store, SystemName(system), deal) if system in self.book.systems else None
         if why is None:
             said = f"The ledger knows no deal {deal[:80]!r} in {system[:40]!r}."
-            return self.show(request, "leadership/trouble.html", NOT_FOUND, said=said, deep=True)
+            return self.show(request, "leadership/trouble.html", NOT_FOUND, sentence=said, deep=True)
         return self.show(request, "leadership/deal.html", 200, why=why, deep=True)
 
     def _board(self, request: Request, asked: Asked) -> Response:
         board = board_of(self.book, asked)
-        return self.show(request, "leadership/board.html", 200, board=board, **self._around(asked, BOARD))
+        return self.show(
+            request, "leadership/board.html", 200, board=board, stands_still=stands_still, **self._around(asked, BOARD)
+        )
 
     def _board_csv(self, _request: Request, asked: Asked) -> Response:
         return _csv(board_csv(self.book, asked, board_of(self.book, asked)), "handoffs")
@@ -118,7 +120,7 @@ class Leadership:
             with self.printing:
                 body = pdf(paper)
         except UserError as error:
-            return self.show(request, "leadership/trouble.html", UNAVAILABLE, said=str(error), deep=True)
+            return self.show(request, "leadership/trouble.html", UNAVAILABLE, sentence=str(error), deep=True)
         return Response(body, media_type="application/pdf", headers=_saved(f"{name}.pdf"))
 
 
