@@ -34,6 +34,7 @@ COMMANDS = {
     "provision": "connector.cli.provision",
     "webhooks": "connector.cli.webhooks",
     "status": "connector.cli.status",
+    "metrics": "connector.cli.metrics",
     "exceptions": "connector.cli.exceptions",
     "retry": "connector.cli.retry",
     "drop": "connector.cli.drop",

@@ -140,6 +140,7 @@ class System:
     ``diaries`` are people's calendars, as far as they were looked into.
     ``tenure`` is the one of `Replica` in which this process last took the system over, ``opened`` whether it has read
     again since what the ledger says is to be sent. ``server`` is the store's as that was read.
+    ``figured`` is when its figures were last shown to Prometheus.
     """
 
     name: SystemName
@@ -175,6 +176,7 @@ class System:
     tenure: int = 0
     opened: bool = False
     server: str = ""
+    figured: datetime | None = None
 
     @property
     def broke_off(self) -> str:

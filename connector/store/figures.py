@@ -234,7 +234,7 @@ class Figures(Part):
     def options(self, dimension: Dimension, *, systems: Sequence[str] = ()) -> tuple[Group, ...]:
         """What a filter can choose from."""
         key, label = _GROUPED[dimension]
-        query = select(key.label("group_key"), func.max(label).label("group_label")).group_by(key)
+        query: Select[Any] = select(key.label("group_key"), func.max(label).label("group_label")).group_by(key)
         if systems:
             query = query.where(figure.c.system.in_(systems))
         with self._db.read() as connection:

@@ -287,7 +287,7 @@ class Settling(Part):
 
 
 def _tells_csm(ending: _Ending) -> bool:
-    return ending.row.kind == NOTIFY_KIND and ending.row.step.startswith(TOLD_BY)
+    return bool(ending.row.kind == NOTIFY_KIND) and str(ending.row.step).startswith(TOLD_BY)
 
 
 def _handoff_of(ending: _Ending) -> tuple[str, str, int]:
