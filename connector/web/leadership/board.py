@@ -315,7 +315,7 @@ def _cohorts(book: Book, asked: Asked, sizes: Mapping[str, int]) -> tuple[tuple[
         Cohort(
             group.label or "(none)",
             sizes.get(group.key, 0),
-            tuple(tell(MEASURES[key], sums[key], book.targets) for key in LEAD),
+            tuple(tell(MEASURES[key], sums[key], book.targets, defined=False) for key in LEAD),
             _group_address(asked, group),
         )
         for group, sums in found.items()

@@ -89,7 +89,9 @@ def _rows(book: Book, asked: Asked, board: Board) -> Iterator[Sequence[Cell]]:
     for section, found in (("week", weekly), (asked.by, groups)):
         for group, sums in found.items():
             for key in LEAD:
-                yield _row(section, group.label, tell(MEASURES[key], sums.get(key, NOTHING), book.targets))
+                yield _row(
+                    section, group.label, tell(MEASURES[key], sums.get(key, NOTHING), book.targets, defined=False)
+                )
     for section, counts in (("funnel", board.funnel), ("coverage", board.coverage)):
         for one in counts:
             yield (section, one.words, "", "", one.deals, "count", "", one.deals, None, None, None, None, "")
