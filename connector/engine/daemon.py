@@ -100,6 +100,7 @@ def run_daemon(
         if shared.replica is not None:
             shared.replica.stop()
         shared.store.close()
+        shared.tracer.close()
         for number, handler in previous.items():
             signal.signal(number, handler)
         log.info(DAEMON_STOPPED)

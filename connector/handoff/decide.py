@@ -12,8 +12,10 @@ from datetime import datetime
 
 from connector.handoff import lifecycle
 from connector.handoff.attention import begun_with
+from connector.handoff.byhand import by_hand, comments, reached
 from connector.handoff.case import Case
 from connector.handoff.identity import account_names
+from connector.handoff.measures import keeping
 from connector.handoff.measures.finding import measured
 from connector.handoff.model import Ref, Snapshot
 from connector.handoff.plan import Action, AnswersTo, Finding, Patch, Plan, Prints
@@ -37,6 +39,9 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
     told = lifecycle.coverage(case)
     seen = begun_with(case) | marks(steps) | {name: at for finding in findings for name, at in finding.marks.items()}
     found = measured(case, actions=actions, marks={**case.ledger.marks, **seen}, reason=told.reason)
+    shown = keeping.kept(case, found.figure)
+    if shown is not None:
+        findings, actions = (*findings, shown), merge((*actions, *shown.actions))
     return Plan(
         key=snapshot.key,
         phase=case.outcome,
@@ -66,6 +71,9 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         answers_to=_answers_to(case),
         calendars={step: people for finding in findings for step, people in finding.calendars.items()},
         untold=standing.untold,
+        by_hand=by_hand(case, steps),
+        reached=reached(case),
+        comments=comments(case),
         figure=found.figure,
     )
 

@@ -217,12 +217,14 @@ class Status(StrEnum):
 class Load:
     """What one CSM carries. ``turn`` grows with each assignment, so the lowest turn is next in a round robin.
 
-    ``revenue`` is the sum of the amounts of the deals handed to them, as far as the ledger knows.
+    ``revenue`` is the sum of the amounts of the deals handed to them, as far as the ledger knows. ``begun`` is how many
+    handoffs they have had, counted where a policy asks for it.
     """
 
     accounts: int = 0
     turn: int = 0
     revenue: Decimal = Decimal(0)
+    begun: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +345,19 @@ NO_POST = Post()
 
 
 @dataclass(frozen=True, slots=True)
+class Breach:
+    """A threshold of [governance] that was breached in a period, told on this deal: ``subject`` is its line, ``text``
+    the evidence. ``generation`` is the deal's when it was found, at ``found_at``."""
+
+    name: str
+    period: str
+    subject: str
+    text: str
+    found_at: datetime
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything `decide` may look at for one deal.
 
@@ -357,6 +372,7 @@ class Snapshot:
     that a person made and the customer missed.
     ``product`` is what was counted of the account in the product.
     ``contacts`` are the people at the customer who have a role on the deal, where the mapping has them read.
+    ``breaches`` are those of the whole process that are told on this deal.
     """
 
     key: HandoffKey
@@ -386,6 +402,7 @@ class Snapshot:
     product: ProductFacts = NO_FACTS
     contacts: tuple[Contact, ...] = ()
     post: Post = NO_POST
+    breaches: tuple[Breach, ...] = ()
 
     @property
     def lineage(self) -> str:

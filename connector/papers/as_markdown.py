@@ -25,10 +25,11 @@ from connector.papers.paper import (
 )
 from connector.plain import scrubbed
 
-_SIGNS = re.compile(r"[\\`*\[\]<>|~$]|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])")
-"""What acts anywhere in a line; an underscore acts only at the edge of a word."""
-_AT_START = re.compile(r"^(\s*)(?:([#+=:-])|(\d{1,9})([.)]))")
-"""What makes a line a heading, a list, a rule or a definition."""
+_SIGNS = re.compile(r"[\\`*<>|~$]|&(?=#?\w+;)|\](?=[(\[:]|$)|(?<!\w)_+|_+(?!\w)", re.MULTILINE)
+"""What acts anywhere in a line: an underscore only at the edge of a word, a bracket only where a link could begin."""
+_BRACKETS = re.compile(r"(?<!\\)[\[\]]")
+_AT_START = re.compile(r"^(\s*)(?:([#+=:-]|\[(?=[ xX]\]))|(\d{1,9})([.)]))")
+"""What makes a line a heading, a list, a box, a rule or a definition."""
 RULES = {Align.LEFT: "---", Align.RIGHT: "--:", Align.CENTER: ":-:"}
 MARKS = {Mark.DOT: "- ", Mark.NUMBER: "1. ", Mark.BOX: "- [ ] "}
 
@@ -37,10 +38,10 @@ def markdown(paper: Paper) -> str:
     """The paper as Markdown, with a line feed at its end."""
     parts = [f"# {_line(paper.title)}"]
     if paper.subtitle:
-        parts.append(_line(paper.subtitle))
+        parts.append(_lines(paper.subtitle))
     parts += [text for block in outlined(paper.blocks) if (text := _block(block))]
     if paper.foot:
-        parts += ["---", _line(paper.foot)]
+        parts += ["---", _lines(paper.foot)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -73,18 +74,17 @@ def _row(cells: Sequence[str]) -> str:
 
 def _line(text: Text) -> str:
     """On one line, as a heading or a cell has to be."""
-    return " ".join(_written(text).split("\n"))
+    return " ".join(_written(text).split())
 
 
 def _lines(text: Text, *, indent: str = "") -> str:
     """As it breaks, each break a hard one; blank lines, which would end the paragraph, are left out."""
-    lines = [line for line in _written(text).split("\n") if line.strip()]
+    lines = [_AT_START.sub(_kept, line) for line in _written(text).split("\n") if line.strip()]
     return ("\\\n" + indent).join(lines)
 
 
 def _written(text: Text) -> str:
-    written = "".join(_run(scrubbed(run.text), bold=run.bold, link=run.link) for run in runs_of(text))
-    return "\n".join(_AT_START.sub(_kept, line) for line in written.split("\n")).strip()
+    return "".join(_run(scrubbed(run.text), bold=run.bold, link=run.link) for run in runs_of(text)).strip()
 
 
 def _kept(found: re.Match[str]) -> str:
@@ -92,12 +92,16 @@ def _kept(found: re.Match[str]) -> str:
 
 
 def _run(text: str, *, bold: bool, link: str) -> str:
-    written = _SIGNS.sub(lambda found: f"\\{found[0]}", text)
+    written = _SIGNS.sub(lambda found: "".join(f"\\{each}" for each in found[0]), text)
     if bold and text.strip():
         edge = len(written) - len(written.lstrip())
         end = len(written.rstrip())
         written = f"{written[:edge]}**{written[edge:end]}**{written[end:]}"
-    return f"[{written}]({_address(link)})" if link else written
+    return f"[{_BRACKETS.sub(_escaped, written)}]({_address(link)})" if link else written
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\{found[0]}"
 
 
 def _address(link: str) -> str:

@@ -27,6 +27,7 @@ from connector.handoff.rulebook.gate import (
     Requirement,
     ReviewPolicy,
 )
+from connector.handoff.rulebook.governance import GovernancePolicy
 from connector.handoff.rulebook.messages import NotifyPolicy, SummaryPolicy, SummarySection
 from connector.handoff.rulebook.people import AssignmentPolicy, Escalation
 from connector.handoff.rulebook.playbooks import MeetingPolicy, Playbook, PlaybookTask
@@ -39,6 +40,7 @@ from connector.policy.commitments import commitments
 from connector.policy.conditions import Scope, Vocabulary, condition
 from connector.policy.consequences import Around, escalation, unmanaged
 from connector.policy.crmmap import CrmMap
+from connector.policy.governance import governance
 from connector.policy.known import EXTRAS, KNOWN
 from connector.policy.lists import first_match
 from connector.policy.maps import VendorMap
@@ -118,6 +120,7 @@ class Rules:
     review: ReviewPolicy | None = None
     tiers: tuple[Tier, ...] = ()
     prefills: tuple[Prefill, ...] = ()
+    governance: GovernancePolicy | None = None
 
 
 def rules(
@@ -159,6 +162,7 @@ def rules(
         review=closing.review(spec.review, scope=scope, day=day, texts=texts or {}),
         tiers=_tiers(spec, scope=scope),
         prefills=prefills(spec.prefill, scope=scope),
+        governance=governance(spec.governance, scope=scope, day=day, targets=spec.targets),
     )
 
 
@@ -276,6 +280,7 @@ def policy(
         review=rules.review,
         tiers=rules.tiers,
         prefills=rules.prefills,
+        governance=rules.governance,
     )
     return dataclasses.replace(made, version=digest(made))
 

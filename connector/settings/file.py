@@ -33,6 +33,11 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
+MAP_FILE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*\.toml$")
+SHARED_FILES = frozenset({"process.toml", "playbook.toml", "quality.toml", "product.toml"})
+"""Mapping files that hold for every CRM."""
+
+
 def _url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -101,6 +106,21 @@ def _network(value: str) -> str:
     return str(network)
 
 
+def _map_file(value: str) -> str:
+    if not MAP_FILE.match(value) or value in SHARED_FILES:
+        raise ValueError(f'{value!r} is no file of one CRM in the mappings folder; write "salesforce-emea.toml", say')
+    return value
+
+
+def _collector(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        raise ValueError(
+            f'{value!r} is no address of a collector; write "http://otel-collector:4318", without /v1/traces'
+        )
+    return value
+
+
 def _host(value: str) -> str:
     if not HOST.match(value):
         raise ValueError(f"{value!r} is no host name; write it without scheme, port and path")
@@ -167,6 +187,7 @@ class SystemSpec(FileSpec):
 
     name: Annotated[str, AfterValidator(_system_name)]
     vendor: Annotated[Vendor, EnumOf]
+    map: Annotated[str, AfterValidator(_map_file)] = ""
     base_url: Url | None = None
     login_url: Url | None = None
     api_version: Annotated[str, AfterValidator(_api_version)] | None = None
@@ -333,6 +354,15 @@ class LogsSpec(FileSpec):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class TracesSpec(FileSpec):
+    """[traces]: where traces go, by OTLP over HTTP."""
+
+    endpoint: Annotated[str, AfterValidator(_collector)]
+    headers_env: EnvName | None = None
+    headers_file: Text | None = None
+    share: Annotated[float, BeforeValidator(_float), Field(gt=0.0, le=1.0)] = 1.0
+
+
 class ConfigSpec(FileSpec):
     """config.toml."""
 
@@ -348,3 +378,4 @@ class ConfigSpec(FileSpec):
     brakes: BrakesSpec = Field(default_factory=BrakesSpec)
     retention: RetentionSpec = Field(default_factory=RetentionSpec)
     logs: LogsSpec = Field(default_factory=LogsSpec)
+    traces: TracesSpec | None = None

@@ -20,6 +20,7 @@ from connector.settings.file import (
     ConfigSpec,
     DaemonSpec,
     NotifySpec,
+    TracesSpec,
     WeeklySpec,
     is_store_url,
 )
@@ -34,6 +35,7 @@ from connector.settings.model import (
     NotifySettings,
     RetentionSettings,
     Settings,
+    TraceSettings,
     Vendor,
     WeeklySettings,
 )
@@ -53,7 +55,8 @@ class Read(NamedTuple):
     settings: Settings | None
     problems: tuple[Problem, ...]
     mappings: Path | None
-    vendors: Mapping[str, str]
+    vendors: Mapping[str, tuple[str, str]]
+    """By system: the vendor, and its file among the mappings where it is not the one named after the vendor."""
 
 
 def load_settings(path: Path, *, env: Mapping[str, str] | None = None) -> Settings:
@@ -98,6 +101,7 @@ def _settings(desk: Desk, spec: ConfigSpec, *, file: Path, mappings: Path) -> Se
     posted, weekly = _customer_mail(desk, spec), _weekly(desk, spec)
     page, senders = web(desk, spec.web), sources(desk, spec.sources)
     asked = queries(desk, spec.queries, beside=spec.sources)
+    traces = _traces(desk, spec.traces)
     if desk.problems or store is None:
         return None
     return Settings(
@@ -115,6 +119,7 @@ def _settings(desk: Desk, spec: ConfigSpec, *, file: Path, mappings: Path) -> Se
         logs=LogSettings(**spec.logs.model_dump()),
         retention=RetentionSettings(**spec.retention.model_dump()),
         brakes=BrakeSettings(**spec.brakes.model_dump()),
+        traces=traces,
     )
 
 
@@ -178,6 +183,18 @@ def _customer_mail(desk: Desk, spec: ConfigSpec) -> CustomerMailSettings | None:
     return CustomerMailSettings(sender=spec.customer_mail.sender or "", daily_limit=spec.customer_mail.daily_limit)
 
 
+def _traces(desk: Desk, spec: TracesSpec | None) -> TraceSettings | None:
+    if spec is None:
+        return None
+    headers = desk.secret("headers", spec, ("traces",))
+    named = headers.get_secret_value().split(",") if headers else []
+    if any("=" not in each.strip().strip("=") for each in named if each.strip()):
+        desk.complain(
+            ("traces", "headers_env"), "the value must be name=value, with commas between several", of_key=True
+        )
+    return TraceSettings(endpoint=spec.endpoint, headers=headers, share=spec.share)
+
+
 def _weekly(desk: Desk, spec: ConfigSpec) -> WeeklySettings | None:
     if spec.weekly is None:
         return None
@@ -218,13 +235,13 @@ def _pruned(node: Any, path: KeyPath, gone: frozenset[KeyPath]) -> Any:
     return node
 
 
-def _vendors(data: Mapping[str, Any]) -> dict[str, str]:
+def _vendors(data: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Which vendors' mapping files matter, even when the rest of the file is wrong."""
     systems = data.get("systems")
     items = systems if isinstance(systems, list) else []
     known = {vendor.value for vendor in Vendor}
     return {
-        str(item.get("name", index)): str(item["vendor"])
+        str(item.get("name", index)): (str(item["vendor"]), str(item.get("map", "")))
         for index, item in enumerate(items)
         if isinstance(item, Mapping) and item.get("vendor") in known
     }

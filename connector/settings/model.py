@@ -122,6 +122,7 @@ class SystemSettings(Frozen):
     ``reserve`` is the share (0 to 1) of the day's calls that is left to people and other programs.
     ``allow_duplicates`` saves although a Salesforce duplicate rule warns. ``live`` None polls alone.
     ``bulk_threshold``: updates from which on Salesforce gets them as a job; 0 never.
+    ``map`` is its file among the mappings, empty for the one named after the vendor.
     ``app`` and ``webhook_url`` are HubSpot's: the app, and the public address its webhooks are sent to; empty for none.
     """
 
@@ -138,6 +139,7 @@ class SystemSettings(Frozen):
     app: AppKeys | None = None
     webhook_url: str = ""
     act_since: date | None = None
+    map: str = ""
 
 
 class DaemonSettings(Frozen):
@@ -272,6 +274,14 @@ class LogSettings(Frozen):
     level: Literal["debug", "info", "warning", "error"]
 
 
+class TraceSettings(Frozen):
+    """Where traces go. ``headers``: ``name=value``, with commas between; of all passes ``share`` (0 to 1) is traced."""
+
+    endpoint: str
+    headers: SecretStr | None = None
+    share: float = 1.0
+
+
 class RetentionSettings(Frozen):
     """How many days what is kept; 0 for ever."""
 
@@ -300,6 +310,7 @@ class Settings(Frozen):
     queries: tuple[QuerySettings, ...] = ()
     retention: RetentionSettings = RetentionSettings()
     customer_mail: CustomerMailSettings | None = None
+    traces: TraceSettings | None = None
     weekly: WeeklySettings | None = None
 
     def system(self, name: str) -> SystemSettings:

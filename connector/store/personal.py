@@ -101,6 +101,8 @@ _SPOKEN: Mapping[str, Holds] = {
     "figure.account_id": _customers("the CRM's id of the account", Way.EMPTIED),
     "figure.account_name": _customers("the account's name", Way.EMPTIED),
     "known_as.account_id": _customers("the CRM's id of the account", Way.REMOVED),
+    "ruling.subject": _customers("which threshold was breached", Way.EMPTIED),
+    "ruling.text": _customers("the deals behind a breached threshold, by name", Way.EMPTIED),
 }
 
 _SILENT: Mapping[str, tuple[str, ...]] = {
@@ -133,9 +135,10 @@ _SILENT: Mapping[str, tuple[str, ...]] = {
     "product_event": ("source", "message_id", "event", "subject"),
     "tally": ("subject", "measure", "sort", "day", "way"),
     "known_as": ("system", "deal_id", "subject"),
+    "ruling": ("system", "name", "period", "deal_id"),
     "figure": (
         *("system", "deal_id", "won_on", "won_week", "won_month", "activated_on", "activated_week"),
-        *("segment", "tier", "source", "deal_type", "phase", "currency", "stuck", "lacks", "reason", "facts"),
+        *("segment", "tier", "source", "deal_type", "phase", "currency", "stuck", "lacks", "reason", "facts", "promise_due"),
     ),
 }
 

@@ -501,6 +501,8 @@ def _entry(one: Decided, view: codec.Json, *, mode: str) -> Entry:
             "percent": view["percent"],
             "missing": [check["label"] for check in view["missing"]],
             "csm": view["assignment"]["email"] if view["assignment"] else None,
+            "segment": view["segment"],
+            **({"chosen_by": plan.assignment.rule} if plan.assignment and plan.assignment.new else {}),
             "findings": [
                 {"rule": item["rule"], "verdict": item["verdict"], "reason": item["reason"]}
                 for item in view["findings"]

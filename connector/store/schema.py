@@ -482,6 +482,23 @@ known_as = Table(
 )
 Index("known_as_subject", known_as.c.subject)
 
+ruling = Table(
+    "ruling",
+    metadata,
+    Column("system", String, primary_key=True),
+    # The threshold's name in [governance], and the period it was judged for.
+    Column("name", String, primary_key=True),
+    Column("period", String, primary_key=True),
+    Column("at", Utc, nullable=False),
+    Column("breached", Boolean, nullable=False),
+    # The deal on which a breach is told, and its handoff's number.
+    Column("deal_id", String),
+    Column("generation", Integer, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("text", Text, nullable=False),
+)
+Index("ruling_deal", ruling.c.system, ruling.c.deal_id)
+
 letter = Table(
     "letter",
     metadata,

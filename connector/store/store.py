@@ -52,6 +52,7 @@ from connector.store.record import Recorder
 from connector.store.replays import Replays
 from connector.store.replicas import Replicas
 from connector.store.retention import Retention
+from connector.store.rulings import Rulings
 from connector.store.setback import SetBack
 from connector.store.settle import Settling
 from connector.store.subject import Subjects
@@ -111,6 +112,7 @@ class Store(
     Retention,
     Subjects,
     Tallies,
+    Rulings,
 ):
     """Inbox, ledger, outbox, audit and leases of all systems, in one database. Thread-safe."""
 

@@ -43,6 +43,7 @@ from connector.store.schema import (
     metadata,
     outbox,
     product_event,
+    ruling,
     tally,
     written,
 )
@@ -58,7 +59,7 @@ UNDER_WAY = (State.SENDING, State.UNKNOWN)
 
 BY_DEAL: Mapping[str, str] = {
     **dict.fromkeys(
-        ("handoff", "effect", "outbox", "audit", "inbox", "gain", "answer", "known_as", "figure"), "deal_id"
+        ("handoff", "effect", "outbox", "audit", "inbox", "gain", "answer", "known_as", "figure", "ruling"), "deal_id"
     ),
     "hold": "name",
 }
@@ -288,6 +289,7 @@ def _erase(connection: Connection, subject: Subject, stored: Stored) -> tuple[di
     counts["written"] = _remove(connection, written, rows)
     counts["hold"], held = _drop_holds(connection, rows.get("hold", ()))
     counts["inbox"] = _blank_looks(connection, rows.get("inbox", ()))
+    counts["ruling"] = _blank_rulings(connection, rows.get("ruling", ()))
     for table in (letter, product_event, answer, tally, known_as):
         counts[table.name] = _remove(connection, table, rows)
     deals |= held
@@ -320,6 +322,14 @@ def _blank_handoffs(connection: Connection, subject: Subject, rows: Sequence[Map
         values = blank | ({"account_id": None} if row["account_id"] == subject.id else {})
         of_deal = and_(handoff.c.system == row["system"], handoff.c.deal_id == row["deal_id"])
         connection.execute(update(handoff).where(of_deal).values(values))
+    return len(rows)
+
+
+def _blank_rulings(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+    """That a period was judged is still known, or it would be judged again."""
+    for row in rows:
+        keys = and_(*(ruling.c[name] == row[name] for name in ("system", "name", "period")))
+        connection.execute(update(ruling).where(keys).values(subject="", text=""))
     return len(rows)
 
 

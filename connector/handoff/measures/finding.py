@@ -29,19 +29,19 @@ from connector.handoff.rescue import episode, signals
 from connector.handoff.rulebook.playbooks import Do
 from connector.handoff.rulebook.watch import CommitmentStatus
 from connector.handoff.rules.answering import ASKED, COMPLETE
-from connector.handoff.rules.metrics import first_touch, touches_of
+from connector.handoff.rules.metrics import AT_CLOSE, first_touch, percent_at_close, touches_of
 from connector.handoff.rules.onboarding import is_followed
 from connector.handoff.steps import Step, met_customer, walk
 
-FULL, SHORT = "at-close:full", "at-close:short"
-"""Marks of how complete a deal was with a win, at the time of that win."""
 AE, KICKOFF = "sold-by:", "kickoff:"
 """Marks that end with a person's id: whose deal it was when it was won, whose kickoff was held when."""
-TOLD, ACTIVATED, OVERRIDDEN = "csm-told", "first-value", "let-through"
-"""Marks of the first message to a CSM, of first value, and of an override."""
+TOLD, ACTIVATED, OVERRIDDEN, ESCALATED = "csm-told", "first-value", "let-through", "escalated"
+"""Marks of the first message to a CSM, of first value, of an override, and of an escalation that only a lost ledger
+knew."""
 
 _LATE, _FLAG = "late:", "flag."
 _HUNDRED = Decimal(100)
+_FILLED = 100
 _WON = frozenset({Phase.WON, Phase.HELD, Phase.IN_FLIGHT})
 _BEGUN = _WON | {Phase.REOPENED, Phase.LOST}
 
@@ -86,7 +86,7 @@ def _marks(case: Case, known: Mapping[str, datetime]) -> Iterator[tuple[str, dat
     won = case.snapshot.stage.is_won and case.phase in _WON
     fresh = case.ledger.released_at is None and not case.ledger.adopted
     if won and fresh and _at_close(case, known) is None:
-        yield (SHORT if case.gaps else FULL), case.won_at or case.now
+        yield f"{AT_CLOSE}{case.percent}", case.won_at or case.now
     owner = case.snapshot.deal.text("owner")
     if won and owner and not any(name.startswith(AE) for name in known):
         yield f"{AE}{owner}", case.now
@@ -94,10 +94,18 @@ def _marks(case: Case, known: Mapping[str, datetime]) -> Iterator[tuple[str, dat
         yield TOLD, told
     if case.gate is Gate.OVERRIDDEN and OVERRIDDEN not in known:
         yield OVERRIDDEN, case.now
+    yield from _as_the_deal_says(case, known)
     if (held := _kickoff(case)) is not None and case.csm is not None and known.get(f"{KICKOFF}{case.csm.id}") != held:
         yield f"{KICKOFF}{case.csm.id}", held
     if (at := _activated(case, known)) is not None and known.get(ACTIVATED) != at:
         yield ACTIVATED, at
+
+
+def _as_the_deal_says(case: Case, known: Mapping[str, datetime]) -> Iterator[tuple[str, datetime]]:
+    """What only a lost ledger knew, and the deal's own fields still say (``keeping`` wrote them)."""
+    for name, mark in (("metric_overrides", OVERRIDDEN), ("metric_escalations", ESCALATED)):
+        if case.recovered and case.value(name) == 1 and mark not in known:
+            yield mark, case.now
 
 
 def _facts(case: Case, steps: tuple[Step, ...], marks: Mapping[str, datetime], writes: Mapping[str, Value]) -> Facts:
@@ -257,14 +265,13 @@ def _writes(case: Case, actions: Iterable[Action]) -> Mapping[str, Value]:
 
 def _at_close(case: Case, marks: Mapping[str, datetime]) -> bool | None:
     """Whether something required was missing with this win; None where nobody knows."""
-    at = case.won_at
-    for name, short in ((SHORT, True), (FULL, False)):
-        if name in marks and (at is None or marks[name] == at):
-            return short
+    known = percent_at_close(case, marks)
+    if known is not None:
+        return known < _FILLED
     written = case.value("metric_completion")
     if case.ledger.released_at is None or case.ledger.adopted or not isinstance(written, Decimal):
         return None
-    return written < _HUNDRED
+    return written < _FILLED
 
 
 def _told(case: Case) -> datetime | None:
@@ -345,7 +352,8 @@ def _escalations(case: Case, marks: Mapping[str, datetime]) -> int:
     }
     keys = (task.key for task in case.snapshot.tasks if task.key and task.key.startswith(case.key("")))
     made = (*case.ledger.effects, *(key.rsplit(":", 1)[-1] for key in keys))
-    return len(steps) + len({each for each in made if each.startswith(_FLAG)})
+    seen = len(steps) + len({each for each in made if each.startswith(_FLAG)})
+    return max(seen, int(ESCALATED in marks))
 
 
 def _sold_by(case: Case, marks: Mapping[str, datetime]) -> Who:

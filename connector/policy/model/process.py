@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from connector.policy.model.gate import AcceptanceSpec, GateSpec, OverrideSpec, PrefillSpec, ReviewSpec
+from connector.policy.model.governance import GovernanceSpec
 from connector.policy.model.people import AssignmentSpec, CalendarSpec, EscalationSpec, TeamCalendarSpec
 from connector.policy.model.watch import CommitmentsSpec, NotifySpec, RedFlagsSpec, TargetsSpec
 from connector.policy.model.words import FieldName, Positive, Spec, Text, When
@@ -61,3 +62,4 @@ class ProcessSpec(Spec):
     prefill: tuple[PrefillSpec, ...] = ()
     acceptance: AcceptanceSpec | None = None
     review: ReviewSpec | None = None
+    governance: GovernanceSpec | None = None
