@@ -8,6 +8,7 @@ Not here: the numbers (``tests/unit/test_web_leadership.py``). Pictures show the
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ from connector.clock import ManualClock
 from connector.handoff.model import HandoffKey, SystemName
 from connector.handoff.rulebook.watch import Targets
 from connector.settings import WebSettings
-from connector.store import Decided, Mode, Store, open_store
+from connector.store import Decided, Store, open_store
 from connector.web.app import Pages, create_app
 from connector.web.leadership.board import Book
 from connector.web.server import serve_in_thread
@@ -169,14 +170,14 @@ def test_pictures_of_the_simulated_quarter(browser: Browser, take_picture: TakeP
     folder = Path(os.environ.get(QUARTER) or tmp_path / "quarter")
     if not (folder / "state").exists():
         quarter(folder, days=DAYS, deals=DEALS, seed=SEED, systems=("sf", "hs"))
-    address = f"sqlite:///{folder / 'state' / 'handoff.db'}"
-    first = open_store(address, clock=ManualClock(NOW), mode=Mode.READ)
-    end = max(one.facts.at for one in first.listed(limit=1000))
-    first.close()
-    store = open_store(address, clock=ManualClock(end), mode=Mode.READ)
+    copied = shutil.copytree(folder / "state", tmp_path / "state")  # it may be of an older schema than this one
+    clock = ManualClock(NOW)
+    store = open_store(f"sqlite:///{copied / 'handoff.db'}", clock=clock)
+    end = max(one.facts.at for one in store.listed(limit=1000))
+    clock.advance(end - clock.now())
     with serving(store, now=end + timedelta(minutes=1), systems=("sf", "hs")) as shown:
         for view, scheme in LOOKS:
-            page = browser.new_page(viewport=view, color_scheme=scheme, locale="en-GB")  # type: ignore[arg-type]
+            page = a_page(browser, [], viewport=view, color_scheme=scheme)
             page.goto(f"{shown.url}/leadership")
             take_picture(page, f"leadership-{'phone' if view is PHONE else 'desktop'}-{scheme}", longest=LONGEST)
-            page.close()
+            page.context.close()
