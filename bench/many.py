@@ -19,6 +19,7 @@ from connector.store import Store
 from connector.store.figurerows import put_figures
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+TODAY = NOW.date()
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 AES, CSMS = 40, 25
 SEGMENTS, TIERS = ("Enterprise", "Mid-Market", "SMB"), ("A", "B", "C")
