@@ -1,7 +1,7 @@
 """The page for leadership over ASGI: numbers that are the catalogue's, lists that hold what their numbers count, words
 for who asks for what there is not, files, and nothing for strangers.
 
-Not here: what a measure means (``test_measures…``) and a real browser (``tests/e2e/test_leadership.py``).
+Not here: what a measure means (``test_core_measures``) and a real browser (``tests/e2e/test_leadership.py``).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from plans import a_check, a_notice, a_plan, a_task
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from rich.console import Console
+from sqlalchemy.exc import OperationalError
 
 from bench.many import NOW, fill, made_up, put
 from connector.cli import show
@@ -440,6 +441,17 @@ def test_where_there_is_nothing_yet_it_says_what_to_do(empty: Store) -> None:
     put(empty, list(made_up(5, seed=7, days=1)))
     text = words(reader.get("/leadership?until=2020-01-01&since=2019-01-01").text)
     assert "No deal that was won in these days fits these filters. Take all days" in text
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/leadership/deal/sf/006A"])
+def test_while_the_database_is_away_it_says_so(empty: Store, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    def away() -> Any:
+        raise OperationalError("select", {}, Exception("disk I/O error"))
+
+    monkeypatch.setattr(empty._db, "read", away)
+    answer = Reader(empty, a_web()).get(path)
+    assert answer.status_code == 503
+    assert "The database fails, so there are no numbers: " in words(answer.text)
 
 
 # the week's mail
