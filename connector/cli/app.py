@@ -32,6 +32,7 @@ COMMANDS = {
     "events": "connector.cli.events",
     "milestones": "connector.cli.milestones",
     "check": "connector.cli.check",
+    "map": "connector.cli.map",
     "provision": "connector.cli.provision",
     "webhooks": "connector.cli.webhooks",
     "status": "connector.cli.status",

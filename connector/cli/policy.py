@@ -170,4 +170,5 @@ def _junit(results: Sequence[Verdict]) -> bytes:
             said = [f"{miss.where}: {miss.key}: expected {miss.expected}, found {miss.found}" for miss in each.misses]
             failure = ElementTree.SubElement(case, "failure", message=said[0])
             failure.text = "\n".join(f"{line}\n  {miss.why}" for line, miss in zip(said, each.misses, strict=True))
-    return ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
+    text: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
+    return text

@@ -148,9 +148,9 @@ def _unknown(expect: ExpectSpec, ground: Ground, at: KeyPath) -> Iterator[tuple[
         ("pool", expect.pool, policy.assignment.pools),
         ("playbook", expect.playbook, [each.name for each in policy.playbooks]),
     )
-    for key, name, known in single:
-        if name and name not in known:
-            yield (*here, key), f"there is no {key} {name!r}; {did_you_mean(name, known)}"
+    for key, given, known in single:
+        if given and given not in known:
+            yield (*here, key), f"there is no {key} {given!r}; {did_you_mean(given, known)}"
     for index, email in enumerate(expect.csm_in or ()):
         if email not in members:
             yield (*here, "csm_in", index), f"{email} is in no pool; {did_you_mean(email, members)}"
