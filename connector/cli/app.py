@@ -29,6 +29,7 @@ COMMANDS = {
     "explain": "connector.cli.explain",
     "playbook": "connector.cli.playbook",
     "policy": "connector.cli.policy",
+    "docs": "connector.cli.docs",
     "events": "connector.cli.events",
     "milestones": "connector.cli.milestones",
     "check": "connector.cli.check",

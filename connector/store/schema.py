@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from connector.handoff.measures.catalogue import PER_HANDOFF
 from connector.store.states import OPEN, State, state_in
 
 
@@ -527,3 +528,49 @@ letter = Table(
     sqlite_autoincrement=True,
 )
 Index("letter_waiting", letter.c.system, letter.c.id)
+
+figure = Table(
+    "figure",
+    metadata,
+    # One row per handoff: a deal and its generation.
+    Column("system", String, primary_key=True),
+    Column("deal_id", String, primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    Column("title", String, nullable=False),
+    Column("account_id", String, nullable=False),
+    Column("account_name", String, nullable=False),
+    Column("ae_id", String, nullable=False),
+    Column("ae_name", String, nullable=False),
+    Column("csm_id", String, nullable=False),
+    Column("csm_name", String, nullable=False),
+    Column("segment", String, nullable=False),
+    Column("tier", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("deal_type", String, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("phase", String, nullable=False),
+    # Signals and red flags that stand now, and what the handoff lacked, as JSON lists.
+    Column("stuck", String, nullable=False),
+    Column("lacks", String, nullable=False),
+    # In hundredths.
+    Column("amount", BigInteger),
+    Column("won_at", Utc),
+    # Days by the company's calendar, as 2026-11-22; a week by its Monday, a month as 2026-11.
+    Column("won_on", String),
+    Column("won_week", String),
+    Column("won_month", String),
+    Column("activated_on", String),
+    Column("activated_week", String),
+    Column("won_weekday", Integer),
+    Column("won_hour", Integer),
+    Column("covered", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    # How far the customer has come, as a number that grows.
+    Column("funnel", Integer, nullable=False),
+    # What the values are made of, as JSON.
+    Column("facts", Text, nullable=False),
+    Column("looked_at", Utc, nullable=False),
+    # Whole numbers, so that their sums are exact on every database.
+    *(Column(f"m_{one.key}", BigInteger) for one in PER_HANDOFF),
+)
+Index("figure_won", figure.c.won_on, figure.c.system)

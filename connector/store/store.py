@@ -29,6 +29,7 @@ from connector.store.answers import Answers
 from connector.store.database import PRIVATE, Database, journal_mode
 from connector.store.drops import Drops
 from connector.store.exceptions import Exceptions
+from connector.store.figures import Figures
 from connector.store.filelock import FileLock, second_process
 from connector.store.gains import Gains
 from connector.store.holds import Holds
@@ -82,6 +83,7 @@ class Store(
     Age,
     Answers,
     Exceptions,
+    Figures,
     Inbox,
     Ledger,
     Recorder,

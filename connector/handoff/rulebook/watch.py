@@ -96,7 +96,8 @@ class CommitmentPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Targets the metrics are held against; hours are wall hours, shares are percent."""
+    """Targets the metrics are held against; hours are wall hours, shares are percent. A customer counts as dropped after
+    ``drop_after_days`` without first value; fewer cases than ``few`` are too few to judge anybody by."""
 
     first_touch_hours: Decimal = Decimal(24)
     first_touch_alarm_hours: Decimal = Decimal(48)
@@ -118,3 +119,7 @@ class Targets:
     hypercare_week1_percent: Decimal = Decimal(50)
     hypercare_week4_percent: Decimal = Decimal(70)
     exceptions_a_week: Decimal = Decimal(3)
+    drop_after_days: int = 60
+    renewal_talk_days: Decimal = Decimal(182)
+    expansion_percent: Decimal = Decimal(25)
+    few: int = 8

@@ -33,6 +33,7 @@ from connector.policy.model.words import (
 
 MAX_NO_SHOWS = 20
 MAX_CHANGES_MINUTES = 7 * 24 * 60
+MAX_FEW = 1000
 Moment = Literal[
     "csm_assigned",
     "deal_held",
@@ -93,6 +94,10 @@ class TargetsSpec(Spec):
     exceptions_a_week: Annotated[Decimal, BeforeValidator(_number), Field(ge=0), WithJsonSchema({"type": "number"})] = (
         Decimal(3)
     )
+    drop_after_days: Annotated[int, Field(ge=1, le=MAX_ANCHOR_DAYS)] = 60
+    renewal_talk_days: Positive = Decimal(182)
+    expansion_percent: Positive = Decimal(25)
+    few: Annotated[int, Field(ge=1, le=MAX_FEW)] = 8
 
 
 class CommitmentWordsSpec(Spec):

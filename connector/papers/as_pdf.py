@@ -1,0 +1,184 @@
+"""A paper as PDF: tagged for screen readers, with its title and language, the same bytes for the same paper.
+
+Not how it looks: ``paper.typ``. The library typst sets it; it comes with the extra ``pdf`` and is imported at the first
+page, never before. All a paper says goes there as data, so nothing in it can become code; the folder it may read from
+is an empty one, and there is no network in it: only packages are ever fetched, and ``paper.typ`` names none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Literal
+
+from connector.errors import Problem, UserError
+from connector.papers.paper import (
+    Block,
+    Bullets,
+    Grid,
+    Heading,
+    PageBreak,
+    Paper,
+    Picture,
+    Text,
+    Words,
+    outlined,
+    runs_of,
+)
+from connector.plain import scrubbed
+
+if TYPE_CHECKING:
+    import types
+
+MISSING = "needs the extra pdf: pip install 'handoff-connector[pdf]' (the image and make demo have it)"
+USUAL_SIZE = 10.5
+SMALLEST = 8.0
+STEP = 0.5
+"""Sizes of type in points. A paper for one page goes down by steps to the smallest that prints readably."""
+LONGEST_WORD = 28
+"""Characters after which a word may break anywhere: an address of 300 would leave its cell."""
+ACCESSIBLE = ("ua-1",)
+"""PDF/UA-1, ISO 14289-1. Refused by the library where a character has no glyph in any font at hand."""
+PIXELS_PER_INCH = 144.0
+
+_OUTSIDE = re.compile("[^\u0000-\u024f\u0370-\u052f\u1e00-\u1fff\u2000-\u206f\u20a0-\u20bf\u2100-\u22ff\u2500-\u25ff]")
+"""What the library's own fonts (Latin, Greek, Cyrillic, signs) may lack, so that the machine's fonts are asked."""
+_LONG = re.compile(rf"\S{{{LONGEST_WORD},}}")
+_TOO_LONG = re.compile(r"pages:(\d+)")
+_SITE_ONLY = ("/", "#", ".")
+
+
+class PdfMissing(UserError):
+    """The library of the extra is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__([Problem("", "PDF", MISSING)])
+
+
+class PdfError(Exception):
+    """The library could not set a paper: a mistake in this package, or a drawing that it cannot read."""
+
+
+class TooLong(PdfError):
+    """A paper that must stand on one page needs more, even in the smallest type."""
+
+    def __init__(self, title: str, pages: int) -> None:
+        self.pages = pages
+        super().__init__(f"{title!r} needs {pages} pages and may have one; take something out")
+
+
+def pdf(paper: Paper) -> bytes:
+    """The paper as PDF. Raises PdfMissing without the library, TooLong, and PdfError."""
+    return _fitted(paper, form="pdf")
+
+
+def png(paper: Paper) -> bytes:
+    """The only page of a paper with ``one_page`` as a picture. Raises as `pdf` does, and ValueError for any other."""
+    if not paper.one_page:
+        raise ValueError(f"{paper.title!r} may have several pages; a picture shows one")
+    return _fitted(paper, form="png")
+
+
+def _fitted(paper: Paper, *, form: Literal["pdf", "png"]) -> bytes:
+    said = json.dumps(_data(paper), ensure_ascii=False)
+    size = USUAL_SIZE
+    while True:
+        try:
+            return _set(said, size=size, form=form)
+        except TooLong as found:
+            size -= STEP
+            if size < SMALLEST:
+                raise TooLong(paper.title, found.pages) from None
+
+
+def _set(said: str, *, size: float, form: Literal["pdf", "png"]) -> bytes:
+    typst = _library()
+    source = resources.files("connector.papers").joinpath("paper.typ").read_bytes()
+    last = ""
+    with tempfile.TemporaryDirectory(prefix="handoff-paper-") as empty:
+        for standards in (ACCESSIBLE, ()) if form == "pdf" else ((),):
+            try:
+                made = typst.compile(
+                    source,
+                    root=empty,
+                    format=form,
+                    ppi=PIXELS_PER_INCH,
+                    sys_inputs={"paper": said, "size": str(size)},
+                    pdf_standards=list(standards),
+                    ignore_system_fonts=_OUTSIDE.search(said) is None,
+                    package_path=empty,
+                    package_cache_path=empty,
+                )
+            except typst.TypstError as fault:
+                last = fault.message
+                if found := _TOO_LONG.search(last):
+                    raise TooLong("", int(found[1])) from None
+            else:
+                return bytes(made)
+    raise PdfError(f"the paper could not be set: {last}")
+
+
+def _library() -> types.ModuleType:
+    try:
+        import typst
+    except ImportError:
+        raise PdfMissing from None
+    return typst  # type: ignore[no-any-return,unused-ignore]
+
+
+def _data(paper: Paper) -> Mapping[str, Any]:
+    made = paper.made
+    return {
+        "title": _line(paper.title),
+        "heading": _breakable(_line(paper.title)),
+        "subtitle": _breakable(_line(paper.subtitle)),
+        "foot": _line(paper.foot),
+        "lang": paper.lang,
+        "made": [made.year, made.month, made.day] if made else None,
+        "landscape": paper.landscape,
+        "one_page": paper.one_page,
+        "blocks": [_block(block) for block in outlined(paper.blocks)],
+    }
+
+
+def _block(block: Block) -> Mapping[str, Any]:
+    match block:
+        case Heading():
+            return {"kind": "heading", "level": block.level, "text": _breakable(_line(block.text))}
+        case Words():
+            return {"kind": "words", "runs": _runs(block.text)}
+        case Bullets():
+            return {"kind": block.mark.value, "items": [_runs(item) for item in block.items]}
+        case Grid():
+            return {
+                "kind": "grid",
+                "align": [align.value for align in block.aligned],
+                "head": [_runs(cell) for cell in block.head],
+                "rows": [[{"runs": _runs(cell)} for cell in row] for row in block.rows],
+            }
+        case Picture():
+            return {"kind": "picture", "svg": block.svg, "alt": _line(block.alt)}
+        case PageBreak():
+            return {"kind": "break"}
+
+
+def _runs(text: Text) -> list[Mapping[str, Any]]:
+    return [
+        {
+            "lines": [_breakable(line) for line in scrubbed(run.text).split("\n")],
+            "bold": run.bold,
+            "link": "" if run.link.startswith(_SITE_ONLY) else run.link,  # a page has no site around it
+        }
+        for run in runs_of(text)
+    ]
+
+
+def _line(text: str) -> str:
+    return " ".join(scrubbed(text).split("\n"))
+
+
+def _breakable(line: str) -> str:
+    return _LONG.sub(lambda found: "\u200b".join(found[0]), line)
