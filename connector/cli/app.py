@@ -34,6 +34,7 @@ COMMANDS = {
     "milestones": "connector.cli.milestones",
     "check": "connector.cli.check",
     "map": "connector.cli.map",
+    "pilot": "connector.cli.pilot",
     "provision": "connector.cli.provision",
     "webhooks": "connector.cli.webhooks",
     "status": "connector.cli.status",
