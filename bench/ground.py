@@ -26,6 +26,7 @@ from connector.cli import demo_parts
 from connector.cli.demo_parts import SANDBOX_SECRETS, Child
 from connector.engine.onepass import run_pass
 from connector.engine.parts import System
+from connector.policy.shipped import shipped_mappings
 from connector.sandbox.hubspot.schema import APP_CLIENT_ID, APP_CLIENT_SECRET, APP_REFRESH_TOKEN
 from connector.sandbox.server import Sandbox
 
@@ -157,7 +158,7 @@ class Ground:
         """Write config.toml and, with the caps of the pools lifted, a copy of the shipped mappings."""
         mappings = self.folder / "mappings"
         if not mappings.exists():
-            shutil.copytree(demo_parts.shipped_mappings(), mappings)
+            shutil.copytree(shipped_mappings(), mappings)
             process = mappings / "process.toml"
             process.write_text(re.sub(r"(?m)^cap = \d+", f"cap = {NO_CAP}", process.read_text()))
         urls = {"sf": self.sandbox.sf_url, "hs": self.sandbox.hs_url}

@@ -90,7 +90,19 @@ class Telemetry:
         )
         peak = self._gauge("peak_memory_bytes", "The most memory this process ever held")
         peak.set_function(peak_memory)
+        self.measure = self._gauge(
+            "measure", "A measure of the last quarter's handoffs, in its unit", "system", "measure"
+        )
+        self.measured = self._gauge("measure_handoffs", "Handoffs that count for a measure", "system", "measure")
         self.last_poll = self._gauge("last_poll_timestamp_seconds", "When a poll last went through", "system")
+
+    def show_measure(self, system: str, measure: str, *, number: float | None, handoffs: int) -> None:
+        """Set one measure of the handoffs that came to count lately; without any there is no number to show."""
+        self.measured.labels(system=system, measure=measure).set(handoffs)
+        if number is None:
+            self.measure.remove(system, measure)
+        else:
+            self.measure.labels(system=system, measure=measure).set(number)
 
     def budgets(self, system: str) -> Budgets:
         """Where one system's adapter tells how the vendor's budgets stand."""

@@ -32,9 +32,10 @@ from connector.engine.mailer import CustomerMail
 from connector.engine.notifier import Channel, ChatWebhook, Email, addressed, send_through
 from connector.engine.parts import Limits, Mailer, Schedule, Shared, System, Timing, process_name
 from connector.engine.replica import before_call
+from connector.engine.weekly import Weekly
 from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
-from connector.policy.crmmap import CrmMap
+from connector.policy.crmmap import CrmMap, MapFile
 from connector.policy.folder import digest_of, read_folder
 from connector.policy.load import Loaded, load, load_all
 from connector.settings import (
@@ -50,6 +51,7 @@ from connector.store import Mode as StoreMode
 from connector.store.backup import Copy
 from connector.store.warehouse import Query
 from connector.telemetry import Telemetry
+from connector.tracing import INSTALL, UNTRACED, Tracer, Traces
 from connector.web.foreign import Foreign
 from connector.web.status import Status, Watched, read_status, unreadable_status, with_trouble
 
@@ -112,11 +114,12 @@ def open_runtime(config: Path, *, mode: StoreUse, console_logs: bool = False, cl
         mailer=_mailer(settings),
         keep=_keep(settings),
         queries=_queries(settings),
+        tracer=_tracer(settings),
     )
     systems = tuple(_system(each, settings, loaded, shared=shared, wait=wait) for each in settings.systems)
     files = read_folder(settings.mappings)
     for each, of in zip(systems, settings.systems, strict=True):
-        each.policy_digest = policy_digest(files, of.vendor)
+        each.policy_digest = policy_digest(files, of)
         if mode == "daemon":
             store.keep_policy(each.policy_digest, files)
     return Runtime(settings, loaded, shared, systems, _watched(settings))
@@ -139,19 +142,24 @@ def open_ledger_if_any(config: Path) -> Store | None:
     return _store(settings, clock=SystemClock(), mode="tool")
 
 
-def policy_digest(files: Mapping[str, str], vendor: Vendor) -> str:
-    """What mapping files come to for one vendor, as a digest."""
-    return digest_of(files, vendor=vendor.value, vendors=frozenset(each.value for each in Vendor))
+def policy_digest(files: Mapping[str, str], of: SystemSettings) -> str:
+    """What mapping files come to for one system, as a digest."""
+    return digest_of(files, own=map_file(of).file)
+
+
+def map_file(of: SystemSettings) -> MapFile:
+    """Which of the mapping files is this system's."""
+    return MapFile(of.vendor.value, of.map)
 
 
 def under_mappings(runtime: Runtime, system: System, folder: Path) -> System:
     """The same system by the mapping files of another folder. Raises `UserError` with every mistake in them."""
     settings = runtime.settings.system(system.name)
-    loaded = load(folder, {system.name: settings.vendor.value})
+    loaded = load(folder, {system.name: map_file(settings)})
     other = _system(settings, runtime.settings, loaded, shared=runtime.shared)
     if loaded.maps[system.name] == runtime.loaded.maps[system.name]:
         other.crm = system.crm
-    other.policy_digest = policy_digest(read_folder(folder), settings.vendor)
+    other.policy_digest = policy_digest(read_folder(folder), settings)
     return other
 
 
@@ -207,7 +215,7 @@ def open_installer(config: Path, name: str, *, token: str = "") -> Installer:
     settings, loaded = load_all(config)
     set_up_logs(settings, console=True)
     system = _system_named(settings, name)
-    return INSTALLERS[system.vendor](system, loaded, token)
+    return INSTALLERS[system.vendor](system, loaded, token, lambda label: None)  # noqa: ARG005
 
 
 def webhook_component(config: Path, name: str) -> WebhookComponent:
@@ -239,6 +247,7 @@ def _start_page(runtime: Runtime) -> Stop | None:
     if not runtime.settings.web.enabled:
         return None
     # Imported here: a daemon without its page, and every other command, does without a web server's modules.
+    from connector.bootstrap import figures
     from connector.bootstrap.desk import PageDesk
     from connector.web.app import Pages, create_app
     from connector.web.peers import Peers
@@ -252,8 +261,24 @@ def _start_page(runtime: Runtime) -> Stop | None:
         web=web,
         desk=desk,
         foreign=_foreign(web),
+        book=figures.book(runtime.shared, runtime.systems),
     )
     return serve_in_thread(create_app(pages), host=web.host, port=web.port, peers=Peers(web.trusted_proxies))
+
+
+def weekly_of(runtime: Runtime) -> Weekly | None:
+    """The week's figures by mail; None where config names nobody."""
+    mail = _mail(runtime.settings)
+    if runtime.settings.weekly is None or mail is None:
+        return None
+    from connector.bootstrap import figures
+
+    return figures.weekly(
+        runtime.settings.weekly,
+        figures.book(runtime.shared, runtime.systems),
+        public_url=runtime.settings.web.public_url,
+        send=mail.post,
+    )
 
 
 def _foreign(web: WebSettings) -> Foreign | None:
@@ -333,7 +358,7 @@ ADAPTERS: Mapping[Vendor, Callable[[SystemSettings, CrmMap, Wires], CRM]] = {
 DOORS: Mapping[Vendor, Callable[[SystemSettings, CRM, Callable[[], datetime]], Door]] = {Vendor.HUBSPOT: hubspot.door}
 
 
-INSTALLERS: Mapping[Vendor, Callable[[SystemSettings, Loaded, str], Installer]] = {
+INSTALLERS: Mapping[Vendor, Callable[[SystemSettings, Loaded, str, Callable[[str], None]], Installer]] = {
     Vendor.SALESFORCE: salesforce.installer,
     Vendor.HUBSPOT: hubspot.installer,
 }
@@ -353,6 +378,7 @@ def _system(
     def count(kind: str) -> None:
         before_call()
         telemetry.api_calls.labels(system=name, kind=kind).inc()
+        shared.tracer.call(kind)
 
     wires = Wires(
         on_call=count,
@@ -369,6 +395,7 @@ def _system(
         policy=loaded.policies[name],
         act=everything.daemon.mode is not Mode.OBSERVE,
         pilot=everything.daemon.mode is Mode.PILOT,
+        crm_map=loaded.maps[name],
         safety_poll=settings.live.safety_poll if settings.live else SAFETY_POLL,
         reserve=settings.reserve,
         first_run_since=datetime.combine(settings.act_since, time.min, tzinfo=UTC) if settings.act_since else None,
@@ -408,6 +435,20 @@ def _keep(settings: Settings) -> Keep:
         events=days.events_days,
         counts=days.counts_days,
     )
+
+
+def _tracer(settings: Settings) -> Tracer:
+    """Where traces go. Raises `UserError` where they are asked for and their libraries are missing."""
+    asked = settings.traces
+    if asked is None:
+        return UNTRACED
+    told = asked.headers.get_secret_value().split(",") if asked.headers else []
+    headers = {name.strip(): value.strip() for name, _, value in (each.partition("=") for each in told) if name.strip()}
+    try:
+        return Traces(asked.endpoint, headers=headers, share=asked.share)
+    except ImportError as error:
+        message = f"traces need their libraries: {INSTALL}; or take [traces] out"
+        raise UserError([Problem("config", "traces", message)]) from error
 
 
 def _queries(settings: Settings) -> tuple[Schedule, ...]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from connector.bootstrap.wires import Wires, wrong_credentials
+from connector.bootstrap.wires import OnCall, Wires, wrong_credentials
 from connector.crm.hooks import Door
 from connector.crm.installer import Installer
 from connector.crm.port import CRM
@@ -61,7 +61,12 @@ def adapter(settings: SystemSettings, crm_map: CrmMap, wires: Wires) -> CRM:
     )
 
 
-def installer(system: SystemSettings, loaded: Loaded, token: str) -> Installer:
+def installer(
+    system: SystemSettings,
+    loaded: Loaded,
+    token: str,
+    on_call: OnCall = lambda label: None,  # noqa: ARG005
+) -> Installer:
     """What installs into one portal. Raises `CrmError` for a token of another portal."""
     from connector.crm.hubspot.provision.installer import open_portal
 
@@ -76,6 +81,7 @@ def installer(system: SystemSettings, loaded: Loaded, token: str) -> Installer:
         own=own,
         app=app,
         admin=token,
+        on_call=on_call,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from connector.bootstrap.wires import Wires, wrong_credentials
+from connector.bootstrap.wires import OnCall, Wires, wrong_credentials
 from connector.clock import SystemClock
 from connector.crm.installer import Installer
 from connector.crm.port import CRM
@@ -42,7 +42,12 @@ def adapter(settings: SystemSettings, crm_map: CrmMap, wires: Wires) -> CRM:
     )
 
 
-def installer(system: SystemSettings, loaded: Loaded, token: str) -> Installer:
+def installer(
+    system: SystemSettings,
+    loaded: Loaded,
+    token: str,
+    on_call: OnCall = lambda label: None,  # noqa: ARG005
+) -> Installer:
     """What installs into one org. Raises `CrmError` where neither login works."""
     from connector.crm.retry import ReadRetry
     from connector.crm.salesforce.provision.installer import SalesforceInstaller
@@ -53,7 +58,7 @@ def installer(system: SystemSettings, loaded: Loaded, token: str) -> Installer:
     clock = SystemClock()
 
     def session(login: SalesforceLogin) -> SalesforceSession:
-        return SalesforceSession(login, on_call=lambda _: None, clock=clock, retry=ReadRetry(clock=clock))
+        return SalesforceSession(login, on_call=on_call, clock=clock, retry=ReadRetry(clock=clock))
 
     daemons = session(own)
     try:

@@ -32,13 +32,19 @@ COMMANDS = {
     "docs": "connector.cli.docs",
     "events": "connector.cli.events",
     "milestones": "connector.cli.milestones",
+    "audit": "connector.cli.audit",
+    "init": "connector.cli.init",
     "check": "connector.cli.check",
     "map": "connector.cli.map",
     "pilot": "connector.cli.pilot",
     "provision": "connector.cli.provision",
     "webhooks": "connector.cli.webhooks",
     "status": "connector.cli.status",
+    "observability": "connector.cli.observability",
+    "overview": "connector.cli.overview",
+    "metrics": "connector.cli.metrics",
     "exceptions": "connector.cli.exceptions",
+    "review": "connector.cli.review",
     "retry": "connector.cli.retry",
     "drop": "connector.cli.drop",
     "release": "connector.cli.release",
@@ -58,7 +64,8 @@ HELP = """Keeps a won deal from being lost between the signature and the first s
 
 Try it first: `handoff demo` starts two sandbox CRMs and the daemon on this machine; no account is needed.
 
-In earnest: write config.toml (see config.example.toml), then `handoff check`, `handoff plan`, `handoff run`.
+In earnest: `handoff init` writes a first config.toml and mappings; then `handoff audit`, `handoff check`,
+`handoff plan`, `handoff run`.
 """
 
 

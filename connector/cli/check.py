@@ -15,6 +15,7 @@ import typer
 from connector import bootstrap
 from connector.cli.app import EXIT_FOUND
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
+from connector.cli.screen import Screen
 from connector.cli.show import console
 from connector.crm.port import (
     CRM,
@@ -25,10 +26,12 @@ from connector.engine.parts import Shared
 from connector.engine.parts import System as EngineSystem
 from connector.errors import CrmError, Problem, UserError
 from connector.handoff.model import Kind
+from connector.policy.assumed import MARK, Assumption, assumed
 from connector.policy.check import check
 from connector.policy.crmmap import CrmMap
 from connector.policy.load import Loaded, load_all, unsendable
 from connector.policy.schemas import export
+from connector.settings import Mode, Settings
 
 CHECKED = (Kind.DEAL, Kind.ACCOUNT, Kind.TASK, Kind.NOTE)
 """What every policy needs; meetings come with the first playbook that makes one."""
@@ -53,6 +56,9 @@ def command(
 ) -> None:
     """Check files, credentials, fields, types, rights, choices, stages and people; each failure names its fix.
 
+    Also lists what is still ASSUMED: guesses of `handoff init` that nobody confirmed, with file and line. They fail
+    nothing, and are said louder once the daemon acts.
+
     Writes nothing to a CRM. Exit code 0 when all is well, 1 when something was found, 2 for mistakes in the files.
 
     For example before a change goes live: `handoff check --offline` for the files alone, then `handoff check`. When all
@@ -65,7 +71,7 @@ def command(
     if offline:
         settings, loaded = load_all(config)
         stay = unsendable(settings, loaded)
-        _tell({"config": Examination(stay)} if stay else {}, as_json=as_json)
+        _tell({"config": Examination(stay)} if stay else {}, as_json=as_json, still=_still(settings))
         if stay:
             raise typer.Exit(EXIT_FOUND)
         return
@@ -73,7 +79,7 @@ def command(
     stay = unsendable(runtime.settings, runtime.loaded)
     found = {each.name: check_system(runtime.shared, each, runtime.loaded) for each in runtime.chosen(system)}
     found = {name: dataclasses.replace(each, problems=(*stay, *each.problems)) for name, each in found.items()}
-    _tell({str(name): each for name, each in found.items()}, as_json=as_json)
+    _tell({str(name): each for name, each in found.items()}, as_json=as_json, still=_still(runtime.settings))
     if any(each.problems for each in found.values()):
         raise typer.Exit(EXIT_FOUND)
 
@@ -142,7 +148,35 @@ ADVICE = {
 }
 
 
-def _tell(found: Mapping[str, Examination], *, as_json: bool) -> None:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Still:
+    """What nobody confirmed yet, and whether that matters by now."""
+
+    found: tuple[Assumption, ...]
+    acts: bool
+
+
+def _still(settings: Settings) -> Still:
+    return Still(assumed(settings.file, settings.mappings), acts=settings.daemon.mode is not Mode.OBSERVE)
+
+
+def _tell_assumed(still: Still) -> None:
+    """List the guesses; where the daemon writes by them, on standard error and in red."""
+    if not still.found:
+        return
+    count = len(still.found)
+    words = (
+        f"{count} {'guess is' if count == 1 else 'guesses are'} still {MARK}; look at each, then take its comment out:"
+    )
+    out = Screen(stderr=True, highlight=False) if still.acts else console()
+    if still.acts:
+        words = f"The daemon acts, and {words}"
+    out.print(words, markup=False, highlight=False, soft_wrap=True, style="bold red" if still.acts else "yellow")
+    for one in still.found:
+        out.print(f"  {one}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _tell(found: Mapping[str, Examination], *, as_json: bool, still: Still) -> None:
     if as_json:
         data = {
             name: [{"where": each.where, "key": each.key, "message": each.message} for each in one.problems]
@@ -150,7 +184,9 @@ def _tell(found: Mapping[str, Examination], *, as_json: bool) -> None:
         }
         notes = {name: list(one.notes) for name, one in found.items()}
         ok = not any(one.problems for one in found.values())
-        sys.stdout.write(json.dumps({"ok": ok, "systems": data, "notes": notes}, indent=2) + "\n")
+        guesses = [{"where": f"{one.where}:{one.line}", "key": one.key, "why": one.why} for one in still.found]
+        whole = {"ok": ok, "systems": data, "notes": notes, "assumed": guesses}
+        sys.stdout.write(json.dumps(whole, indent=2) + "\n")
         return
     out = console()
     out.print("Files: all well.")
@@ -160,3 +196,4 @@ def _tell(found: Mapping[str, Examination], *, as_json: bool) -> None:
             out.print(f"  {problem}", markup=False)
         for note in one.notes:
             out.print(f"  {note}", markup=False, style="dim", highlight=False, soft_wrap=True)
+    _tell_assumed(still)

@@ -24,4 +24,5 @@ def command(*, config: Config = DEFAULT_CONFIG) -> None:
         runtime.systems,
         poll_seconds=runtime.settings.daemon.poll_seconds,
         start_web=lambda: bootstrap.start_web(runtime),
+        weekly=bootstrap.weekly_of(runtime),
     )

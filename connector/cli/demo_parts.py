@@ -24,6 +24,7 @@ from typing import IO, Any
 import requests
 
 from connector.errors import Problem, UserError
+from connector.policy.shipped import shipped_mappings
 
 HOST = "127.0.0.1"
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -204,12 +205,6 @@ def write_config(folder: Path, ports: Ports, *, poll_seconds: float) -> None:
     (folder / "config.toml").write_text(
         CONFIG.format(sf=ports.url("sf"), hs=ports.url("hs"), web=ports.web, poll=poll_seconds)
     )
-
-
-def shipped_mappings() -> Path:
-    """The mappings folder that came with this program: beside the package in a checkout, inside it in a wheel."""
-    package = Path(__file__).resolve().parent.parent
-    return next(path for path in (package / "mappings", package.parent / "mappings") if path.is_dir())
 
 
 def control(ports: Ports, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:

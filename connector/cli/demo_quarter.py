@@ -36,13 +36,17 @@ from connector.cli.floor import call_table
 from connector.cli.quarter_show import show
 from connector.cli.screen import Screen
 from connector.crm.hooks import Delivery
+from connector.engine.measuring import from_nothing
 from connector.engine.onepass import Occasion, run_pass
 from connector.engine.parts import System
 from connector.errors import Problem, UserError
+from connector.handoff.measures.catalogue import MEASURES
+from connector.handoff.measures.summing import shown
 from connector.sandbox.people.parts import cast, daily
 from connector.sandbox.people.quarter import Quarter, Track
 from connector.sandbox.people.verdict import verdict
 from connector.sandbox.server import Addresses, Sandbox
+from connector.store.figures import Selection
 
 SYSTEMS = {"sf": "salesforce", "hs": "hubspot"}
 START = datetime(2027, 1, 11, 14, 0, tzinfo=UTC)
@@ -62,6 +66,7 @@ MOST_PASSES = 40
 """At one moment; where more are needed, something is never done with."""
 FALSE_ALARM = re.compile(r" (silent-[a-z]+|no-[a-z]+|place-[a-z]+):")
 """Alarms that a quarter gives no cause for: every feed is read, and everybody stays."""
+ALL_THERE_ARE = 1_000_000
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of a name nobody can guess is made in it
 """Where Linux keeps files in memory."""
 ROOM = 256 * 2**20
@@ -295,14 +300,37 @@ def figures(stage: Stage, name: str) -> dict[str, Any]:
     by_moment = sum(call_table(each)["calls_floor"] for each in moments.values())
     alarms = stage.alarms.get(name, [])
     told = judged.told()
+    measured = _measured(stage, name)
     return {
         **told,
-        "broken": [*told["broken"], *(f"a false alarm, {each}" for each in alarms if FALSE_ALARM.search(each))],
+        "broken": [
+            *told["broken"],
+            *(f"a false alarm, {each}" for each in alarms if FALSE_ALARM.search(each)),
+            *(f"a figure differs from nothing: {each}" for each in measured["differences"]),
+        ],
+        "measured": measured,
         "alarms": alarms,
         "calls_per_handoff": round(calls["calls_total"] / handoffs, 1),
         "calls_floor_by_moment_per_handoff": round(by_moment / handoffs, 1),
         "calls_floor_per_handoff": round(calls["calls_floor"] / handoffs, 1),
         "calls": {**calls, "floor_by_moment": by_moment, "times_floor_by_moment": _times(calls, by_moment)},
+    }
+
+
+def _measured(stage: Stage, name: str) -> dict[str, Any]:
+    """Every figure worked out anew and compared with what was kept, after all calls were counted."""
+    shared = stage.runtime.shared
+    (system,) = (each for each in stage.runtime.systems if each.name == name)
+    found = from_nothing(shared, system)
+    (sums,) = shared.store.sums(Selection(systems=(name,)), targets=system.policy.targets).values()
+    return {
+        "handoffs": found.handoffs,
+        "waiting": found.waiting,
+        "unread": found.unread,
+        "differences": [f"{one.deal_id} {one.name}: {one.kept}, now {one.found}" for one in found.differences],
+        "numbers": {key: shown(MEASURES[key], one).text for key, one in sums.items() if one.counted},
+        "counted": {key: one.counted for key, one in sums.items() if one.counted},
+        "corrected": len(shared.store.corrections(systems=(name,), limit=ALL_THERE_ARE)),
     }
 
 

@@ -12,10 +12,10 @@ from connector import bootstrap
 from connector.cli import show
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
 from connector.cli.plan import connect_for_reading
-from connector.cli.stillness import held_said, pauses_said
 from connector.engine.reconciler import look_at
 from connector.errors import Problem, UserError
 from connector.handoff.model import Kind
+from connector.store.stillness import held_said, pauses_said
 
 
 def command(

@@ -21,7 +21,6 @@ from connector.cli import policydiff, show
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
 from connector.cli.screen import PlainTable
 from connector.cli.show import ways_data
-from connector.cli.stillness import pauses_said
 from connector.crm.port import PlaceLost
 from connector.engine.parts import Shared
 from connector.engine.parts import System as EngineSystem
@@ -29,6 +28,7 @@ from connector.engine.reconciler import LOOK_BATCH, look_at
 from connector.engine.ways import Way, count, ways
 from connector.handoff.model import LedgerFacts
 from connector.handoff.plan import Plan
+from connector.store.stillness import pauses_said
 
 OBSERVED = "Only observed: computed as it would be, and not written"
 LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)

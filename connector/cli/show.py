@@ -15,6 +15,11 @@ from rich.text import Text
 
 from connector.cli.screen import PlainTable, Screen
 from connector.engine.ways import Way
+from connector.handoff.case import listed
+from connector.handoff.measures.catalogue import PER_HANDOFF
+from connector.handoff.measures.figure import Figure
+from connector.handoff.measures.lacking import churned, words
+from connector.handoff.measures.summing import shown_value
 from connector.handoff.model import Value
 from connector.handoff.plan import Action, Finding, Notify, Patch, Plan, SendMail, Upsert
 from connector.store import AuditView
@@ -125,6 +130,7 @@ def plan_data(plan: Plan) -> dict[str, Any]:
             }
             for task in plan.tasks
         ],
+        "figures": _figure_data(plan.figure) if plan.figure else None,
         "looks_again": plan.recheck_at.isoformat() if plan.recheck_at else None,
     }
 
@@ -184,6 +190,8 @@ def explain(plan: Plan, *, deal_name: str) -> Group:
         parts.append(_answers_table(plan))
     if plan.tasks:
         parts.append(_tasks_table(plan))
+    if plan.figure is not None:
+        parts += _figures(plan.figure)
     next_look = plan.recheck_at.isoformat() if plan.recheck_at else "when something changes, and at each sweep"
     parts.append(Text(f"Next look: {next_look}"))
     return Group(*parts)
@@ -261,6 +269,28 @@ def _tasks_table(plan: Plan) -> PlainTable:
     for task in plan.tasks:
         table.add_row(task.step, task.subject, task.owner_email, str(task.due or "-"), task.state, task.why)
     return table
+
+
+def _figures(figure: Figure) -> list[Any]:
+    """What is measured of this handoff, and what it lacked."""
+    table = PlainTable("Measure", "Value", "Starts", "Ends", title="What is measured", title_justify="left")
+    for one in PER_HANDOFF:
+        if (value := figure.values.get(one.key)) is not None:
+            table.add_row(one.title, shown_value(one, value), one.starts or "-", one.ends or "-")
+    lacks = listed(words(figure.lacks))
+    if not lacks:
+        return [table]
+    left = "The customer left within 90 days. " if churned(figure.facts) else ""
+    return [table, Text(f"{left}What this handoff lacks: {lacks}.")]
+
+
+def _figure_data(figure: Figure) -> dict[str, Any]:
+    values = {
+        one.key: {"value": value, "text": shown_value(one, value)}
+        for one in PER_HANDOFF
+        if (value := figure.values.get(one.key)) is not None
+    }
+    return {"values": values, "lacks": list(figure.lacks), "stuck": list(figure.stuck), "funnel": figure.funnel.value}
 
 
 def _cut(value: Any) -> str:

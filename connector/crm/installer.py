@@ -188,7 +188,10 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the person at the command line chose. Those that one vendor alone knows are named in `Installer.knows`."""
+    """What the person at the command line chose. Those that one vendor alone knows are named in `Installer.knows`.
+
+    ``rivals`` asks for everything of the CRM's own that would fight, and for no plan.
+    """
 
     remove: bool = False
     with_fields: bool = False
@@ -198,6 +201,7 @@ class Choices:
     ledger: bool = False
     reports: bool = True
     pipeline_rules: bool = False
+    rivals: bool = False
 
 
 class Installer(Protocol):

@@ -169,6 +169,11 @@ class MemoryCRM:
         self._called("connect")
         return ()
 
+    def relearn(self) -> tuple[Problem, ...]:
+        """All its fields are there."""
+        self._called("relearn")
+        return ()
+
     def server_time(self) -> datetime:
         """The clock it was given, whole seconds."""
         return self._clock.now().replace(microsecond=0)
@@ -300,6 +305,28 @@ class MemoryCRM:
     def examine(self) -> Examination:
         """Nothing besides its fields."""
         return Examination()
+
+    def visit(self) -> Mapping[Kind, ObjectSchema]:
+        """Everything it has is there."""
+        self._called("connect")
+        return {kind: self.describe(kind) for kind in (Kind.DEAL, Kind.ACCOUNT)}
+
+    def last_won(self, count: int, *, since: date | None = None) -> tuple[str, ...]:
+        """Won deals, the latest close date first."""
+        self._called("last_won")
+        won = [row for row in self._rows.values() if row.kind is Kind.DEAL and self._stage(row).is_won]
+        recent = [row for row in won if since is None or self._is_recent(row, since)]
+        ordered = sorted(recent, key=lambda row: (str(row.values.get("close_date") or ""), row.id), reverse=True)
+        return tuple(row.id for row in ordered[:count])
+
+    def texts(self, kind: Kind, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """By canonical names, which are its own."""
+        self._called("texts")
+        rows = {each: self._rows[each] for each in ids if each in self._rows and self._rows[each].kind is kind}
+        return {
+            each: {name: str(row.values[name]) for name in fields if row.values.get(name) not in (None, "")}
+            for each, row in rows.items()
+        }
 
     # what people and fate do
 

@@ -36,6 +36,10 @@ FIELDS: Mapping[Kind, Mapping[str, FieldType]] = {
         **dict.fromkeys(("milestones_done", "handoff_rating"), NUMBER),
         **dict.fromkeys(("amount", "percent", "quality", "metric_completion"), NUMBER),
         **dict.fromkeys(("metric_assign_minutes", "metric_ttft_hours", "metric_ae_hours"), NUMBER),
+        **dict.fromkeys(("metric_kickoff_days", "metric_ttfv_days", "metric_milestones"), NUMBER),
+        **dict.fromkeys(("metric_escalations", "metric_overrides", "handoff_rating", "repeat_asks"), NUMBER),
+        "handoff_feedback": LONG,
+        "lead_source": TEXT,
         **dict.fromkeys(("close_date", "go_live_date", "override_expires", "renewal_date"), DAY),
         **dict.fromkeys(("started_at", "first_touch_at", "replied_at", "completed_at"), MOMENT),
         **dict.fromkeys(("stage", "type", "status", "gate", "acceptance"), CHOICE),
@@ -47,7 +51,8 @@ FIELDS: Mapping[Kind, Mapping[str, FieldType]] = {
     },
     Kind.ACCOUNT: {
         **dict.fromkeys(("name", "industry", "country", "website"), TEXT),
-        "employees": NUMBER,
+        **dict.fromkeys(("employees", "nps", "csat", "tickets_30", "expansion_amount"), NUMBER),
+        **dict.fromkeys(("churned_at", "renewed_at", "renewal_talk_at"), DAY),
         "csm": PERSON,
     },
     Kind.TASK: {

@@ -208,6 +208,12 @@ class CRM(Protocol):
         """Log in, pin the org, probe what is unsure. Returns problems that do not prevent running."""
         ...
 
+    def relearn(self) -> tuple[Problem, ...]:
+        """Read anew which of the mapped fields this login sees, in a few calls, and return what `connect` would. From
+        then on `describe` answers by it, and reads leave out what is missing. Raises `UserError` as `connect` does.
+        """
+        ...
+
     def server_time(self) -> datetime:
         """The CRM's clock as of its last answer, in UTC; never the local clock."""
         ...
@@ -298,7 +304,7 @@ class CRM(Protocol):
         ...
 
     def describe(self, kind: Kind) -> ObjectSchema:
-        """The object's fields as this login may see them."""
+        """The object's fields as this login may see them, as of `connect` or `relearn` where those read it."""
         ...
 
     def raw(self, kind: Kind, record_id: str, fields: Sequence[str]) -> Mapping[str, str]:
@@ -309,6 +315,21 @@ class CRM(Protocol):
 
     def examine(self) -> Examination:
         """What `handoff check` should tell that only this vendor has: rights, limits, switches. After `connect`."""
+        ...
+
+    def visit(self) -> Mapping[Kind, ObjectSchema]:
+        """Log in for reading alone, where nothing of ours may be installed; gives the fields of deals and accounts.
+
+        Mapped fields that are not there are left out of what `fetch` reads; nothing is said of them.
+        """
+        ...
+
+    def last_won(self, count: int, *, since: date | None = None) -> tuple[str, ...]:
+        """Ids of the deals in a won stage with the latest close dates (``since`` that day), the latest first."""
+        ...
+
+    def texts(self, kind: Kind, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """What stands in fields of deals or accounts, by the vendor's own names, as text; empty ones are left out."""
         ...
 
 

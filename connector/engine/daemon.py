@@ -21,6 +21,7 @@ from connector.engine.parts import Shared, System
 from connector.engine.replica import Replica
 from connector.engine.scheduler import Ticks
 from connector.engine.warehouse import Asker
+from connector.engine.weekly import Weekly, WeeklyMail
 from connector.failpoints import Failpoint, passing
 from connector.handoff.model import SystemName
 from connector.heap import keep_few
@@ -38,7 +39,12 @@ Stop = Callable[[], None]
 
 
 def run_daemon(
-    shared: Shared, systems: Sequence[System], *, poll_seconds: float, start_web: Callable[[], Stop | None]
+    shared: Shared,
+    systems: Sequence[System],
+    *,
+    poll_seconds: float,
+    start_web: Callable[[], Stop | None],
+    weekly: Weekly | None = None,
 ) -> None:
     """Run until SIGTERM or SIGINT; returns when all work in hand is settled and the store is closed."""
     keep_few()
@@ -65,6 +71,9 @@ def run_daemon(
     housekeeper.start()
     asker = Asker(shared, shared.queries)
     asker.start()
+    mail = WeeklyMail(shared, weekly) if weekly else None
+    if mail is not None:
+        mail.start()
     log.info(DAEMON_STARTED, systems=[system.name for system in systems], poll_seconds=poll_seconds)
     try:
         arrived.wait()
@@ -76,6 +85,8 @@ def run_daemon(
             listener.join()
         housekeeper.join()
         asker.join(ASKED_FOR)
+        if mail is not None:
+            mail.join()
         passing(Failpoint.DRAINED)
         if stop_web:
             stop_web()
@@ -89,6 +100,7 @@ def run_daemon(
         if shared.replica is not None:
             shared.replica.stop()
         shared.store.close()
+        shared.tracer.close()
         for number, handler in previous.items():
             signal.signal(number, handler)
         log.info(DAEMON_STOPPED)

@@ -136,8 +136,11 @@ def _send(shared: Shared, system: System, claimed: Claimed) -> int:
             log.warning(CAPPED, system=system.name, sent=system.sent, next="the rest goes with the next pass")
     passing(Failpoint.BEFORE_CALL)
     away = False
+    lane = claimed.lane
+    said: dict[str, str | int] = {"kind": lane.kind, "operation": lane.operation, "rows": len(claimed.rows)}
     try:
-        outcomes = _apply(shared, system, claimed)
+        with shared.tracer.span("apply", system=system.name, **said):
+            outcomes = _apply(shared, system, claimed)
     except CrmError as error:
         outcomes = tuple(_whole_call(error.fault) for _ in claimed.rows)
         away = True

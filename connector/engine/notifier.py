@@ -99,6 +99,17 @@ def signed_in(way: MailLogin) -> Iterator[smtplib.SMTP]:
 
 
 @dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail that says the same twice: in words, and as a page for programs that show one."""
+
+    key: str
+    to_email: str
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
 class Email:
     """Plain-text mail over SMTP, with STARTTLS unless the host is this machine."""
 
@@ -111,12 +122,24 @@ class Email:
 
     def __call__(self, notice: Notify) -> None:
         """Send one mail. Raises `CrmError`."""
-        message = self._message(notice)
+        message = self._message(notice.to_email, notice.subject, key=notice.key)
+        message.set_content(scrubbed(notice.text))
+        self._send(message, to=notice.to_email)
+
+    def post(self, letter: Letter) -> None:
+        """Send one mail that has the same in words and as a page. Raises `CrmError`."""
+        message = self._message(letter.to_email, letter.subject, key=letter.key)
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(scrubbed(letter.text))
+        message.add_alternative(scrubbed(letter.html), subtype="html")
+        self._send(message, to=letter.to_email)
+
+    def _send(self, message: EmailMessage, *, to: str) -> None:
         try:
             with signed_in(self) as server:
                 server.send_message(message)
         except smtplib.SMTPRecipientsRefused as error:
-            raise CrmError(Fault(FaultCode.REJECTED, "recipient refused", notice.to_email)) from error
+            raise CrmError(Fault(FaultCode.REJECTED, "recipient refused", to)) from error
         except smtplib.SMTPAuthenticationError as error:
             raise CrmError(
                 Fault(FaultCode.NOT_PERMITTED, str(error.smtp_code), "the mail server refused the login")
@@ -124,23 +147,16 @@ class Email:
         except (OSError, smtplib.SMTPException) as error:
             raise CrmError(_unavailable("smtp", type(error).__name__)) from error
 
-    def _message(self, notice: Notify) -> EmailMessage:
-        """The mail to send. Raises `CrmError` for an address that cannot stand in one."""
+    def _message(self, to: str, subject: str, *, key: str) -> EmailMessage:
+        """A mail that says nothing yet. Raises `CrmError` for an address that cannot stand in one."""
         message = EmailMessage()
         try:
-            if ADDRESS.fullmatch(notice.to_email) is None:
-                raise ValueError(f"{one_line(notice.to_email, limit=80)} is no mail address")
-            message["From"], message["To"], message["Subject"] = (
-                self.sender,
-                notice.to_email,
-                for_header(notice.subject),
-            )
-            message["Message-ID"] = (
-                f"<{one_line(notice.key).replace(':', '.')}@{self.sender.partition('@')[2] or 'handoff'}>"
-            )
+            if ADDRESS.fullmatch(to) is None:
+                raise ValueError(f"{one_line(to, limit=80)} is no mail address")
+            message["From"], message["To"], message["Subject"] = self.sender, to, for_header(subject)
+            message["Message-ID"] = f"<{one_line(key).replace(':', '.')}@{self.sender.partition('@')[2] or 'handoff'}>"
         except (ValueError, LookupError) as error:
             raise CrmError(Fault(FaultCode.REJECTED, "unusable address", str(error))) from error
-        message.set_content(scrubbed(notice.text))
         return message
 
 

@@ -22,6 +22,7 @@ from connector.engine.allowance import poll_due, poll_failed, take_stock
 from connector.engine.brakes import halt, rest, resting, standing_still
 from connector.engine.detector import PollFailed, detect
 from connector.engine.dispatcher import dispatch, same_server
+from connector.engine.drift import compare_schema, watch_schema
 from connector.engine.happenings import count_events
 from connector.engine.identity import pin
 from connector.engine.parts import Shared, System
@@ -107,7 +108,7 @@ def _run(shared: Shared, system: System, occasion: Occasion) -> PassResult:
         return PassResult(idle=True) if shared.replica is None else _help(shared, system, shared.replica)
     began = time.monotonic()
     try:
-        with _kept(shared, system):
+        with _kept(shared, system), shared.tracer.span("pass", system=system.name, occasion=occasion.value):
             result = _steps(shared, system, occasion)
     except LeadLost:
         log.warning(LEFT_OFF, system=system.name, next="another process goes on with it")
@@ -116,6 +117,7 @@ def _run(shared: Shared, system: System, occasion: Occasion) -> PassResult:
         if error.fault.advice is Advice.HALT:
             halt(shared, system, error.fault)
         rest(shared, system, error.fault)
+        system.doubted |= error.fault.advice is Advice.PARK
         _tell_trouble(shared, system, str(error))
         shared.telemetry.passes.labels(system=system.name, result="failed").inc()
         shared.telemetry.last_fault(system.name, error.fault.code.value)
@@ -281,7 +283,8 @@ def _opening(shared: Shared, leader: str) -> str:
 def _attempt(step: Callable[[Shared, System], int], shared: Shared, system: System) -> CrmError | None:
     """One of the steps that find work. When it fails, what is known already is still worked on; a halt stops all."""
     try:
-        step(shared, system)
+        with shared.tracer.span(step.__name__.strip("_"), system=system.name):
+            step(shared, system)
     except CrmError as error:
         if error.fault.advice is Advice.HALT:
             raise
@@ -354,7 +357,7 @@ def _compare(system: System, feeds: tuple[str, ...], *, began: datetime) -> None
 
 
 FINDING: Mapping[Occasion, tuple[Callable[[Shared, System], int], ...]] = {
-    Occasion.TICK: (rescue, verify, count_events, _sweep_if_due, _detect_if_due, go_round),
+    Occasion.TICK: (watch_schema, rescue, verify, count_events, _sweep_if_due, _detect_if_due, go_round),
     Occasion.WOKEN: (rescue, verify, _detect_missed),
 }
 """The steps that find work, in order; after them come the rounds of look and send."""
@@ -386,6 +389,8 @@ def connect(shared: Shared, system: System) -> None:
     # The ledger may be an old copy: what it says is still to be sent may long have been. Those deals are read first.
     look_again(shared, system, shared.store.waiting(system.name), reason="the daemon started with writes to send")
     _note_policy(shared, system)
+    system.schema_read = shared.clock.now()
+    compare_schema(shared, system)
     system.connected, system.server = True, server
     log.info(SYSTEM_CONNECTED, system=system.name, act=system.act, reach=system.reach.value)
 

@@ -24,9 +24,11 @@ from connector.handoff.acting import Reach
 from connector.handoff.model import Person, Span, Stage, SystemName
 from connector.handoff.plan import Notify, SendMail
 from connector.handoff.rulebook.policy import Policy
+from connector.policy.crmmap import CrmMap
 from connector.store import Keep, Store
 from connector.store.warehouse import Query
 from connector.telemetry import Telemetry
+from connector.tracing import UNTRACED, Tracer
 
 CALENDARS_TTL = timedelta(minutes=5)
 """How old what is known of a calendar may be; so long, too, none is asked for after a refusal."""
@@ -135,13 +137,16 @@ class System:
     ``denied`` says what the machine denied the last pass, so that it broke off; ``crashed`` that a bug did that.
     ``heard`` is when each feed last brought something, ``unread`` what kept it from being read since then, ``untold``
     when an alarm could last not be told.
-    ``policy_digest`` tells the mapping files apart, empty where there are none.
+    ``policy_digest`` tells the mapping files apart, empty where there are none; ``crm_map`` is the CRM's file.
     ``safety_poll`` is how many seconds lie between polls of a feed that a live line stands in for.
     With ``pilot`` it acts on the deals that the policy's pilot takes in, and observes the rest.
     ``called_up`` is when each deal that waits for a CSM was last asked to be looked at because somebody could take it.
     ``diaries`` are people's calendars, as far as they were looked into.
+    ``schema_read`` is when it was last learned which fields the CRM shows, ``doubted`` that it refused a pass since.
+    ``governed_at`` is when it was last asked whether a threshold of the process was breached.
     ``tenure`` is the one of `Replica` in which this process last took the system over, ``opened`` whether it has read
     again since what the ledger says is to be sent. ``server`` is the store's as that was read.
+    ``figured`` is when its figures were last shown to Prometheus.
     """
 
     name: SystemName
@@ -154,6 +159,7 @@ class System:
     sparing: bool = False
     safety_poll: float = 300.0
     policy_digest: str = ""
+    crm_map: CrmMap | None = None
     connected: bool = False
     last_sweep: datetime | None = None
     last_pass: datetime | None = None
@@ -175,9 +181,13 @@ class System:
     lock: threading.Lock = field(default_factory=threading.Lock)
     called_up: dict[str, datetime] = field(default_factory=dict)
     diaries: Diaries = field(default_factory=Diaries)
+    schema_read: datetime | None = None
+    doubted: bool = False
+    governed_at: datetime | None = None
     tenure: int = 0
     opened: bool = False
     server: str = ""
+    figured: datetime | None = None
 
     @property
     def reach(self) -> Reach:
@@ -219,5 +229,6 @@ class Shared:
     company: Company = field(default_factory=Company)
     queries: tuple[Schedule, ...] = ()
     """Databases that are asked for product events."""
+    tracer: Tracer = UNTRACED
     replica: Replica | None = None
     """This process among others; None where there is but one, and for a command that makes one pass."""

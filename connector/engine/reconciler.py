@@ -97,7 +97,8 @@ def _reconcile(shared: Shared, system: System) -> int:
 def _settle_looks(shared: Shared, system: System, due: Sequence[Look], *, brake: Brake, carried: Carried) -> None:
     """Re-read and decide one portion, and record what the brake lets pass."""
     looks = {look.deal_id: look for look in due}
-    looked = look_at(shared, system, tuple(looks), carried=carried)
+    with shared.tracer.span("observe_and_decide", system=system.name, deals=len(looks)):
+        looked = look_at(shared, system, tuple(looks), carried=carried)
     plans = looked.plans
     passing(Failpoint.DECIDED)
     decided = [
@@ -128,7 +129,8 @@ def _unpaused(shared: Shared, system: System, decided: Sequence[Decided], looks:
 def _record(shared: Shared, system: System, decided: Sequence[Decided], *, act: bool = True) -> None:
     if not decided:
         return
-    shared.store.record(system.name, decided, act=act)
+    with shared.tracer.span("record", system=system.name, deals=len(decided)):
+        shared.store.record(system.name, decided, act=act)
     passing(Failpoint.RECORDED)
     for plan in (one.plan for one in decided):
         shared.telemetry.decisions.labels(system=system.name, phase=plan.phase.value).inc()
@@ -253,6 +255,7 @@ def observe(
     forebears = shared.store.facts(system.name, [each for read in facts.values() for each in read.merged])
     post = _post(shared, system, facts)
     acting = acting_of(shared, system)
+    breaches = shared.store.breaches(system.name, list(facts)) if system.policy.governance is not None else {}
     for deal_id, read in _oldest_win_first(facts, ledger):
         snapshot = Snapshot(
             key=HandoffKey(system.name, deal_id),
@@ -280,6 +283,7 @@ def observe(
             contacts=read.contacts,
             post=post,
             acting=acting,
+            breaches=breaches.get(deal_id, ()),
         )
         yield _with_heritage(snapshot, forebears)
 
@@ -415,7 +419,8 @@ def _fold(
     Two deals of one account won in the same second must get the same CSM, and a cap must hold within the batch too.
     """
     if carried.roster is None:
-        carried.roster = dict(shared.store.roster(system.name, now=shared.clock.now()))
+        begun = bool(system.policy.assignment.buddies)
+        carried.roster = dict(shared.store.roster(system.name, now=shared.clock.now(), begun=begun))
         carried.waiting = shared.store.waitlist(system.name)
         carried.dropped = shared.store.dropped_deals(system.name)
     promised = carried.promised

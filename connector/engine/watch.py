@@ -10,7 +10,9 @@ from collections.abc import Callable
 from connector.engine.ageing import watch_parked
 from connector.engine.alarms import tell_untold
 from connector.engine.exceptions import watch_exceptions
+from connector.engine.governance import watch_governance
 from connector.engine.masschange import cry_for_held
+from connector.engine.measuring import show_figures
 from connector.engine.parts import Shared, System
 from connector.engine.places import watch_places
 from connector.engine.silence import note_people, watch_feeds
@@ -30,4 +32,6 @@ CHECKS: tuple[Callable[[Shared, System], None], ...] = (
     watch_feeds,
     watch_places,
     watch_exceptions,
+    show_figures,
+    watch_governance,
 )

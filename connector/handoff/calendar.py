@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,7 @@ DAYS_KEPT = 4096
 """Local days whose hours are remembered, a megabyte or two: a year in ten calendars."""
 
 _DAY = timedelta(days=1)
+_MICROSECOND = timedelta(microseconds=1)
 _MICROSECONDS_PER_HOUR = 3_600_000_000
 _SECONDS_PER_HOUR = 3600
 _MINUTES_PER_DAY = 1440
@@ -66,6 +68,22 @@ def elapsed(calendar: Calendar, start: datetime, end: datetime) -> timedelta:
             break
         total += min(closes, end) - opens
     return total
+
+
+def working_days(calendar: Calendar, start: datetime, end: datetime) -> int:
+    """Working time between two moments in hundredths of a working day, rounded down: each local day counts by the share
+    of its hours that lies between them, however many these are. 0 when ``end`` does not lie after ``start``."""
+    start, end = start.astimezone(UTC), end.astimezone(UTC)
+    total = Fraction(0)
+    day, last = _local_day(calendar, start) - _DAY, _local_day(calendar, end)
+    while day <= last:
+        hours = _spans_of(calendar, day)
+        whole = sum((closes - opens for opens, closes in hours), timedelta())
+        worked = sum((max(min(closes, end) - max(opens, start), timedelta()) for opens, closes in hours), timedelta())
+        if worked:
+            total += Fraction(worked // _MICROSECOND, whole // _MICROSECOND)
+        day += _DAY
+    return int(total * 100)
 
 
 def next_open(calendar: Calendar, moment: datetime) -> datetime:

@@ -130,7 +130,8 @@ def carry(
     load = roster.get(person_id, Load())
     last = max((one.turn for one in roster.values()), default=0)
     revenue = load.revenue + (amount or Decimal(0))
-    return {**roster, person_id: Load(load.accounts + accounts, turn or last + 1, revenue)}
+    begun = load.begun + (1 if accounts else 0)
+    return {**roster, person_id: Load(load.accounts + accounts, turn or last + 1, revenue, begun)}
 
 
 def served(standing: Standing) -> tuple[str, ...]:

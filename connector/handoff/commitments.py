@@ -61,6 +61,11 @@ def commitments(case: Case) -> tuple[Commitment, ...]:
     return tuple(found.values())[:MOST]
 
 
+def next_due(case: Case) -> date | None:
+    """The next day, by the deal's own words, on which one is due that nobody kept yet; None where none has a day."""
+    return min((one.due for one in commitments(case) if one.status.owed and one.due), default=None)
+
+
 def read(text: str, words: Mapping[str, CommitmentStatus]) -> Iterator[Commitment]:
     """The commitments of a text; ``words`` says what a status is called, in small letters."""
     for line in text.splitlines():

@@ -12,8 +12,11 @@ from datetime import datetime
 
 from connector.handoff import lifecycle
 from connector.handoff.attention import begun_with
+from connector.handoff.byhand import by_hand, comments, reached
 from connector.handoff.case import Case
 from connector.handoff.identity import account_names
+from connector.handoff.measures import keeping
+from connector.handoff.measures.finding import measured
 from connector.handoff.model import Ref, Snapshot
 from connector.handoff.pilot import stand
 from connector.handoff.plan import Action, AnswersTo, Finding, Patch, Plan, Prints
@@ -35,21 +38,25 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
     steps = walk(case)
     standing = changes.stand(case)
     actions = merge(action for finding in findings for action in finding.actions)
+    told = lifecycle.coverage(case)
+    seen = begun_with(case) | marks(steps) | {name: at for finding in findings for name, at in finding.marks.items()}
+    found = measured(case, actions=actions, marks={**case.ledger.marks, **seen}, reason=told.reason)
+    shown = keeping.kept(case, found.figure)
+    if shown is not None:
+        findings, actions = (*findings, shown), merge((*actions, *shown.actions))
     acted = stand(case, snapshot.acting, snapshot.ledger)
     return Plan(
         key=snapshot.key,
         phase=case.outcome,
         generation=case.generation,
-        findings=(lifecycle.coverage(case), *findings),
+        findings=(told, *findings),
         actions=actions,
         remember=lifecycle.remember(
             case,
             done_signals(steps),
             playbook=kept(case),
             briefed=standing.briefed,
-            marks=begun_with(case)
-            | marks(steps)
-            | {name: at for finding in findings for name, at in finding.marks.items()},
+            marks={**seen, **found.marks},
         ),
         percent=case.percent,
         missing=case.gaps,
@@ -58,7 +65,7 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         assignment=case.assignment,
         gate=case.gate,
         segment=case.segment,
-        recheck_at=_next_look(findings, now),
+        recheck_at=_next_look(findings, now, found.due_at),
         noticed=case.noticed,
         rebuilt=case.recovered,
         answers=tuple(answer(case, judged) for judged in case.judged),
@@ -69,6 +76,10 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         untold=standing.untold,
         standing=acted,
         trial=trial_of(case, acted, actions),
+        by_hand=by_hand(case, steps),
+        reached=reached(case),
+        comments=comments(case),
+        figure=found.figure,
     )
 
 
@@ -128,6 +139,7 @@ def _joined(first: Patch, second: Patch) -> Patch:
     )
 
 
-def _next_look(findings: Iterable[Finding], now: datetime) -> datetime | None:
-    times = [finding.recheck_at for finding in findings if finding.recheck_at and finding.recheck_at > now]
+def _next_look(findings: Iterable[Finding], now: datetime, due_at: datetime | None) -> datetime | None:
+    wished = (*(finding.recheck_at for finding in findings), due_at)
+    times = [at for at in wished if at and at > now]
     return min(times, default=None)

@@ -218,12 +218,14 @@ class Status(StrEnum):
 class Load:
     """What one CSM carries. ``turn`` grows with each assignment, so the lowest turn is next in a round robin.
 
-    ``revenue`` is the sum of the amounts of the deals handed to them, as far as the ledger knows.
+    ``revenue`` is the sum of the amounts of the deals handed to them, as far as the ledger knows. ``begun`` is how many
+    handoffs they have had, counted where a policy asks for it.
     """
 
     accounts: int = 0
     turn: int = 0
     revenue: Decimal = Decimal(0)
+    begun: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,11 +244,13 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Something this connector did for this handoff and the CRM confirmed: where it is and what it said."""
+    """Something this connector did for this handoff and the CRM confirmed: where it is, what it said and, where that is
+    known, when."""
 
     step: str
     record_id: str
     fingerprint: str
+    at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +346,19 @@ NO_POST = Post()
 
 
 @dataclass(frozen=True, slots=True)
+class Breach:
+    """A threshold of [governance] that was breached in a period, told on this deal: ``subject`` is its line, ``text``
+    the evidence. ``generation`` is the deal's when it was found, at ``found_at``."""
+
+    name: str
+    period: str
+    subject: str
+    text: str
+    found_at: datetime
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything `decide` may look at for one deal.
 
@@ -357,6 +374,7 @@ class Snapshot:
     ``product`` is what was counted of the account in the product.
     ``contacts`` are the people at the customer who have a role on the deal, where the mapping has them read.
     ``acting`` says on which deals anything is done at all.
+    ``breaches`` are those of the whole process that are told on this deal.
     """
 
     key: HandoffKey
@@ -387,6 +405,7 @@ class Snapshot:
     contacts: tuple[Contact, ...] = ()
     post: Post = NO_POST
     acting: Acting = ON_EVERYTHING
+    breaches: tuple[Breach, ...] = ()
 
     @property
     def lineage(self) -> str:

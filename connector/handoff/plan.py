@@ -14,11 +14,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from connector.handoff.acting import ACTED, Standing
+from connector.handoff.measures.facts import Facts
+from connector.handoff.measures.figure import Figure
 from connector.handoff.model import Briefed, Gate, HandoffKey, Kind, Ref, Value, Waiting
 from connector.handoff.moves import Bounce, Refusal
 from connector.handoff.rulebook.playbooks import Playbook
 
-if TYPE_CHECKING:  # it looks at what is defined here
+if TYPE_CHECKING:  # what is found of steps is made of the plan's own types
+    from connector.handoff.byhand import ByHand
     from connector.handoff.trial import Trial
 
 
@@ -208,7 +211,8 @@ class Assignment:
     """The CSM and how it came to be. ``new`` is False when an existing CSM was kept.
 
     ``turn`` is their place in the line from now on; 0 is its end. ``second_id`` is the second CSM, where there is one;
-    ``second_turn`` says that they go to the end of the line for it.
+    ``second_turn`` says that they go to the end of the line for it, ``buddy`` that they are there because the CSM is
+    new.
     """
 
     person_id: str
@@ -219,6 +223,7 @@ class Assignment:
     turn: int = 0
     second_id: str | None = None
     second_turn: bool = False
+    buddy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,9 +361,21 @@ class Plan:
     """None where nothing is to be remembered of how the product names the account."""
     calendars: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     untold: Briefed | None = None
+    by_hand: tuple[ByHand, ...] = ()
+    reached: tuple[str, ...] = ()
+    """The names of the milestones that the customer has reached."""
+    comments: tuple[str, ...] = ()
+    """What the CSM wrote of the handoff."""
+    figure: Figure | None = None
+    """What is measured of this handoff; None where there is none to measure."""
     standing: Standing = ACTED
     trial: Trial | None = None
     """None where a pilot has nothing to compare."""
+
+    @property
+    def facts(self) -> Facts | None:
+        """What its figures are made of."""
+        return self.figure.facts if self.figure else None
 
     @property
     def coverage(self) -> str:

@@ -1,4 +1,5 @@
-"""The second CSM of a handoff: who it is already, else whose turn it is in the pool that the lead's pool names.
+"""The second CSM of a handoff: who it is already, else a new CSM's buddy, else whose turn it is in the pool that the
+lead's pool names.
 
 Not here: the lead (``rules.assignment``) and the writes, which go out with the lead's. A handoff that began without a
 second CSM gets none because the policy changed; one whose second left gets another.
@@ -11,7 +12,7 @@ from dataclasses import replace
 
 from connector.handoff.case import Case
 from connector.handoff.choice import Standing, second
-from connector.handoff.model import DealType, Person
+from connector.handoff.model import DealType, Load, Person
 from connector.handoff.ownership import same
 from connector.handoff.plan import Assignment
 
@@ -26,8 +27,12 @@ def with_second(case: Case, lead: Assignment, *, pool: str, now: Callable[[Case]
     for person, why in _already_there(case):
         if person.active and person.id != lead.person_id:
             return replace(lead, second_id=person.id), f" {person.name} stays second CSM: {why}."
-    asked = case.policy.assignment.pools.get(pool)
     begins = case.ledger.csm_id is None or case.ledger.second_id is not None
+    if (buddy := _buddy(case, lead)) is not None:
+        nth = case.snapshot.roster.get(lead.person_id, Load()).begun + 1
+        said = f" {buddy.name} is second CSM as buddy: this is handoff {nth} of a new CSM."
+        return replace(lead, second_id=buddy.id, buddy=True), said
+    asked = case.policy.assignment.pools.get(pool)
     if asked is None or not asked.second_from or not begins:
         return lead, ""
     chosen = second(now(case), asked, lead_id=lead.person_id)
@@ -36,6 +41,18 @@ def with_second(case: Case, lead: Assignment, *, pool: str, now: Callable[[Case]
     said = f" {chosen.name} is second CSM, next in turn of pool {asked.second_from}."
     # Beside a lead of their own pool they come in turn by the leads' line, which must not move twice for one customer.
     return replace(lead, second_id=chosen.id, second_turn=asked.second_from != asked.name), said
+
+
+def _buddy(case: Case, lead: Assignment) -> Person | None:
+    """Who stands by somebody new, while a handoff begins that is one of their first."""
+    asked = case.policy.assignment
+    email = asked.buddies.get(lead.email.strip().lower())
+    if email is None or case.ledger.csm_id is not None or case.recovered:
+        return None
+    if case.snapshot.roster.get(lead.person_id, Load()).begun >= asked.buddy_handoffs:
+        return None
+    buddy = case.person_by_email(email)
+    return buddy if buddy and buddy.active and buddy.id != lead.person_id else None
 
 
 def _already_there(case: Case) -> Iterator[tuple[Person, str]]:

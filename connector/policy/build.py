@@ -27,6 +27,7 @@ from connector.handoff.rulebook.gate import (
     Requirement,
     ReviewPolicy,
 )
+from connector.handoff.rulebook.governance import GovernancePolicy
 from connector.handoff.rulebook.messages import NotifyPolicy, SummaryPolicy, SummarySection
 from connector.handoff.rulebook.people import AssignmentPolicy, Escalation
 from connector.handoff.rulebook.pilot import NO_PILOT, Pilot
@@ -40,6 +41,7 @@ from connector.policy.commitments import commitments
 from connector.policy.conditions import Scope, Vocabulary, condition
 from connector.policy.consequences import Around, escalation, unmanaged
 from connector.policy.crmmap import CrmMap
+from connector.policy.governance import governance
 from connector.policy.known import EXTRAS, KNOWN
 from connector.policy.lists import first_match
 from connector.policy.maps import VendorMap
@@ -121,6 +123,7 @@ class Rules:
     tiers: tuple[Tier, ...] = ()
     prefills: tuple[Prefill, ...] = ()
     pilot: Pilot = NO_PILOT
+    governance: GovernancePolicy | None = None
 
 
 def rules(
@@ -163,6 +166,7 @@ def rules(
         tiers=_tiers(spec, scope=scope),
         prefills=prefills(spec.prefill, scope=scope),
         pilot=pilot(spec.pilot, pools=[pool.name for pool in spec.assignment.pools], scope=scope),
+        governance=governance(spec.governance, scope=scope, day=day, targets=spec.targets),
     )
 
 
@@ -281,6 +285,7 @@ def policy(
         tiers=rules.tiers,
         prefills=rules.prefills,
         pilot=rules.pilot,
+        governance=rules.governance,
     )
     return dataclasses.replace(made, version=digest(made))
 

@@ -106,28 +106,29 @@ def check(
     *,
     schemas: Mapping[Kind, SchemaLike],
     stages: Sequence[Stage],
-    people: Collection[Person],
+    people: Collection[Person] | None,
 ) -> tuple[Problem, ...]:
     """Everything that would go wrong with this CRM as it is; each problem names its fix.
 
-    Kinds of record that are not in ``schemas`` are skipped.
+    Kinds of record that are not in ``schemas`` are skipped, and so are people where None were asked for.
     """
     found: list[Problem] = []
     for kind, schema in schemas.items():
         for mapped in crm_map.of(kind):
-            found.extend(_field(mapped, schema, policy=policy, vendor=crm_map.vendor))
+            found.extend(_field(mapped, schema, policy=policy, where=crm_map.file))
     deal = schemas.get(Kind.DEAL)
     if deal:
         found.extend(_deal_types(crm_map, deal))
     found.extend(_conditions(policy, crm_map, schemas))
     found.extend(_extras(policy, crm_map, schemas))
     found.extend(judge_stages(policy, crm_map, stages))
-    found.extend(_people(policy, people))
+    if people is not None:
+        found.extend(_people(policy, people))
     return tuple(dict.fromkeys(found))
 
 
-def _field(mapped: MappedField, schema: SchemaLike, *, policy: Policy, vendor: str) -> Iterator[Problem]:
-    where, key = f"{vendor}.toml", f"fields.{mapped.kind.value}.{mapped.name}"
+def _field(mapped: MappedField, schema: SchemaLike, *, policy: Policy, where: str) -> Iterator[Problem]:
+    key = f"fields.{mapped.kind.value}.{mapped.name}"
     actual = schema.fields.get(mapped.field)
     name = f"{schema.object_name}.{mapped.field}"
     if actual is None:
@@ -205,7 +206,7 @@ def _deal_types(crm_map: CrmMap, deal: SchemaLike) -> Iterator[Problem]:
     for value, kind in crm_map.deal_types.items():
         if value not in actual.choices:
             yield Problem(
-                f"{crm_map.vendor}.toml",
+                crm_map.file,
                 f"deal_types.{kind.value}",
                 f"{deal.object_name}.{mapped.field} has no value {value!r}; {_use(value, actual.choices)}",
             )
@@ -277,7 +278,7 @@ def _all_conditions(policy: Policy) -> Iterator[tuple[str, Condition]]:
 
 def judge_stages(policy: Policy, crm_map: CrmMap, stages: Sequence[Stage]) -> Iterator[Problem]:
     """What is wrong with the pipelines and stages that the files name: absent, closed, or without a won one."""
-    where = f"{crm_map.vendor}.toml"
+    where = crm_map.file
     by_pipeline: dict[str, list[Stage]] = {}
     for stage in stages:
         by_pipeline.setdefault(stage.pipeline, []).append(stage)
@@ -361,12 +362,15 @@ def named_people(policy: Policy) -> Iterator[tuple[str, str]]:
     for pool in policy.assignment.pools.values():
         yield from ((f"assignment.pools[{pool.name}].members", email) for email in pool.members)
     yield "assignment.fallback", policy.assignment.fallback
+    yield from (("assignment.buddies", email) for email in policy.assignment.buddies.values())
     for number, rung in enumerate(policy.escalation.ladder, 1):
         yield from ((f"escalation.ladder[{number}].to", email) for email in rung.emails)
     if policy.escalation.sponsor:
         yield "escalation.sponsor", policy.escalation.sponsor
     yield from (("red_flags.to", email) for email in policy.red_flags.emails)
     yield from (("escalation.managers", email) for email in dict.fromkeys(policy.escalation.managers.values()))
+    if policy.governance is not None:
+        yield "governance.owner", policy.governance.owner
     yield from (("assignment.away", each.who) for each in policy.assignment.away)
     yield from (("pilot.owners", email) for email in policy.pilot.owners)
     yield from (("pilot.csms", email) for email in policy.pilot.csms)

@@ -46,6 +46,19 @@ class MappedField:
         return next((ours for ours, theirs in self.values.items() if theirs == choice), choice)
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class MapFile:
+    """Which file of the mappings folder is a system's, and of which vendor it is; the vendor's own if none is named."""
+
+    vendor: str
+    named: str = ""
+
+    @property
+    def file(self) -> str:
+        """Its name in the folder."""
+        return self.named or f"{self.vendor}.toml"
+
+
 @dataclass(frozen=True, slots=True)
 class CrmMap:
     """One CRM's names. ``fields`` is keyed by canonical path; ``objects`` names the vendor's object per kind.
@@ -72,6 +85,13 @@ class CrmMap:
     calendars: bool = False
     people: Mapping[str, str] = dataclasses.field(default_factory=dict)
     contacts: Mapping[str, tuple[str, ...]] | None = None
+    named: str = ""
+    """The file, where it is not the vendor's own."""
+
+    @property
+    def file(self) -> str:
+        """The file it stands in."""
+        return MapFile(self.vendor, self.named).file
 
     def of(self, kind: Kind) -> tuple[MappedField, ...]:
         """The mapped fields of one kind of record, in the order of the mapping file."""

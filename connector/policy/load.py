@@ -25,7 +25,7 @@ from connector.policy import build, calendars
 from connector.policy.closing import TASK_TEXTS
 from connector.policy.conditions import Scope, Vocabulary
 from connector.policy.consequences import Around
-from connector.policy.crmmap import CrmMap
+from connector.policy.crmmap import CrmMap, MapFile
 from connector.policy.model.playbooks import MailSpec
 from connector.policy.model.watch import OWN_WORDS
 from connector.policy.pilot import AT_MODE, nothing_taken_in
@@ -60,8 +60,8 @@ class Loaded:
     sends: tuple[Problem, ...] = ()
 
 
-def load(mappings: Path, systems: Mapping[SystemName, str]) -> Loaded:
-    """Load a folder of mapping files for systems of these vendors (``salesforce``, ``hubspot``).
+def load(mappings: Path, systems: Mapping[SystemName, str | MapFile]) -> Loaded:
+    """Load a folder of mapping files for systems of these vendors (``salesforce``, ``hubspot``), or of these files.
 
     Raises UserError with every problem of every file.
     """
@@ -77,7 +77,7 @@ def load_all(config: Path) -> tuple[Settings, Loaded]:
     problems = list(found)
     loaded = None
     if folder is not None:
-        loaded, more = _load(folder, {SystemName(name): vendor for name, vendor in systems.items()})
+        loaded, more = _load(folder, {SystemName(name): MapFile(*one) for name, one in systems.items()})
         problems += more
     if settings is not None and loaded is not None and settings.daemon.mode is Mode.PILOT:
         empty = {wrong for each in loaded.policies.values() if (wrong := nothing_taken_in(each.pilot))}
@@ -95,15 +95,16 @@ def load_mappings(config: Path) -> Loaded:
     _, found, folder, systems = read_settings(config)
     if folder is None or not systems:
         raise UserError(found)
-    return load(folder, {SystemName(name): vendor for name, vendor in systems.items()})
+    return load(folder, {SystemName(name): MapFile(*one) for name, one in systems.items()})
 
 
-def _load(folder: Path, systems: Mapping[SystemName, str]) -> tuple[Loaded | None, list[Problem]]:
+def _load(folder: Path, systems: Mapping[SystemName, str | MapFile]) -> tuple[Loaded | None, list[Problem]]:
     problems: list[Problem] = []
-    sources = read_sources(folder, sorted(set(systems.values())), problems)
+    files = {name: MapFile(one) if isinstance(one, str) else one for name, one in systems.items()}
+    sources = read_sources(folder, sorted(set(files.values())), problems)
     words = build.vocabulary(sources, problems)
     rules = _rules(sources, words, problems)
-    around = with_offered(build.around(rules, sources.maps), offered(sources.product.spec))
+    around = with_offered(build.around(rules, _vendors(sources)), offered(sources.product.spec))
     ground = Ground(_working_day(rules), _words(sources, words, NAMES), around)
     book = _book(sources, words, problems, ground=ground)
     if book is not None:
@@ -115,10 +116,10 @@ def _load(folder: Path, systems: Mapping[SystemName, str]) -> tuple[Loaded | Non
     counted = _product(sources, words, problems, around=around)
     if problems or rules is None or book is None:
         return None, _once(problems)
-    policies = {vendor: build.policy(rules, book, one, judged, counted) for vendor, one in sources.maps.items()}
-    maps = {name: sources.maps[vendor].map for name, vendor in systems.items()}
+    policies = {file: build.policy(rules, book, one, judged, counted) for file, one in sources.maps.items()}
+    maps = {name: sources.maps[file].map for name, file in files.items()}
     return Loaded(
-        {name: policies[vendor] for name, vendor in systems.items()}, maps, tuple(place for _, place in _sends(sources))
+        {name: policies[file] for name, file in files.items()}, maps, tuple(place for _, place in _sends(sources))
     ), []
 
 
@@ -181,7 +182,11 @@ def _rules(sources: Sources, words: Vocabulary, problems: list[Problem]) -> buil
         if path.is_file():
             texts[name] = read_template(path, words=_words(sources, words, NAMES | more), problems=problems)
     scope = Scope(file.source, words, problems)
-    return build.rules(file.spec, scope=scope, notices=notices, vendors=tuple(sources.maps), texts=texts)
+    return build.rules(file.spec, scope=scope, notices=notices, vendors=_vendors(sources), texts=texts)
+
+
+def _vendors(sources: Sources) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each.vendor for each in sources.maps))
 
 
 def _quality(sources: Sources, words: Vocabulary, problems: list[Problem]) -> QualityPolicy:

@@ -14,7 +14,7 @@ from connector.errors import Problem
 from connector.handoff.model import DealType, Kind
 from connector.handoff.rulebook.fields import FieldOwner, FieldType
 from connector.handoff.rulebook.people import Teams
-from connector.policy.crmmap import CrmMap, MappedField, path_of
+from connector.policy.crmmap import CrmMap, MapFile, MappedField, path_of
 from connector.policy.known import CHOICES, KNOWN, OPEN_KINDS, PREFILLED, WRITERS
 from connector.policy.model.crm import CrmSpec, FieldSpec, TeamsSpec
 from connector.settings.mistakes import closest, did_you_mean
@@ -45,8 +45,9 @@ class VendorMap:
         return self.source.problem(("fields", field.kind.value, field.name), message, of_key=True)
 
 
-def mapping(spec: CrmSpec, *, vendor: str, source: Source, problems: list[Problem]) -> VendorMap:
+def mapping(spec: CrmSpec, *, of: MapFile, source: Source, problems: list[Problem]) -> VendorMap:
     """The map a file describes; what is wrong with it is added to ``problems``."""
+    vendor = of.vendor
     fields: dict[str, MappedField] = {}
     for kind in MAPPED_KINDS:
         given: Mapping[str, FieldSpec] = getattr(spec.fields, kind.value)
@@ -60,6 +61,7 @@ def mapping(spec: CrmSpec, *, vendor: str, source: Source, problems: list[Proble
         file=source.file,
         map=CrmMap(
             vendor=vendor,
+            named=of.named,
             objects={kind: getattr(spec.objects, kind.value) for kind in NAMED_KINDS},
             fields=fields,
             deal_types=_deal_types(spec, source=source, problems=problems),

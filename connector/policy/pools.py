@@ -45,6 +45,8 @@ def assignment(spec: AssignmentSpec, *, scope: Scope, day: Decimal) -> Assignmen
         paused=_paused(spec, scope=scope),
         away_from_calendar=spec.away_from_calendar,
         place_held_days=spec.place_held_days,
+        buddies=_buddies(spec, scope=scope),
+        buddy_handoffs=spec.buddy_handoffs,
     )
 
 
@@ -136,6 +138,20 @@ def _away(spec: AssignmentSpec, *, scope: Scope) -> Iterator[Away]:
         if each.to < each.from_:
             scope.complain((*at, "to"), "lies before from; both days count, so one day has the same date twice")
         yield Away(each.who, each.from_, each.to)
+
+
+def _buddies(spec: AssignmentSpec, *, scope: Scope) -> dict[str, str]:
+    known = _members(spec)
+    for new, buddy in spec.buddies.items():
+        at = (*AT, "buddies", new)
+        if new not in known:
+            scope.complain(at, f"{new} is in no pool; {did_you_mean(new, known)}", of_key=True)
+        if new == buddy:
+            scope.complain(at, "nobody is their own buddy; name somebody else")
+    if spec.buddies and not _second_has_a_place(scope):
+        message = "no field for the second CSM is mapped in every CRM; map second_csm under [fields.deal] or account"
+        scope.complain((*AT, "buddies"), message, of_key=True)
+    return dict(spec.buddies)
 
 
 def _paused(spec: AssignmentSpec, *, scope: Scope) -> tuple[str, ...]:

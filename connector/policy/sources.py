@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Generic
 
 from connector.errors import Problem, UserError
+from connector.policy.crmmap import MapFile
 from connector.policy.maps import VendorMap, mapping
 from connector.policy.model.crm import CrmSpec
 from connector.policy.model.playbooks import PlaybookFileSpec, PlaybooksFileSpec
@@ -39,24 +40,24 @@ class Sources:
     quality: File[QualitySpec]
     product: File[ProductSpec]
     more: tuple[File[PlaybooksFileSpec], ...] = ()
-    maps: Mapping[str, VendorMap] = field(default_factory=dict)
+    maps: Mapping[MapFile, VendorMap] = field(default_factory=dict)
     doubtful: frozenset[str] = frozenset()
     unreadable: bool = False
 
 
-def read_sources(folder: Path, vendors: Sequence[str], problems: list[Problem]) -> Sources:
+def read_sources(folder: Path, files: Sequence[MapFile], problems: list[Problem]) -> Sources:
     """Read every file in use; what is wrong with their shape is added to ``problems``."""
-    maps: dict[str, VendorMap] = {}
+    maps: dict[MapFile, VendorMap] = {}
     doubtful: set[str] = set()
     unreadable = False
-    for vendor in vendors:
-        file = _file(CrmSpec, folder / f"{vendor}.toml", problems)
+    for one in files:
+        file = _file(CrmSpec, folder / one.file, problems)
         if file.source is None:
             unreadable = True
         elif file.spec is None:
             doubtful |= _named(file.source)
         else:
-            maps[vendor] = mapping(file.spec, vendor=vendor, source=file.source, problems=problems)
+            maps[one] = mapping(file.spec, of=one, source=file.source, problems=problems)
     process = _file(ProcessSpec, folder / "process.toml", problems)
     return Sources(
         folder=folder,

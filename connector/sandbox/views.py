@@ -27,7 +27,12 @@ EPOCH_MS_DIGITS = 11  # fewer digits cannot be a date in epoch milliseconds afte
 
 # Canonical deal fields that name a user; values are user ids as `UserView.id`.
 USER_FIELDS = frozenset({"owner", "csm", "second_csm", "sponsor", "override_approver"})
-DATE_FIELDS = frozenset({"close_date", "go_live_date", "override_expires", "renewal_date"})
+DATE_FIELDS = frozenset(
+    {
+        *("close_date", "go_live_date", "override_expires", "renewal_date"),
+        *("churned_at", "renewed_at", "renewal_talk_at"),
+    }
+)
 MOMENT_FIELDS = frozenset({"started_at", "first_touch_at", "replied_at", "completed_at"})
 FLAG_FIELDS = frozenset(
     {
@@ -48,6 +53,8 @@ NUMBER_FIELDS = frozenset(
         "metric_assign_minutes",
         "metric_ttft_hours",
         "metric_ae_hours",
+        *("metric_kickoff_days", "metric_ttfv_days", "metric_milestones", "metric_escalations", "metric_overrides"),
+        *("handoff_rating", "repeat_asks", "nps", "csat", "tickets_30", "expansion_amount"),
         "employees",
         "milestones_done",
     }
@@ -268,18 +275,23 @@ CUSTOM_STEMS: dict[str, str] = {
         "first_touch_at", "summary", "replied_at", "scope_requests", "renewal_date", "milestones_done",
         "acceptance", "reject_reason", "reject_note", "complete", "completed_at", "assumed", "prefill_confirmed",
         "second_csm", "sponsor", "criteria_agreed", "timeline_agreed", "talk_rhythm", "escalation_contact",
+        "repeat_asks",
     )
 } | {
     "handoff_tier": "tier",
     "summary_reviewed": "reviewed",
     "override_requested": "override", "metric_completion": "completion", "metric_assign_minutes": "assign_minutes",
     "metric_ttft_hours": "ttft_hours", "metric_ae_hours": "ae_hours",
+    "metric_kickoff_days": "kickoff_days", "metric_ttfv_days": "ttfv_days", "metric_milestones": "milestone_rate",
+    "metric_escalations": "escalations", "metric_overrides": "overrides",
+    "handoff_rating": "rating", "handoff_feedback": "feedback",
 }  # fmt: skip
 
 # The same for accounts.
 ACCOUNT_STEMS = (
     "csm", "second_csm", "onboarding_stage", "go_live_date", "activation", "activated_on", "milestones",
     "territory", "language",
+    "nps", "csat", "tickets_30", "churned_at", "renewed_at", "renewal_talk_at", "expansion_amount",
 )  # fmt: skip
 
 

@@ -78,6 +78,7 @@ _STANDARD = {
     "close_date": "closedate",
     "owner": "hubspot_owner_id",
     "next_step": "hs_next_step",
+    "lead_source": "hs_analytics_source",
     "description": "description",
 }
 _API = _CUSTOM | _STANDARD

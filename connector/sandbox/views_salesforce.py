@@ -62,7 +62,7 @@ _STAGES = {
 _TYPES: dict[DealType, str] = {"new": "New Business", "renewal": "Renewal", "upsell": "Upsell"}
 _TYPE_OF: dict[str, DealType] = {name: key for key, name in _TYPES.items()}
 
-_UPPER = {"ae": "AE", "csm": "CSM", "ttft": "TTFT"}
+_UPPER = {word: word.upper() for word in ("ae", "csm", "ttft", "ttfv", "nps", "csat")}
 
 
 def _custom(stem: str) -> str:
@@ -78,6 +78,7 @@ _STANDARD: dict[str, str] = {
     "owner": "OwnerId",
     "account": "AccountId",
     "next_step": "NextStep",
+    "lead_source": "LeadSource",
     "description": "Description",
 }
 _API: dict[str, str] = _CUSTOM | _STANDARD

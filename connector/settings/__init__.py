@@ -26,8 +26,10 @@ from connector.settings.model import (
     Settings,
     SourceSettings,
     SystemSettings,
+    TraceSettings,
     Vendor,
     WebSettings,
+    WeeklySettings,
 )
 
 __all__ = [
@@ -51,8 +53,10 @@ __all__ = [
     "Settings",
     "SourceSettings",
     "SystemSettings",
+    "TraceSettings",
     "Vendor",
     "WebSettings",
+    "WeeklySettings",
     "load_settings",
     "read_settings",
 ]

@@ -33,6 +33,11 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
+MAP_FILE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*\.toml$")
+SHARED_FILES = frozenset({"process.toml", "playbook.toml", "quality.toml", "product.toml"})
+"""Mapping files that hold for every CRM."""
+
+
 def _url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -101,6 +106,21 @@ def _network(value: str) -> str:
     return str(network)
 
 
+def _map_file(value: str) -> str:
+    if not MAP_FILE.match(value) or value in SHARED_FILES:
+        raise ValueError(f'{value!r} is no file of one CRM in the mappings folder; write "salesforce-emea.toml", say')
+    return value
+
+
+def _collector(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        raise ValueError(
+            f'{value!r} is no address of a collector; write "http://otel-collector:4318", without /v1/traces'
+        )
+    return value
+
+
 def _host(value: str) -> str:
     if not HOST.match(value):
         raise ValueError(f"{value!r} is no host name; write it without scheme, port and path")
@@ -167,6 +187,7 @@ class SystemSpec(FileSpec):
 
     name: Annotated[str, AfterValidator(_system_name)]
     vendor: Annotated[Vendor, EnumOf]
+    map: Annotated[str, AfterValidator(_map_file)] = ""
     base_url: Url | None = None
     login_url: Url | None = None
     api_version: Annotated[str, AfterValidator(_api_version)] | None = None
@@ -287,6 +308,14 @@ class NotifySpec(FileSpec):
     chat: ChatSpec | None = None
 
 
+class WeeklySpec(FileSpec):
+    """[weekly]: who gets the leadership page's figures once a week by mail, and when, in the company's own time."""
+
+    to: Annotated[tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")], ...], Field(min_length=1)]
+    weekday: Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"] = "mon"
+    hour: Annotated[int, Field(ge=0, le=23)] = 7
+
+
 class BrakesSpec(FileSpec):
     """[brakes]: when to stop and ask a person. 0 switches a limit off."""
 
@@ -325,6 +354,15 @@ class LogsSpec(FileSpec):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class TracesSpec(FileSpec):
+    """[traces]: where traces go, by OTLP over HTTP."""
+
+    endpoint: Annotated[str, AfterValidator(_collector)]
+    headers_env: EnvName | None = None
+    headers_file: Text | None = None
+    share: Annotated[float, BeforeValidator(_float), Field(gt=0.0, le=1.0)] = 1.0
+
+
 class ConfigSpec(FileSpec):
     """config.toml."""
 
@@ -336,6 +374,8 @@ class ConfigSpec(FileSpec):
     web: WebSpec = Field(default_factory=WebSpec)
     notify: NotifySpec = Field(default_factory=NotifySpec)
     customer_mail: CustomerMailSpec | None = None
+    weekly: WeeklySpec | None = None
     brakes: BrakesSpec = Field(default_factory=BrakesSpec)
     retention: RetentionSpec = Field(default_factory=RetentionSpec)
     logs: LogsSpec = Field(default_factory=LogsSpec)
+    traces: TracesSpec | None = None

@@ -9,7 +9,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from pydantic import SecretStr
 
@@ -20,6 +20,8 @@ from connector.settings.file import (
     ConfigSpec,
     DaemonSpec,
     NotifySpec,
+    TracesSpec,
+    WeeklySpec,
     is_store_url,
 )
 from connector.settings.mistakes import validated
@@ -33,7 +35,9 @@ from connector.settings.model import (
     NotifySettings,
     RetentionSettings,
     Settings,
+    TraceSettings,
     Vendor,
+    WeeklySettings,
 )
 from connector.settings.secrets import secrets_in
 from connector.settings.spans import KeyPath, Source, read
@@ -51,7 +55,8 @@ class Read(NamedTuple):
     settings: Settings | None
     problems: tuple[Problem, ...]
     mappings: Path | None
-    vendors: Mapping[str, str]
+    vendors: Mapping[str, tuple[str, str]]
+    """By system: the vendor, and its file among the mappings where it is not the one named after the vendor."""
 
 
 def load_settings(path: Path, *, env: Mapping[str, str] | None = None) -> Settings:
@@ -93,9 +98,10 @@ def _settings(desk: Desk, spec: ConfigSpec, *, file: Path, mappings: Path) -> Se
     systems = [system(desk, one, ("systems", index)) for index, one in enumerate(spec.systems)]
     _refuse_twins(desk, spec)
     notify = _notify(desk, spec.notify)
-    posted = _customer_mail(desk, spec)
+    posted, weekly = _customer_mail(desk, spec), _weekly(desk, spec)
     page, senders = web(desk, spec.web), sources(desk, spec.sources)
     asked = queries(desk, spec.queries, beside=spec.sources)
+    traces = _traces(desk, spec.traces)
     if desk.problems or store is None:
         return None
     return Settings(
@@ -109,9 +115,11 @@ def _settings(desk: Desk, spec: ConfigSpec, *, file: Path, mappings: Path) -> Se
         queries=asked,
         notify=notify,
         customer_mail=posted,
+        weekly=weekly,
         logs=LogSettings(**spec.logs.model_dump()),
         retention=RetentionSettings(**spec.retention.model_dump()),
         brakes=BrakeSettings(**spec.brakes.model_dump()),
+        traces=traces,
     )
 
 
@@ -175,6 +183,38 @@ def _customer_mail(desk: Desk, spec: ConfigSpec) -> CustomerMailSettings | None:
     return CustomerMailSettings(sender=spec.customer_mail.sender or "", daily_limit=spec.customer_mail.daily_limit)
 
 
+def _traces(desk: Desk, spec: TracesSpec | None) -> TraceSettings | None:
+    if spec is None:
+        return None
+    headers = desk.secret("headers", spec, ("traces",))
+    named = headers.get_secret_value().split(",") if headers else []
+    if any("=" not in each.strip().strip("=") for each in named if each.strip()):
+        desk.complain(
+            ("traces", "headers_env"), "the value must be name=value, with commas between several", of_key=True
+        )
+    return TraceSettings(endpoint=spec.endpoint, headers=headers, share=spec.share)
+
+
+def _weekly(desk: Desk, spec: ConfigSpec) -> WeeklySettings | None:
+    if spec.weekly is None:
+        return None
+    at: KeyPath = ("weekly",)
+    if spec.notify.email is None:
+        message = "the week's figures go through the server of [notify.email]; add that section too, or take this out"
+        desk.complain(at, message, of_key=True)
+    if not spec.web.enabled:
+        message = (
+            "its numbers lead to the page, which [web] enabled = false switches off; switch it on, or take this out"
+        )
+        desk.complain(at, message, of_key=True)
+    known = [each.casefold() for each in spec.weekly.to]
+    for index, each in enumerate(known):
+        if each in known[:index]:
+            desk.complain((*at, "to", index), f"{spec.weekly.to[index]} stands here twice; take one out")
+    weekday = get_args(WeeklySpec.model_fields["weekday"].annotation).index(spec.weekly.weekday)
+    return WeeklySettings(to=spec.weekly.to, weekday=weekday, hour=spec.weekly.hour)
+
+
 def _chat(desk: Desk, spec: NotifySpec) -> ChatSettings | None:
     if spec.chat is None:
         return None
@@ -195,13 +235,13 @@ def _pruned(node: Any, path: KeyPath, gone: frozenset[KeyPath]) -> Any:
     return node
 
 
-def _vendors(data: Mapping[str, Any]) -> dict[str, str]:
+def _vendors(data: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Which vendors' mapping files matter, even when the rest of the file is wrong."""
     systems = data.get("systems")
     items = systems if isinstance(systems, list) else []
     known = {vendor.value for vendor in Vendor}
     return {
-        str(item.get("name", index)): str(item["vendor"])
+        str(item.get("name", index)): (str(item["vendor"]), str(item.get("map", "")))
         for index, item in enumerate(items)
         if isinstance(item, Mapping) and item.get("vendor") in known
     }

@@ -124,6 +124,7 @@ class SystemSettings(Frozen):
     ``reserve`` is the share (0 to 1) of the day's calls that is left to people and other programs.
     ``allow_duplicates`` saves although a Salesforce duplicate rule warns. ``live`` None polls alone.
     ``bulk_threshold``: updates from which on Salesforce gets them as a job; 0 never.
+    ``map`` is its file among the mappings, empty for the one named after the vendor.
     ``app`` and ``webhook_url`` are HubSpot's: the app, and the public address its webhooks are sent to; empty for none.
     """
 
@@ -140,6 +141,7 @@ class SystemSettings(Frozen):
     app: AppKeys | None = None
     webhook_url: str = ""
     act_since: date | None = None
+    map: str = ""
 
 
 class DaemonSettings(Frozen):
@@ -241,6 +243,14 @@ class NotifySettings(Frozen):
     chat: ChatSettings | None = None
 
 
+class WeeklySettings(Frozen):
+    """Who gets the leadership page's figures once a week by mail. ``weekday`` is 0 for Monday, ``hour`` local."""
+
+    to: tuple[str, ...]
+    weekday: int
+    hour: int
+
+
 class BrakeSettings(Frozen):
     """When to stop and ask a person. Numbers of deals in ``window_minutes``; 0 switches a limit off.
 
@@ -264,6 +274,14 @@ class LogSettings(Frozen):
 
     format: Literal["json", "console"]
     level: Literal["debug", "info", "warning", "error"]
+
+
+class TraceSettings(Frozen):
+    """Where traces go. ``headers``: ``name=value``, with commas between; of all passes ``share`` (0 to 1) is traced."""
+
+    endpoint: str
+    headers: SecretStr | None = None
+    share: float = 1.0
 
 
 class RetentionSettings(Frozen):
@@ -294,6 +312,8 @@ class Settings(Frozen):
     queries: tuple[QuerySettings, ...] = ()
     retention: RetentionSettings = RetentionSettings()
     customer_mail: CustomerMailSettings | None = None
+    traces: TraceSettings | None = None
+    weekly: WeeklySettings | None = None
 
     def system(self, name: str) -> SystemSettings:
         """The settings of one system. Raises KeyError for a name that is not in the file."""

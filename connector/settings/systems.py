@@ -69,6 +69,7 @@ def system(desk: Desk, spec: SystemSpec, at: KeyPath) -> SystemSettings | None:
         webhook_url=spec.webhook_url or "",
         bulk_threshold=BULK_THRESHOLD if spec.bulk_threshold is None else spec.bulk_threshold,
         act_since=spec.act_since,
+        map=spec.map,
     )
 
 

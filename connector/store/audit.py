@@ -45,6 +45,7 @@ class AuditKind(StrEnum):
     ERASED = "erased"
     PROVISIONED = "provisioned"
     MOVED = "moved"
+    CORRECTED = "corrected"
 
 
 @dataclass(frozen=True, slots=True)

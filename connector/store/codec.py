@@ -175,6 +175,11 @@ def action_view(action: Action) -> Json:
 
 def plan_to_json(plan: Plan) -> Json:
     """A decision for readers, in JSON types only. See `HandoffView.plan` for where it is kept."""
+    traces = {
+        "by_hand": [{"step": each.step, "touch": each.touch.value} for each in plan.by_hand],
+        "reached": list(plan.reached),
+        "comments": list(plan.comments),
+    }
     return {
         "system": str(plan.key.system),
         "deal_id": plan.key.deal_id,
@@ -203,6 +208,7 @@ def plan_to_json(plan: Plan) -> Json:
         ],
         "actions": [action_view(action) for action in plan.actions],
         "standing": {"footing": plan.standing.footing.value, "why": plan.standing.why},
+        **{name: told for name, told in traces.items() if told},
     }
 
 

@@ -1,36 +1,37 @@
-"""The figures of all handoffs: kept one row each, summed, listed, and compared with what is found anew.
+"""The figures of all handoffs: summed, listed and told apart by whom and when, and what was put right of them.
 
-Not here: what a measure is and what a sum comes to (``connector.handoff.measures``). Values are whole numbers, so the
-sums are the same on every database, to the last digit.
+Not here: what a measure is and what a sum comes to (``connector.handoff.measures``), and writing rows (``figurerows``).
+Values are whole numbers, so the sums are the same on every database, to the last digit.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, cast, func, literal, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, cast, func, literal, or_, select
 from sqlalchemy import Double as Float
 
 from connector.handoff.measures.catalogue import MEASURES, PER_HANDOFF
-from connector.handoff.measures.facts import from_json, to_json
-from connector.handoff.measures.figure import FUNNEL, Figure, Funnel, Who
+from connector.handoff.measures.figure import FUNNEL, Figure, Funnel
 from connector.handoff.measures.model import Better, Measure, Way
 from connector.handoff.measures.summing import Sum, aim
 from connector.handoff.model import SystemName
 from connector.handoff.plan import Phase
 from connector.handoff.rulebook.watch import Targets
 from connector.store import codec
-from connector.store.database import Database, Part, chunks
-from connector.store.schema import figure, handoff
+from connector.store.audit import AuditKind, write_audit
+from connector.store.database import Part, chunks
+from connector.store.figurerows import figure_in, put_figures
+from connector.store.ledger import NO_DEAL
+from connector.store.schema import audit, figure, handoff
 
 TARGETS = Targets()
+_TO_COME = (Phase.WON.value, Phase.HELD.value)
 Which = Literal["counted", "met", "missed", "open"]
-_GONE = (Phase.REOPENED.value, Phase.LOST.value)
 
 
 class Dimension(StrEnum):
@@ -96,6 +97,19 @@ class Coverage:
         return self.won - self.handed - sum(self.reasons.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """One correction as it was written down."""
+
+    at: datetime
+    system: SystemName
+    deal_id: str
+    generation: int
+    said: str
+    data: Mapping[str, Any]
+    by: str
+
+
 _GROUPED: Mapping[Dimension, tuple[ColumnElement[Any], ColumnElement[Any]]] = {
     Dimension.SYSTEM: (figure.c.system, figure.c.system),
     Dimension.AE: (figure.c.ae_id, figure.c.ae_name),
@@ -148,19 +162,25 @@ class Figures(Part):
         """Activations per CSM and week: a `Sum` counts the weeks of each CSM, from that of their first win in the
         selection to the last of it (``today``'s where it has no end); its total is the activations in them."""
         key, label = _GROUPED.get(by, (literal(""), literal("")))
-        columns = (figure.c.csm_id, figure.c.won_week, figure.c.activated_week)
-        query = _where(select(key.label("group_key"), label.label("group_label"), *columns), selection)
-        query = query.where(figure.c.csm_id != "", figure.c.won_week.is_not(None), figure.c.phase.not_in(_GONE))
         last = (selection.until - timedelta(days=1)) if selection.until else (today or self._db.now().date())
+        group = (key.label("group_key"), func.max(label).label("group_label"), figure.c.csm_id)
+        test = and_(figure.c.csm_id != "", figure.c.won_week.is_not(None), figure.c.stands)
+        begun = _where(select(*group, func.min(figure.c.won_week).label("first")).select_from(figure), selection)
+        active = _where(select(*group, figure.c.activated_week, func.count().label("many")), selection)
+        apart = (key, figure.c.csm_id) if by is not Dimension.NONE else (figure.c.csm_id,)
         with self._db.read() as connection:
-            rows = connection.execute(query).all()
-        return _velocities(by, rows, last)
+            firsts = connection.execute(begun.where(test).group_by(*apart)).all()
+            counts = connection.execute(
+                active.where(test, figure.c.activated_week.is_not(None)).group_by(*apart, figure.c.activated_week)
+            ).all()
+        return _velocities(by, firsts, counts, last)
 
     def funnel(self, selection: Selection = ALL) -> Mapping[Funnel, int]:
-        """How many handoffs came so far, or further."""
-        query = _where(select(figure.c.funnel, func.count()), selection).where(figure.c.phase.not_in(_GONE))
+        """How many won deals came so far, or further; those that get no handoff by the policy are not among them."""
+        query = _where(select(figure.c.funnel, func.count()), selection).where(figure.c.stands)
+        query = query.where(or_(figure.c.covered, figure.c.phase.in_(_TO_COME)))
         with self._db.read() as connection:
-            counts = {rank: count for rank, count in connection.execute(query.group_by(figure.c.funnel))}
+            counts = {row[0]: row[1] for row in connection.execute(query.group_by(figure.c.funnel))}
         return {one: sum(count for rank, count in counts.items() if rank >= place) for place, one in enumerate(FUNNEL)}
 
     def listed(
@@ -181,7 +201,7 @@ class Figures(Part):
         """
         query = _where(select(figure), selection)
         if stuck:
-            query = query.where(figure.c.stuck != "[]", figure.c.phase.not_in(_GONE))
+            query = query.where(figure.c.stuck != "[]", figure.c.stands)
         order: list[ColumnElement[Any]] = [figure.c.won_at.desc(), figure.c.deal_id]
         if measure:
             one = MEASURES[measure]
@@ -191,7 +211,7 @@ class Figures(Part):
                 order.insert(0, column.desc() if one.better is Better.LOWER else column.asc())
         with self._db.read() as connection:
             rows = connection.execute(query.order_by(*order).limit(limit).offset(offset)).all()
-        return tuple(_figure(row) for row in rows)
+        return tuple(figure_in(row) for row in rows)
 
     def figure(self, system: SystemName, deal_id: str, *, generation: int | None = None) -> Figure | None:
         """One handoff's figures, those of the latest generation unless one is named; None where there are none."""
@@ -200,7 +220,7 @@ class Figures(Part):
             query = query.where(figure.c.generation == generation)
         with self._db.read() as connection:
             row = connection.execute(query.order_by(figure.c.generation.desc()).limit(1)).one_or_none()
-        return None if row is None else _figure(row)
+        return None if row is None else figure_in(row)
 
     def figures_of(self, system: SystemName, deal_ids: Sequence[str]) -> Mapping[tuple[str, int], Figure]:
         """The figures of these deals, by deal and generation."""
@@ -208,13 +228,13 @@ class Figures(Part):
         with self._db.read() as connection:
             for ids in chunks(deal_ids):
                 query = select(figure).where(figure.c.system == system, figure.c.deal_id.in_(ids))
-                found |= {(row.deal_id, row.generation): _figure(row) for row in connection.execute(query)}
+                found |= {(row.deal_id, row.generation): figure_in(row) for row in connection.execute(query)}
         return found
 
     def options(self, dimension: Dimension, *, systems: Sequence[str] = ()) -> tuple[Group, ...]:
         """What a filter can choose from."""
         key, label = _GROUPED[dimension]
-        query = select(key.label("group_key"), func.max(label).label("group_label")).group_by(key)
+        query: Select[Any] = select(key.label("group_key"), func.max(label).label("group_label")).group_by(key)
         if systems:
             query = query.where(figure.c.system.in_(systems))
         with self._db.read() as connection:
@@ -225,7 +245,7 @@ class Figures(Part):
         """How many closed-won deals have a handoff, and why the others have none. Deals won before acting began are of
         no AE, CSM or segment: they count where the selection names only systems."""
         query = _where(select(figure.c.covered, figure.c.reason, func.count()), selection)
-        query = query.where(figure.c.phase.not_in(_GONE)).group_by(figure.c.covered, figure.c.reason)
+        query = query.where(figure.c.stands).group_by(figure.c.covered, figure.c.reason)
         handed, reasons = 0, dict[str, int]()
         with self._db.read() as connection:
             for has, reason, count in connection.execute(query):
@@ -241,97 +261,56 @@ class Figures(Part):
                     reasons[BEFORE] = count
         return Coverage(handed + sum(reasons.values()), handed, dict(sorted(reasons.items())))
 
+    def measured_deals(self, system: SystemName) -> tuple[str, ...]:
+        """The deals whose figures ought to be there: those of which a win was acted on, and those that have figures."""
+        acted = select(handoff.c.deal_id).where(
+            handoff.c.system == system,
+            handoff.c.generation >= 1,
+            handoff.c.mode == "act",
+            handoff.c.phase.not_in((Phase.OPEN.value, Phase.BEFORE_START.value)),
+            handoff.c.reason != NO_DEAL,
+        )
+        known = select(figure.c.deal_id).where(figure.c.system == system)
+        with self._db.read() as connection:
+            return tuple(sorted(connection.execute(acted.union(known)).scalars()))
+
+    def put_right(self, figures: Sequence[Figure], *, by: str = "") -> int:
+        """Write figures that were found anew over those that were kept, and say in the trail what they were before.
+        Returns how many values that is."""
+        now = self._db.now()
+        with self._db.write() as connection:
+            entries = put_figures(self._db, connection, figures, always=True, by=by)
+            write_audit(connection, now, entries)
+        return len(entries)
+
+    def corrections(
+        self, *, systems: Sequence[str] = (), since: datetime | None = None, deal_id: str = "", limit: int = 200
+    ) -> tuple[Corrected, ...]:
+        """Figures that were put right, the latest first."""
+        query = select(audit).where(audit.c.kind == AuditKind.CORRECTED.value, audit.c.erased.is_(None))
+        if systems:
+            query = query.where(audit.c.system.in_(systems))
+        if since is not None:
+            query = query.where(audit.c.at >= since)
+        if deal_id:
+            query = query.where(audit.c.deal_id == deal_id)
+        with self._db.read() as connection:
+            rows = connection.execute(query.order_by(audit.c.id.desc()).limit(limit)).all()
+        return tuple(
+            Corrected(
+                row.at,
+                SystemName(row.system),
+                row.deal_id or "",
+                row.generation,
+                row.reason,
+                codec.loads(row.data),
+                row.who or "",
+            )
+            for row in rows
+        )
+
 
 BEFORE = "Won before the connector began to act."
-
-
-def put_figures(database: Database, connection: Connection, figures: Iterable[Figure]) -> None:
-    """Write rows of figures, over those of the same handoffs."""
-    rows = [row_of(one) for one in figures]
-    if not rows:
-        return
-    statement = database.insert(figure)
-    new = statement.excluded
-    keys = ("system", "deal_id", "generation")
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=list(keys), set_={name: new[name] for name in rows[0] if name not in keys}
-        ),
-        rows,
-    )
-
-
-def row_of(one: Figure) -> dict[str, Any]:
-    """A row of figures by column."""
-    week = one.won_on - timedelta(days=one.won_on.weekday()) if one.won_on else None
-    active = one.activated_on - timedelta(days=one.activated_on.weekday()) if one.activated_on else None
-    return {
-        "system": one.system,
-        "deal_id": one.deal_id,
-        "generation": one.generation,
-        "title": one.title,
-        "account_id": one.account_id,
-        "account_name": one.account_name,
-        "ae_id": one.ae.id,
-        "ae_name": one.ae.name,
-        "csm_id": one.csm.id,
-        "csm_name": one.csm.name,
-        "segment": one.segment,
-        "tier": one.tier,
-        "source": one.source,
-        "deal_type": one.deal_type,
-        "currency": one.currency,
-        "phase": one.phase,
-        "stuck": json.dumps(list(one.stuck)),
-        "lacks": json.dumps(list(one.lacks)),
-        "amount": one.amount,
-        "won_at": one.facts.won_at,
-        "won_on": one.won_on.isoformat() if one.won_on else None,
-        "won_week": week.isoformat() if week else None,
-        "won_month": one.won_on.isoformat()[:7] if one.won_on else None,
-        "activated_on": one.activated_on.isoformat() if one.activated_on else None,
-        "activated_week": active.isoformat() if active else None,
-        "won_weekday": one.won_weekday,
-        "won_hour": one.won_hour,
-        "covered": one.covered,
-        "reason": one.reason,
-        "funnel": FUNNEL.index(one.funnel),
-        "facts": codec.dumps(to_json(one.facts)),
-        "looked_at": one.facts.at,
-        **{f"m_{measure.key}": one.values.get(measure.key) for measure in PER_HANDOFF},
-    }
-
-
-def _figure(row: Row[Any]) -> Figure:
-    told = row._mapping
-    return Figure(
-        system=SystemName(row.system),
-        deal_id=row.deal_id,
-        generation=row.generation,
-        facts=from_json(codec.loads(row.facts), at=row.looked_at),
-        title=row.title,
-        account_id=row.account_id,
-        account_name=row.account_name,
-        ae=Who(row.ae_id, row.ae_name),
-        csm=Who(row.csm_id, row.csm_name),
-        segment=row.segment,
-        tier=row.tier,
-        source=row.source,
-        deal_type=row.deal_type,
-        amount=row.amount,
-        currency=row.currency,
-        won_on=date.fromisoformat(row.won_on) if row.won_on else None,
-        won_weekday=row.won_weekday,
-        won_hour=row.won_hour,
-        activated_on=date.fromisoformat(row.activated_on) if row.activated_on else None,
-        phase=row.phase,
-        covered=row.covered,
-        reason=row.reason,
-        funnel=FUNNEL[row.funnel],
-        stuck=tuple(json.loads(row.stuck)),
-        lacks=tuple(json.loads(row.lacks)),
-        values={one.key: told[f"m_{one.key}"] for one in PER_HANDOFF},
-    )
 
 
 def _aggregates(one: Measure, targets: Targets) -> Iterator[ColumnElement[Any]]:
@@ -383,7 +362,7 @@ def _where(query: Select[Any], chosen: Selection) -> Select[Any]:
 
 def _which(one: Measure, column: ColumnElement[Any], which: Which, targets: Targets) -> ColumnElement[bool]:
     if which == "open":
-        return and_(column.is_(None), figure.c.phase.not_in(_GONE))
+        return and_(column.is_(None), figure.c.stands)
     if which == "counted":
         return column.is_not(None)
     wanted = 1 if one.way is Way.SHARE else aim(one, targets)
@@ -414,22 +393,17 @@ def _place(by: Dimension, group: Group) -> tuple[bool, int, str, str]:
     return not group.key, number, word, group.key
 
 
-def _velocities(by: Dimension, rows: Sequence[Row[Any]], last: date) -> dict[Group, Sum]:
+def _velocities(by: Dimension, firsts: Sequence[Row[Any]], counts: Sequence[Row[Any]], last: date) -> dict[Group, Sum]:
     end = last - timedelta(days=last.weekday())
-    first: dict[tuple[Group, str], date] = {}
-    active: dict[tuple[Group, str], dict[date, int]] = {}
-    for row in rows:
-        place = _group(by, row), row.csm_id
-        week = date.fromisoformat(row.won_week)
-        first[place] = min(first.get(place, week), week)
-        counts = active.setdefault(place, {})
-        if row.activated_week:
-            at = date.fromisoformat(row.activated_week)
-            counts[at] = counts.get(at, 0) + 1
+    active: dict[tuple[str, str], dict[str, int]] = {}
+    for row in counts:
+        active.setdefault((str(row.group_key), row.csm_id), {})[row.activated_week] = int(row.many)
     found: dict[Group, Sum] = {}
-    for place, week in first.items():
-        weeks = [week + timedelta(weeks=number) for number in range((end - week).days // 7 + 1)]
-        counts = [active[place].get(each, 0) for each in weeks]
-        one = Sum(len(weeks), sum(counts), 0, float(sum(count * count for count in counts)))
-        found[place[0]] = found.get(place[0], Sum()) + one
+    for row in firsts:
+        first, counted = date.fromisoformat(row.first), active.get((str(row.group_key), row.csm_id), {})
+        weeks = max(0, (end - first).days // 7 + 1)
+        within = [many for week, many in counted.items() if row.first <= week <= end.isoformat()]
+        one = Sum(weeks, sum(within), 0, float(sum(many * many for many in within)))
+        group = _group(by, row)
+        found[group] = found.get(group, Sum()) + one
     return dict(sorted(found.items(), key=lambda pair: _place(by, pair[0])))

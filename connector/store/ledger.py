@@ -268,8 +268,9 @@ class Ledger(Part):
         with self._db.read() as connection:
             return tuple(connection.execute(query).scalars())
 
-    def roster(self, system: SystemName, *, now: datetime = LONG_AGO) -> Mapping[str, Load]:
-        """What each CSM carries, by person id, with the places that open deals hold for them at a time."""
+    def roster(self, system: SystemName, *, now: datetime = LONG_AGO, begun: bool = False) -> Mapping[str, Load]:
+        """What each CSM carries, by person id, with the places that open deals hold for them at a time; how many
+        handoffs they have had is counted only where it is asked for."""
         query = select(roster).where(roster.c.system == system)
         with self._db.read() as connection:
             loads = {row.person_id: _load(row) for row in connection.execute(query)}
@@ -277,6 +278,8 @@ class Ledger(Part):
                 load = loads.get(row.early_id, Load())
                 revenue = load.revenue + (read_amount(row.worth) or Decimal(0))
                 loads[row.early_id] = Load(load.accounts + row.deals, load.turn, revenue)
+            for person_id, count in connection.execute(_begun(system)) if begun else ():
+                loads[person_id] = replace(loads.get(person_id, Load()), begun=count)
         return loads
 
     def waitlist(self, system: SystemName) -> tuple[Waiting, ...]:
@@ -349,6 +352,12 @@ def _places_held(system: SystemName, now: datetime) -> Select[Any]:
         or_(handoff.c.early_until.is_(None), handoff.c.early_until > now),
     )
     return select(*columns).where(held).group_by(handoff.c.early_id)
+
+
+def _begun(system: SystemName) -> Select[Any]:
+    """How many handoffs each CSM has."""
+    of_csm = (handoff.c.system == system, handoff.c.csm_id.is_not(None))
+    return select(handoff.c.csm_id, func.count()).where(*of_csm).group_by(handoff.c.csm_id)
 
 
 def _load(row: Row[Any]) -> Load:
@@ -455,7 +464,7 @@ def effects_of(connection: Connection, system: SystemName, rows: Iterable[Row[An
     found: dict[str, dict[str, Effect]] = {}
     for row in connection.execute(query):
         if row.generation == generations[row.deal_id]:
-            one = Effect(step=row.step, record_id=row.record_id, fingerprint=row.fingerprint)
+            one = Effect(step=row.step, record_id=row.record_id, fingerprint=row.fingerprint, at=row.at)
             found.setdefault(row.deal_id, {})[row.step] = one
     return found
 

@@ -18,6 +18,7 @@ from connector.handoff.plan import Order, Phase
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Database, Part, chunks
+from connector.store.figurerows import gone_figures
 from connector.store.heldrows import HELD_UNTIL, HoldState, states_of
 from connector.store.inbox import want_looks
 from connector.store.ledger import NO_DEAL
@@ -161,7 +162,7 @@ class Outbox(Part):
         What is being sent ends by itself. A deal that comes back is decided anew from its present state.
         """
         now = self._db.now()
-        dropped = 0
+        dropped, corrected = 0, list[Entry]()
         with self._db.write() as connection:
             for part in chunks(sorted(set(deal_ids))):
                 of_deals = and_(outbox.c.system == system, outbox.c.deal_id.in_(part))
@@ -178,6 +179,8 @@ class Outbox(Part):
                     .where(handoff.c.system == system, handoff.c.deal_id.in_(part), handoff.c.phase.is_not(None))
                     .values(phase=Phase.LOST.value, reason=NO_DEAL, decided_at=now)
                 )
+                corrected += gone_figures(self._db, connection, system, part, now)
+            write_audit(connection, now, corrected)
         return dropped
 
     def waiting(self, system: SystemName) -> tuple[str, ...]:

@@ -97,7 +97,16 @@ _SPOKEN: Mapping[str, Holds] = {
     "product_event.group_id": _customers("for which account", Way.REMOVED),
     "product_event.properties": _customers("what the product tells of it", Way.REMOVED),
     "tally.part": _customers("what a measure counts by: a value of a property you name", Way.REMOVED),
+    "figure.ae_id": _US,
+    "figure.ae_name": _US,
+    "figure.csm_id": _US,
+    "figure.csm_name": _US,
+    "figure.title": _customers("the deal's name", Way.EMPTIED),
+    "figure.account_id": _customers("the CRM's id of the account", Way.EMPTIED),
+    "figure.account_name": _customers("the account's name", Way.EMPTIED),
     "known_as.account_id": _customers("the CRM's id of the account", Way.REMOVED),
+    "ruling.subject": _customers("which threshold was breached", Way.EMPTIED),
+    "ruling.text": _customers("the deals behind a breached threshold, by name", Way.EMPTIED),
 }
 
 _SILENT: Mapping[str, tuple[str, ...]] = {
@@ -142,6 +151,11 @@ _SILENT: Mapping[str, tuple[str, ...]] = {
     "product_event": ("source", "message_id", "event", "subject"),
     "tally": ("subject", "measure", "sort", "day", "way"),
     "known_as": ("system", "deal_id", "subject"),
+    "ruling": ("system", "name", "period", "deal_id"),
+    "figure": (
+        *("system", "deal_id", "won_on", "won_week", "won_month", "activated_on", "activated_week"),
+        *("segment", "tier", "source", "deal_type", "phase", "currency", "stuck", "lacks", "reason", "facts", "promise_due"),
+    ),
 }
 
 COLUMNS: Mapping[str, Holds] = {

@@ -26,6 +26,7 @@ from connector.store.answers import write_answers
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
 from connector.store.drops import dropped_of
+from connector.store.figurerows import put_figures
 from connector.store.inbox import want_looks
 from connector.store.ledger import bounces_text, briefed_text, refusal_text, signals_text
 from connector.store.moving import is_moved
@@ -118,6 +119,9 @@ class Recorder(Part):
             prints = {one.plan.key.deal_id: one.plan.prints for one in ordered if one.plan.prints is not None}
             if prints:
                 write_answers(self._db, connection, system, prints, now)
+            if act:
+                measured = [one.plan.figure for one in ordered if one.plan.figure is not None]
+                changes.audit.extend(put_figures(self._db, connection, measured))
             names = {one.plan.key.deal_id: one.plan.answers_to for one in ordered if one.plan.answers_to is not None}
             if names:
                 write_names(self._db, connection, system, names)
@@ -505,6 +509,8 @@ def _entry(one: Decided, view: codec.Json, *, mode: str) -> Entry:
             "percent": view["percent"],
             "missing": [check["label"] for check in view["missing"]],
             "csm": view["assignment"]["email"] if view["assignment"] else None,
+            "segment": view["segment"],
+            **({"chosen_by": plan.assignment.rule} if plan.assignment and plan.assignment.new else {}),
             "findings": [
                 {"rule": item["rule"], "verdict": item["verdict"], "reason": item["reason"]}
                 for item in view["findings"]

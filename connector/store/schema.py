@@ -517,6 +517,23 @@ known_as = Table(
 )
 Index("known_as_subject", known_as.c.subject)
 
+ruling = Table(
+    "ruling",
+    metadata,
+    Column("system", String, primary_key=True),
+    # The threshold's name in [governance], and the period it was judged for.
+    Column("name", String, primary_key=True),
+    Column("period", String, primary_key=True),
+    Column("at", Utc, nullable=False),
+    Column("breached", Boolean, nullable=False),
+    # The deal on which a breach is told, and its handoff's number.
+    Column("deal_id", String),
+    Column("generation", Integer, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("text", Text, nullable=False),
+)
+Index("ruling_deal", ruling.c.system, ruling.c.deal_id)
+
 letter = Table(
     "letter",
     metadata,
@@ -532,45 +549,63 @@ Index("letter_waiting", letter.c.system, letter.c.id)
 figure = Table(
     "figure",
     metadata,
-    # One row per handoff: a deal and its generation.
+    # One row per handoff: a deal and its generation. Numbers stand before words: what comes late is slow to sum.
     Column("system", String, primary_key=True),
     Column("deal_id", String, primary_key=True),
     Column("generation", Integer, primary_key=True),
-    Column("title", String, nullable=False),
-    Column("account_id", String, nullable=False),
-    Column("account_name", String, nullable=False),
-    Column("ae_id", String, nullable=False),
-    Column("ae_name", String, nullable=False),
-    Column("csm_id", String, nullable=False),
-    Column("csm_name", String, nullable=False),
-    Column("segment", String, nullable=False),
-    Column("tier", String, nullable=False),
-    Column("source", String, nullable=False),
-    Column("deal_type", String, nullable=False),
-    Column("currency", String, nullable=False),
-    Column("phase", String, nullable=False),
-    # Signals and red flags that stand now, and what the handoff lacked, as JSON lists.
-    Column("stuck", String, nullable=False),
-    Column("lacks", String, nullable=False),
-    # In hundredths.
-    Column("amount", BigInteger),
-    Column("won_at", Utc),
+    # Whether it is won now, and whether it has a handoff.
+    Column("stands", Boolean, nullable=False),
+    Column("covered", Boolean, nullable=False),
     # Days by the company's calendar, as 2026-11-22; a week by its Monday, a month as 2026-11.
     Column("won_on", String),
     Column("won_week", String),
     Column("won_month", String),
-    Column("activated_on", String),
-    Column("activated_week", String),
     Column("won_weekday", Integer),
     Column("won_hour", Integer),
-    Column("covered", Boolean, nullable=False),
-    Column("reason", Text, nullable=False),
-    # How far the customer has come, as a number that grows.
-    Column("funnel", Integer, nullable=False),
-    # What the values are made of, as JSON.
-    Column("facts", Text, nullable=False),
-    Column("looked_at", Utc, nullable=False),
     # Whole numbers, so that their sums are exact on every database.
     *(Column(f"m_{one.key}", BigInteger) for one in PER_HANDOFF),
+    Column("activated_on", String),
+    Column("activated_week", String),
+    # How far the customer has come, as a number that grows.
+    Column("funnel", Integer, nullable=False),
+    # In hundredths.
+    Column("amount", BigInteger),
+    Column("won_at", Utc),
+    Column("looked_at", Utc, nullable=False),
+    Column("ae_id", String, nullable=False),
+    Column("csm_id", String, nullable=False),
+    Column("segment", String, nullable=False),
+    Column("tier", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("deal_type", String, nullable=False),
+    Column("phase", String, nullable=False),
+    Column("ae_name", String, nullable=False),
+    Column("csm_name", String, nullable=False),
+    Column("title", String, nullable=False),
+    Column("account_id", String, nullable=False),
+    Column("account_name", String, nullable=False),
+    Column("currency", String, nullable=False),
+    # Signals and red flags that stand now, and what the handoff lacked, as JSON lists.
+    Column("stuck", String, nullable=False),
+    Column("lacks", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    # What the values are made of, as JSON.
+    Column("facts", Text, nullable=False),
+    # The next day on which a promise of the sale is due that nobody kept yet, as 2026-11-22.
+    Column("promise_due", String),
 )
 Index("figure_won", figure.c.won_on, figure.c.system)
+CSM_WEEKS = ("csm_id", "csm_name", "won_on", "won_week", "activated_week", "stands")
+# What filters choose from is read from these alone; they change with a handoff's first row and hardly ever after.
+for _name, _columns in (
+    ("figure_ae", ("ae_id", "ae_name")),
+    # With what activations per CSM and week are made of.
+    ("figure_csm", CSM_WEEKS),
+    ("figure_segment", ("segment",)),
+    ("figure_tier", ("tier",)),
+    ("figure_source", ("source",)),
+):
+    Index(_name, *(figure.c[each] for each in _columns))
+_STUCK, _PROMISED = text("stuck <> '[]'"), text("promise_due IS NOT NULL")
+Index("figure_stuck", figure.c.won_at, sqlite_where=_STUCK, postgresql_where=_STUCK)
+Index("figure_promised", figure.c.promise_due, sqlite_where=_PROMISED, postgresql_where=_PROMISED)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, upda
 
 from connector.errors import ADVICE, Advice, Fault, FaultCode
 from connector.failpoints import Failpoint, passing
+from connector.handoff.measures.facts import TOLD_BY
 from connector.handoff.model import Kind, SystemName
 from connector.handoff.moves import Refusal
 from connector.handoff.ownership import REVERT_STEP
@@ -22,10 +23,11 @@ from connector.handoff.sending import MAIL, UNSENT
 from connector.store import codec
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part, chunks
+from connector.store.figurerows import told_figures
 from connector.store.heldrows import HELD_UNTIL, HoldState, states_of
 from connector.store.inbox import want_looks
 from connector.store.ledger import refusal_text
-from connector.store.outbox import MAIL_KIND, lock_rows
+from connector.store.outbox import MAIL_KIND, NOTIFY_KIND, lock_rows
 from connector.store.rows import (
     Applied,
     AppliedLike,
@@ -180,6 +182,7 @@ class Settling(Part):
         _note_refusals(connection, refused)
         unsent = [ending for ending in endings if ending.row.kind == MAIL_KIND and ending.state is State.PARKED]
         self._put_effects(connection, applied, now)
+        told_figures(self._db, connection, {_handoff_of(each): now for each in applied if _tells_csm(each)})
         self._put_unsent(connection, unsent, now)
         self._put_written(connection, applied)
         for system in sorted({ending.row.system for ending in endings}):
@@ -281,6 +284,14 @@ class Settling(Part):
                 for (system, kind, record_id, field), value in sorted(latest.items())
             ],
         )
+
+
+def _tells_csm(ending: _Ending) -> bool:
+    return bool(ending.row.kind == NOTIFY_KIND) and str(ending.row.step).startswith(TOLD_BY)
+
+
+def _handoff_of(ending: _Ending) -> tuple[str, str, int]:
+    return ending.row.system, ending.row.deal_id, ending.row.generation
 
 
 def _abandoned(row: Row[Any]) -> _Ending:

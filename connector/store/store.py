@@ -26,6 +26,7 @@ from connector.store import upgrade
 from connector.store.age import Age
 from connector.store.alarms import Alarms
 from connector.store.answers import Answers
+from connector.store.behind import Behind
 from connector.store.database import PRIVATE, Database, journal_mode
 from connector.store.drops import Drops
 from connector.store.exceptions import Exceptions
@@ -52,6 +53,7 @@ from connector.store.replays import Replays
 from connector.store.replicas import Replicas
 from connector.store.retention import Retention
 from connector.store.rows import ACTING_NOTE
+from connector.store.rulings import Rulings
 from connector.store.setback import SetBack
 from connector.store.settle import Settling
 from connector.store.subject import Subjects
@@ -83,6 +85,7 @@ class Store(
     Age,
     Answers,
     Exceptions,
+    Behind,
     Figures,
     Inbox,
     Ledger,
@@ -112,6 +115,7 @@ class Store(
     Subjects,
     Tallies,
     Trials,
+    Rulings,
 ):
     """Inbox, ledger, outbox, audit and leases of all systems, in one database. Thread-safe."""
 

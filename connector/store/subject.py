@@ -34,6 +34,7 @@ from connector.store.schema import (
     audit,
     cursor,
     effect,
+    figure,
     handoff,
     hold,
     inbox,
@@ -42,6 +43,7 @@ from connector.store.schema import (
     metadata,
     outbox,
     product_event,
+    ruling,
     tally,
     trial,
     written,
@@ -58,7 +60,11 @@ UNDER_WAY = (State.SENDING, State.UNKNOWN)
 
 BY_DEAL: Mapping[str, str] = {
     **dict.fromkeys(
-        ("handoff", "effect", "outbox", "audit", "inbox", "gain", "answer", "known_as", "trial"), "deal_id"
+        (
+            *("handoff", "effect", "outbox", "audit", "inbox", "gain"),
+            *("answer", "known_as", "figure", "ruling", "trial"),
+        ),
+        "deal_id",
     ),
     "hold": "name",
 }
@@ -281,12 +287,14 @@ def _erase(connection: Connection, subject: Subject, stored: Stored) -> tuple[di
     counts: dict[str, int] = {}
     counts["outbox"], deals = _drop_writes(connection, [row["id"] for row in rows.get("outbox", ())])
     counts["handoff"] = _blank_handoffs(connection, subject, rows.get("handoff", ()))
+    counts["figure"] = _blank_figures(connection, rows.get("figure", ()))
     # That it was done is still known, and only where is not: a task's or note's own id names nobody and stays.
     its_own = and_(effect.c.system == subject.system, effect.c.record_id == subject.id)
     counts["effect"] = connection.execute(update(effect).where(its_own).values(record_id="")).rowcount
     counts["written"] = _remove(connection, written, rows)
     counts["hold"], held = _drop_holds(connection, rows.get("hold", ()))
     counts["inbox"] = _blank_looks(connection, rows.get("inbox", ()))
+    counts["ruling"] = _blank_rulings(connection, rows.get("ruling", ()))
     for table in (letter, product_event, answer, tally, known_as, trial):
         counts[table.name] = _remove(connection, table, rows)
     deals |= held
@@ -319,6 +327,22 @@ def _blank_handoffs(connection: Connection, subject: Subject, rows: Sequence[Map
         values = blank | ({"account_id": None} if row["account_id"] == subject.id else {})
         of_deal = and_(handoff.c.system == row["system"], handoff.c.deal_id == row["deal_id"])
         connection.execute(update(handoff).where(of_deal).values(values))
+    return len(rows)
+
+
+def _blank_rulings(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+    """That a period was judged is still known, or it would be judged again."""
+    for row in rows:
+        keys = and_(*(ruling.c[name] == row[name] for name in ("system", "name", "period")))
+        connection.execute(update(ruling).where(keys).values(subject="", text=""))
+    return len(rows)
+
+
+def _blank_figures(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+    """What was measured stays, of a handoff that names nobody any more."""
+    for row in rows:
+        keys = (figure.c.system == row["system"], figure.c.deal_id == row["deal_id"])
+        connection.execute(update(figure).where(*keys).values(title="", account_id="", account_name=""))
     return len(rows)
 
 
@@ -365,5 +389,5 @@ def _plain(name: str, value: Any) -> Any:
 
 
 JSON_COLUMNS = frozenset(
-    {"plan", "action", "data", "value", "what", "properties", "done_signals", "bounces", "marks", "briefed"}
+    {"plan", "action", "data", "value", "what", "properties", "done_signals", "bounces", "marks", "briefed", "facts"}
 )

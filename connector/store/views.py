@@ -5,7 +5,7 @@ Not here: facts the core decides by (``ledger``). A view is a copy; changing it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from connector.handoff.model import Gate, SystemName
 from connector.handoff.plan import Phase
 from connector.store import codec
 from connector.store.audit import AuditKind
-from connector.store.database import Part
+from connector.store.database import Part, chunks
 from connector.store.ledger import read_signals
 from connector.store.schema import audit, handoff, inbox
 
@@ -92,6 +92,17 @@ class Views(Part):
         with self._db.read() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else _handoff(row)
+
+    def plans(self, system: SystemName, deal_ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """The latest decision of each of these deals, as `HandoffView.plan` has it; without those that say no more."""
+        found: dict[str, Mapping[str, Any]] = {}
+        columns = (handoff.c.deal_id, handoff.c.plan)
+        with self._db.read() as connection:
+            for part in chunks(deal_ids):
+                query = select(*columns).where(handoff.c.system == system, handoff.c.deal_id.in_(part))
+                for deal_id, plan in connection.execute(query.where(handoff.c.plan.is_not(None))):
+                    found[deal_id] = codec.loads(plan)
+        return found
 
     def handoffs(
         self, system: SystemName, *, limit: int, phase: Phase | None = None, gate: Gate | None = None

@@ -1,12 +1,14 @@
 """The web face of the daemon: health, readiness, metrics and one page for operators, on which they can act.
 
-Not here: anything a rep or CSM sees, who is let in (``signin``), which requests are answered at all (``guard``) and
-what an act does (``desk``). Without a sign-in nothing on the page changes anything.
+Not here: anything a rep or CSM sees, the page for leadership (``leadership``), who is let in (``signin``), which
+requests are answered at all (``guard``) and what an act does (``desk``). Without a sign-in nothing on the page changes
+anything.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -32,6 +34,8 @@ from connector.web.desk import ACTS, Desk, Stop
 from connector.web.foreign import Foreign
 from connector.web.forms import read_form
 from connector.web.guard import Guard
+from connector.web.leadership.board import Book
+from connector.web.leadership.pages import Leadership
 from connector.web.signin import NAME, Doorman, Person
 from connector.web.status import Status
 
@@ -60,6 +64,8 @@ class Pages:
     web: WebSettings
     desk: Desk | None = None
     foreign: Foreign | None = None
+    book: Book | None = None
+    """What the page for leadership is made of; None where there is none."""
     monotonic: Callable[[], float] = time.monotonic
 
 
@@ -82,6 +88,7 @@ def create_app(pages: Pages) -> Starlette:
             Route("/readyz", site.ready),
             Route("/metrics", site.metrics),
             Mount("/static", StaticFiles(directory=HERE / "static")),
+            *site.leadership(),
         ],
         middleware=[Middleware(Guard, names=[each for each in names if each], encrypted=_encrypted(web))],
     )
@@ -103,6 +110,12 @@ class _Site:
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"), autoescape=select_autoescape(default=True)
         )
+
+    def leadership(self) -> list[Route]:
+        """The routes of the page for leadership, for whoever may see this one."""
+        if self._pages.book is None:
+            return []
+        return Leadership(self._pages.book, self._show, self._elsewhere, threading.Lock()).routes()
 
     # reading
 
@@ -221,11 +234,21 @@ class _Site:
         with suppress(Exception):
             stops = tuple(desk.stops()) if desk is not None else ()
         return {
+            "has_leadership": self._pages.book is not None,
             "status": status,
             "person": person,
             "acts": person is not None and desk is not None,
             "stops": stops,
         }
+
+    def _elsewhere(self, request: Request) -> Response | None:
+        """Where somebody who may not look is sent; None for whoever may."""
+        if self._doorman.person(request) is None and self._doorman.guards:
+            return RedirectResponse(SIGNIN, SEE_OTHER)
+        return None
+
+    def _show(self, request: Request, template: str, code: int, **view: Any) -> Response:
+        return self._page(request, template, code, person=self._doorman.person(request), **view)
 
     def _page(self, request: Request, template: str, code: int = 200, **view: Any) -> Response:
         secret = self._doorman.form_secret(request)

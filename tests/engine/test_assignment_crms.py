@@ -96,7 +96,13 @@ class Desk:
             stopping=threading.Event(),
         )
         name = SystemName(self.name)
-        self.system = System(name=name, crm=self._crm(name), policy=self.loaded.policies[name], act=True)
+        self.system = System(
+            name=name,
+            crm=self._crm(name),
+            policy=self.loaded.policies[name],
+            act=True,
+            crm_map=self.loaded.maps[name],
+        )
 
     def _crm(self, name: SystemName) -> CRM:
         crm_map, clock = self.loaded.maps[name], self.sandbox.clock

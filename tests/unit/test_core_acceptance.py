@@ -231,3 +231,63 @@ def test_without_a_field_for_the_review_nobody_waits_for_one() -> None:
     world = World(a_snapshot(deal=dict.fromkeys(KEPT)), policy=dataclasses.replace(policy, fields=fields))
     world.run()
     assert complete(world) == (True, True)
+
+
+def test_a_box_that_somebody_ticked_by_hand_makes_nothing_complete() -> None:
+    world = a_world()
+    world.edit({"complete": True})
+    plan = world.run()
+    assert said(plan, "completion") == "Not complete yet: the CSM has not reviewed the summary."
+    assert complete(world) == (False, False)
+    world.edit({"complete": True})
+    assert "Left as it is because a person edited it: complete." in said(world.run(), "completion")
+    assert complete(world) == (True, False), "theirs, but no time is invented for it"
+
+
+def test_a_deal_that_is_not_won_any_more_is_not_complete_until_it_is_won_again() -> None:
+    world = a_world()
+    world.edit({"acceptance": "Accepted"})
+    world.run()
+    since = world.snapshot.deal.get("completed_at")
+    world.wait(hours=5)
+    world.reopen()
+    assert said(world.run(), "completion") == "Not complete: the deal is not won any more."
+    assert complete(world) == (False, True)
+    assert world.run().actions == ()
+    world.win()
+    world.run()
+    assert world.snapshot.deal.get("complete") is True
+    assert world.snapshot.deal.get("completed_at") == since, "the same handoff goes on"
+
+
+def test_another_handoff_of_the_deal_is_complete_by_itself() -> None:
+    world = a_world()
+    world.edit({"summary_reviewed": True})
+    world.run()
+    first = world.snapshot.deal.get("completed_at")
+    world.reopen()
+    world.run()
+    world.edit({"summary_reviewed": False})
+    world.wait(days=60)
+    world.win()
+    plan = world.run()
+    assert said(plan, "completion") == "Not complete yet: the CSM has not reviewed the summary."
+    world.wait(hours=1)
+    world.edit({"summary_reviewed": True})
+    world.run()
+    second = world.snapshot.deal.get("completed_at")
+    assert first is not None
+    assert second == world.now.replace(microsecond=0)
+
+
+def test_a_lost_ledger_keeps_what_was_complete_and_since_when() -> None:
+    world = a_world()
+    world.edit({"summary_reviewed": True})
+    world.run()
+    since = world.snapshot.deal.get("completed_at")
+    world.lose_ledger()
+    world.edit({"champion": None})
+    world.wait(days=2)
+    world.run()
+    assert complete(world) == (True, True)
+    assert world.snapshot.deal.get("completed_at") == since

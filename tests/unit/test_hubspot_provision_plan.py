@@ -21,6 +21,7 @@ from connector.crm.hubspot.provision.remove import Holding, removal
 from connector.crm.hubspot.provision.room import UNIQUE_MOST, no_room
 from connector.crm.hubspot.provision.rules import RulesLook, compare_rules
 from connector.crm.installer import Do
+from connector.handoff.measures.reporting import REPORTS
 from connector.handoff.rulebook.fields import FieldType
 from connector.handoff.rulebook.gate import GateMode
 from connector.policy.known import CHOICES
@@ -273,7 +274,7 @@ def test_a_choice_without_words_is_a_persons_to_make() -> None:
 
 
 def test_a_portal_without_room_is_told_with_numbers_and_what_is_indispensable() -> None:
-    state = a_state(rooms={"0-3": Room(10, 2), "0-2": Room(10, 0)}, room=Room(10, 2))
+    state = a_state(rooms={"0-3": Room(10, 2), "0-2": Room(20, 0)}, room=Room(10, 2))
     made = made_by(compare(WANTED, state))
     deals, overall = no_room(WANTED, state, made)
     count = sum(one.object == "deals" for one in made)
@@ -337,6 +338,38 @@ def test_an_edition_without_conditional_logic_is_not_sent_looking_for_it() -> No
     assert "the connector is the gate all the same" in stage.detail
     for burst in (110, 190):
         assert clicks(MAP, POLICY, WANTED, a_state(burst=burst)) == clicks(MAP, POLICY, WANTED, a_state())
+
+
+def test_each_report_of_a_measure_is_clicked_together() -> None:
+    found = by_hand()
+    assert len([name for name in found if name.startswith("Report: ")]) == len(REPORTS) + 1
+    kickoff = found["Report: Win to kickoff"]
+    assert kickoff.detail == "aimed at: ≤ 5 working days"
+    assert kickoff.steps == (
+        "Reporting → Reports → Create report → Single object → Deals → Next",
+        "Filters: Handoff started is known; Time to kickoff (working days) is known; Close date is this year",
+        "Properties: Deal name, Account name, Close date, Handoff started",
+        "Chart: bars, by Customer Success Manager, the average of Time to kickoff (working days)",
+        "Save as Win to kickoff, on the dashboard Handoffs",
+    )
+    assert "Companies" in found["Report: NPS"].steps[0]
+    assert "broken down by Handoff complete, the count of deals" in found["Report: Handoff complete"].steps[3]
+    attention = found["Report: Handoffs that need attention"].steps[1]
+    assert attention.startswith("Filters: Handoff gate is any of Held; or, as a second group: Handoff started is known")
+    assert "Drop rate" in found["Report: the other figures"].detail
+
+
+def test_a_report_whose_property_is_not_mapped_is_said_and_not_clicked() -> None:
+    fields = {path: mapped for path, mapped in MAP.fields.items() if path not in ("handoff_rating", "gate")}
+    found = {item.name: item for item in clicks(dataclasses.replace(MAP, fields=fields), POLICY, WANTED, a_state())}
+    assert "CSM's rating" not in found
+    assert "CSM's rating" in found["the other figures"].detail
+    assert "gate" not in " ".join(found["Complete at close"].steps)
+
+
+def test_only_customer_success_says_what_the_csm_says() -> None:
+    line = by_hand()["Field access: what the CSM says"]
+    assert line.steps[1] == "Tick Summary reviewed by the CSM, Rating of the handoff (1 to 5), Asked again (times)"
 
 
 def test_people_are_not_locked_out_of_what_is_theirs_to_change() -> None:

@@ -63,7 +63,14 @@ def _checked(policy: Policy, crm_map: CrmMap) -> tuple[Problem, ...]:
 
 def test_what_ships() -> None:
     assert [
-        *("five-stages.toml", "hypercare.toml", "modes.toml", "ninety-days.toml", "renewal-upsell.toml"),
+        *(
+            "feedback.toml",
+            "five-stages.toml",
+            "hypercare.toml",
+            "modes.toml",
+            "ninety-days.toml",
+            "renewal-upsell.toml",
+        ),
         *("thirty-days.toml", "tiers.toml", "weekly-rhythm.toml"),
     ] == SHIPPED
 
@@ -148,6 +155,38 @@ def test_what_adds_goes_with_each_other_file_and_makes_no_step_twice(file: str, 
     made = [event.step for event in played.events if event.what is What.MADE]
     assert len(made) == len({*made})
     assert {"ae-day-30", "ae-day-90", "sponsor-day-30", "review-meeting", "monday-1"} <= {*made}
+
+
+def test_the_grade_is_asked_for_once_and_not_where_it_was_given(folder: Path) -> None:
+    policy = naming(folder, "thirty-days.toml", "feedback.toml").policies[SF]
+    for graded, asked in ((None, ["rate-handoff", "ask-satisfaction"]), (Decimal(4), ["ask-satisfaction"])):
+        world = World(a_snapshot(deal={"handoff_rating": graded}), policy=ungated(policy))
+        world.run()
+        world.wait(days=31)
+        world.run()
+        assert [step for step in world.steps() if step in ("rate-handoff", "ask-satisfaction")] == asked
+    thirty = dataclasses.replace(policy, playbooks=tuple(one for one in policy.playbooks if one.name != "feedback"))
+    world = World(a_snapshot(deal={"handoff_rating": None}), policy=ungated(thirty))
+    world.run()
+    world.wait(days=31)
+    world.run()
+    assert not world.task("rate-handoff").done
+    world.edit({"handoff_rating": Decimal(5)})
+    world.run()
+    assert world.task("rate-handoff").done
+
+
+def test_a_handoff_under_way_is_not_asked_for_a_grade_by_a_new_file(folder: Path) -> None:
+    world = World(policy=ungated(load(folder, BOTH).policies[SF]))
+    world.run()
+    world.policy = ungated(naming(folder, "feedback.toml").policies[SF])
+    world.wait(days=31)
+    world.run()
+    assert "rate-handoff" not in world.steps()
+
+
+def ungated(policy: Policy) -> Policy:
+    return dataclasses.replace(policy, gate=dataclasses.replace(policy.gate, mode=GateMode.OFF))
 
 
 def test_a_file_whose_deals_another_takes_is_told(folder: Path) -> None:

@@ -9,6 +9,7 @@ import dataclasses
 import io
 import json
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from connector.crm.salesforce.provision.fields import custom_fields
 from connector.crm.salesforce.provision.options import Channel, Options
 from connector.crm.salesforce.provision.render import deploy_zip, package_files
 from connector.crm.salesforce.provision.source import write_source
+from connector.handoff.measures.reporting import REPORTS
 from connector.handoff.model import Kind, SystemName
 from connector.handoff.rulebook.fields import FieldOwner, FieldType
 from connector.handoff.rulebook.gate import GateMode
@@ -55,7 +57,7 @@ def with_field(path: str, type: FieldType, **changes: object) -> CrmMap:
 def test_every_custom_field_of_the_map_is_made_once() -> None:
     made = [each.name for each in wanted().components if each.type == "CustomField"]
     mapped = {each.field for each in MAP.fields.values() if each.field.endswith("__c")}
-    assert len(made) == len(set(made)) == 50
+    assert len(made) == len(set(made)) == 65
     assert {name.partition(".")[2] for name in made} == mapped
     assert [name for name in made if not name.startswith("Opportunity.")] == [
         "Account.Handoff_CSM__c",
@@ -64,6 +66,13 @@ def test_every_custom_field_of_the_map_is_made_once() -> None:
         "Account.Handoff_Milestones__c",
         "Account.Handoff_Onboarding_Stage__c",
         "Account.Handoff_Go_Live_Date__c",
+        "Account.Handoff_NPS__c",
+        "Account.Handoff_CSAT__c",
+        "Account.Handoff_Tickets_30__c",
+        "Account.Handoff_Churned_At__c",
+        "Account.Handoff_Renewed_At__c",
+        "Account.Handoff_Renewal_Talk_At__c",
+        "Account.Handoff_Expansion_Amount__c",
         "Activity.Handoff_Key__c",
     ]
 
@@ -75,6 +84,7 @@ def test_every_custom_field_of_the_map_is_made_once() -> None:
         ("Opportunity.Handoff_Missing__c", {"type": "LongTextArea", "length": "32000", "visibleLines": "10"}),
         ("Opportunity.Handoff_Summary__c", {"type": "LongTextArea", "length": "131072"}),
         ("Opportunity.Handoff_Percent__c", {"type": "Number", "precision": "3", "scale": "0"}),
+        ("Opportunity.Handoff_Rating__c", {"type": "Number", "precision": "1", "scale": "0"}),
         ("Opportunity.Handoff_TTFT_Hours__c", {"type": "Number", "precision": "18", "scale": "2"}),
         ("Opportunity.Handoff_Override__c", {"type": "Checkbox", "defaultValue": "false", "trackHistory": "true"}),
         ("Opportunity.Handoff_Go_Live_Date__c", {"type": "Date", "externalId": ""}),
@@ -264,11 +274,18 @@ def test_who_edits_what() -> None:
     assert "Opportunity.Handoff_Override_Reason__c" in edits["Handoff_Sales"]
     # A rep who could name the approver would approve for themselves.
     assert edits["Handoff_Override_Approver"] - edits["Handoff_Sales"] == {"Opportunity.Handoff_Override_Approver__c"}
-    assert edits["Handoff_Customer_Success"] == {
-        "Opportunity.Handoff_CSM__c",
-        "Account.Handoff_CSM__c",
-        "Account.Handoff_Onboarding_Stage__c",
-        "Account.Handoff_Go_Live_Date__c",
+    # A rep who could grade the handoff, or say that the CSM read the summary, would decide on their own commission.
+    alone = edits["Handoff_Customer_Success"] - edits["Handoff_Sales"]
+    assert alone >= {f"Opportunity.Handoff_{name}__c" for name in ("CSM", "Rating", "Repeat_Asks", "Reviewed")}
+    assert {name for name in alone if name.startswith("Account.")} == {
+        *(f"Account.Handoff_{name}__c" for name in ("CSM", "Onboarding_Stage", "Go_Live_Date", "NPS", "CSAT")),
+        *(f"Account.Handoff_{name}__c" for name in ("Tickets_30", "Churned_At", "Renewed_At", "Renewal_Talk_At")),
+        "Account.Handoff_Expansion_Amount__c",
+    }
+    assert edits["Handoff_Customer_Success"] & edits["Handoff_Sales"] == {
+        *(f"Opportunity.Handoff_{name}__c" for name in ("Acceptance", "Feedback", "Commitments", "Go_Live_Date")),
+        *(f"Opportunity.Handoff_{name}__c" for name in ("Replied_At", "Scope_Requests", "Renewal_Date")),
+        "Opportunity.Handoff_Milestones_Done__c",
     }
     every = set(_field_rows(one(found, "PermissionSet", "Handoff_Integration")))
     assert set(_field_rows(one(found, "PermissionSet", "Handoff_Customer_Success"))) == every
@@ -318,9 +335,9 @@ def test_reports_name_only_fields_that_are_made() -> None:
     found = wanted()
     made = {each.name for each in found.components if each.type == "CustomField"}
     reports = [each for each in found.components if each.type in ("Report", "Dashboard")]
-    assert len(reports) == 5
+    assert len(reports) == len(REPORTS) + 2
     for each in reports:
-        named = {word for word in _texts(each.body) if word.startswith("Opportunity.")}
+        named = {word for word in _texts(each.body) if word.startswith(("Opportunity.", "Account."))}
         assert named
         assert named <= made
 
@@ -333,8 +350,11 @@ def test_a_grouping_is_no_column_and_a_title_is_short() -> None:
     for each in wanted().components:
         if each.type == "Report":
             groups = {text_of(row, "field") for row in each.all("groupingsDown")}
-            assert groups.isdisjoint(text_of(row, "field") for row in each.all("columns"))
+            columns = [text_of(row, "field") for row in each.all("columns")]
+            assert groups.isdisjoint(columns)
+            assert len(columns) == len(set(columns))
             assert len(each.text("name")) <= 40
+            assert 0 < len(each.text("description")) <= 255
 
 
 def test_a_report_without_its_field_is_said() -> None:
@@ -343,15 +363,55 @@ def test_a_report_without_its_field_is_said() -> None:
     assert "Handoff_Reports/Handoff_First_Touch" not in {each.name for each in found.components}
     (left,) = [each for each in found.by_hand if each.name == "Time to first touch"]
     assert "metric_ttft_hours" in left.why
-    assert "escalations" in " ".join(each.name for each in found.by_hand)
+    assert "Drop rate" in " ".join(each.name for each in found.by_hand)
+
+
+def test_an_average_lists_only_the_handoffs_that_count() -> None:
+    kickoff = one(wanted(), "Report", "Handoff_Reports/Handoff_Kickoff")
+    (figure, *_) = kickoff.all("columns")
+    assert (text_of(figure, "aggregateTypes"), text_of(figure, "field")) == (
+        "Average",
+        "Opportunity.Handoff_Kickoff_Days__c",
+    )
+    (filters,) = kickoff.all("filter")
+    asked = [inner for tag, inner in filters if tag == "criteriaItems" and not isinstance(inner, str)]
+    assert [(text_of(each, "column"), text_of(each, "operator")) for each in asked] == [
+        ("Opportunity.Handoff_Started_At__c", "notEqual"),
+        ("Opportunity.Handoff_Kickoff_Days__c", "notEqual"),
+    ]
+
+
+def test_a_light_changes_where_the_target_and_the_alarm_are() -> None:
+    def lights(policy: Policy = POLICY) -> dict[str, tuple[str, ...]]:
+        board = one(wanted(policy), "Dashboard", "Handoff_Dashboards/Handoff_Overview")
+        tiles = [tile for side in ("leftSection", "middleSection", "rightSection") for tile in board.all(side)]
+        found = [inner for tile in tiles for tag, inner in tile if tag == "components" and not isinstance(inner, str)]
+        tags = ("Breakpoint1", "Breakpoint2", "LowColor", "MiddleColor", "HighColor")
+        return {
+            text_of(each, "report").rpartition("/")[2]: tuple(text_of(each, f"indicator{tag}") for tag in tags)
+            for each in found
+            if text_of(each, "componentType") == "Metric"
+        }
+
+    green, amber, red = "#2E844A", "#DD7A01", "#BA0517"
+    found = lights()
+    assert found["Handoff_First_Touch"] == ("24.00", "48.00", green, amber, red)
+    assert found["Handoff_Completeness"] == ("85.00", "90.00", red, amber, green)
+    assert found["Handoff_Kickoff"] == ("5.00", "10.00", green, amber, amber)
+    assert found["Handoff_Escalations"] == ("0.20", "0.40", green, red, red)
+    targets = dataclasses.replace(POLICY.targets, first_touch_hours=Decimal(8))
+    assert lights(dataclasses.replace(POLICY, targets=targets))["Handoff_First_Touch"][0] == "8.00"
 
 
 def test_the_tiles_of_the_dashboard_are_over_the_reports() -> None:
     found = wanted()
-    shown = {
-        word for word in _texts(one(found, "Dashboard", "Handoff_Dashboards/Handoff_Overview").body) if "/" in word
-    }
-    assert shown == {each.name for each in found.components if each.type == "Report"}
+    boards = [each for each in found.components if each.type == "Dashboard"]
+    tiles = [word for each in boards for word in _texts(each.body) if word.startswith("Handoff_Reports/")]
+    assert set(tiles) == {each.name for each in found.components if each.type == "Report"}
+    for each in boards:
+        assert 0 < sum(word.startswith("Handoff_Reports/") for word in _texts(each.body)) <= 20, (
+            "as many as a page holds"
+        )
 
 
 def test_everything_of_ours_has_our_prefix() -> None:

@@ -60,7 +60,7 @@ def test_the_section_has_peoples_fields_then_the_override_then_the_connectors() 
     fields = [slot.field for slot in WANTED.slots]
     override, status = fields.index("Handoff_Override__c"), fields.index("Handoff_Status__c")
     assert fields.index("Handoff_Champion__c") < override < status
-    assert len(fields) == len(set(fields)) == 43
+    assert len(fields) == len(set(fields)) == 51
     behavior = {slot.field: slot.behavior for slot in WANTED.slots}
     assert behavior["Handoff_Champion__c"] == behavior["Handoff_CSM__c"] == "Edit"
     assert behavior["Handoff_Status__c"] == "Readonly"

@@ -185,13 +185,18 @@ class HubSpotCRM:
 
     def _connect(self) -> tuple[Problem, ...]:
         self._portal.pin()
+        return (*self.relearn(), *self._ways.problems())
+
+    def relearn(self) -> tuple[Problem, ...]:
+        """Read pipelines and properties, and whether our keys are kept unique."""
         self._portal.refresh_stages()
+        self._portal.forget_properties()
         problems: list[Problem] = []
         for kind in (Kind.DEAL, Kind.ACCOUNT):
-            problems += self._fields.learn(kind, self._portal.describe(kind).fields)
+            problems += self._fields.learn(kind, self._portal.known(kind).fields)
         for kind in sorted(OPTIONAL):
             if self._map.get(kind, "key"):
-                problems += self._fields.learn(kind, self._portal.describe(kind).fields)
+                problems += self._fields.learn(kind, self._portal.known(kind).fields)
         native = set()
         for kind in KEYED:
             if kind in OPTIONAL and not self._fields.key(kind):
@@ -202,7 +207,7 @@ class HubSpotCRM:
             if self._portal.keeps_unique(kind):
                 native.add(kind)
         self._writer.native = frozenset(native)
-        return (*problems, *self._ways.problems())
+        return tuple(problems)
 
     def server_time(self) -> datetime:
         """The portal's clock as of its last answer; asks for the account when there was none yet."""
@@ -331,8 +336,8 @@ class HubSpotCRM:
         return rows[0].at(mapped.field) if rows else None
 
     def describe(self, kind: Kind) -> ObjectSchema:
-        """The properties of an object type, read anew."""
-        return self._portal.describe(kind)
+        """The properties of an object type; read once for each connection or `relearn`, where that needs them."""
+        return self._portal.known(kind)
 
     def raw(self, kind: Kind, record_id: str, fields: Sequence[str]) -> Mapping[str, str]:
         """The properties as texts; a property that is empty is not in the answer."""
@@ -352,6 +357,36 @@ class HubSpotCRM:
             return told
         strangers = person_problems(self._session, self._fields, self.people())
         return replace(told, problems=(*told.problems, *strangers))
+
+    def visit(self) -> Mapping[Kind, ObjectSchema]:
+        """Log in and learn what the portal shows: four calls, and no key is asked for."""
+        with scopes.all_named(self._session):
+            self._portal.pin()
+            self._portal.refresh_stages()
+            schemas = {kind: self._portal.describe(kind) for kind in (Kind.DEAL, Kind.ACCOUNT)}
+        for kind, schema in schemas.items():
+            self._fields.learn(kind, schema.fields)
+        return schemas
+
+    def last_won(self, count: int, *, since: date | None = None) -> tuple[str, ...]:
+        """One search for each 200."""
+        won = (where(CLOSED_WON, "EQ", "true"), *in_pipelines(self._map))
+        if since is not None:
+            won = (*won, where(CLOSE_DATE, "GTE", str(wire.millis(datetime.combine(since, time(), tzinfo=UTC)))))
+        query = Query("deals", (won,), (STAGE, PIPELINE), sort=CLOSE_DATE, descending=True)
+        found: list[str] = []
+        while len(found) < count:
+            page = search.page(self._session, replace(query, limit=min(count - len(found), search.PAGE)))
+            found += (row.id for row in page.rows if self._portal.is_won(row.get(STAGE)) and row.id not in found)
+            if page.after is None or page.after == query.after:
+                break
+            query = replace(query, after=page.after)
+        return tuple(found[:count])
+
+    def texts(self, kind: Kind, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """One batch read for each hundred records."""
+        rows = self._reader.rows(self._fields.object(kind), ids, fields)
+        return {each: {name: text for name in fields if (text := row.get(name))} for each, row in rows.items()}
 
     def _totals(self, query: Query, name: str, people: Sequence[Person]) -> dict[str, int]:
         counts: dict[str, int] = {}

@@ -87,6 +87,14 @@ class Paths:
         """The rules of one pipeline; beta, the same whatever version is in use."""
         return _path("crm/pipelines-rules", RULES_VERSION, object_type_id, pipeline_id, *rest)
 
+    def workflows(self) -> str:
+        """The portal's workflows; beta, the same whatever version is in use (facts: HubSpot §4)."""
+        return _path("automation", RULES_VERSION, "flows")
+
+    def validations(self, object_type_id: str) -> str:
+        """The formats that values of one type's properties must have."""
+        return self._schema("property-validations", object_type_id)
+
     def token(self) -> str:
         """Where OAuth tokens come from."""
         return _path("oauth", self.version, "token")

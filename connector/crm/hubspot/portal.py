@@ -149,9 +149,15 @@ class Portal:
 
     def properties(self, kind: Kind) -> tuple[str, ...]:
         """The names of an object type's properties, read once."""
-        if kind not in self._properties:
-            self.describe(kind)
-        return tuple(self._properties[kind].fields)
+        return tuple(self.known(kind).fields)
+
+    def forget_properties(self) -> None:
+        """Have all of them read anew: an admin may have changed some."""
+        self._properties.clear()
+
+    def known(self, kind: Kind) -> ObjectSchema:
+        """The properties of an object type as they were last read."""
+        return self._properties.get(kind) or self.describe(kind)
 
     def describe(self, kind: Kind) -> ObjectSchema:
         """The properties of an object type, read anew."""
@@ -187,7 +193,7 @@ class Portal:
         """
         name, object_name = self._fields.key(kind), self._fields.object(kind)
         where = f"HubSpot {object_name}"
-        self.describe(kind)
+        self.known(kind)
         if not name or name not in self.properties(kind):
             wanted = name or f"{kind.value}.key"
             message = (

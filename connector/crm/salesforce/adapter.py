@@ -158,6 +158,13 @@ class SalesforceCRM:
     def connect(self) -> tuple[Problem, ...]:
         """Log in, compare the map with the org, and probe retrieval by id. Raises `CrmError`."""
         self._session.identity  # noqa: B018  # logs in
+        problems = self.relearn()
+        if self._bulk_reads:
+            self._reader.probe()
+        return (*problems, *self._live_problems())
+
+    def relearn(self) -> tuple[Problem, ...]:
+        """Describe what is mapped, and find out how tasks carry their keys and whose absence is told."""
         problems: list[Problem] = []
         self._schemas.clear()  # an admin may have added fields since the last connection
         watched = (Kind.DEAL, Kind.ACCOUNT, Kind.TASK, *((Kind.MEETING,) if self._meeting_keyed else ()))
@@ -171,9 +178,6 @@ class SalesforceCRM:
         problems += self._learn_absences()
         problems += self._learn_contacts()
         self._learn_money()
-        if self._bulk_reads:
-            self._reader.probe()
-        problems += self._live_problems()
         return tuple(problems)
 
     @property
@@ -367,6 +371,25 @@ class SalesforceCRM:
         found = examine(self._session, self._names)
         hearing = self._hearing()
         return Examination((*found.problems, *hearing.problems), (*found.notes, *hearing.notes))
+
+    def visit(self) -> Mapping[Kind, ObjectSchema]:
+        """Log in and learn what this login sees; a login, four descriptions and one probe."""
+        self._session.identity  # noqa: B018  # logs in
+        self._schemas.clear()
+        for kind in (Kind.DEAL, Kind.ACCOUNT, Kind.TASK, Kind.MEETING):
+            self._names.learn(self.describe(kind), also=ALSO.get(kind, ()))
+        self._learn_money()
+        if self._bulk_reads:
+            self._reader.probe()
+        return {kind: self.describe(kind) for kind in (Kind.DEAL, Kind.ACCOUNT)}
+
+    def last_won(self, count: int, *, since: date | None = None) -> tuple[str, ...]:
+        """One query."""
+        return lookups.last_won(self._session, self._names, count, since)
+
+    def texts(self, kind: Kind, ids: Sequence[str], fields: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """One retrieve for two thousand records, or queries of as many fields as an address holds."""
+        return self._reader.texts(kind, ids, fields)
 
     def _stage(self, name: str) -> Stage | None:
         if not self._stages:

@@ -80,6 +80,16 @@ def scan_won(session: SalesforceSession, names: Names, since: date | None) -> It
         yield tuple(str(row["Id"]) for row in page)
 
 
+def last_won(session: SalesforceSession, names: Names, count: int, since: date | None) -> tuple[str, ...]:
+    """The won deals that closed last, those with the same close date by their ids."""
+    closes = names.column(Kind.DEAL, "close_date") or "CloseDate"
+    wanted = where("IsWon", "=", value=True)
+    if since is not None:
+        wanted = both(wanted, where(closes, ">=", since))
+    soql = select(["Id"], of=names.object(Kind.DEAL), where=wanted, order=(f"{closes} DESC", "Id DESC"), limit=count)
+    return tuple(str(row["Id"]) for row in _all(session, soql))
+
+
 def scan_changed(session: SalesforceSession, names: Names, since: datetime) -> Iterator[tuple[Change, ...]]:
     """Pages of opportunities with a stamp from ``since`` on, the recycle bin included.
 

@@ -41,6 +41,9 @@ from connector.handoff.model import (
 RETRIEVE_LIMIT = 2000
 """Records of one Collections retrieve by POST (facts: Salesforce §1.1, unconfirmed there, so it is probed)."""
 
+FIELDS_ASKED = 100
+"""Fields of one query where records cannot be retrieved: names of 40 characters leave most of an address to ids."""
+
 DELETED = "IsDeleted"
 
 ACCOUNT = "Account"
@@ -116,6 +119,24 @@ class DealReader:
         else:
             self._read_around(tuple(rows), [each for each, row in rows.items() if self._needs_history(row)], around)
         return {deal_id: self._facts(row, around) for deal_id, row in rows.items()}
+
+    def texts(self, kind: Kind, ids: Sequence[str], fields: Sequence[str]) -> dict[str, dict[str, str]]:
+        """What stands in these fields of deals or accounts, as text."""
+        wanted = tuple(dict.fromkeys(ids))
+        found: dict[str, dict[str, str]] = {each: {} for each in wanted}
+        for row in self._by_id(kind, wanted, ["Id", *fields]) if self.retrieve else self._asked(kind, wanted, fields):
+            told = {name: text for name in fields if (text := text_of(row, name)) is not None}
+            found.setdefault(str(row["Id"]), {}).update(told)
+        return found
+
+    def _asked(self, kind: Kind, ids: Sequence[str], fields: Sequence[str]) -> Iterator[Row]:
+        """The same by queries, some fields at a time: what is asked for stands in the address."""
+        statements = [
+            soql
+            for part in chunks(tuple(fields), size=FIELDS_ASKED)
+            for soql in select_in(["Id", *part], of=self._names.object(kind), where=ALIVE, field="Id").of(ids)
+        ]
+        yield from (row for _, row in self._session.read_all(statements))
 
     # the deal and its account
 

@@ -145,10 +145,10 @@ def _over_many(_: Facts) -> int | None:
 
 
 def _standing(value: Callable[[Facts], int | None]) -> Callable[[Facts], int | None]:
-    """Of a deal that is not won any more nothing counts."""
+    """Of a deal that is not won any more, or whose type gets no handoff, nothing counts."""
 
     def found(facts: Facts) -> int | None:
-        return value(facts) if facts.stands else None
+        return value(facts) if facts.stands and not facts.excluded else None
 
     return found
 
@@ -356,8 +356,8 @@ _TABLE = (
         better=Better.LOWER,
         starts="the win",
         ends=f"the day [targets] {DROP_AFTER} names",
-        counts="new customers' wins that are as old, those held at the gate too: yes where the customer had not reached "
-        "the activation milestone by then",
+        counts="new customers' wins that are as old, those held at the gate too: yes where the customer had not "
+        "reached the activation milestone by then",
         excludes=f"deals for which no activation milestone is meant; {_AGAIN}",
         target="drop_percent",
         alarm="drop_percent",
@@ -415,8 +415,8 @@ _TABLE = (
         better=Better.HIGHER,
         starts="",
         ends="",
-        counts=f"{_FIRST} whose account has an answer: from 0 to 10 it counts as +100 from 9 on, 0 from 7 on, -100 below; "
-        "any other number is taken for a score",
+        counts=f"{_FIRST} whose account has an answer: from 0 to 10 it counts as +100 from 9 on, 0 from 7 on, -100 "
+        "below; any other number is taken for a score",
         excludes=_AGAIN,
         target="nps",
         alarm="",

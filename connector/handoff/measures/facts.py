@@ -16,19 +16,23 @@ from connector.handoff.model import DealType
 
 DAY = timedelta(days=1)
 
+TOLD_BY = "notify-csm_assigned"
+"""How the steps of the messages begin by which a CSM hears of a handoff."""
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is known of one handoff. What is None is not known, did not happen yet, or is not mapped.
 
-    ``at`` is when it was looked at; ``stands``: the deal is closed-won now, or held after its win; ``adopted``: it was
-    won before anybody looked, so that its times would be fiction. ``short`` says that required fields were empty, or
-    said too little, with the win. ``asked_at`` and ``answered_at`` bound the AE's time for the answers. ``told_at`` is
-    when the first message about it had left for the CSM. ``kickoff_days`` are hundredths of working days from the win to
-    the kickoff. ``activates``: a milestone of the product shows first value. ``steps_due`` and ``steps_done`` count the
-    playbook's steps of the first 30 days, ``promises_due`` and ``promises_kept`` promises whose day has come.
-    ``rejections`` counts rounds in which the CSM sent it back; ``accepted`` is None where nobody is asked. ``watched``
-    names account fields that are mapped, so that an empty one says that nothing happened.
+    ``at`` is when it was looked at; ``stands``: the deal is closed-won now; ``excluded``: its type gets no handoff;
+    ``adopted``: it was won before anybody looked, so that its times would be fiction. ``short``: required fields were
+    empty, or said too little, with the win. ``asked_at`` and ``answered_at`` bound the AE's time for the answers.
+    ``told_at`` is when the first message about it had left for the CSM. ``kickoff_days`` are hundredths of working days
+    from the win to the kickoff. ``activates``: a milestone of the product shows first value. ``steps_due`` and
+    ``steps_done`` count the playbook's steps of the first 30 days, ``promises_due`` and ``promises_kept`` promises
+    whose day has come. ``rejections`` counts rounds in which the CSM sent it back; ``accepted`` is None where nobody is
+    asked. ``watched`` names facts of the account that are mapped, so that an empty one says that nothing happened.
+    ``rating``, ``nps``, ``csat``, ``expansion`` and ``amount`` are in hundredths.
     ``drop_days`` is after how many days a customer without first value counts as dropped.
     """
 
@@ -38,7 +42,6 @@ class Facts:
     won_at: datetime | None = None
     adopted: bool = False
     released_at: datetime | None = None
-    held: bool = False
     short: bool | None = None
     asked_at: datetime | None = None
     answered_at: datetime | None = None
@@ -70,6 +73,7 @@ class Facts:
     expansion: int | None = None
     amount: int | None = None
     drop_days: int = 60
+    excluded: bool = False
 
     @property
     def began_at(self) -> datetime | None:

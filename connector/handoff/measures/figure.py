@@ -45,8 +45,8 @@ class Figure:
     """One handoff (a deal and its generation) with all its figures.
 
     ``won_on`` is the day of the win by the company's calendar, ``won_weekday`` its weekday (0 is Monday) and
-    ``won_hour`` its hour, None where the win's time is not known. ``activated_on`` is the day of first value. ``amount``
-    is in hundredths. ``phase`` is the deal's; ``reason`` says in a sentence why there is a handoff, or none.
+    ``won_hour`` its hour, None where the win's time is not known. ``activated_on`` is the day of first value.
+    ``amount`` is in hundredths. ``phase`` is the deal's; ``reason`` says in a sentence why there is a handoff, or none.
     ``covered``: there is one. ``stuck`` names the signals and red flags that stand now, ``lacks`` what it lacked, as
     `lacking` says.
     """
@@ -76,5 +76,7 @@ class Figure:
     funnel: Funnel = Funnel.WON
     stuck: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
+    promise_due: date | None = None
+    """The next day on which a promise of the sale is due that nobody kept yet."""
     values: Mapping[str, int | None] = field(default_factory=dict)
     """By the measure's key, in whole smallest units."""

@@ -86,7 +86,8 @@ class AssignmentPolicy:
 
     Those ``away`` on a day and those ``paused`` get no new accounts and keep what they have. ``away_from_calendar``: so
     do those whose calendar in the CRM shows one event over the whole working day. An open deal holds the place of the
-    CSM it was given to for ``place_held_days`` after its close date (None: until it is won or lost).
+    CSM it was given to for ``place_held_days`` after its close date (None: until it is won or lost). ``buddies`` names,
+    by the email of somebody new, who is second CSM beside them in their first ``buddy_handoffs`` handoffs.
     """
 
     rules: tuple[AssignmentRule, ...]
@@ -97,6 +98,8 @@ class AssignmentPolicy:
     paused: tuple[str, ...] = ()
     away_from_calendar: bool = False
     place_held_days: int | None = None
+    buddies: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    buddy_handoffs: int = 5
 
 
 class Role(StrEnum):

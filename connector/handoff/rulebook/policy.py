@@ -17,6 +17,7 @@ from connector.handoff.rulebook.calendars import Calendar, TeamCalendar
 from connector.handoff.rulebook.conditions import Segment, Tier
 from connector.handoff.rulebook.fields import FieldRule, Prefill
 from connector.handoff.rulebook.gate import AcceptancePolicy, GatePolicy, OverridePolicy, ReviewPolicy
+from connector.handoff.rulebook.governance import GovernancePolicy
 from connector.handoff.rulebook.messages import NotifyPolicy, SummaryPolicy
 from connector.handoff.rulebook.people import NO_ESCALATION, NO_TEAMS, AssignmentPolicy, Escalation, Teams
 from connector.handoff.rulebook.pilot import NO_PILOT, Pilot
@@ -63,6 +64,7 @@ class Policy:
     tiers: tuple[Tier, ...] = ()
     prefills: tuple[Prefill, ...] = ()
     pilot: Pilot = NO_PILOT
+    governance: GovernancePolicy | None = None
 
     def shows_readiness(self, pipeline: str, stage_id: str) -> bool:
         """Whether an open deal in this stage says how ready it is."""

@@ -96,8 +96,8 @@ class CommitmentPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Targets the metrics are held against; hours are wall hours, shares are percent. A customer counts as dropped after
-    ``drop_after_days`` without first value; fewer cases than ``few`` are too few to judge anybody by."""
+    """Targets the metrics are held against; hours are wall hours, shares are percent. A customer counts as dropped
+    after ``drop_after_days`` without first value; fewer cases than ``few`` are too few to judge anybody by."""
 
     first_touch_hours: Decimal = Decimal(24)
     first_touch_alarm_hours: Decimal = Decimal(48)

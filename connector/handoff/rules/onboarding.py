@@ -42,7 +42,7 @@ def find(case: Case) -> Finding | None:
     reached = _reached(case)
     wanted |= _stage(case, reached)
     said = "The customer's steps in the product are not known."
-    if _known(case):
+    if is_followed(case):
         wanted |= _activation(case)
         done = sum(one.done for _, one in reached)
         if reached:
@@ -59,7 +59,7 @@ def _reached(case: Case) -> list[tuple[Milestone, Progress]]:
     return [(one, progress(case, one)) for one in policy.milestones if fits(case, one)] if policy else []
 
 
-def _known(case: Case) -> bool:
+def is_followed(case: Case) -> bool:
     """Whether anything of this account was ever counted, or can be read off the CRM itself."""
     policy, facts = case.policy.product, case.snapshot.product
     if policy is None or facts.ambiguous:

@@ -109,6 +109,12 @@ def _pin(case: Case) -> Change:
     return change_deal(case, {PINNED: note.id}, reason="The summary stands at the top of the deal's history.")
 
 
+def is_edited(case: Case, step: str) -> bool:
+    """Whether the note of a step is there and says something that was not written by us."""
+    note, effect = _there(case, step), case.ledger.effects.get(step)
+    return note is not None and effect is not None and not _ours(note, effect.fingerprint)
+
+
 def _ours(note: CrmNote, last: str) -> bool:
     return summary.untouched(note.body) or note_print(note.body) == last
 

@@ -16,6 +16,7 @@ from connector.handoff.rulebook.people import Method, WhenFull
 from connector.policy.model.words import Email, EnumOf, FieldName, Spec, Text, TimeOfDay, Weight, When, WithinSpec
 
 MAX_HELD_DAYS = 730
+MAX_BUDDY_HANDOFFS = 50
 
 
 class PoolSpec(Spec):
@@ -57,6 +58,8 @@ class AssignmentSpec(Spec):
     fallback: Email
     away: tuple[AwaySpec, ...] = ()
     paused: tuple[Email, ...] = ()
+    buddies: dict[Email, Email] = Field(default_factory=dict)
+    buddy_handoffs: Annotated[int, Field(ge=1, le=MAX_BUDDY_HANDOFFS)] = 5
     pools: Annotated[tuple[PoolSpec, ...], Field(min_length=1)]
     rules: Annotated[tuple[RuleSpec, ...], Field(min_length=1)]
 

@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import Field
 
 from connector.policy.model.gate import AcceptanceSpec, GateSpec, OverrideSpec, PrefillSpec, ReviewSpec
+from connector.policy.model.governance import GovernanceSpec
 from connector.policy.model.people import AssignmentSpec, CalendarSpec, EscalationSpec, TeamCalendarSpec
 from connector.policy.model.watch import CommitmentsSpec, NotifySpec, RedFlagsSpec, TargetsSpec
 from connector.policy.model.words import Email, FieldName, Positive, Spec, Text, When
@@ -74,3 +75,4 @@ class ProcessSpec(Spec):
     acceptance: AcceptanceSpec | None = None
     review: ReviewSpec | None = None
     pilot: PilotSpec | None = None
+    governance: GovernanceSpec | None = None

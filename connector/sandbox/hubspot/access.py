@@ -101,6 +101,7 @@ _OTHER: dict[tuple[str, str], tuple[str, ...]] = {
     ("stage-edit-permissions", "read"): ("crm-pipelines-locked-stages-read",),
     ("stage-edit-permissions", "write"): ("crm-pipelines-locked-stages-write",),
     ("approvals", "read"): ("deal-approval-read",),
+    ("flows", "read"): ("automation",),
 }
 
 

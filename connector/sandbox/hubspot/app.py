@@ -37,7 +37,9 @@ def routes(world: World) -> list[Route]:
     async def endpoint(request: Request) -> Response:
         return _answer(world, request, await request.body())
 
-    vendor = [Route(f"/{area}/{{rest:path}}", endpoint, methods=METHODS) for area in ("crm", "account-info")]
+    vendor = [
+        Route(f"/{area}/{{rest:path}}", endpoint, methods=METHODS) for area in ("crm", "account-info", "automation")
+    ]
     return [*vendor, *oauth.routes(world), *journal.routes(world)]
 
 

@@ -18,14 +18,15 @@ from connector.sandbox.hubspot import (
     properties,
     search,
     validations,
+    workflows,
 )
 from connector.sandbox.hubspot.asked import Asked, Reply
 from connector.sandbox.hubspot.kinds import BETA_2026, DATED, V3, V4, Version, kind_of
 
 Handler = Callable[[Asked], Reply]
 
-RULED, LOCKED = "pipelines-rules", "stage-edit-permissions"
-GOVERNED = frozenset({RULED, LOCKED, "approvals"})
+RULED, LOCKED, FLOWS = "pipelines-rules", "stage-edit-permissions", "flows"
+GOVERNED = frozenset({RULED, LOCKED, "approvals", FLOWS})
 # What each undated version still serves, and the beta; the dated ones serve everything that is out of beta.
 _SERVED = {
     BETA_2026: GOVERNED,
@@ -147,6 +148,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _at("GET", LOCKED, f"{_RULED}/{LOCKED}", "pipeline_rules", governance.read_permissions),
     _at("PUT", LOCKED, f"{_RULED}/{LOCKED}", "pipeline_rules.write", governance.put_permissions, write=True),
     _at("GET", "approvals", f"{_RULED}/approvals/{{id}}", "pipeline_rules", governance.read_approval),
+    _at("GET", FLOWS, "", "workflows", workflows.list_all),
     _at("GET", "property-validations", "{type}", "validations", validations.list_all),
     _at("GET", "property-validations", "{type}/{name}", "validations", validations.list_of),
     _at("GET", "property-validations", "{type}/{name}/rule-type/{rule}", "validations", validations.read),
@@ -205,6 +207,8 @@ def _split(parts: list[str]) -> tuple[str, Version, list[str]] | None:
     """Area, version and the rest of a path in either style, or None for a path of neither."""
     if len(parts) >= 2 and parts[0] == "account-info":
         area, version, tail = "account-info", _VERSIONS.get(parts[1]), parts[2:]
+    elif len(parts) >= 3 and parts[0] == "automation":
+        area, version, tail = parts[2], _VERSIONS.get(parts[1]), parts[3:]
     elif len(parts) >= 3 and parts[0] == "crm":
         dated = parts[2] in _VERSIONS and _VERSIONS[parts[2]].dated
         area, name = (parts[1], parts[2]) if dated else (parts[2], parts[1])

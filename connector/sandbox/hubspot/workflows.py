@@ -1,8 +1,9 @@
 """Workflows of the portal: a change of a property sets others, at once or later, and passes every rule as they do.
 
-Not the building of workflows. Setting `workflows`: [{"name", "object" (deals), "when": {"property", "from"?, "to"?},
-"set": {property: value}, "delay_s"?}]; the value "$before" is what the changed property held before. A workflow acts
-after the request that set it off was answered, at the next one after its delay, and by a timer should nobody ask.
+Not the building of workflows; which there are is listed (facts: HubSpot §4). Setting `workflows`: [{"name", "object"
+(deals), "enabled" (true, for the list alone), "when": {"property", "from"?, "to"?}, "set": {property: value},
+"delay_s"?}]; the value "$before" is what the changed property held before. A workflow acts after the request that set
+it off was answered, at the next one after its delay, and by a timer should nobody ask.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from connector.sandbox.hubspot.kinds import KINDS
+from connector.sandbox.hubspot.asked import Asked, Reply
+from connector.sandbox.hubspot.kinds import KINDS, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +59,21 @@ def run_due(world: World) -> int:
         if table.get(run.id) is not None:
             table.update(run.id, run.changes, by=FLOW_PREFIX + run.name)
     return len(due)
+
+
+def list_all(asked: Asked) -> Reply:
+    """GET every workflow, by name and the type of record it looks at."""
+    flows = asked.world.settings.get(WORKFLOWS, ())
+    found = [
+        {
+            "id": str(number),
+            "name": str(flow.get("name", "workflow")),
+            "isEnabled": bool(flow.get("enabled", True)),
+            "objectTypeId": kind_of(str(flow.get("object", "deals"))).type_id,
+        }
+        for number, flow in enumerate(flows, 1)
+    ]
+    return Reply({"results": found}, rows=len(found))
 
 
 # inside

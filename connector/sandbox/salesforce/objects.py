@@ -75,6 +75,14 @@ HANDOFF_FIELDS = (
     number("Handoff_Assign_Minutes__c", "Minutes to assignment", 8, 2),
     number("Handoff_TTFT_Hours__c", "Hours to first touch", 8, 2),
     number("Handoff_AE_Hours__c", "Hours to complete the handoff", 8, 2),
+    number("Handoff_Kickoff_Days__c", "Working days to kickoff", 8, 2),
+    number("Handoff_TTFV_Days__c", "Days to first value", 8, 2),
+    number("Handoff_Milestone_Rate__c", "Milestone rate", 3, 0),
+    number("Handoff_Escalations__c", "Escalated", 4, 0),
+    number("Handoff_Overrides__c", "Let through by override", 4, 0),
+    number("Handoff_Rating__c", "Rating of the handoff", 1, 0),
+    number("Handoff_Repeat_Asks__c", "Asked again", 4, 0),
+    long_text("Handoff_Feedback__c", "Feedback on the handoff"),
 )
 
 # A custom field for Task and Event belongs to Activity; it may be an external id and unique (facts: Salesforce §3.4).
@@ -265,6 +273,13 @@ PROVISIONED: dict[str, tuple[Field, ...]] = {
         text("Handoff_Milestones__c", "Milestones reached"),
         text("Handoff_Onboarding_Stage__c", "Onboarding stage"),
         Field("Handoff_Go_Live_Date__c", "date", label="Expected go-live"),
+        number("Handoff_NPS__c", "NPS", 5, 2),
+        number("Handoff_CSAT__c", "CSAT", 5, 2),
+        number("Handoff_Tickets_30__c", "Tickets in the first 30 days", 6, 0),
+        Field("Handoff_Churned_At__c", "date", label="Left on"),
+        Field("Handoff_Renewed_At__c", "date", label="First renewed on"),
+        Field("Handoff_Renewal_Talk_At__c", "date", label="First renewal talk"),
+        number("Handoff_Expansion_Amount__c", "Expansion", 16, 2),
     ),
     "Opportunity": HANDOFF_FIELDS,
     "Task": (ACTIVITY_KEY,),

@@ -15,7 +15,10 @@ from connector.sandbox import agreed
 from connector.sandbox.views import USER_FIELDS, CrmView, FieldView, Record
 
 TERMS: Mapping[str, tuple[str, str]] = {"amount": ("Amount", "line"), "close_date": ("Close date", "date")}
-ANSWER = ("acceptance", "reject_reason", "reject_note", "summary_reviewed")
+ANSWER = (
+    "acceptance", "reject_reason", "reject_note", "summary_reviewed", "handoff_rating", "repeat_asks",
+    "handoff_feedback",
+)  # fmt: skip
 LATER = (
     "scope_requests", "renewal_date", "milestones_done", "criteria_agreed", "timeline_agreed", "talk_rhythm",
     "escalation_contact", "sponsor",
@@ -42,9 +45,15 @@ DETAILS: Mapping[str, str] = {
     "metric_assign_minutes": "Minutes to assignment",
     "metric_ttft_hours": "Hours to first touch",
     "metric_ae_hours": "Hours to complete the handoff",
+    "metric_kickoff_days": "Working days to kickoff",
+    "metric_ttfv_days": "Days to first value",
+    "metric_milestones": "Milestone rate",
+    "metric_escalations": "Escalated",
+    "metric_overrides": "Let through by override",
 }
 MEASURED = (
     "started_at", "quality", "metric_assign_minutes", "metric_completion", "metric_ttft_hours", "metric_ae_hours",
+    "metric_kickoff_days", "metric_ttfv_days", "metric_milestones", "metric_escalations", "metric_overrides",
 )  # fmt: skip
 """Details that stand beside the verdict as well."""
 ABOVE = ("missing", "advice", "assumed", "summary")
@@ -69,6 +78,9 @@ CHANGE_LABELS = {
     "reject_note": "What is missing, says the CSM",
     "summary_reviewed": "Summary reviewed by the CSM",
     "prefill_confirmed": "Prefilled values confirmed",
+    "handoff_rating": "Rating of the handoff",
+    "repeat_asks": "Asked again",
+    "handoff_feedback": "Feedback on the handoff",
     **DETAILS,
     **{name: label for name, (label, _) in (agreed.HANDOFF_FIELDS | agreed.OVERRIDE_FIELDS).items()},
 }

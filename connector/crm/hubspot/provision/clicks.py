@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from connector.crm.hubspot.provision.desired import Desired, object_of
 from connector.crm.hubspot.provision.items import PROPERTY, STAGE, Item
 from connector.crm.hubspot.provision.portal import Pipeline, PortalState
+from connector.crm.hubspot.provision.reports import DASHBOARD, report_clicks
 from connector.crm.installer import Do
 from connector.handoff.model import Kind, Stage
 from connector.handoff.rulebook.conditions import Condition, Op
@@ -25,6 +26,8 @@ BLOCKING = frozenset({GateMode.HOLD, GateMode.REVERT})
 
 FREE = frozenset({"csm", "account.csm", "summary", "account.onboarding_stage", "account.go_live_date"})
 """What the connector writes and people may change all the same: what they set stays (``policy.meaning`` says so)."""
+
+VERDICTS = ("summary_reviewed", "handoff_rating", "repeat_asks")
 
 PASSES = (
     "Workflows, calls of API versions before 2026-09 and super admins pass these rules, imports perhaps; the connector "
@@ -46,7 +49,9 @@ def clicks(crm_map: CrmMap, policy: Policy, desired: Desired, portal: PortalStat
         *_deal_types(crm_map, portal),
         *_pages(crm_map, desired, portal),
         *_approver(crm_map),
+        *_verdicts(crm_map),
         *_people(crm_map),
+        *report_clicks(crm_map, policy),
     )
 
 
@@ -56,6 +61,7 @@ def undoing() -> Item:
         "Settings → Properties → Deal properties → Deal stage (and Deal type) → Conditional property logic: delete it",
         "Settings → Objects → Deals → Pipelines → each won stage → Edit properties: untick Required",
         "The workflow Tell the CSM, the view Handoff held, the queue Handoff, the Handoff card of the record pages",
+        f"The dashboard {DASHBOARD} and the reports on it",
     )
     detail = "take off what was clicked together, as far as you did; the required fields before the properties go"
     why = "HubSpot goes on asking for required fields, whether anybody reads them or not."
@@ -245,6 +251,21 @@ def _approver(crm_map: CrmMap) -> Iterator[Item]:
         "Assign users & teams → the approvers: view and edit; everyone else: view only",
     )
     yield Item(Do.BY_HAND, "Field access", _name(mapped), detail, why, steps=steps)
+
+
+def _verdicts(crm_map: CrmMap) -> Iterator[Item]:
+    """What the CSM says of a handoff, on which commission may hang, is not the rep's to say."""
+    mapped = [one for name in VERDICTS if (one := crm_map.get(Kind.DEAL, name)) is not None]
+    if not mapped:
+        return
+    detail = "let only customer success grade a handoff and say that the summary was read"
+    why = "A rep who can write these decides on a flag that commission may hang on. Takes Professional."
+    steps = (
+        "Settings → Properties → Deal properties → Group: Handoff",
+        f"Tick {', '.join(_name(one) for one in mapped)}",
+        "Assign users & teams → customer success: view and edit; everyone else: view only",
+    )
+    yield Item(Do.BY_HAND, "Field access", "what the CSM says", detail, why, steps=steps)
 
 
 def _people(crm_map: CrmMap) -> Iterator[Item]:

@@ -15,6 +15,7 @@ from connector.crm.hubspot.paths import Paths
 from connector.crm.hubspot.provision.apply import Applied, carry_out, words
 from connector.crm.hubspot.provision.clicks import clicks, undoing
 from connector.crm.hubspot.provision.compare import compare, made_by
+from connector.crm.hubspot.provision.conflicts import NO_RIVALS, Rivals, dangers, read_rivals
 from connector.crm.hubspot.provision.definition import Definition
 from connector.crm.hubspot.provision.desired import Desired, desired
 from connector.crm.hubspot.provision.export import commands, files
@@ -44,6 +45,7 @@ class _Found:
     desired: Desired
     portal: PortalState
     plan: ProvisionPlan
+    rivals: Rivals = NO_RIVALS
 
 
 @dataclass(slots=True)
@@ -108,7 +110,8 @@ class HubSpotInstaller:
         if choices.pipeline_rules:
             rules = read_rules(self.session, self._watched(portal))
             items = (*items, *compare_rules(rules, remove=choices.remove))
-        return _Found(wanted, portal, ProvisionPlan(tuple(items)))
+        rivals = read_rivals(self.session, self._watched(portal)) if choices.rivals else NO_RIVALS
+        return _Found(wanted, portal, ProvisionPlan(tuple(items)), rivals)
 
     def _survey(self, found: _Found, choices: Choices) -> Survey:
         plan, portal = found.plan, found.portal
@@ -121,9 +124,10 @@ class HubSpotInstaller:
         return Survey(
             site=site(self.account),
             plan=plan,
+            dangers=dangers(found.rivals, self.crm_map, self.policy),
             problems=problems,
-            unread=portal.unread,
-            lacking=lacking(self.session, objects),
+            unread=(*portal.unread, *found.rivals.unread),
+            lacking=() if choices.rivals else lacking(self.session, objects),
             data={
                 "portal": self.account.id,
                 "account_type": self.account.type,
@@ -152,6 +156,7 @@ def open_portal(
     base_url: str = BASE_URL,
     api_version: str = "",
     waits: Waits = REAL_WAITS,
+    on_call: Callable[[str], None] = lambda label: None,  # noqa: ARG005
 ) -> HubSpotInstaller:
     """The portal that the daemon works in, by its own login (``own``, or ``app`` by OAuth) or an ``admin``'s token.
 
@@ -159,8 +164,10 @@ def open_portal(
     """
     paths = Paths(api_version) if api_version else Paths()
     timeout = (CONNECT_SECONDS, READ_SECONDS)
-    desk = Desk(base_url, paths, waits.clock, waits.monotonic, timeout, lambda _: None)
-    daemons = Session(login=portal_login(desk, token=own, app=app), base_url=base_url, paths=paths, waits=waits)
+    desk = Desk(base_url, paths, waits.clock, waits.monotonic, timeout, on_call)
+    daemons = Session(
+        login=portal_login(desk, token=own, app=app), base_url=base_url, paths=paths, waits=waits, on_call=on_call
+    )
     problem, mine = "", None
     try:
         mine = read_account(daemons)
@@ -171,7 +178,7 @@ def open_portal(
     if mine is not None and not admin:
         session, account = daemons, mine
     else:
-        session = Session(login=StaticToken(admin), base_url=base_url, paths=paths, waits=waits)
+        session = Session(login=StaticToken(admin), base_url=base_url, paths=paths, waits=waits, on_call=on_call)
         account = _admins_account(session, name)
         if mine is not None and account.id != mine.id:
             words = f"is of portal {account.id}, and the daemon works in portal {mine.id}; use a token of {mine.id}"

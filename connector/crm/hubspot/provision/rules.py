@@ -9,7 +9,7 @@ Approvals and locked stages name people by user id, which only an admin can choo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from connector.crm.hubspot import wire
@@ -21,6 +21,7 @@ from connector.crm.installer import Difference, Do
 
 ABSENT = 404
 GOVERNANCE, BACKWARDS = "governanceValidationRules", "noBackwardsMovementRule"
+APPROVAL = "approvalStage"
 EVERYWHERE, STAGES = "enabledForAllStages", "pipelineStageIds"
 WHY = (
     "A rep who drags a won deal back would stop its handoff. Holds at the screen and for calls in a user's name; "
@@ -35,11 +36,15 @@ OTHERS = (
 
 @dataclass(frozen=True, slots=True)
 class RulesLook:
-    """The rules of one pipeline as read, or why they could not be: ``refusal``, in words."""
+    """The rules of one pipeline as read, or why they could not be: ``refusal``, in words.
+
+    ``approval`` says at which stage a deal waits for approvers, and for whom.
+    """
 
     pipeline: Pipeline
     rules: Mapping[str, Any]
     refusal: str = ""
+    approval: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def backwards(self) -> Mapping[str, Any]:
@@ -111,7 +116,10 @@ def _read(session: Session, pipeline: Pipeline) -> RulesLook:
             raise
         return RulesLook(pipeline, {}, _refusal(error))
     rules = told.get(GOVERNANCE)
-    return RulesLook(pipeline, rules if isinstance(rules, Mapping) else {})
+    asked = told.get(APPROVAL)
+    return RulesLook(
+        pipeline, rules if isinstance(rules, Mapping) else {}, approval=asked if isinstance(asked, Mapping) else {}
+    )
 
 
 def _refusal(error: HubSpotError) -> str:

@@ -57,7 +57,7 @@ def desired(crm_map: CrmMap, policy: Policy, options: Options) -> Desired:
             validation_rules(crm_map, policy, options),
             channel(crm_map, options),
             notification(options),
-            reports(crm_map, options, made=made),
+            reports(crm_map, policy, options, made=made),
         )
     )
     return Desired(

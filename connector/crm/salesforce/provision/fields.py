@@ -46,7 +46,13 @@ TRACKED = frozenset(
 TRACKED_MOST = 20
 """Fields of an object whose history can be kept (facts: Salesforce §6.10)."""
 
-_WHOLE = frozenset({"percent", "metric_completion"})
+_WHOLE = {
+    **dict.fromkeys(("percent", "metric_completion", "metric_milestones"), 3),
+    **dict.fromkeys(("metric_escalations", "metric_overrides", "repeat_asks"), 4),
+    "handoff_rating": 1,
+    "account.tickets_30": 6,
+}
+"""Numbers without a fraction, with how many digits they have."""
 _WIDE = frozenset({"summary", "missing"})
 _KEYS = frozenset({"task.key", "meeting.key"})
 
@@ -181,7 +187,8 @@ def _long_text(ask: _Ask) -> Tree:
 
 
 def _number(ask: _Ask) -> Tree:
-    precision, scale = (3, 0) if ask.mapped.path in _WHOLE else (PRECISION, SCALE)
+    whole = _WHOLE.get(ask.mapped.path)
+    precision, scale = (PRECISION, SCALE) if whole is None else (whole, 0)
     return leaf("type", "Number"), leaf("precision", precision), leaf("scale", scale)
 
 

@@ -21,7 +21,7 @@ from connector.crm.salesforce.provision.kinds import kinds_of
 from connector.crm.salesforce.provision.marks import marked
 from connector.crm.salesforce.provision.metadata import MetadataLine
 from connector.crm.salesforce.provision.options import Options
-from connector.crm.salesforce.provision.org import OrgState, describe_org, read_org
+from connector.crm.salesforce.provision.org import OrgState, describe_org, read_org, read_rivals
 from connector.crm.salesforce.provision.permissions import INTEGRATION
 from connector.crm.salesforce.provision.remove import holdings, removal
 from connector.crm.salesforce.provision.render import deploy_zip
@@ -111,6 +111,12 @@ def look(line: MetadataLine, wish: Wish, *, own: MetadataLine | None = None) -> 
         return Look(options.api_version, wanted, org, plan)
     plan = compare(wanted, org, integration_user=wish.integration_user, holds=INTEGRATION)
     return Look(options.api_version, wanted, org, plan, dangers(org, wish.crm_map, wish.policy))
+
+
+def look_for_rivals(line: MetadataLine, wish: Wish) -> tuple[OrgState, tuple[Danger, ...]]:
+    """What of the org's own would fight, without a plan. Raises `CrmError`."""
+    org = read_rivals(line, described=describe_org(line))
+    return org, dangers(org, wish.crm_map, wish.policy)
 
 
 def carry_out(

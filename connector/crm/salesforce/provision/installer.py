@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from connector.crm.installer import WRITES, Choices, Do, Ending, Exported, Line, Mark, Progress, Site, Survey
+from connector.crm.installer import WRITES, Choices, Do, Ending, Exported, Line, Mark, Plan, Progress, Site, Survey
 from connector.crm.salesforce.provision import apply
 from connector.crm.salesforce.provision.apply import Failure, LeftRunning, Outcome
-from connector.crm.salesforce.provision.install import Applied, Look, Wish, carry_out, look
+from connector.crm.salesforce.provision.install import Applied, Look, Wish, carry_out, look, look_for_rivals
 from connector.crm.salesforce.provision.items import Grant, ProvisionPlan
 from connector.crm.salesforce.provision.metadata import MetadataLine
 from connector.crm.salesforce.provision.options import Channel, Options
@@ -64,6 +64,9 @@ class SalesforceInstaller:
             with_fields=choices.with_fields,
             even_with_data=choices.even_with_data,
         )
+        if choices.rivals:
+            org, found = look_for_rivals(self.line, wish)
+            return Survey(site=site(org), plan=Plan(()), dangers=found, unread=org.unread)
         self._found = look(self.line, wish, own=self.own)
         return survey(self._found)
 

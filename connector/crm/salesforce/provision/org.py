@@ -174,6 +174,45 @@ def read_org(line: MetadataLine, wanted: Iterable[Key], *, described: Described)
     )
 
 
+def read_rivals(line: MetadataLine, *, described: Described) -> OrgState:
+    """What of the org's own may get in the way, and no more. Raises `CrmError`.
+
+    Rules stand in the files of the Metadata API, which a login that only reads may not use: then the Tooling API is
+    asked for their names, and what a rule says stays unknown.
+    """
+    unread, refused = list(described.unread), list[str]()
+    components: tuple[Component, ...] = ()
+    with _readable(refused, "what validation rules and duplicate rules say"):
+        names = [one.name for one in line.listed(("DuplicateRule",)) if one.name.startswith(_OURS)]
+        retrieved = line.retrieve({"CustomObject": OBJECTS, "DuplicateRule": names})
+        components = tuple(components_of(retrieved.archive))
+    if refused:
+        unread += refused
+        components = tuple(_rules_by_name(line, unread))
+    return OrgState(
+        org_id=line.session.identity.org_id,
+        is_sandbox=False,
+        components={one.key: one for one in components},
+        fields=described.fields,
+        automations=(*_flows(line, described, unread), *_triggers(line, unread)),
+        unread=tuple(unread),
+        namespace=str(_about(line, unread).get("NamespacePrefix") or ""),
+        sharing=_sharing(line),
+    )
+
+
+def _rules_by_name(line: MetadataLine, unread: list[str]) -> Iterator[Component]:
+    """Active validation rules with their messages; a query of several gives no formulas (facts: Salesforce §5.2)."""
+    fields = ("ValidationName", "ErrorMessage", "EntityDefinition.QualifiedApiName")
+    soql = select(fields, of="ValidationRule", where=where("Active", "=", value=True))
+    with _readable(unread, "validation rules"):
+        for row in line.session.read("tooling", tooling_path(soql)).get("records") or ():
+            owner = str((row.get("EntityDefinition") or {}).get("QualifiedApiName") or "")
+            if owner in OBJECTS:
+                body = (("active", "true"), ("errorMessage", str(row.get("ErrorMessage") or "")))
+                yield Component("ValidationRule", f"{owner}.{row.get('ValidationName')}", body)
+
+
 def components_of(archive: bytes) -> Iterator[Component]:
     """The components in a retrieved package. Raises `CrmError` for a package that cannot be read."""
     try:

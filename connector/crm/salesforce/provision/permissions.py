@@ -25,8 +25,24 @@ SUCCESS = "Handoff_Customer_Success"
 
 APPROVING = frozenset({"override_approver"})
 """Naming the approver is the approval: reps ask, and somebody else puts a name to it."""
-INTAKE = frozenset({"csm", "account.csm", "account.onboarding_stage", "account.go_live_date"})
-"""What customer success sets right while it takes a customer over; any ``intake_…`` field of the map besides."""
+INTAKE = frozenset(
+    {
+        *("csm", "account.csm", "account.onboarding_stage", "account.go_live_date"),
+        *("reject_reason", "reject_note", "summary_reviewed", "handoff_rating", "repeat_asks"),
+        *(f"account.{name}" for name in ("nps", "csat", "tickets_30", "churned_at", "renewed_at", "renewal_talk_at")),
+        "account.expansion_amount",
+    }
+)
+"""What customer success says and sets right, and Sales may not: reps neither grade themselves nor tick that the CSM has
+read the summary, on which commission may hang. Any ``intake_…`` field of the map besides."""
+
+SHARED = frozenset(
+    {
+        *("acceptance", "handoff_feedback", "commitments", "go_live_date", "replied_at", "scope_requests"),
+        *("renewal_date", "milestones_done", "criteria_agreed", "timeline_agreed", "talk_rhythm", "escalation_contact"),
+    }
+)
+"""What Sales fills and customer success goes on with. ``acceptance``: the CSM answers, the rep resubmits."""
 
 _PARTS_OF_ADDRESS = re.compile(r"^(Billing|Shipping)(Street|City|State|PostalCode|Country|StateCode|CountryCode)$")
 _MayEdit = Callable[[MappedField], bool]
@@ -52,7 +68,7 @@ def permissions(crm_map: CrmMap, options: Options, *, made: frozenset[str]) -> P
 
 _SALES_WHY = "Fill in the handoff fields and ask for an override; read the rest."
 _APPROVER_WHY = "For the managers who may approve an override: besides what Sales may do, name the approver."
-_SUCCESS_WHY = "Read every handoff field; change the CSM and intake fields."
+_SUCCESS_WHY = "Answer and rate handoffs, set the CSM, keep up what goes on after the win; read the rest."
 _BYPASS_WHY = "For admins who load data: saves pass the native gate. The connector's own user must not hold it."
 
 
@@ -69,7 +85,7 @@ def _peoples(mapped: MappedField) -> bool:
 
 
 def _success_edits(mapped: MappedField) -> bool:
-    return _is_intake(mapped)
+    return _is_intake(mapped) or (_peoples(mapped) and mapped.path in SHARED)
 
 
 def _connector_edits(mapped: MappedField) -> bool:

@@ -11,14 +11,14 @@ branch_labels = None
 depends_on = None
 needs = "0005"
 
-_TEXTS = (
-    *("title", "account_id", "account_name", "ae_id", "ae_name", "csm_id", "csm_name"),
-    *("segment", "tier", "source", "deal_type", "currency", "phase", "stuck", "lacks"),
-)
 _MEASURES = (
     *("completion", "ae_hours", "assign", "told", "ttft", "kickoff", "ttfv", "milestones", "activation30"),
     *("onboarding", "drop", "accepted_first", "rating", "nps", "csat", "repeat_asks", "tickets30", "escalations"),
     *("overrides", "commitments_kept", "retention90", "retention365", "renewal_talk", "expansion", "complete"),
+)
+_WORDS = (
+    *("ae_id", "csm_id", "segment", "tier", "source", "deal_type", "phase", "ae_name", "csm_name"),
+    *("title", "account_id", "account_name", "currency", "stuck", "lacks"),
 )
 
 
@@ -28,17 +28,31 @@ def upgrade() -> None:
         sa.Column("system", sa.String, primary_key=True),
         sa.Column("deal_id", sa.String, primary_key=True),
         sa.Column("generation", sa.Integer, primary_key=True),
-        *(sa.Column(name, sa.String, nullable=False) for name in _TEXTS),
+        sa.Column("stands", sa.Boolean, nullable=False),
+        sa.Column("covered", sa.Boolean, nullable=False),
+        *(sa.Column(name, sa.String) for name in ("won_on", "won_week", "won_month")),
+        *(sa.Column(name, sa.Integer) for name in ("won_weekday", "won_hour")),
+        *(sa.Column(f"m_{name}", sa.BigInteger) for name in _MEASURES),
+        *(sa.Column(name, sa.String) for name in ("activated_on", "activated_week")),
+        sa.Column("funnel", sa.Integer, nullable=False),
         sa.Column("amount", sa.BigInteger),
         sa.Column("won_at", sa.DateTime(timezone=True)),
-        *(sa.Column(name, sa.String) for name in ("won_on", "won_week", "won_month", "activated_on", "activated_week")),
-        sa.Column("won_weekday", sa.Integer),
-        sa.Column("won_hour", sa.Integer),
-        sa.Column("covered", sa.Boolean, nullable=False),
-        sa.Column("reason", sa.Text, nullable=False),
-        sa.Column("funnel", sa.Integer, nullable=False),
-        sa.Column("facts", sa.Text, nullable=False),
         sa.Column("looked_at", sa.DateTime(timezone=True), nullable=False),
-        *(sa.Column(f"m_{name}", sa.BigInteger) for name in _MEASURES),
+        *(sa.Column(name, sa.String, nullable=False) for name in _WORDS),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("reason", "facts")),
+        sa.Column("promise_due", sa.String),
     )
     op.create_index("figure_won", "figure", ["won_on", "system"])
+    for name, columns in (
+        ("figure_ae", ["ae_id", "ae_name"]),
+        ("figure_csm", ["csm_id", "csm_name", "won_on", "won_week", "activated_week", "stands"]),
+        ("figure_segment", ["segment"]),
+        ("figure_tier", ["tier"]),
+        ("figure_source", ["source"]),
+    ):
+        op.create_index(name, "figure", columns)
+    for name, column, where in (
+        ("figure_stuck", "won_at", sa.text("stuck <> '[]'")),
+        ("figure_promised", "promise_due", sa.text("promise_due IS NOT NULL")),
+    ):
+        op.create_index(name, "figure", [column], sqlite_where=where, postgresql_where=where)

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "b0015"
-down_revision = "b0013"
+down_revision = "b0014"
 branch_labels = None
 depends_on = None
 needs = "0005"

@@ -1,4 +1,4 @@
-"""What stands still, in sentences for ``plan`` and ``explain``: pauses, and a deal that is held.
+"""What stands still, in sentences for ``plan``, ``explain`` and the page: pauses, and a deal that is held.
 
 Not here: what that means (``engine``), and ending it (``resume``, ``release``).
 """
@@ -6,7 +6,8 @@ Not here: what that means (``engine``), and ending it (``resume``, ``release``).
 from __future__ import annotations
 
 from connector.handoff.model import SystemName
-from connector.store import HoldState, Store
+from connector.store.heldrows import HoldState
+from connector.store.store import Store
 
 
 def pauses_said(store: Store, system: SystemName) -> list[str]:

@@ -1,0 +1,215 @@
+"""The deals behind a number: which handoffs a sum, a stage of the funnel or a reason is made of, page by page.
+
+Not here: the sums themselves (``figures``). A list holds exactly those that its number counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
+
+from connector.handoff.measures.catalogue import MEASURES
+from connector.handoff.measures.facts import Facts
+from connector.handoff.measures.figure import FUNNEL, Figure, Funnel
+from connector.handoff.measures.model import Better
+from connector.handoff.model import SystemName
+from connector.handoff.plan import Phase
+from connector.handoff.rulebook.watch import Targets
+from connector.handoff.rules.commitments import NAME as COMMITMENTS
+from connector.store import codec
+from connector.store.database import Part
+from connector.store.figurerows import figure_in
+from connector.store.figures import (
+    _GROUPED,
+    _TO_COME,
+    ALL,
+    BEFORE,
+    TARGETS,
+    Coverage,
+    Dimension,
+    Selection,
+    Which,
+    _where,
+    _which,
+)
+from connector.store.schema import figure, handoff
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which list: those that count for a ``measure`` (``which`` of them), that came to a ``stage`` of the funnel or
+    further, that have a handoff (``reason`` empty) or none for a ``reason``, that are ``stuck``, or that have promises
+    ``due``. Without any of these: all handoffs."""
+
+    measure: str = ""
+    which: Which = "counted"
+    stage: Funnel | None = None
+    reason: str | None = None
+    stuck: bool = False
+    due: bool = False
+
+
+EVERY = Listing()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many handoffs each group has (by its key), how many came how far, and what became of won deals: the same as
+    `Figures.funnel` and `Figures.covered` say."""
+
+    sizes: Mapping[str, int]
+    funnel: Mapping[Funnel, int]
+    coverage: Coverage
+
+
+class Behind(Part):
+    """Reading what stands behind numbers."""
+
+    def behind(
+        self,
+        selection: Selection = ALL,
+        listing: Listing = EVERY,
+        *,
+        targets: Targets = TARGETS,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> tuple[Figure, ...]:
+        """The handoffs of a list: those that count for a measure the worst first, promises by their day, all others the
+        latest win first. Raises KeyError for a measure that there is none of."""
+        if listing.reason == BEFORE:
+            return self._won_before(selection, limit=limit, offset=offset)
+        query = _narrowed(select(figure), selection, listing, targets).order_by(*_order(listing))
+        with self._db.read() as connection:
+            return tuple(figure_in(row) for row in connection.execute(query.limit(limit).offset(offset)))
+
+    def how_many(self, selection: Selection = ALL, listing: Listing = EVERY, *, targets: Targets = TARGETS) -> int:
+        """How many handoffs a list has."""
+        if listing.reason == BEFORE:
+            query = _before(select(func.count()), selection)
+        else:
+            query = _narrowed(select(func.count()).select_from(figure), selection, listing, targets)
+        with self._db.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def standing(self, selection: Selection = ALL, *, by: Dimension) -> Standing:
+        """Where the handoffs of a selection stand, in one reading of them."""
+        key, _ = _GROUPED[by]
+        why = case((figure.c.covered, ""), else_=figure.c.reason)
+        runs = _runs()
+        query = select(
+            *(key.label("of"), figure.c.funnel, figure.c.covered, why.label("why"), runs.label("runs")),
+            func.count().label("many"),
+        )
+        query = _where(query.select_from(figure), selection).where(figure.c.stands)
+        with self._db.read() as connection:
+            rows = connection.execute(query.group_by(key, figure.c.funnel, figure.c.covered, why, runs)).all()
+            before = connection.execute(_before(select(func.count()), selection)).scalar_one()
+        sizes, ranks, reasons, handed = dict[str, int](), dict[int, int](), dict[str, int](), 0
+        for row in rows:
+            of = "" if row.of is None else str(row.of)
+            sizes[of] = sizes.get(of, 0) + row.many
+            if row.runs:
+                ranks[row.funnel] = ranks.get(row.funnel, 0) + row.many
+            if row.covered:
+                handed += row.many
+            else:
+                reasons[row.why] = reasons.get(row.why, 0) + row.many
+        if before:
+            reasons[BEFORE] = before
+        return Standing(
+            sizes=sizes,
+            funnel={
+                one: sum(many for rank, many in ranks.items() if rank >= place) for place, one in enumerate(FUNNEL)
+            },
+            coverage=Coverage(handed + sum(reasons.values()), handed, dict(sorted(reasons.items()))),
+        )
+
+    def promised(
+        self, selection: Selection = ALL, *, limit: int = 100, offset: int = 0
+    ) -> tuple[tuple[Figure, date, str], ...]:
+        """Handoffs with a promise that is dated and not kept yet, with its day and what the latest decision says of it,
+        the earliest day first."""
+        same = and_(figure.c.system == handoff.c.system, figure.c.deal_id == handoff.c.deal_id)
+        query = select(figure, handoff.c.plan).select_from(figure.outerjoin(handoff, same))
+        listing = Listing(due=True)
+        query = _narrowed(query, selection, listing, TARGETS).order_by(*_order(listing))
+        with self._db.read() as connection:
+            rows = connection.execute(query.limit(limit).offset(offset)).all()
+        return tuple((figure_in(row), date.fromisoformat(row.promise_due), _said(row.plan)) for row in rows)
+
+    def _won_before(self, selection: Selection, *, limit: int, offset: int) -> tuple[Figure, ...]:
+        """Deals won before acting began: nothing of them was measured."""
+        query = _before(
+            select(handoff.c.system, handoff.c.deal_id, handoff.c.generation, handoff.c.decided_at), selection
+        )
+        query = query.order_by(handoff.c.system, handoff.c.deal_id).limit(limit).offset(offset)
+        with self._db.read() as connection:
+            rows = connection.execute(query).all()
+        now = self._db.now()
+        return tuple(
+            Figure(
+                SystemName(row.system),
+                row.deal_id,
+                row.generation,
+                Facts(at=row.decided_at or now),
+                phase=Phase.BEFORE_START.value,
+                covered=False,
+                reason=BEFORE,
+            )
+            for row in rows
+        )
+
+
+def _narrowed(query: Select[Any], selection: Selection, listing: Listing, targets: Targets) -> Select[Any]:
+    query = _where(query, selection)
+    tests: list[ColumnElement[bool]] = []
+    if listing.measure:
+        one = MEASURES[listing.measure]
+        tests.append(_which(one, figure.c[f"m_{one.key}"], listing.which, targets))
+    else:
+        tests.append(figure.c.stands)
+    if listing.stage is not None:
+        tests += [figure.c.funnel >= FUNNEL.index(listing.stage), _runs()]
+    if listing.reason is not None:
+        tests.append(figure.c.covered == (not listing.reason))
+        if listing.reason:
+            tests.append(figure.c.reason == listing.reason)
+    if listing.stuck:
+        tests.append(figure.c.stuck != "[]")
+    if listing.due:
+        tests.append(figure.c.promise_due.is_not(None))
+    return query.where(*tests)
+
+
+def _runs() -> ColumnElement[bool]:
+    """Whether a won deal has a handoff or is to get one, as in `Figures.funnel`."""
+    return or_(figure.c.covered, figure.c.phase.in_(_TO_COME))
+
+
+def _order(listing: Listing) -> Sequence[ColumnElement[Any]]:
+    last = (figure.c.won_at.desc(), figure.c.system, figure.c.deal_id, figure.c.generation)
+    if listing.due:
+        return (figure.c.promise_due, *last)
+    if not listing.measure or listing.which == "open":
+        return last
+    one = MEASURES[listing.measure]
+    column = figure.c[f"m_{one.key}"]
+    return (column.desc() if one.better is Better.LOWER else column.asc(), *last)
+
+
+def _before(query: Select[Any], selection: Selection) -> Select[Any]:
+    """Deals won before acting began, under the same condition as in `Figures.covered`."""
+    query = query.select_from(handoff).where(handoff.c.phase == Phase.BEFORE_START.value)
+    if selection != Selection(systems=selection.systems):
+        return query.where(literal(0) == 1)
+    return query.where(handoff.c.system.in_(selection.systems)) if selection.systems else query
+
+
+def _said(plan: str | None) -> str:
+    """What the latest decision says of the promises; empty where nothing is kept of it."""
+    findings = codec.loads(plan).get("findings", ()) if plan else ()
+    return next((str(each["reason"]) for each in findings if each["rule"] == COMMITMENTS), "")

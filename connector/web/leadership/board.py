@@ -1,0 +1,366 @@
+"""Everything the page shows at once: the numbers with their trend, the funnel, who is stuck, what is due, cohorts.
+
+Not here: what an address means (``asked``), sums (``store.figures``), how it looks (templates), files (``exports``).
+Totals and trend come of one question to the database: whole numbers by week, added up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
+
+from connector import charts
+from connector.handoff.measures.catalogue import MEASURES, PER_HANDOFF
+from connector.handoff.measures.figure import Figure, Funnel
+from connector.handoff.measures.summing import NOTHING, Sum, number, shown
+from connector.handoff.rulebook.watch import Targets
+from connector.store import Store
+from connector.store.behind import Listing
+from connector.store.figures import Dimension, Group
+from connector.web.leadership.asked import BOARD, CUT_WORDS, DEALS, WEEKS, Asked
+from connector.web.leadership.told import Told, tell
+
+LEAD = ("completion", "ttft", "kickoff", "ttfv", "drop", "activation30", "escalations")
+"""What leadership looks at first, in this order; the other measures stand in a table below."""
+
+SHORT_LIST = 8
+"""Rows of a list on the board; the whole list is one click away."""
+
+MOST_COHORTS = 40
+"""Groups shown; with more of them a table is no overview, and the export has all."""
+
+FUNNEL_WORDS: Mapping[Funnel, str] = {
+    Funnel.WON: "Won",
+    Funnel.RELEASED: "Handoff begun",
+    Funnel.ASSIGNED: "CSM assigned",
+    Funnel.TOUCHED: "Customer touched",
+    Funnel.KICKED_OFF: "Kickoff held",
+    Funnel.ACTIVATED: "First value",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What the page is made of: the ledger, what the numbers are held against, the company's own time, the systems."""
+
+    store: Store
+    targets: Targets
+    zone: ZoneInfo
+    systems: tuple[str, ...]
+    now: Callable[[], datetime]
+
+    def today(self) -> date:
+        """The day by the company's clock."""
+        return self.now().astimezone(self.zone).date()
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """One week of wins: its Monday, its number as it is said, and how many handoffs it is made of."""
+
+    monday: str
+    said: str
+    counted: int
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A number with its trend and the addresses of the deals behind it."""
+
+    told: Told
+    chart: Markup
+    weeks: tuple[Week, ...]
+    counted_at: str
+    met_at: str
+    missed_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A count with its words, its share of the first in percent, and the address of the deals behind it."""
+
+    words: str
+    deals: int
+    share: float
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """One group of handoffs: what it is called, how many, and the lead measures over it."""
+
+    label: str
+    handoffs: int
+    told: tuple[Told, ...]
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a filter can choose from: its name in the address, its words, the options, and which is chosen."""
+
+    name: str
+    words: str
+    options: tuple[Group, ...]
+    chosen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The page, ready to be laid out."""
+
+    asked: Asked
+    at: datetime
+    cards: tuple[Card, ...]
+    others: tuple[Card, ...]
+    funnel: tuple[Counted, ...]
+    funnel_chart: Markup
+    stuck: tuple[Figure, ...]
+    stuck_more: bool
+    due: tuple[Owed, ...]
+    due_more: bool
+    cohorts: tuple[Cohort, ...]
+    cohorts_left: int
+    cohort_chart: Markup
+    coverage: tuple[Counted, ...]
+    won: int
+    unexplained: int
+    choices: tuple[Choice, ...]
+    empty: bool
+    anything: bool
+
+    @property
+    def cut_words(self) -> str:
+        """By what the cohorts are cut, in words."""
+        return CUT_WORDS[self.asked.by]
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A handoff with promises of the sale still to keep: the next day on which one is due, and what they are."""
+
+    figure: Figure
+    due: date
+    late: bool
+    said: str
+
+
+def board_of(book: Book, asked: Asked) -> Board:
+    """The whole page for one address."""
+    weekly = book.store.sums(asked.selection, by=Dimension.WEEK, targets=book.targets)
+    totals = added(weekly.values())
+    standing = book.store.standing(asked.selection, by=asked.cut)
+    won, coverage = standing.funnel, standing.coverage
+    stuck = book.store.behind(asked.selection, Listing(stuck=True), limit=SHORT_LIST + 1)
+    due = owed(book, asked, limit=SHORT_LIST + 1)
+    cohorts, left = _cohorts(book, asked, standing.sizes)
+    is_empty = not any(won.values()) and not coverage.won
+    return Board(
+        asked=asked,
+        at=book.now(),
+        cards=tuple(card(book, asked, key, totals, weekly) for key in LEAD),
+        others=tuple(card(book, asked, one.key, totals, weekly) for one in PER_HANDOFF if one.key not in LEAD)
+        + _velocity(book, asked),
+        funnel=_funnel(asked, won),
+        funnel_chart=_funnel_chart(won),
+        stuck=stuck[:SHORT_LIST],
+        stuck_more=len(stuck) > SHORT_LIST,
+        due=due[:SHORT_LIST],
+        due_more=len(due) > SHORT_LIST,
+        cohorts=cohorts[:MOST_COHORTS],
+        cohorts_left=left,
+        cohort_chart=_cohort_chart(asked, cohorts),
+        coverage=_coverage(asked, coverage.handed, coverage.reasons),
+        won=coverage.won,
+        unexplained=coverage.unexplained,
+        choices=choices(book, asked),
+        empty=is_empty,
+        anything=not is_empty or book.store.covered().won > 0,
+    )
+
+
+def added(parts: Iterable[Mapping[str, Sum]]) -> Mapping[str, Sum]:
+    """Sums over all groups. Whole numbers, so that it comes to the same as one sum over everything."""
+    found: dict[str, Sum] = {}
+    for part in parts:
+        for key, one in part.items():
+            found[key] = found.get(key, NOTHING) + one
+    return found
+
+
+def card(
+    book: Book, asked: Asked, key: str, totals: Mapping[str, Sum], weekly: Mapping[Group, Mapping[str, Sum]]
+) -> Card:
+    """One measure's card; only the first measures have a trend beside them."""
+    measure = MEASURES[key]
+    told = tell(measure, totals.get(key, NOTHING), book.targets)
+    by_week = {group.key: sums[key] for group, sums in weekly.items() if group.key} if key in LEAD else {}
+    days = mondays(asked, by_week) if key in LEAD else []
+    sums = [by_week.get(monday, NOTHING) for monday in days]
+    weeks = tuple(
+        Week(
+            monday,
+            shown(measure, one).text,
+            one.counted,
+            asked.address(DEALS, of=f"{key}:counted", since=_begin(monday, asked), until=_end(monday, asked)),
+        )
+        for monday, one in zip(days, sums, strict=True)
+    )
+    # A week in which nothing counts is a gap in the line; a total of nothing would be one at zero.
+    points = [
+        charts.Point(_day(monday), number(measure, one) if one.counted else None)
+        for monday, one in zip(days, sums, strict=True)
+    ]
+    title = f"{measure.title} by week of the win"
+    drawn = charts.line(title, points, target=told.target, target_said=told.target_said) if points else ""
+    return Card(
+        told=told,
+        chart=Markup(drawn),  # noqa: S704 - every text in it was escaped when it was drawn
+        weeks=weeks,
+        counted_at=asked.address(DEALS, of=f"{key}:counted"),
+        met_at=asked.address(DEALS, of=f"{key}:met"),
+        missed_at=asked.address(DEALS, of=f"{key}:missed"),
+    )
+
+
+def mondays(asked: Asked, known: Mapping[str, Sum]) -> list[str]:
+    """The weeks of a trend, each by its Monday: those asked for, the latest `WEEKS` of them."""
+    last = min(asked.last or asked.today, asked.today)
+    end = last - timedelta(days=last.weekday())
+    first = asked.first or (date.fromisoformat(min(known)) if known else end)
+    begin = max(first - timedelta(days=first.weekday()), end - timedelta(weeks=4 * WEEKS - 1))
+    return [(begin + timedelta(weeks=number)).isoformat() for number in range((end - begin).days // 7 + 1)]
+
+
+def owed(book: Book, asked: Asked, *, limit: int, offset: int = 0) -> tuple[Owed, ...]:
+    """Handoffs with promises to keep, those due first before the others."""
+    today = book.today()
+    return tuple(
+        Owed(one, day, day < today, said)
+        for one, day, said in book.store.promised(asked.selection, limit=limit, offset=offset)
+    )
+
+
+def choices(book: Book, asked: Asked) -> tuple[Choice, ...]:
+    """The filters that people choose from."""
+    systems = (asked.system,) if asked.system else ()
+    found = [Choice("system", "System", tuple(Group(each, each) for each in book.systems), asked.system)]
+    for name in ("ae", "csm", "segment", "tier", "source"):
+        chosen = str(getattr(asked, name))
+        options = book.store.options(_OPTIONS[name], systems=systems)
+        if chosen and chosen not in {each.key for each in options}:
+            options = (*options, Group(chosen, chosen))
+        found.append(Choice(name, CUT_WORDS[name], options, chosen))
+    return tuple(each for each in found if len(each.options) > 1 or each.chosen)
+
+
+_OPTIONS = {
+    "ae": Dimension.AE,
+    "csm": Dimension.CSM,
+    "segment": Dimension.SEGMENT,
+    "tier": Dimension.TIER,
+    "source": Dimension.SOURCE,
+}
+
+
+def _velocity(book: Book, asked: Asked) -> tuple[Card, ...]:
+    """Activations per CSM and week: worked out over weeks, so there is no single handoff behind it and no trend."""
+    found = book.store.velocity(asked.selection, today=book.today())
+    told = tell(MEASURES["velocity"], sum(found.values(), NOTHING), book.targets)
+    activated = asked.address(DEALS, of=f"funnel:{Funnel.ACTIVATED.value}")
+    return (Card(told, Markup(), (), activated, "", ""),)
+
+
+def _funnel(asked: Asked, counts: Mapping[Funnel, int]) -> tuple[Counted, ...]:
+    first = counts[Funnel.WON]
+    return tuple(
+        Counted(
+            FUNNEL_WORDS[stage],
+            count,
+            100 * count / first if first else 0.0,
+            asked.address(DEALS, of=f"funnel:{stage.value}"),
+        )
+        for stage, count in counts.items()
+    )
+
+
+def _funnel_chart(counts: Mapping[Funnel, int]) -> Markup:
+    first = counts[Funnel.WON] or 1
+    rows = [
+        charts.Bar(FUNNEL_WORDS[stage], count, f"{count:,} · {100 * count / first:.0f} %")
+        for stage, count in counts.items()
+    ]
+    return Markup(charts.funnel("From the win to first value", rows))  # noqa: S704 - escaped when it was drawn
+
+
+def _cohorts(book: Book, asked: Asked, sizes: Mapping[str, int]) -> tuple[tuple[Cohort, ...], int]:
+    by = asked.cut
+    found = book.store.sums(asked.selection, by=by, measures=LEAD, targets=book.targets)
+    rows = [
+        Cohort(
+            group.label or "(none)",
+            sizes.get(group.key, 0),
+            tuple(tell(MEASURES[key], sums[key], book.targets) for key in LEAD),
+            _group_address(asked, group),
+        )
+        for group, sums in found.items()
+    ]
+    return tuple(rows), max(0, len(rows) - MOST_COHORTS)
+
+
+def _group_address(asked: Asked, group: Group) -> str:
+    """The page narrowed to one group; empty where no filter says it."""
+    if not group.key:
+        return ""
+    if asked.by == "month":
+        first = date.fromisoformat(f"{group.key}-01")
+        last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+        since = max(first, asked.first) if asked.first else first
+        until = min(last, asked.last) if asked.last else last
+        return asked.address(BOARD, since=since.isoformat(), until=until.isoformat())
+    return asked.address(BOARD, **{asked.by: group.key})
+
+
+def _cohort_chart(asked: Asked, cohorts: Sequence[Cohort]) -> Markup:
+    """The first measure over the groups, with the range in which each may truly lie."""
+    judged = [(each.label, each.told[0]) for each in cohorts if each.told[0].value is not None][:MOST_COHORTS]
+    rows = [charts.Bar(label, told.value or 0.0, _beside(told), low=told.low, high=told.high) for label, told in judged]
+    title = f"{MEASURES[LEAD[0]].title} by {CUT_WORDS[asked.by]}"
+    target = judged[0][1].target if judged else None
+    return Markup(charts.bars(title, rows, most=100.0, target=target))  # noqa: S704 - escaped when it was drawn
+
+
+def _beside(told: Told) -> str:
+    return f"{told.said} of {told.counted}" + (" · too few" if told.few else "")
+
+
+def _coverage(asked: Asked, handed: int, reasons: Mapping[str, int]) -> tuple[Counted, ...]:
+    total = handed + sum(reasons.values())
+    rows = [("There is a handoff.", handed, "handed"), *((why, count, why) for why, count in reasons.items())]
+    return tuple(
+        Counted(words, count, 100 * count / total if total else 0.0, asked.address(DEALS, of=f"coverage:{key}"))
+        for words, count, key in rows
+        if count or key == "handed"
+    )
+
+
+def _begin(monday: str, asked: Asked) -> str:
+    """The first day of a week as far as it is asked for."""
+    first = date.fromisoformat(monday)
+    return (max(first, asked.first) if asked.first else first).isoformat()
+
+
+def _end(monday: str, asked: Asked) -> str:
+    """The last day of a week as far as it is asked for."""
+    last = date.fromisoformat(monday) + timedelta(days=6)
+    return (min(last, asked.last) if asked.last else last).isoformat()
+
+
+def _day(monday: str) -> str:
+    found = date.fromisoformat(monday)
+    return f"{found.day} {found:%b}"
