@@ -32,11 +32,12 @@ FOLDER = "tests"
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What one CRM's tests are held against."""
+    """What tests are held against: one mapping's policy; ``name`` tells it apart where a vendor has several."""
 
     vendor: str
     policy: Policy
     crm_map: CrmMap
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def _one(
         for found in [look.found(seen)]
         if not look.meets(wanted, found)
     ]
-    return Verdict(source.file, source.where(at), one.name, ground.vendor, tuple(misses))
+    return Verdict(source.file, source.where(at), one.name, ground.name or ground.vendor, tuple(misses))
 
 
 def _unknown(expect: ExpectSpec, ground: Ground, at: KeyPath) -> Iterator[tuple[KeyPath, str]]:

@@ -70,4 +70,4 @@ def test_mode_pilot_without_anybody_in_it_is_a_mistake_with_its_line(
     (tmp_path / "config.toml").write_text(text.replace('mode = "observe"', 'mode = "pilot"'), encoding="utf-8")
     with pytest.raises(UserError) as error:
         load_all(tmp_path / "config.toml")
-    assert 'config.toml:14:8: daemon.mode: is "pilot", and [pilot] of process.toml takes no deal in' in str(error.value)
+    assert 'config.toml:15:8: daemon.mode: is "pilot", and [pilot] of process.toml takes no deal in' in str(error.value)
