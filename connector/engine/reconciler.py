@@ -254,8 +254,8 @@ def observe(
     product = product_of(shared, system, facts)
     forebears = shared.store.facts(system.name, [each for read in facts.values() for each in read.merged])
     post = _post(shared, system, facts)
-    acting = acting_of(shared, system)
     breaches = shared.store.breaches(system.name, list(facts)) if system.policy.governance is not None else {}
+    acting = acting_of(shared, system)
     for deal_id, read in _oldest_win_first(facts, ledger):
         snapshot = Snapshot(
             key=HandoffKey(system.name, deal_id),
@@ -282,8 +282,8 @@ def observe(
             product=product.get(deal_id, NO_FACTS),
             contacts=read.contacts,
             post=post,
-            acting=acting,
             breaches=breaches.get(deal_id, ()),
+            acting=acting,
         )
         yield _with_heritage(snapshot, forebears)
 

@@ -74,12 +74,12 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         answers_to=_answers_to(case),
         calendars={step: people for finding in findings for step, people in finding.calendars.items()},
         untold=standing.untold,
-        standing=acted,
-        trial=trial_of(case, acted, actions),
         by_hand=by_hand(case, steps),
         reached=reached(case),
         comments=comments(case),
         figure=found.figure,
+        standing=acted,
+        trial=trial_of(case, acted, actions),
     )
 
 

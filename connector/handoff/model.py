@@ -373,8 +373,8 @@ class Snapshot:
     that a person made and the customer missed.
     ``product`` is what was counted of the account in the product.
     ``contacts`` are the people at the customer who have a role on the deal, where the mapping has them read.
-    ``acting`` says on which deals anything is done at all.
     ``breaches`` are those of the whole process that are told on this deal.
+    ``acting`` says on which deals anything is done at all.
     """
 
     key: HandoffKey
@@ -404,8 +404,8 @@ class Snapshot:
     product: ProductFacts = NO_FACTS
     contacts: tuple[Contact, ...] = ()
     post: Post = NO_POST
-    acting: Acting = ON_EVERYTHING
     breaches: tuple[Breach, ...] = ()
+    acting: Acting = ON_EVERYTHING
 
     @property
     def lineage(self) -> str:

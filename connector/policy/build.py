@@ -122,8 +122,8 @@ class Rules:
     review: ReviewPolicy | None = None
     tiers: tuple[Tier, ...] = ()
     prefills: tuple[Prefill, ...] = ()
-    pilot: Pilot = NO_PILOT
     governance: GovernancePolicy | None = None
+    pilot: Pilot = NO_PILOT
 
 
 def rules(
@@ -165,8 +165,8 @@ def rules(
         review=closing.review(spec.review, scope=scope, day=day, texts=texts or {}),
         tiers=_tiers(spec, scope=scope),
         prefills=prefills(spec.prefill, scope=scope),
-        pilot=pilot(spec.pilot, pools=[pool.name for pool in spec.assignment.pools], scope=scope),
         governance=governance(spec.governance, scope=scope, day=day, targets=spec.targets),
+        pilot=pilot(spec.pilot, pools=[pool.name for pool in spec.assignment.pools], scope=scope),
     )
 
 
@@ -284,8 +284,8 @@ def policy(
         review=rules.review,
         tiers=rules.tiers,
         prefills=rules.prefills,
-        pilot=rules.pilot,
         governance=rules.governance,
+        pilot=rules.pilot,
     )
     return dataclasses.replace(made, version=digest(made))
 

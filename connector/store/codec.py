@@ -207,8 +207,8 @@ def plan_to_json(plan: Plan) -> Json:
             for task in plan.tasks
         ],
         "actions": [action_view(action) for action in plan.actions],
-        "standing": {"footing": plan.standing.footing.value, "why": plan.standing.why},
         **{name: told for name, told in traces.items() if told},
+        "standing": {"footing": plan.standing.footing.value, "why": plan.standing.why},
     }
 
 

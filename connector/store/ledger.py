@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, false, func, or_, select
 
 from connector.handoff.model import (
     Answered,
@@ -67,6 +67,24 @@ NOTHING_REMEMBERED: Mapping[str, Any] = {
     "digest": "",
 }
 """A handoff row for a deal about which nothing was decided yet."""
+
+
+_DROPPED = select(hold.c.name).where(
+    hold.c.system == bindparam("system"),
+    hold.c.kind == HoldKind.DEAL.value,
+    hold.c.state == HoldState.DROPPED.value,
+)
+_WAITLIST = (
+    select(handoff.c.deal_id, handoff.c.waiting_pool, handoff.c.waiting_since)
+    .where(
+        handoff.c.system == bindparam("system"),
+        handoff.c.waiting_since.is_not(None),
+        handoff.c.phase == Phase.IN_FLIGHT.value,
+        handoff.c.deal_id.not_in(_DROPPED),
+    )
+    .order_by(handoff.c.waiting_since, handoff.c.deal_id)
+)
+"""Written once: every pass asks this, and putting a statement together takes longer than running it."""
 
 
 class Ledger(Part):
@@ -284,21 +302,8 @@ class Ledger(Part):
 
     def waitlist(self, system: SystemName) -> tuple[Waiting, ...]:
         """The deals that wait for a CSM, the oldest first; for one that a person dropped no place is kept."""
-        dropped = select(hold.c.name).where(
-            hold.c.system == system, hold.c.kind == HoldKind.DEAL.value, hold.c.state == HoldState.DROPPED.value
-        )
-        query = (
-            select(handoff.c.deal_id, handoff.c.waiting_pool, handoff.c.waiting_since)
-            .where(
-                handoff.c.system == system,
-                handoff.c.waiting_since.is_not(None),
-                handoff.c.phase == Phase.IN_FLIGHT.value,
-                handoff.c.deal_id.not_in(dropped),
-            )
-            .order_by(handoff.c.waiting_since, handoff.c.deal_id)
-        )
         with self._db.read() as connection:
-            rows = connection.execute(query).all()
+            rows = connection.execute(_WAITLIST, {"system": system}).all()
         return tuple(Waiting(row.deal_id, row.waiting_pool or "", row.waiting_since) for row in rows)
 
     def refresh_roster(self, system: SystemName, counts: Mapping[str, int], *, as_of: datetime | None = None) -> None:

@@ -114,8 +114,8 @@ class Store(
     Retention,
     Subjects,
     Tallies,
-    Trials,
     Rulings,
+    Trials,
 ):
     """Inbox, ledger, outbox, audit and leases of all systems, in one database. Thread-safe."""
 

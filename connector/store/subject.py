@@ -60,10 +60,7 @@ UNDER_WAY = (State.SENDING, State.UNKNOWN)
 
 BY_DEAL: Mapping[str, str] = {
     **dict.fromkeys(
-        (
-            *("handoff", "effect", "outbox", "audit", "inbox", "gain"),
-            *("answer", "known_as", "figure", "ruling", "trial"),
-        ),
+        ("handoff", "effect", "outbox", "audit", "inbox", "gain", "answer", "known_as", "figure", "ruling", "trial"),
         "deal_id",
     ),
     "hold": "name",

@@ -63,8 +63,8 @@ class Policy:
     review: ReviewPolicy | None = None
     tiers: tuple[Tier, ...] = ()
     prefills: tuple[Prefill, ...] = ()
-    pilot: Pilot = NO_PILOT
     governance: GovernancePolicy | None = None
+    pilot: Pilot = NO_PILOT
 
     def shows_readiness(self, pipeline: str, stage_id: str) -> bool:
         """Whether an open deal in this stage says how ready it is."""

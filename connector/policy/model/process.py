@@ -74,5 +74,5 @@ class ProcessSpec(Spec):
     prefill: tuple[PrefillSpec, ...] = ()
     acceptance: AcceptanceSpec | None = None
     review: ReviewSpec | None = None
-    pilot: PilotSpec | None = None
     governance: GovernanceSpec | None = None
+    pilot: PilotSpec | None = None
