@@ -309,6 +309,12 @@ class CRM(Protocol):
         """The object's fields as this login may see them, as of `connect` or `relearn` where those read it."""
         ...
 
+    def raw(self, kind: Kind, record_id: str, fields: Sequence[str]) -> Mapping[str, str]:
+        """The named fields (the vendor's names) of one deal or account as the CRM holds them, as text; empty ones and
+        those it does not show are left out. For people who look at the mapping, never for deciding.
+        """
+        ...
+
     def examine(self) -> Examination:
         """What `handoff check` should tell that only this vendor has: rights, limits, switches. After `connect`."""
         ...

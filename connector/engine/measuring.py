@@ -1,4 +1,4 @@
-"""Figures for whoever watches the daemon; and from nothing: every handoff's deal read from the CRM anew, and what is found held against what was kept.
+"""Figures for whoever watches the daemon; and from nothing: every deal read anew, held against what was kept.
 
 Not here: what a figure is (``handoff.measures``) and keeping it (``store``). What the CRM holds and what the ledger
 remembers is all that goes into it; the figures that were kept are only compared.

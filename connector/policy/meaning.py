@@ -51,7 +51,7 @@ MEANING: Mapping[str, str] = {
     "started_at": "When the handoff began.",
     "first_touch_at": "The first call, email or meeting of the CSM with the customer after the win.",
     "summary": "The one-page handoff document. Edit it and the connector leaves it to you.",
-    "metric_completion": "Percent of the required fields that were filled when the handoff began.",
+    "metric_completion": "Percent of the required fields that were filled when the deal was won.",
     "metric_assign_minutes": "Minutes from the win until a CSM was assigned.",
     "metric_ttft_hours": "Hours from the win until the first touch.",
     "metric_ae_hours": "Hours the AE took until nothing was missing, from when the deal asked for it.",

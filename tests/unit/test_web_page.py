@@ -227,7 +227,7 @@ def test_no_figure_has_a_label_for_a_record_or_a_person() -> None:
     labels = {
         name for each in vars(Telemetry()).values() if isinstance(each, MetricWrapperBase) for name in each._labelnames
     }
-    assert labels == {"system", "result", "phase", "event", "kind", "code", "state", "budget", "sort"}
+    assert labels == {"system", "result", "phase", "event", "kind", "code", "state", "budget", "sort", "measure"}
 
 
 @pytest.mark.parametrize(

@@ -29,12 +29,10 @@ from connector.handoff.rescue import episode, signals
 from connector.handoff.rulebook.playbooks import Do
 from connector.handoff.rulebook.watch import CommitmentStatus
 from connector.handoff.rules.answering import ASKED, COMPLETE
-from connector.handoff.rules.metrics import first_touch, touches_of
+from connector.handoff.rules.metrics import AT_CLOSE, first_touch, percent_at_close, touches_of
 from connector.handoff.rules.onboarding import is_followed
 from connector.handoff.steps import Step, met_customer, walk
 
-FULL, SHORT = "at-close:full", "at-close:short"
-"""Marks of how complete a deal was with a win, at the time of that win."""
 AE, KICKOFF = "sold-by:", "kickoff:"
 """Marks that end with a person's id: whose deal it was when it was won, whose kickoff was held when."""
 TOLD, ACTIVATED, OVERRIDDEN, ESCALATED = "csm-told", "first-value", "let-through", "escalated"
@@ -43,6 +41,7 @@ knew."""
 
 _LATE, _FLAG = "late:", "flag."
 _HUNDRED = Decimal(100)
+_FILLED = 100
 _WON = frozenset({Phase.WON, Phase.HELD, Phase.IN_FLIGHT})
 _BEGUN = _WON | {Phase.REOPENED, Phase.LOST}
 
@@ -87,7 +86,7 @@ def _marks(case: Case, known: Mapping[str, datetime]) -> Iterator[tuple[str, dat
     won = case.snapshot.stage.is_won and case.phase in _WON
     fresh = case.ledger.released_at is None and not case.ledger.adopted
     if won and fresh and _at_close(case, known) is None:
-        yield (SHORT if case.gaps else FULL), case.won_at or case.now
+        yield f"{AT_CLOSE}{case.percent}", case.won_at or case.now
     owner = case.snapshot.deal.text("owner")
     if won and owner and not any(name.startswith(AE) for name in known):
         yield f"{AE}{owner}", case.now
@@ -266,14 +265,13 @@ def _writes(case: Case, actions: Iterable[Action]) -> Mapping[str, Value]:
 
 def _at_close(case: Case, marks: Mapping[str, datetime]) -> bool | None:
     """Whether something required was missing with this win; None where nobody knows."""
-    at = case.won_at
-    for name, short in ((SHORT, True), (FULL, False)):
-        if name in marks and (at is None or marks[name] == at):
-            return short
+    known = percent_at_close(case, marks)
+    if known is not None:
+        return known < _FILLED
     written = case.value("metric_completion")
     if case.ledger.released_at is None or case.ledger.adopted or not isinstance(written, Decimal):
         return None
-    return written < _HUNDRED
+    return written < _FILLED
 
 
 def _told(case: Case) -> datetime | None:

@@ -6,6 +6,7 @@ an old win was taken up on request, times would be fiction and stay empty.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -20,6 +21,8 @@ from connector.handoff.steps import Step, met_customer, walk
 NAME = "metrics"
 
 _HUNDREDTH = Decimal("0.01")
+AT_CLOSE = "at-close:"
+"""Marks that end with how many percent were filled with a win, at the time of that win."""
 MINUTE = 60
 HOUR = 3600
 """Units of `span`, in seconds."""
@@ -82,13 +85,27 @@ def _started_at(case: Case) -> datetime | None:
 
 
 def _completion(case: Case) -> dict[str, Value]:
-    """The share of required fields filled at release: written then, and never moved by what is filled later."""
+    """The share of required fields filled with the win: written at release, and never moved by what is filled later."""
     deal = case.snapshot.deal
     written = "metric_completion" in case.ledger.written.get(deal.ref, {})
     releasing = case.ledger.released_at is None
     if releasing or not (written or filled(deal.get("metric_completion"))):
-        return {"metric_completion": Decimal(case.percent)}
+        known = percent_at_close(case, case.ledger.marks)
+        return {"metric_completion": Decimal(case.percent if known is None else known)}
     return {}
+
+
+def percent_at_close(case: Case, marks: Mapping[str, datetime]) -> int | None:
+    """How many percent of the required fields were filled with this win, as it is remembered; None where it is not.
+    A deal that the gate held was filled since."""
+    found = (
+        name.removeprefix(AT_CLOSE) for name, at in marks.items() if name.startswith(AT_CLOSE) and _of_win(case, at)
+    )
+    return next((int(number) for number in found if number.isdigit()), None)
+
+
+def _of_win(case: Case, at: datetime) -> bool:
+    return case.won_at is None or at == case.won_at
 
 
 def _times(case: Case, touch: datetime | None) -> dict[str, Value]:
