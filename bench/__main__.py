@@ -30,6 +30,7 @@ from bench import (
     memory,
     million,
     neighbour,
+    page,
     plain,
     replicas,
 )
@@ -53,6 +54,7 @@ POINTS: Mapping[str, Callable[..., Point]] = {
     "hooks": hooks.run,
     "replicas": replicas.run,
     "fairness": fairness.run,
+    "page": page.run,
 }
 """In the order of ``all``."""
 

@@ -40,9 +40,7 @@ def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder they lie in.")] = Path("documents"),
     *,
     only: Annotated[list[str] | None, typer.Option("--only", help="Only this document; may be said again.")] = None,
-    form: Annotated[
-        str, typer.Option("--format", "-f", help="Any of md, html, pdf; png: the card.")
-    ] = "md,html,pdf",
+    form: Annotated[str, typer.Option("--format", "-f", help="Any of md, html, pdf; png: the card.")] = "md,html,pdf",
     check: Annotated[bool, typer.Option("--check", help="Write nothing; 1 when they are not what is set.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Also the lines that changed.")] = False,
     live: Annotated[bool, typer.Option("--live", help="Names of fields and stages as the CRM has them now.")] = False,
@@ -141,7 +139,8 @@ def labels(crm: Describes, crm_map: CrmMap) -> Mapping[str, str]:
         for mapped in fields:
             if schema and mapped.field in schema.fields:
                 found[mapped.path] = schema.fields[mapped.field].label
-    return {path: label for path, label in found.items() if label}
+    # Some standard fields have no better label than their own name.
+    return {path: label for path, label in found.items() if label not in ("", crm_map.fields[path].field)}
 
 
 def _data(subject: Subject, folder: Path, documents: Sequence[Shelved]) -> dict[str, Any]:

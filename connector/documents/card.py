@@ -110,7 +110,7 @@ def _exception(subject: Subject) -> tuple[Text, ...]:
         return ()
     policy = subject.policy.override
     fields = listed(subject.label(each) for each in gatebook.OVERRIDE_FIELDS if subject.has(each))
-    limits = f"{counted(policy.min_reason_chars, 'character')} at least, {counted(policy.max_days, 'day')} at most"
+    limits = f"a reason of {counted(policy.min_reason_chars, 'character')}, {counted(policy.max_days, 'day')} at most"
     return (
         rich("Fill in **{fields}** ({limits}).", fields=fields, limits=limits),
         f"May approve: {listed(policy.approvers)}.",

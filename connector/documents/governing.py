@@ -5,12 +5,13 @@ Not here: figures. These say what is counted and aimed at, never what came out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from connector.documents import gatebook
 from connector.documents.subject import Subject
-from connector.documents.targets import aimed, alarmed, breach, told
-from connector.documents.words import condition, day, deals, named, people, rung, sentence, within
+from connector.documents.targets import aimed, alarmed, breach, told, values
+from connector.documents.words import condition, day, deals, named, people, plain, rung, sentence, within
 from connector.handoff.case import listed
 from connector.handoff.measures.catalogue import MEASURES
 from connector.handoff.measures.model import Better, Clock, Measure, Way
@@ -19,6 +20,8 @@ from connector.papers import Block, Bullets, Grid, Heading, Mark, Text, Words, r
 
 CLOCKS = {Clock.WALL: "wall time", Clock.BUSINESS: "business time", Clock.NONE: ""}
 WAYS = {Way.MEAN: "the mean", Way.SHARE: "a share", Way.TOTAL: "the sum"}
+_NAMED_DAY = re.compile(r"the day \[targets\] (\w+) names")
+"""How the catalogue of measures points to a day of the config."""
 ACTIVATION = frozenset({"ttfv", "activation30", "onboarding", "drop", "velocity"})
 """Measures that need an activation milestone (product.toml)."""
 ASKED: Mapping[str, str] = {
@@ -87,7 +90,7 @@ def _measure(subject: Subject, one: Measure) -> Iterator[Text]:
     if one.starts:
         yield rich("**From**: {starts}.", starts=one.starts)
     if one.ends:
-        yield rich("**To**: {ends}.", ends=one.ends)
+        yield rich("**To**: {ends}.", ends=_dated(subject, one.ends))
     yield rich("**Counts**: {counts}.", counts=one.counts)
     if one.excludes:
         yield rich("**Does not count**: {excludes}.", excludes=one.excludes)
@@ -97,6 +100,11 @@ def _measure(subject: Subject, one: Measure) -> Iterator[Text]:
     yield rich("**Good is**: {way}.", way="more" if one.better is Better.HIGHER else "less")
     if one.field and subject.has(one.field):
         yield rich("**On each record**: {label}.", label=subject.label(one.field))
+
+
+def _dated(subject: Subject, ends: str) -> str:
+    """What a measure ends with, with the day that the config names."""
+    return _NAMED_DAY.sub(lambda found: f"day {plain(values(subject.policy)[found[1]])}", ends)
 
 
 # --- the maintenance schedule -----------------------------------------------------------------------------------------
@@ -237,7 +245,7 @@ def _terms(subject: Subject) -> Iterator[tuple[str, str]]:
     for one in kept(subject):
         if one.key in ("completion", "ttft", "kickoff", "ttfv", "drop"):
             target = aimed(policy, one)
-            ends = f" From: {one.starts}. To: {one.ends}." if one.starts else ""
+            ends = f" From: {one.starts}. To: {_dated(subject, one.ends)}." if one.starts else ""
             yield one.title, f"{sentence(one.counts)}.{ends}{f' Target: {target}.' if target else ''}"
     for segment in policy.segments:
         yield (

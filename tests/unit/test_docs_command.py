@@ -81,7 +81,7 @@ class Told:
 
     def describe(self, kind: Kind) -> ObjectSchema:
         self.asked.append(kind)
-        fields = {"handoff_risks": "What may go wrong", "dealname": ""} if kind is Kind.DEAL else {}
+        fields = {"handoff_risks": "What may go wrong", "dealname": "", "amount": "amount"} if kind is Kind.DEAL else {}
         told = {name: FieldSchema(name, label, "string", True, 0, ()) for name, label in fields.items()}
         return ObjectSchema(kind, kind.value, told)
 

@@ -162,6 +162,7 @@ CHANGES_OF: tuple[tuple[str, str, str, set[str]], ...] = (
     ("process.toml", "Known trouble is cheaper than discovered trouble.", "Say it early.", {GUIDE, SPEC, AES}),
     ("process.toml", "escalations_percent = 20", "escalations_percent = 25", {METRICS, UPKEEP, GUIDE, BOSSES}),
     ("process.toml", "\nnps = 50", "\nnps = 40", {METRICS, UPKEEP, GUIDE, BOSSES}),
+    ("process.toml", "drop_after_days = 60", "drop_after_days = 75", {METRICS, TERMS}),
     ("process.toml", "few = 8", "few = 9", set()),
     ("process.toml", "iris.novak@", "ines.novak@", {UPKEEP, GUIDE}),
     ("process.toml", "See who is over their cap", "Ask who is over their cap", {UPKEEP}),
