@@ -22,6 +22,7 @@ from bench import (
     events,
     fairness,
     feeds,
+    figures,
     hooks,
     hubspot_million,
     idle,
@@ -53,6 +54,7 @@ POINTS: Mapping[str, Callable[..., Point]] = {
     "hooks": hooks.run,
     "replicas": replicas.run,
     "fairness": fairness.run,
+    "figures": figures.run,
 }
 """In the order of ``all``."""
 
