@@ -96,7 +96,6 @@ def _facts(won: datetime, chance: random.Random, *, covered: bool) -> Facts:
         deal_type=chance.choices((DealType.NEW, DealType.RENEWAL), (9, 1))[0],
         won_at=won,
         released_at=won + HOUR if covered else None,
-        held=not covered,
         short=chance.random() < 0.12,
         asked_at=won - 5 * DAY,
         answered_at=won - chance.random() * 4 * DAY,
