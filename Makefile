@@ -32,7 +32,8 @@ demo: $(VENV)/.runtime ## the main job on this machine: sandbox CRMs, daemon, st
 test: $(VENV)/.dev ## every test: unit, contract, property, store on SQLite and PostgreSQL, system, browser
 	@tests/prepare.sh
 	@# Once, not in each of the four workers and in every process that they start.
-	@$(BIN)/python -m compileall -q -j 0 connector
+	@$(BIN)/python -m compileall -q -j 0 connector chaos && $(BIN)/python -m compileall -q -l tests
+	@$(BIN)/python tests/rewrite_asserts.py
 	@$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: lint types contracts unit ## the fast gate: ruff, format, mypy --strict, import contracts, unit tests

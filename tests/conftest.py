@@ -22,6 +22,7 @@ for folder in (TESTS.parent, TESTS):
         sys.path.insert(0, str(folder))
 
 import quick_schema  # noqa: E402  # it needs the folders above
+import quick_statements  # noqa: E402
 
 SLOWEST_FIRST = ("system", "e2e", "clients", "contract", "property", "engine", "sandbox", "store")
 """Folders by how long their files take; those not named come last."""
@@ -39,6 +40,12 @@ def _quick_schema(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     """Empty SQLite stores get the schema that the migrations made for the first one."""
     if request.node.get_closest_marker("real_migrations") is None:
         quick_schema.use(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def _quick_statements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one store compiled serves the next."""
+    quick_statements.use(monkeypatch)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

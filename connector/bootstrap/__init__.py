@@ -85,6 +85,7 @@ class OpenedStore:
     store: Store
     clock: Clock
     watched: tuple[Watched, ...]
+    mappings: Path
 
 
 def open_runtime(config: Path, *, mode: StoreUse, console_logs: bool = False, clock: Clock | None = None) -> Runtime:
@@ -129,7 +130,7 @@ def open_store_only(config: Path, *, mode: StoreUse) -> OpenedStore:
     settings, _ = load_all(config)
     set_up_logs(settings, console=True)
     clock = SystemClock()
-    return OpenedStore(_store(settings, clock=clock, mode=mode), clock, _watched(settings))
+    return OpenedStore(_store(settings, clock=clock, mode=mode), clock, _watched(settings), settings.mappings)
 
 
 def open_ledger_if_any(config: Path) -> Store | None:
@@ -393,7 +394,8 @@ def _system(
         crm=build_crm(settings, loaded.maps[name], wires=wires),
         policy=loaded.policies[name],
         crm_map=loaded.maps[name],
-        act=everything.daemon.mode is Mode.ACT,
+        act=everything.daemon.mode is not Mode.OBSERVE,
+        pilot=everything.daemon.mode is Mode.PILOT,
         safety_poll=settings.live.safety_poll if settings.live else SAFETY_POLL,
         reserve=settings.reserve,
         first_run_since=datetime.combine(settings.act_since, time.min, tzinfo=UTC) if settings.act_since else None,

@@ -29,6 +29,7 @@ COMMANDS = {
     "explain": "connector.cli.explain",
     "playbook": "connector.cli.playbook",
     "docs": "connector.cli.docs",
+    "policy": "connector.cli.policy",
     "events": "connector.cli.events",
     "milestones": "connector.cli.milestones",
     "audit": "connector.cli.audit",

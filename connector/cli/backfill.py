@@ -28,11 +28,17 @@ from connector.engine.onepass import connect, let_go
 from connector.engine.parts import System
 from connector.engine.ways import Way, count, ways
 from connector.errors import Problem, UserError
+from connector.handoff.acting import Reach
 from connector.handoff.backfill import DEFAULT, FIELDS
 from connector.handoff.plan import Order
 
 TOLD_EVERY = 5000
 """Deals between two lines of progress where standard error is no terminal."""
+
+NOT_ACTING = {
+    Reach.OBSERVE: 'is "observe": nothing is written; set it to "act"',
+    Reach.PILOT: 'is "pilot": old deals are in no pilot, so none is written to; set it to "act"',
+}
 
 
 @dataclass(slots=True)
@@ -98,8 +104,8 @@ def command(
     sums: dict[str, Sum] = {}
     try:
         for each in chosen:
-            if apply and not each.act:
-                raise UserError([Problem("config", "daemon.mode", 'is "observe": nothing is written; set it to "act"')])
+            if apply and each.reach is not Reach.ACT:
+                raise UserError([Problem("config", "daemon.mode", NOT_ACTING[each.reach])])
             connect(runtime.shared, each) if sends else connect_for_reading(each)
             sums[each.name] = Sum()
             portions = engine.go_through(runtime.shared, each, since=day, fields=wanted, limit=limit, apply=apply)

@@ -19,6 +19,7 @@ from rich.progress import Progress
 from connector import bootstrap
 from connector.cli import policydiff, show
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
+from connector.cli.screen import PlainTable
 from connector.cli.show import ways_data
 from connector.crm.port import PlaceLost
 from connector.engine.parts import Shared
@@ -29,6 +30,7 @@ from connector.handoff.model import LedgerFacts
 from connector.handoff.plan import Plan
 from connector.store.stillness import pauses_said
 
+OBSERVED = "Only observed: computed as it would be, and not written"
 LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
 
 
@@ -53,7 +55,8 @@ def command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show every write the daemon would make, with its reason. Sends nothing.
+    """Show every write the daemon would make, with its reason. Sends nothing. Deals that are only observed (mode
+    `pilot`) stand in a table of their own, with the reason.
 
     For old wins, **--won-since 2026-01-01** also prints how complete their handoff fields are; with **--as-if-new**
     it shows what a backfill would write.
@@ -79,7 +82,8 @@ def command(
         plans = tuple(
             _plans(runtime.shared, each, deals or [], won_since.date() if won_since else None, as_if_new=as_if_new)
         )
-        planned = ways(each.crm.capabilities, count(action for plan in plans for action in plan.actions))
+        sent = (plan for plan in plans if not (each.act and plan.standing.observed))
+        planned = ways(each.crm.capabilities, count(action for plan in sent for action in plan.actions))
         still = pauses_said(runtime.shared.store, each.name)
         answers[each.name] = {**_summary(plans), "calls": [ways_data(way) for way in planned], "paused": still}
         if not as_json:
@@ -147,7 +151,10 @@ def _summary(plans: Sequence[Plan]) -> dict[str, Any]:
     return {
         "deals": len(plans),
         "phases": phases,
+        "acted_on": sum(not plan.standing.observed for plan in plans),
+        "observed": sum(plan.standing.observed for plan in plans),
         "writes": sum(len(plan.actions) for plan in plans),
+        "writes_acted_on": sum(len(plan.actions) for plan in plans if not plan.standing.observed),
         "complete": sum(1 for percent in required if percent == 100),
         "mean_percent": round(sum(required) / len(required), 1) if required else None,
         "completeness": {
@@ -171,7 +178,8 @@ def completeness(plans: Iterable[Plan]) -> dict[str, tuple[str, int, int]]:
 def _print(system: EngineSystem, plans: Sequence[Plan], planned: Sequence[Way]) -> None:
     console = show.console()
     summary = _summary(plans)
-    console.rule(f"{system.name}: {summary['deals']} deals, {summary['writes']} writes would be made")
+    made = summary["writes_acted_on"] if system.act else summary["writes"]
+    console.rule(f"{system.name}: {summary['deals']} deals, {made} writes would be made")
     if not plans:
         console.print("Nothing changed and nothing is due. Name deals, or ask for --won-since.")
         return
@@ -185,5 +193,25 @@ def _print(system: EngineSystem, plans: Sequence[Plan], planned: Sequence[Way]) 
         console.print(show.completeness_table(counts))
     if planned:
         console.print(show.ways_text(planned))
-    if summary["writes"]:
-        console.print(show.writes_table(plans))
+    if not system.act:
+        _print_writes(plans, "Writes that would be made")
+        return
+    _print_writes([plan for plan in plans if not plan.standing.observed], "Writes that would be made")
+    _print_observed([plan for plan in plans if plan.standing.observed and plan.actions])
+
+
+def _print_writes(plans: Sequence[Plan], title: str) -> None:
+    if any(plan.actions for plan in plans):
+        show.console().print(show.writes_table(plans, title=title))
+
+
+def _print_observed(plans: Sequence[Plan]) -> None:
+    """What is computed and not carried out, and why."""
+    if not plans:
+        return
+    table = PlainTable("Deal", "Phase", "Gate", "CSM", "Writes", "Why not", title=OBSERVED, title_justify="left")
+    for plan in plans:
+        csm = plan.assignment.email if plan.assignment else "-"
+        gate = plan.gate.value if plan.gate else "-"
+        table.add_row(plan.key.deal_id, plan.phase.value, gate, csm, str(len(plan.actions)), plan.standing.why)
+    show.console().print(table)

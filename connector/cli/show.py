@@ -105,6 +105,8 @@ def plan_data(plan: Plan) -> dict[str, Any]:
     return {
         "system": plan.key.system,
         "deal": plan.key.deal_id,
+        "acted_on": not plan.standing.observed,
+        "standing": {"footing": plan.standing.footing.value, "why": plan.standing.why},
         "phase": plan.phase.value,
         "generation": plan.generation,
         "segment": plan.segment,
@@ -133,9 +135,9 @@ def plan_data(plan: Plan) -> dict[str, Any]:
     }
 
 
-def writes_table(plans: Iterable[Plan]) -> PlainTable:
+def writes_table(plans: Iterable[Plan], *, title: str = "Writes that would be made") -> PlainTable:
     """Every write the plans would make, with its reason."""
-    table = PlainTable("Deal", "Write", "What", "Why", title="Writes that would be made", title_justify="left")
+    table = PlainTable("Deal", "Write", "What", "Why", title=title, title_justify="left")
     for plan in plans:
         for action in plan.actions:
             data = action_data(action)
@@ -175,7 +177,8 @@ def explain(plan: Plan, *, deal_name: str) -> Group:
         (deal_name, "bold"),
         f"  {plan.key}\n",
         f"phase {plan.phase.value}, generation {plan.generation}, ",
-        f"segment {plan.segment or '-'}, gate {plan.gate.value if plan.gate else '-'}, {plan.percent}% complete",
+        f"segment {plan.segment or '-'}, gate {plan.gate.value if plan.gate else '-'}, {plan.percent}% complete\n",
+        (plan.standing.why, "yellow" if plan.standing.observed else "green"),
     )
     parts: list[Any] = [head, _findings_table(plan)]
     for finding in plan.findings:

@@ -60,6 +60,9 @@ def dispatch(shared: Shared, system: System, *, orders: frozenset[Order] = EVERY
 
     While the daemon keeps to essentials, what old deals are filled with waits; so do messages that a person paused.
     """
+    if not system.act:
+        # What was recorded before the mode was changed waits until it is changed back, and is decided anew then.
+        return 0
     orders = orders - {Order.BACKFILL} if system.sparing else orders
     if any(each.rule == TELLING for each in shared.store.pauses(system.name)):
         orders = orders - {Order.NOTIFY}

@@ -17,6 +17,7 @@ from enum import StrEnum
 import structlog
 
 from connector.clock import zoned
+from connector.engine.acting import begin_acting
 from connector.engine.allowance import poll_due, poll_failed, take_stock
 from connector.engine.brakes import halt, rest, resting, standing_still
 from connector.engine.detector import PollFailed, detect
@@ -391,11 +392,13 @@ def connect(shared: Shared, system: System) -> None:
     system.schema_read = shared.clock.now()
     compare_schema(shared, system)
     system.connected, system.server = True, server
-    log.info(SYSTEM_CONNECTED, system=system.name, act=system.act)
+    log.info(SYSTEM_CONNECTED, system=system.name, act=system.act, reach=system.reach.value)
 
 
 def _note_policy(shared: Shared, system: System) -> None:
-    """Where the policy is another than before, what is held because of it is looked at: it may have been put back."""
+    """Note by which policy, and for whom, is acted from now on. Where the policy is another than before, what is held
+    because of it is looked at: it may have been put back."""
+    begin_acting(shared, system)
     if note_policy(shared, system):
         held = [each.deal_id for each in shared.store.held(system.name)]
         look_again(shared, system, held, reason="held, and the policy has changed")

@@ -20,6 +20,7 @@ from connector.crm.port import (
 )
 from connector.engine.live import LiveState
 from connector.engine.replica import Replica
+from connector.handoff.acting import Reach
 from connector.handoff.model import Person, Span, Stage, SystemName
 from connector.handoff.plan import Notify, SendMail
 from connector.handoff.rulebook.policy import Policy
@@ -138,6 +139,7 @@ class System:
     when an alarm could last not be told.
     ``policy_digest`` tells the mapping files apart, empty where there are none; ``crm_map`` is the CRM's file.
     ``safety_poll`` is how many seconds lie between polls of a feed that a live line stands in for.
+    With ``pilot`` it acts on the deals that the policy's pilot takes in, and observes the rest.
     ``called_up`` is when each deal that waits for a CSM was last asked to be looked at because somebody could take it.
     ``diaries`` are people's calendars, as far as they were looked into.
     ``schema_read`` is when it was last learned which fields the CRM shows, ``doubted`` that it refused a pass since.
@@ -151,6 +153,7 @@ class System:
     crm: CRM
     policy: Policy
     act: bool
+    pilot: bool = False
     first_run_since: datetime | None = None
     reserve: float = 0.2
     sparing: bool = False
@@ -185,6 +188,13 @@ class System:
     opened: bool = False
     server: str = ""
     figured: datetime | None = None
+
+    @property
+    def reach(self) -> Reach:
+        """How far it acts: not at all, on the deals of the pilot, or on every deal."""
+        if not self.act:
+            return Reach.OBSERVE
+        return Reach.PILOT if self.pilot else Reach.ACT
 
     @property
     def broke_off(self) -> str:

@@ -18,6 +18,7 @@ from connector.crm.batch import chunks
 from connector.crm.port import (
     DealFacts,
 )
+from connector.engine.acting import acting_of
 from connector.engine.diaries import look_into, pencil_in, team
 from connector.engine.masschange import Brake
 from connector.engine.parts import Shared, System
@@ -105,9 +106,11 @@ def _settle_looks(shared: Shared, system: System, due: Sequence[Look], *, brake:
         for plan in plans.values()
     ]
     decided = _unpaused(shared, system, decided, looks)
-    acted, observed = brake.take(decided, looks, looked.movers)
+    watched = [one for one in decided if system.act and not one.plan.standing.acted]
+    meant = [one for one in decided if not (system.act and not one.plan.standing.acted)]
+    acted, observed = brake.take(meant, looks, looked.movers)
     _record(shared, system, acted)
-    _record(shared, system, observed, act=False)
+    _record(shared, system, [*watched, *observed], act=False)
     brake.gone(_put_aside(shared, system, [look for look in due if look.deal_id not in plans], looked.undecided))
 
 
@@ -252,6 +255,7 @@ def observe(
     forebears = shared.store.facts(system.name, [each for read in facts.values() for each in read.merged])
     post = _post(shared, system, facts)
     breaches = shared.store.breaches(system.name, list(facts)) if system.policy.governance is not None else {}
+    acting = acting_of(shared, system)
     for deal_id, read in _oldest_win_first(facts, ledger):
         snapshot = Snapshot(
             key=HandoffKey(system.name, deal_id),
@@ -279,6 +283,7 @@ def observe(
             contacts=read.contacts,
             post=post,
             breaches=breaches.get(deal_id, ()),
+            acting=acting,
         )
         yield _with_heritage(snapshot, forebears)
 
@@ -428,7 +433,8 @@ def _fold(
             plan = _with_calendars(shared, system, whole, plan, undecided, carried)
         if plan is None:
             continue
-        if plan.key.deal_id in carried.dropped:
+        if plan.key.deal_id in carried.dropped or (system.act and not plan.standing.acted):
+            # Nobody has to make room for what is not carried out.
             yield plan
             continue
         # With the win a place that was held is taken: it stands in the roster already.

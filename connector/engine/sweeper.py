@@ -13,11 +13,13 @@ from datetime import UTC, date, datetime, time, timedelta
 import structlog
 
 from connector.clock import zoned
+from connector.engine.acting import acting_of
 from connector.engine.parts import Shared, System
 from connector.engine.places import stored
 from connector.engine.reconciler import look_again
 from connector.engine.silence import accounts_gone, watch_handoffs, watch_wins
 from connector.failpoints import Failpoint, passing
+from connector.handoff.acting import EVERYBODY, Reach
 from connector.handoff.rulebook.people import Method
 from connector.store import COMPARED, WEIGHED, Win
 
@@ -52,8 +54,11 @@ def sweep(shared: Shared, system: System) -> int:
     asked = listed = 0
     wins: list[Win] = []
     since = _since(shared, system, server_time=server_time, whole=whole)
+    since_all = acting_of(shared, system).starts.get(EVERYBODY)
     for page in system.crm.scan_won(since):
-        missed = store.not_held(system.name, store.unhandled(system.name, page, act=system.act))
+        missed = store.not_held(
+            system.name, store.unhandled(system.name, page, act=system.reach is Reach.ACT, since=since_all)
+        )
         look_again(shared, system, missed, reason="found by sweep")
         asked, listed = asked + len(missed), listed + len(page)
         wins += store.acted_wins(system.name, page)

@@ -105,6 +105,11 @@ def local_time(calendar: Calendar, moment: datetime) -> time:
     return moment.astimezone(ZoneInfo(calendar.tz)).time()
 
 
+def start_of_day(calendar: Calendar, day: date) -> datetime:
+    """The moment a local day begins, in UTC."""
+    return _instant(ZoneInfo(calendar.tz), datetime.combine(day, time()))
+
+
 def end_of_day(calendar: Calendar, day: date) -> datetime:
     """The moment a local day is over, in UTC."""
     return _instant(ZoneInfo(calendar.tz), datetime.combine(day + _DAY, time()))

@@ -332,6 +332,10 @@ class Case:
         day = local_date(self.policy.calendar, moment)
         return f"{day.day} {day:%b %Y}"
 
+    def day_of(self, moment: datetime | None) -> str:
+        """The same with its preposition, of a moment that may be unknown."""
+        return f"on {self.day(moment)}" if moment else "at an unknown time"
+
     def clock(self, moment: datetime) -> str:
         """A moment as the clock on the team's wall shows it, e.g. ``14:30``."""
         return f"{local_time(self.policy.calendar, moment):%H:%M}"

@@ -18,6 +18,7 @@ from connector.handoff.identity import account_names
 from connector.handoff.measures import keeping
 from connector.handoff.measures.finding import measured
 from connector.handoff.model import Ref, Snapshot
+from connector.handoff.pilot import stand
 from connector.handoff.plan import Action, AnswersTo, Finding, Patch, Plan, Prints
 from connector.handoff.quality import fingerprints, texts
 from connector.handoff.rulebook.policy import Policy
@@ -25,6 +26,7 @@ from connector.handoff.rules import RULES, changes
 from connector.handoff.rules.playbook import states
 from connector.handoff.rules.readiness import answer
 from connector.handoff.steps import done_signals, kept, marks, walk
+from connector.handoff.trial import trial_of
 
 
 def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
@@ -42,6 +44,7 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
     shown = keeping.kept(case, found.figure)
     if shown is not None:
         findings, actions = (*findings, shown), merge((*actions, *shown.actions))
+    acted = stand(case, snapshot.acting, snapshot.ledger)
     return Plan(
         key=snapshot.key,
         phase=case.outcome,
@@ -75,6 +78,8 @@ def decide(snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
         reached=reached(case),
         comments=comments(case),
         figure=found.figure,
+        standing=acted,
+        trial=trial_of(case, acted, actions),
     )
 
 

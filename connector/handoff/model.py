@@ -13,6 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, NewType
 
+from connector.handoff.acting import ON_EVERYTHING, Acting
 from connector.handoff.counted import NO_FACTS, ProductFacts
 from connector.handoff.moves import NOBODY_KNOWN, Bounce, Mover, Passing, Refusal
 
@@ -373,6 +374,7 @@ class Snapshot:
     ``product`` is what was counted of the account in the product.
     ``contacts`` are the people at the customer who have a role on the deal, where the mapping has them read.
     ``breaches`` are those of the whole process that are told on this deal.
+    ``acting`` says on which deals anything is done at all.
     """
 
     key: HandoffKey
@@ -403,6 +405,7 @@ class Snapshot:
     contacts: tuple[Contact, ...] = ()
     post: Post = NO_POST
     breaches: tuple[Breach, ...] = ()
+    acting: Acting = ON_EVERYTHING
 
     @property
     def lineage(self) -> str:

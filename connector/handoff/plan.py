@@ -13,6 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from connector.handoff.acting import ACTED, Standing
 from connector.handoff.measures.facts import Facts
 from connector.handoff.measures.figure import Figure
 from connector.handoff.model import Briefed, Gate, HandoffKey, Kind, Ref, Value, Waiting
@@ -21,6 +22,7 @@ from connector.handoff.rulebook.playbooks import Playbook
 
 if TYPE_CHECKING:  # what is found of steps is made of the plan's own types
     from connector.handoff.byhand import ByHand
+    from connector.handoff.trial import Trial
 
 
 class Verdict(StrEnum):
@@ -331,7 +333,8 @@ class Plan:
     ``rebuilt``: the ledger had lost what the deal itself tells of.
     ``unreadable`` are labels of required fields that the CRM does not show to the connector. ``calendars`` are the
     people, by step, whose calendars should be known for what is written: without them what it places may overlap.
-    ``untold`` is what to remember of the answers where the message about them is not made.
+    ``untold`` is what to remember of the answers where the message about them is not made. ``standing`` says whether
+    the plan is carried out, or was only computed.
     """
 
     key: HandoffKey
@@ -365,6 +368,9 @@ class Plan:
     """What the CSM wrote of the handoff."""
     figure: Figure | None = None
     """What is measured of this handoff; None where there is none to measure."""
+    standing: Standing = ACTED
+    trial: Trial | None = None
+    """None where a pilot has nothing to compare."""
 
     @property
     def facts(self) -> Facts | None:

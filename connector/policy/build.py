@@ -30,6 +30,7 @@ from connector.handoff.rulebook.gate import (
 from connector.handoff.rulebook.governance import GovernancePolicy
 from connector.handoff.rulebook.messages import NotifyPolicy, SummaryPolicy, SummarySection
 from connector.handoff.rulebook.people import AssignmentPolicy, Escalation
+from connector.handoff.rulebook.pilot import NO_PILOT, Pilot
 from connector.handoff.rulebook.playbooks import MeetingPolicy, Playbook, PlaybookTask
 from connector.handoff.rulebook.policy import Policy
 from connector.handoff.rulebook.quality import NO_QUALITY, QualityPolicy
@@ -48,6 +49,7 @@ from connector.policy.model.gate import GateSpec
 from connector.policy.model.playbooks import PlaybookFileSpec, PlaybooksFileSpec, SummarySpec
 from connector.policy.model.process import ProcessSpec
 from connector.policy.model.words import When
+from connector.policy.pilot import pilot
 from connector.policy.playbooks import Ground, playbooks
 from connector.policy.pools import assignment
 from connector.policy.prefills import prefills
@@ -121,6 +123,7 @@ class Rules:
     tiers: tuple[Tier, ...] = ()
     prefills: tuple[Prefill, ...] = ()
     governance: GovernancePolicy | None = None
+    pilot: Pilot = NO_PILOT
 
 
 def rules(
@@ -163,6 +166,7 @@ def rules(
         tiers=_tiers(spec, scope=scope),
         prefills=prefills(spec.prefill, scope=scope),
         governance=governance(spec.governance, scope=scope, day=day, targets=spec.targets),
+        pilot=pilot(spec.pilot, pools=[pool.name for pool in spec.assignment.pools], scope=scope),
     )
 
 
@@ -281,6 +285,7 @@ def policy(
         tiers=rules.tiers,
         prefills=rules.prefills,
         governance=rules.governance,
+        pilot=rules.pilot,
     )
     return dataclasses.replace(made, version=digest(made))
 

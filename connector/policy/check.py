@@ -248,6 +248,8 @@ def _all_conditions(policy: Policy) -> Iterator[tuple[str, Condition]]:
         yield f"assignment.rules[{rule.name}].when", rule.when
     for flag in policy.red_flags.flags:
         yield f"red_flags.flags[{flag.name}].when", flag.when
+    if policy.pilot.when is not None:
+        yield "pilot.when", policy.pilot.when
     for playbook in policy.playbooks:
         yield f"playbooks[{playbook.name}].when", playbook.when
         for task in playbook.tasks:
@@ -327,7 +329,7 @@ def _people(policy: Policy, people: Collection[Person]) -> Iterator[Problem]:
     for person in people:
         email = person.email.strip().lower()
         active[email] = active.get(email, False) or person.active
-    for key, email in _named_people(policy):
+    for key, email in named_people(policy):
         if email not in active:
             yield Problem(
                 "process.toml", key, f"no user of the CRM has the email {email}; {_use(email, active, most=0)}"
@@ -338,7 +340,8 @@ def _people(policy: Policy, people: Collection[Person]) -> Iterator[Problem]:
             )
 
 
-def _named_people(policy: Policy) -> Iterator[tuple[str, str]]:
+def named_people(policy: Policy) -> Iterator[tuple[str, str]]:
+    """Everybody whom the policy names by mail, each with the key that does."""
     yield from (("override.approvers", email) for email in policy.override.approvers)
     for pool in policy.assignment.pools.values():
         yield from ((f"assignment.pools[{pool.name}].members", email) for email in pool.members)
@@ -353,6 +356,8 @@ def _named_people(policy: Policy) -> Iterator[tuple[str, str]]:
     if policy.governance is not None:
         yield "governance.owner", policy.governance.owner
     yield from (("assignment.away", each.who) for each in policy.assignment.away)
+    yield from (("pilot.owners", email) for email in policy.pilot.owners)
+    yield from (("pilot.csms", email) for email in policy.pilot.csms)
 
 
 def _use(word: str, known: Collection[str], *, most: int = 12) -> str:

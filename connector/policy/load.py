@@ -28,13 +28,15 @@ from connector.policy.consequences import Around
 from connector.policy.crmmap import CrmMap, MapFile
 from connector.policy.model.playbooks import MailSpec
 from connector.policy.model.watch import OWN_WORDS
+from connector.policy.pilot import AT_MODE, nothing_taken_in
 from connector.policy.playbooks import Ground, WorkingDay
 from connector.policy.prefills import not_fillable
 from connector.policy.product import offered, product, with_offered
 from connector.policy.quality import quality
 from connector.policy.sources import Sources, read_sources
 from connector.policy.templates import Words, read_template
-from connector.settings import Settings, read_settings
+from connector.settings import Mode, Settings, read_settings
+from connector.settings.spans import read
 
 NOTICE_FILE = "templates/{moment}.txt.j2"
 OPTIONAL: Mapping[str, frozenset[str]] = {
@@ -77,6 +79,9 @@ def load_all(config: Path) -> tuple[Settings, Loaded]:
     if folder is not None:
         loaded, more = _load(folder, {SystemName(name): MapFile(*one) for name, one in systems.items()})
         problems += more
+    if settings is not None and loaded is not None and settings.daemon.mode is Mode.PILOT:
+        empty = {wrong for each in loaded.policies.values() if (wrong := nothing_taken_in(each.pilot))}
+        problems += [read(config).problem(AT_MODE, wrong) for wrong in empty]
     if problems or settings is None or loaded is None:
         raise UserError(_once(problems))
     return settings, loaded

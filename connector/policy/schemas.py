@@ -17,6 +17,7 @@ from connector.policy.model.playbooks import PlaybookFileSpec, PlaybooksFileSpec
 from connector.policy.model.process import ProcessSpec
 from connector.policy.model.product import ProductSpec
 from connector.policy.model.quality import QualitySpec
+from connector.policy.model.tests import TestsFileSpec
 from connector.settings.file import ConfigSpec
 
 MODELS: Mapping[str, type[BaseModel]] = {
@@ -27,6 +28,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "playbooks": PlaybooksFileSpec,
     "quality": QualitySpec,
     "product": ProductSpec,
+    "tests": TestsFileSpec,
 }
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

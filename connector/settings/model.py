@@ -33,9 +33,11 @@ class Vendor(StrEnum):
 
 
 class Mode(StrEnum):
-    """``observe`` computes everything and writes nothing to a CRM; ``act`` writes."""
+    """``observe`` computes everything and writes nothing to a CRM; ``pilot`` writes to the deals that [pilot] of
+    process.toml takes in and observes the rest; ``act`` writes."""
 
     OBSERVE = "observe"
+    PILOT = "pilot"
     ACT = "act"
 
 

@@ -13,12 +13,14 @@ from connector.store.heldrows import EARLY, HeldDeal, HoldState, Pause
 from connector.store.livenote import LIVE_CURSOR, LIVE_NOTE, LiveNote
 from connector.store.moving import Moving
 from connector.store.outbox import MAIL_KIND, RANKS, TOGETHER
+from connector.store.policies import PolicyVersion
 from connector.store.provisioned import SetUp
 from connector.store.quota import Quota
 from connector.store.replicas import News, Pulse, Standing
 from connector.store.retention import Keep
 from connector.store.roundnote import RoundNote, round_cursor
 from connector.store.rows import (
+    ACTING_NOTE,
     CALLS,
     COMPARED,
     FORESEEN,
@@ -52,10 +54,12 @@ from connector.store.store import Mode, Store, address, failure, in_use, migrate
 from connector.store.subject import About, Forgotten, Stored, Subject, plain_row
 from connector.store.tallies import Asked, EventsRead, Unmatched
 from connector.store.trail import Anchor, Broken, Damage, TrailRow, Verified, Wanted, trail_data
+from connector.store.trials import Tried
 from connector.store.upgrade import Step, Upgraded
 from connector.store.views import AuditView, CoverageCount, HandoffView
 
 __all__ = [
+    "ACTING_NOTE",
     "ALARM",
     "CALLS",
     "COMPARED",
@@ -109,6 +113,7 @@ __all__ = [
     "OutboxRow",
     "Park",
     "Pause",
+    "PolicyVersion",
     "Pulse",
     "Quota",
     "Reread",
@@ -124,6 +129,7 @@ __all__ = [
     "Stored",
     "Subject",
     "TrailRow",
+    "Tried",
     "Turn",
     "Unmatched",
     "Unsure",

@@ -208,12 +208,13 @@ def plan_to_json(plan: Plan) -> Json:
         ],
         "actions": [action_view(action) for action in plan.actions],
         **{name: told for name, told in traces.items() if told},
+        "standing": {"footing": plan.standing.footing.value, "why": plan.standing.why},
     }
 
 
 def decision_digest(view: Json) -> str:
     """Equal for two plan views that tell a reader the same; loads and next looks drift without meaning anything."""
-    drifting = ("recheck_at", "assignment", "findings", "answers", "quality")
+    drifting = ("recheck_at", "assignment", "findings", "answers", "quality", "standing")
     told = {name: value for name, value in view.items() if name not in drifting}
     if view.get("answers"):
         told["answers"] = [(each["field"], each["score"], each["flaws"]) for each in view["answers"]]

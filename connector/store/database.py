@@ -292,7 +292,9 @@ def _sqlite_engine(url: URL, *, in_memory: bool, readonly: bool, journal: str | 
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("handoff_writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if connection.get_execution_options().get("handoff_writes", False):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        elif (raw := connection.connection.driver_connection) is not None:
+            raw.execute("BEGIN")  # it waits for nobody and cannot fail, and most transactions only read
 
     return engine

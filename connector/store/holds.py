@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, select, text, update
 
 from connector.handoff.model import SystemName
 from connector.store.audit import AuditKind, Entry, write_audit
@@ -33,6 +33,18 @@ from connector.store.schema import gain, handoff, hold, outbox
 from connector.store.states import OPEN, State, arrive, state_in
 
 _UNFINISHED = text(state_in((*OPEN, State.PARKED), "outbox.state"))
+
+
+_HELD_COUNTS = (
+    select(hold.c.cause, func.count())
+    .where(
+        hold.c.system == bindparam("system"),
+        hold.c.kind == HoldKind.DEAL.value,
+        hold.c.state == HoldState.HELD.value,
+    )
+    .group_by(hold.c.cause)
+)
+"""Written once: every pass asks this, and putting a statement together takes longer than running it."""
 
 
 class Holds(Part):
@@ -130,13 +142,8 @@ class Holds(Part):
 
     def held_counts(self, system: SystemName) -> Mapping[str, int]:
         """How many deals are held, by the sort of stop."""
-        query = (
-            select(hold.c.cause, func.count())
-            .where(hold.c.system == system, hold.c.kind == HoldKind.DEAL.value, hold.c.state == HoldState.HELD.value)
-            .group_by(hold.c.cause)
-        )
         with self._db.read() as connection:
-            return {row[0]: row[1] for row in connection.execute(query)}
+            return {row[0]: row[1] for row in connection.execute(_HELD_COUNTS, {"system": system})}
 
     def release_held(self, system: SystemName, deal_ids: Sequence[str] | None = None, *, by: str) -> int:
         """Let held deals go, these or all; returns how many. They are looked at now, and sent as they stand then."""

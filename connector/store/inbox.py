@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, delete, func, literal, or_, select, tuple_, update
+from sqlalchemy import Connection, Integer, bindparam, case, delete, func, literal, or_, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.failpoints import Failpoint, passing
 from connector.handoff.model import SystemName
@@ -26,6 +27,36 @@ ASIDE = "aside:"
 _CURSOR = select(cursor.c.value).where(cursor.c.system == bindparam("system"), cursor.c.feed == bindparam("feed"))
 """Written once: every pass asks this several times, and putting a statement together takes longer than running it."""
 
+_DUE = (
+    select(inbox)
+    .where(inbox.c.system == bindparam("system"), inbox.c.due_at <= bindparam("now"))
+    .order_by(inbox.c.due_at, inbox.c.deal_id)
+    .limit(bindparam("most", type_=Integer))
+)
+
+
+def _putting(fresh: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
+    new = {"value": fresh.excluded.value, "updated_at": fresh.excluded.updated_at}
+    return fresh.on_conflict_do_update(index_elements=["system", "feed"], set_=new)
+
+
+def _wanting(fresh: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
+    new = fresh.excluded
+    sooner = or_(inbox.c.due_at.is_(None), new.due_at < inbox.c.due_at)
+    return fresh.on_conflict_do_update(
+        index_elements=["system", "deal_id"],
+        set_={
+            "due_at": case((sooner, new.due_at), else_=inbox.c.due_at),
+            "reason": case((sooner, new.reason), else_=inbox.c.reason),
+            "modified_at": func.coalesce(new.modified_at, inbox.c.modified_at),
+            "version": inbox.c.version + literal(1),
+        },
+    )
+
+
+_PUT_SQLITE, _PUT_POSTGRES = _putting(sqlite.insert(cursor)), _putting(postgresql.insert(cursor))
+_WANT_SQLITE, _WANT_POSTGRES = _wanting(sqlite.insert(inbox)), _wanting(postgresql.insert(inbox))
+
 
 class Inbox(Part):
     """Looks that are owed, and feed cursors."""
@@ -40,12 +71,7 @@ class Inbox(Part):
 
     def due(self, system: SystemName, *, limit: int) -> tuple[Look, ...]:
         """The looks that are due now, the longest overdue first."""
-        query = (
-            select(inbox)
-            .where(inbox.c.system == system, inbox.c.due_at <= self._db.now())
-            .order_by(inbox.c.due_at, inbox.c.deal_id)
-            .limit(limit)
-        )
+        given = {"system": system, "now": self._db.now(), "most": limit}
         with self._db.read() as connection:
             return tuple(
                 Look(
@@ -55,7 +81,7 @@ class Inbox(Part):
                     modified_at=row.modified_at,
                     version=row.version,
                 )
-                for row in connection.execute(query)
+                for row in connection.execute(_DUE, given)
             )
 
     def forget_looks(self, system: SystemName, looks: Sequence[Look]) -> None:
@@ -130,9 +156,8 @@ class Inbox(Part):
         return kept_as
 
     def _put_cursor(self, connection: Connection, system: SystemName, feed: str, value: str) -> None:
-        new = {"value": value, "updated_at": self._db.now()}
-        statement = self._db.insert(cursor).values(system=system, feed=feed, **new)
-        connection.execute(statement.on_conflict_do_update(index_elements=["system", "feed"], set_=new))
+        new = {"system": system, "feed": feed, "value": value, "updated_at": self._db.now()}
+        connection.execute(_PUT_SQLITE if self._db.is_sqlite else _PUT_POSTGRES, new)
 
 
 def clear_looks(connection: Connection, system: SystemName, looks: Iterable[Look]) -> None:
@@ -165,21 +190,7 @@ def want_looks(database: Database, connection: Connection, system: SystemName, i
         }
         for look in sorted(merged.values(), key=lambda look: look.deal_id)
     ]
-    statement = database.insert(inbox)
-    new = statement.excluded
-    sooner = or_(inbox.c.due_at.is_(None), new.due_at < inbox.c.due_at)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["system", "deal_id"],
-            set_={
-                "due_at": case((sooner, new.due_at), else_=inbox.c.due_at),
-                "reason": case((sooner, new.reason), else_=inbox.c.reason),
-                "modified_at": func.coalesce(new.modified_at, inbox.c.modified_at),
-                "version": inbox.c.version + literal(1),
-            },
-        ),
-        rows,
-    )
+    connection.execute(_WANT_SQLITE if database.is_sqlite else _WANT_POSTGRES, rows)
     database.wake(connection, "looks", system)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, func, insert, select, update
+from sqlalchemy import Row, and_, bindparam, delete, func, insert, select, update
 
 from connector.handoff.model import SystemName
 from connector.handoff.plan import Order
@@ -21,6 +21,9 @@ from connector.store.outbox import RANKS, busy_elsewhere, choose, read_row, take
 from connector.store.rows import Job, OutboxRow, Turn
 from connector.store.schema import handoff, job, outbox, replica
 from connector.store.states import OPEN, State
+
+_JOBS = select(job).where(job.c.system == bindparam("system")).order_by(job.c.due_at, job.c.job_id)
+"""Written once: every pass asks this, and putting a statement together takes longer than running it."""
 
 
 class JobBook(Part):
@@ -50,11 +53,12 @@ class JobBook(Part):
 
     def jobs(self, system: SystemName) -> tuple[Job, ...]:
         """The jobs of a system, the one due first at the front."""
-        query = select(job).where(job.c.system == system).order_by(job.c.due_at, job.c.job_id)
-        gone = select(replica.c.owner).where(replica.c.until <= self._db.moment())
         with self._db.read() as connection:
-            rows = connection.execute(query).all()
-            left = set(connection.execute(gone).scalars()) if rows else set()
+            rows = connection.execute(_JOBS, {"system": system}).all()
+            if not rows:
+                return ()
+            gone = select(replica.c.owner).where(replica.c.until <= self._db.moment())
+            left = set(connection.execute(gone).scalars())
         return tuple(dataclasses.replace(_job(row), orphaned=row.owner in left) for row in rows)
 
     def job_loaded(self, system: SystemName, job_id: str, *, due_at: datetime) -> None:

@@ -20,6 +20,9 @@ from connector.handoff.model import SystemName
 TRAIL = "trail of all"
 """Under which name the last audit row stands; no system can be called so (names have no blanks)."""
 
+ACTING = "acting of"
+"""What stands before a system's name where it is told since when is acted for whom."""
+
 
 class Keepsake:
     """The file ``<database>.started``: system -> time. Losing it too costs nothing but this one memory."""
@@ -38,6 +41,15 @@ class Keepsake:
     def keep(self, system: SystemName, at: datetime) -> None:
         """Write it down; the file is replaced whole, so a crash leaves the old one or the new one."""
         self._put(system, at.isoformat())
+
+    def acting(self, system: SystemName) -> str:
+        """Since when was acted for whom, as it was written; empty when the file does not say."""
+        found = self._all().get(f"{ACTING} {system}")
+        return found if isinstance(found, str) else ""
+
+    def keep_acting(self, system: SystemName, note: str) -> None:
+        """Write down since when is acted for whom."""
+        self._put(f"{ACTING} {system}", note)
 
     def trail(self) -> int:
         """The number of the last audit row that is known to have been written; 0 when the file does not say."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, case, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, case, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 from connector.handoff.model import SystemName
 from connector.store.audit import AuditKind, Entry, write_audit
@@ -21,6 +23,28 @@ _PAUSED = select(system_table.c.paused_until, system_table.c.pause_reason).where
 )
 """Written once: every pass asks this several times, and putting a statement together takes longer than running it."""
 
+When = ColumnElement[datetime] | datetime
+
+
+def _taking(fresh: sqlite.Insert | postgresql.Insert, now: When, until: When) -> ReturningInsert[tuple[str]]:
+    owner = bindparam("taker", type_=lease.c.owner.type)
+    values = {"owner": owner, "until": until}
+    changed_hands = case((lease.c.owner == owner, lease.c.epoch), else_=lease.c.epoch + 1)
+    statement = fresh.values(name=bindparam("lease_name"), epoch=1, **values)
+    return statement.on_conflict_do_update(
+        index_elements=["name"],
+        set_={**values, "epoch": changed_hands},
+        where=or_(lease.c.owner == owner, lease.c.until <= now),
+    ).returning(lease.c.name)
+
+
+_TAKING = _taking(
+    sqlite.insert(lease),
+    bindparam("moment", type_=lease.c.until.type),
+    bindparam("lasts_until", type_=lease.c.until.type),
+)
+"""Likewise, for SQLite; elsewhere the time is the server's."""
+
 
 class Leases(Part):
     """Leases by name, and the brake per system."""
@@ -29,15 +53,13 @@ class Leases(Part):
         """Take or renew a lease for ``ttl`` seconds; False when somebody else holds it."""
         now = self._db.moment()
         until = now + timedelta(seconds=ttl)
-        statement = self._db.insert(lease).values(name=name, owner=owner, until=until, epoch=1)
-        changed_hands = case((lease.c.owner == owner, lease.c.epoch), else_=lease.c.epoch + 1)
-        taking = statement.on_conflict_do_update(
-            index_elements=["name"],
-            set_={"owner": owner, "until": until, "epoch": changed_hands},
-            where=or_(lease.c.owner == owner, lease.c.until <= now),
-        ).returning(lease.c.name)
+        given: dict[str, object] = {"lease_name": name, "taker": owner}
+        if self._db.is_sqlite:
+            taking, given = _TAKING, {**given, "moment": now, "lasts_until": until}
+        else:
+            taking = _taking(postgresql.insert(lease), now, until)
         with self._db.write() as connection:
-            return connection.execute(taking).one_or_none() is not None
+            return connection.execute(taking, given).one_or_none() is not None
 
     def release(self, name: str, owner: str) -> None:
         """Give a lease back; nothing happens when it is somebody else's. The row stays, and the count of its hands."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, false, func, or_, select
 
 from connector.handoff.model import (
     Answered,
@@ -67,6 +67,24 @@ NOTHING_REMEMBERED: Mapping[str, Any] = {
     "digest": "",
 }
 """A handoff row for a deal about which nothing was decided yet."""
+
+
+_DROPPED = select(hold.c.name).where(
+    hold.c.system == bindparam("system"),
+    hold.c.kind == HoldKind.DEAL.value,
+    hold.c.state == HoldState.DROPPED.value,
+)
+_WAITLIST = (
+    select(handoff.c.deal_id, handoff.c.waiting_pool, handoff.c.waiting_since)
+    .where(
+        handoff.c.system == bindparam("system"),
+        handoff.c.waiting_since.is_not(None),
+        handoff.c.phase == Phase.IN_FLIGHT.value,
+        handoff.c.deal_id.not_in(_DROPPED),
+    )
+    .order_by(handoff.c.waiting_since, handoff.c.deal_id)
+)
+"""Written once: every pass asks this, and putting a statement together takes longer than running it."""
 
 
 class Ledger(Part):
@@ -138,6 +156,19 @@ class Ledger(Part):
                 ],
             )
 
+    def only_observed(self, system: SystemName) -> bool:
+        """Whether decisions were made for this system and all of them only observed."""
+        query = select(handoff.c.mode).where(handoff.c.system == system, handoff.c.mode.is_not(None))
+        with self._db.read() as connection:
+            acted = connection.execute(query.where(handoff.c.mode == "act").limit(1)).first()
+            return acted is None and connection.execute(query.limit(1)).first() is not None
+
+    def acted_ever(self, system: SystemName) -> bool:
+        """Whether any decision of this system was made to act on it."""
+        query = select(handoff.c.mode).where(handoff.c.system == system, handoff.c.mode == "act").limit(1)
+        with self._db.read() as connection:
+            return connection.execute(query).first() is not None
+
     def observed_only(self, system: SystemName, deal_ids: Sequence[str]) -> set[str]:
         """The deals among these that were won before the start, when they were last decided, and not taken up since."""
         found: set[str] = set()
@@ -152,15 +183,19 @@ class Ledger(Part):
                 found.update(connection.execute(query).scalars())
         return found
 
-    def unhandled(self, system: SystemName, deal_ids: Sequence[str], *, act: bool = False) -> tuple[str, ...]:
+    def unhandled(
+        self, system: SystemName, deal_ids: Sequence[str], *, act: bool = False, since: datetime | None = None
+    ) -> tuple[str, ...]:
         """Which of these deals, all standing in a won stage, the ledger does not know as handled.
 
-        With ``act``, a deal that was only decided in observe mode is not handled either.
+        With ``act``, a deal that was only observed is not handled either, unless it was won before ``since``, when
+        acting began.
         """
         handled: set[str] = set()
         known: ColumnElement[bool] = handoff.c.phase.in_([phase.value for phase in HANDLED])
         if act:
-            known = and_(known, or_(handoff.c.mode == "act", handoff.c.phase == Phase.BEFORE_START.value))
+            old = handoff.c.won_at < since if since is not None else false()
+            known = and_(known, or_(handoff.c.mode == "act", handoff.c.phase == Phase.BEFORE_START.value, old))
         with self._db.read() as connection:
             for part in chunks(deal_ids):
                 query = select(handoff.c.deal_id).where(handoff.c.system == system, handoff.c.deal_id.in_(part), known)
@@ -267,21 +302,8 @@ class Ledger(Part):
 
     def waitlist(self, system: SystemName) -> tuple[Waiting, ...]:
         """The deals that wait for a CSM, the oldest first; for one that a person dropped no place is kept."""
-        dropped = select(hold.c.name).where(
-            hold.c.system == system, hold.c.kind == HoldKind.DEAL.value, hold.c.state == HoldState.DROPPED.value
-        )
-        query = (
-            select(handoff.c.deal_id, handoff.c.waiting_pool, handoff.c.waiting_since)
-            .where(
-                handoff.c.system == system,
-                handoff.c.waiting_since.is_not(None),
-                handoff.c.phase == Phase.IN_FLIGHT.value,
-                handoff.c.deal_id.not_in(dropped),
-            )
-            .order_by(handoff.c.waiting_since, handoff.c.deal_id)
-        )
         with self._db.read() as connection:
-            rows = connection.execute(query).all()
+            rows = connection.execute(_WAITLIST, {"system": system}).all()
         return tuple(Waiting(row.deal_id, row.waiting_pool or "", row.waiting_since) for row in rows)
 
     def refresh_roster(self, system: SystemName, counts: Mapping[str, int], *, as_of: datetime | None = None) -> None:

@@ -5,11 +5,12 @@ Not here: putting rows in (``record``) and booking how they ended (``settle``).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, and_, bindparam, func, select, text, update
 
 from connector.errors import Fault, FaultCode
 from connector.failpoints import Failpoint, passing
@@ -48,6 +49,13 @@ _IS_OPEN = text(state_in(OPEN, "outbox.state"))
 _IS_PENDING = text(state_in((State.PENDING,), "outbox.state"))
 _EARLIER = outbox.alias("earlier")
 _EARLIER_IS_OPEN = text(state_in(OPEN, "earlier.state"))
+_UNKNOWN = (
+    select(outbox)
+    .where(outbox.c.system == bindparam("system"), outbox.c.state == State.UNKNOWN)
+    .order_by(outbox.c.id)
+    .limit(bindparam("most", type_=Integer))
+)
+"""Written once: every pass asks this, and putting a statement together takes longer than running it."""
 
 
 class Outbox(Part):
@@ -89,25 +97,24 @@ class Outbox(Part):
 
     def next_turn(self, system: SystemName, *, orders: Collection[Order] = tuple(Order)) -> Turn | None:
         """The lane and order of the row that may be sent first, of these orders; None when there is none."""
-        query = _claimable(select(outbox.c.rank, outbox.c.kind, outbox.c.operation), system, self._db.now())
-        if len(orders) < len(Order):
-            query = query.where(outbox.c.rank.in_(sorted(RANKS[order] for order in orders)))
+        ranks = None if len(orders) >= len(Order) else tuple(sorted(RANKS[order] for order in orders))
         with self._db.read() as connection:
-            first = connection.execute(query.limit(1)).one_or_none()
+            given = {"system": system, "now": self._db.now()}
+            first = connection.execute(_next(ranks), given).one_or_none()
         if first is None:
             return None
         return Turn(Lane(system=system, kind=first.kind, operation=first.operation), _ORDERS[first.rank])
 
     def claimable(self, turn: Turn, *, limit: int) -> int:
         """How many rows of a lane and order may be sent now, counted up to ``limit``."""
-        query = _claimable(select(outbox.c.id), turn.lane.system, self._db.now()).where(_of(turn)).limit(limit)
+        query = _claimable(select(outbox.c.id)).where(_of(turn)).limit(limit)
+        given = {"system": turn.lane.system, "now": self._db.now()}
         with self._db.read() as connection:
-            return connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+            return connection.execute(select(func.count()).select_from(query.subquery()), given).scalar_one()
 
     def unknown_rows(self, system: SystemName, limit: int) -> tuple[OutboxRow, ...]:
         """Rows of which nobody knows whether they were done, oldest first."""
-        where = and_(outbox.c.system == system, outbox.c.state == State.UNKNOWN)
-        return self._rows(select(outbox).where(where).order_by(outbox.c.id).limit(limit))
+        return self._rows(_UNKNOWN, {"system": system, "most": limit})
 
     def parked(self, system: SystemName | None = None) -> tuple[OutboxRow, ...]:
         """Rows that wait for a person, oldest first; of all systems when none is named."""
@@ -204,9 +211,9 @@ class Outbox(Part):
             oldest: datetime | None = connection.execute(query).scalar_one()
         return oldest
 
-    def _rows(self, query: Select[Any]) -> tuple[OutboxRow, ...]:
+    def _rows(self, query: Select[Any], given: Mapping[str, Any] | None = None) -> tuple[OutboxRow, ...]:
         with self._db.read() as connection:
-            return tuple(read_row(row) for row in connection.execute(query))
+            return tuple(read_row(row) for row in connection.execute(query, given))
 
 
 def read_row(row: Row[Any]) -> OutboxRow:
@@ -248,8 +255,9 @@ def lock_rows(connection: Connection, ids: Sequence[int]) -> list[Row[Any]]:
     return rows
 
 
-def _claimable(query: Select[Any], system: SystemName, now: datetime) -> Select[Any]:
-    """Narrow a query on the outbox to rows that may be sent, first ones first; uses the partial indexes.
+def _claimable(query: Select[Any]) -> Select[Any]:
+    """Narrow a query on the outbox to rows of ``system`` that may be sent ``now``, first ones first; both are given
+    when it is asked. It uses the partial indexes.
 
     The lowest open rank of the deal is asked for by a scalar subquery: one index probe per row whatever the
     statistics say, where PostgreSQL would turn a NOT EXISTS into a join and, on a table that just grew, a slow one.
@@ -261,8 +269,30 @@ def _claimable(query: Select[Any], system: SystemName, now: datetime) -> Select[
         .scalar_subquery()
     )
     return query.where(
-        outbox.c.system == system, _IS_PENDING, outbox.c.available_at <= now, outbox.c.rank == lowest
+        outbox.c.system == bindparam("system"),
+        _IS_PENDING,
+        outbox.c.available_at <= bindparam("now"),
+        outbox.c.rank == lowest,
     ).order_by(outbox.c.rank, outbox.c.id)
+
+
+@functools.cache
+def _next(ranks: tuple[int, ...] | None) -> Select[Any]:
+    """The first row that may be sent, of these ranks or of all."""
+    query = _claimable(select(outbox.c.rank, outbox.c.kind, outbox.c.operation))
+    return (query if ranks is None else query.where(outbox.c.rank.in_(ranks))).limit(1)
+
+
+_CHOICE = (
+    _claimable(select(outbox.c.id, outbox.c.target, func.length(outbox.c.action)))
+    .where(
+        outbox.c.rank == bindparam("rank"),
+        outbox.c.kind == bindparam("kind"),
+        outbox.c.operation == bindparam("operation"),
+    )
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(of=outbox, skip_locked=True)
+)
 
 
 def _of(turn: Turn) -> ColumnElement[bool]:
@@ -301,12 +331,11 @@ def choose(
 
     None is about a record in ``busy``; there may then be none.
     """
-    columns = [outbox.c.id, outbox.c.target, func.length(outbox.c.action)]
-    query = _claimable(select(*columns), turn.lane.system, now).where(_of(turn))
-    query = query.limit(size).with_for_update(of=outbox, skip_locked=True)
+    lane = turn.lane
+    of = {"system": lane.system, "kind": lane.kind, "operation": lane.operation, "rank": RANKS[turn.order]}
     first: dict[str, int] = {}
     held = 0
-    for row_id, target, length in connection.execute(query):
+    for row_id, target, length in connection.execute(_CHOICE, {**of, "now": now, "most": size}):
         if target in busy:
             continue
         held += length

@@ -28,6 +28,9 @@ _PAUSES = (
     )
     .order_by(hold.c.name)
 )
+_OVER = select(hold).where(
+    hold.c.system == bindparam("system"), hold.c.kind == HoldKind.PAUSE.value, hold.c.until <= bindparam("now")
+)
 """Written once: every pass asks this several times, and putting a statement together takes longer than running it."""
 
 
@@ -87,11 +90,9 @@ class Pauses(Part):
 
     def pauses_over(self, system: SystemName) -> tuple[Pause, ...]:
         """Pauses whose time has come."""
-        query = select(hold).where(
-            hold.c.system == system, hold.c.kind == HoldKind.PAUSE.value, hold.c.until <= self._db.now()
-        )
         with self._db.read() as connection:
-            return tuple(pause_of(row) for row in connection.execute(query))
+            found = connection.execute(_OVER, {"system": system, "now": self._db.now()})
+            return tuple(pause_of(row) for row in found)
 
     def wait_for_rules(self, system: SystemName, waits: Mapping[str, str], looks: Sequence[Look]) -> None:
         """Note that paused rules (names with commas, by deal id) have something for these deals; answer ``looks``."""

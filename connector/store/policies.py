@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import delete, select
 
@@ -15,6 +17,14 @@ from connector.store.schema import policy
 
 KEPT = 20
 """Policies that are remembered; the oldest goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """A policy that ran; ``at`` is when a daemon last started with it."""
+
+    digest: str
+    at: datetime
 
 
 class Policies(Part):
@@ -31,6 +41,12 @@ class Policies(Part):
             newest = select(policy.c.digest).order_by(policy.c.at.desc(), policy.c.digest).limit(KEPT)
             kept = connection.execute(newest).scalars().all()
             connection.execute(delete(policy).where(policy.c.digest.not_in(kept)))
+
+    def policies(self) -> tuple[PolicyVersion, ...]:
+        """The policies that are remembered, the one a daemon started with last first."""
+        query = select(policy.c.digest, policy.c.at).order_by(policy.c.at.desc(), policy.c.digest)
+        with self._db.read() as connection:
+            return tuple(PolicyVersion(row.digest, row.at) for row in connection.execute(query))
 
     def policy_files(self, digest: str) -> Mapping[str, str] | None:
         """The files of a policy that ran; None when they are not remembered."""

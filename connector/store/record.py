@@ -36,6 +36,7 @@ from connector.store.rows import FORESEEN, Decided, Look
 from connector.store.schema import effect, handoff, inbox, outbox, roster
 from connector.store.states import OPEN, State, arrive, state_in
 from connector.store.tallies import write_names
+from connector.store.trials import keep_trials
 
 LOOK_AGAIN = timedelta(seconds=5)
 """When to look again at a deal whose earlier write is still under way and is not what this decision wants."""
@@ -124,6 +125,7 @@ class Recorder(Part):
             names = {one.plan.key.deal_id: one.plan.answers_to for one in ordered if one.plan.answers_to is not None}
             if names:
                 write_names(self._db, connection, system, names)
+            keep_trials(self._db, connection, [one.plan for one in ordered], now)
             # In the order of the decisions, each of which went by the turns before it; rows are locked in another.
             chosen = [changes.assigned.get(one.plan.key.deal_id, ()) for one in decisions]
             self._take_turns(connection, system, [person for each in chosen for person in each])
@@ -276,6 +278,10 @@ def _compare(one: Decided, before: _Before, changes: _Changes, *, act: bool, now
         if chosen is not None and chosen.second_turn and (known is None or known.second_id != chosen.second_id):
             second = _Given(str(chosen.second_id), accounts=0)
             changes.assigned.setdefault(plan.key.deal_id, []).append(second)
+    elif plan.standing.observed:
+        # What was recorded while it was acted on is not to be sent any more.
+        for waiting in before.rows.get(plan.key.deal_id, ()):
+            _drop(waiting, changes)
     row, view = _handoff_row(one, before, act=act, now=now)
     changes.handoffs.append(row)
     if known is None or known.digest != row["digest"] or known.mode != row["mode"]:
@@ -440,6 +446,7 @@ def _handoff_row(one: Decided, before: _Before, *, act: bool, now: datetime) -> 
         "account_id": next((ref.id for ref in refs if ref.kind is Kind.ACCOUNT), one.account_id),
         "phase": plan.phase.value,
         "mode": "act" if act else "observe",
+        "footing": None if act and not plan.standing.observed else plan.standing.footing.value,
         "verdict": plan.gate.value if plan.gate else None,
         "segment": plan.segment,
         "percent": plan.percent,
@@ -496,6 +503,7 @@ def _entry(one: Decided, view: codec.Json, *, mode: str) -> Entry:
         reason=" ".join(moving) or plan.coverage,
         data={
             "mode": mode,
+            "standing": plan.standing.why,
             "phase": view["phase"],
             "gate": view["gate"],
             "percent": view["percent"],

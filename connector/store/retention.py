@@ -31,6 +31,7 @@ from connector.store.schema import (
     outbox,
     product_event,
     tally,
+    trial,
     written,
 )
 from connector.store.states import State
@@ -118,7 +119,7 @@ def _gone(connection: Connection, before: datetime, _now: datetime) -> int:
     keys = [(row.system, row.deal_id) for row in rows]
     connection.execute(delete(handoff).where(tuple_(handoff.c.system, handoff.c.deal_id).in_(keys)))
     connection.execute(delete(effect).where(tuple_(effect.c.system, effect.c.deal_id).in_(keys)))
-    for table in (answer, known_as):
+    for table in (answer, known_as, trial):
         connection.execute(delete(table).where(tuple_(table.c.system, table.c.deal_id).in_(keys)))
     _unwrite(connection, Kind.DEAL, set(keys))
     accounts = {(row.system, row.account_id) for row in rows if row.account_id}

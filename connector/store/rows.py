@@ -45,6 +45,9 @@ LAST_SWEEP = "last-sweep"
 POLICY_NOTE = "policy"
 """Beside it, as JSON: the digest of the policy the system runs with, ``since`` when, and the one ``before`` it."""
 
+ACTING_NOTE = "acting"
+"""Beside it, as JSON: since when is acted for which group of deals."""
+
 FORESEEN = "the last decision asked for it"
 """Why a deal is looked at whose time has come, though nothing was reported of it."""
 

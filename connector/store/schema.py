@@ -142,6 +142,8 @@ handoff = Table(
     # The latest decision, for people to read.
     Column("phase", String),
     Column("mode", String),
+    # Why it was only observed, where it was.
+    Column("footing", String),
     Column("verdict", String),
     Column("segment", String, nullable=False),
     Column("percent", Integer, nullable=False),
@@ -392,6 +394,39 @@ gain = Table(
     Column("at", Utc, nullable=False),
 )
 Index("gain_at", gain.c.system, gain.c.at)
+
+trial = Table(
+    "trial",
+    metadata,
+    Column("system", String, primary_key=True),
+    Column("deal_id", String, primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    Column("acted", Boolean, nullable=False),
+    Column("ae", String, nullable=False),
+    Column("won_at", Utc),
+    Column("first_at", Utc, nullable=False),
+    Column("seen_at", Utc, nullable=False),
+    # Required fields, and those that lacked at the first look and at the last.
+    Column("asked", Integer, nullable=False),
+    Column("gaps_first", Integer, nullable=False),
+    Column("gaps_last", Integer, nullable=False),
+    Column("gaps", Text, nullable=False),
+    Column("held", Boolean, nullable=False),
+    Column("filled_at", Utc),
+    # Whether a CSM stood there already; whom the rules chose first, by which rule; who stands there, since when.
+    Column("had_csm", Boolean, nullable=False),
+    Column("would", String, nullable=False),
+    Column("rule", String, nullable=False),
+    Column("csm", String, nullable=False),
+    Column("csm_at", Utc),
+    Column("tasks", Integer, nullable=False),
+    Column("messages", Integer, nullable=False),
+    Column("touched_at", Utc),
+    Column("percent_first", Integer, nullable=False),
+    Column("percent_last", Integer, nullable=False),
+    Column("rating", Integer),
+    Column("feedback", Text, nullable=False),
+)
 
 answer = Table(
     "answer",

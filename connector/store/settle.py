@@ -6,12 +6,13 @@ exception is good news from an attempt that was given up as unknown, for nothing
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Row, Update, and_, bindparam, func, or_, select, update
 
 from connector.errors import ADVICE, Advice, Fault, FaultCode
 from connector.failpoints import Failpoint, passing
@@ -170,12 +171,8 @@ class Settling(Part):
         if not endings:
             return
         now = self._db.now()
-        connection.execute(
-            update(outbox)
-            .where(outbox.c.id == bindparam("row_id"))
-            .values({name: bindparam(name) for name in _changes(endings[0], now) if name != "row_id"}),
-            [_changes(ending, now) for ending in endings],
-        )
+        changes = [_changes(ending, now) for ending in endings]
+        connection.execute(_booking(tuple(changes[0])), changes)
         applied = [ending for ending in endings if ending.state is State.APPLIED]
         _stamp_handoffs(connection, applied)
         refused = [ending for ending in endings if _keeps_the_stage(ending)]
@@ -340,6 +337,13 @@ def _held_back(ending: _Ending, state: HoldState | None) -> _Ending:
     if state is HoldState.DROPPED:
         return replace(ending, state=arrive(State.PENDING, (State.SUPERSEDED,)))
     return ending
+
+
+@functools.cache
+def _booking(names: tuple[str, ...]) -> Update:
+    """Put these columns of a row; written once, for putting a statement together takes longer than running it."""
+    columns = {name: bindparam(name) for name in names if name != "row_id"}
+    return update(outbox).where(outbox.c.id == bindparam("row_id")).values(columns)
 
 
 def _changes(ending: _Ending, now: datetime) -> dict[str, Any]:

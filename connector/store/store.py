@@ -53,11 +53,13 @@ from connector.store.replays import Replays
 from connector.store.replicas import Replicas
 from connector.store.retention import Retention
 from connector.store.rulings import Rulings
+from connector.store.rows import ACTING_NOTE
 from connector.store.setback import SetBack
 from connector.store.settle import Settling
 from connector.store.subject import Subjects
 from connector.store.tallies import Tallies
 from connector.store.trail import Trail
+from connector.store.trials import Trials
 from connector.store.views import Views
 from connector.store.whereabouts import Whereabouts
 
@@ -113,6 +115,7 @@ class Store(
     Subjects,
     Tallies,
     Rulings,
+    Trials,
 ):
     """Inbox, ledger, outbox, audit and leases of all systems, in one database. Thread-safe."""
 
@@ -131,6 +134,16 @@ class Store(
     def started_before(self, system: SystemName) -> datetime | None:
         """When acting began, as the file beside a lost database remembers it; None on a true first run."""
         return self._keepsake.started(system) if self._keepsake is not None else None
+
+    def keep_acting(self, system: SystemName, note: str) -> None:
+        """Note since when is acted for whom; also kept beside the database, for when that is lost."""
+        if self._keepsake is not None:
+            self._keepsake.keep_acting(system, note)
+        self.set_cursor(system, ACTING_NOTE, note)
+
+    def acting_before(self, system: SystemName) -> str:
+        """That note, as the file beside a lost database remembers it; empty on a true first run."""
+        return self._keepsake.acting(system) if self._keepsake is not None else ""
 
     def note_age(self) -> None:
         """Write down beside the database how far it is, once a minute at most."""

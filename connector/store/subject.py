@@ -45,6 +45,7 @@ from connector.store.schema import (
     product_event,
     ruling,
     tally,
+    trial,
     written,
 )
 from connector.store.schema import system as system_table
@@ -59,7 +60,8 @@ UNDER_WAY = (State.SENDING, State.UNKNOWN)
 
 BY_DEAL: Mapping[str, str] = {
     **dict.fromkeys(
-        ("handoff", "effect", "outbox", "audit", "inbox", "gain", "answer", "known_as", "figure", "ruling"), "deal_id"
+        ("handoff", "effect", "outbox", "audit", "inbox", "gain", "answer", "known_as", "figure", "ruling", "trial"),
+        "deal_id",
     ),
     "hold": "name",
 }
@@ -290,7 +292,7 @@ def _erase(connection: Connection, subject: Subject, stored: Stored) -> tuple[di
     counts["hold"], held = _drop_holds(connection, rows.get("hold", ()))
     counts["inbox"] = _blank_looks(connection, rows.get("inbox", ()))
     counts["ruling"] = _blank_rulings(connection, rows.get("ruling", ()))
-    for table in (letter, product_event, answer, tally, known_as):
+    for table in (letter, product_event, answer, tally, known_as, trial):
         counts[table.name] = _remove(connection, table, rows)
     deals |= held
     if any(row["feed"] == LAST_TROUBLE for row in rows.get("cursor", ())):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, func, select
+from sqlalchemy import Row, Select, and_, case, func, select
 
 from connector.handoff.model import Gate, SystemName
 from connector.handoff.plan import Phase
@@ -73,12 +73,14 @@ class AuditView:
 
 @dataclass(frozen=True, slots=True)
 class CoverageCount:
-    """How many deals stand in a phase with a gate verdict; ``mode``: ``act``, or ``observe`` if only computed."""
+    """How many deals stand in a phase with a gate verdict; ``mode``: ``act``, or ``observe`` if only computed, and then
+    ``footing`` says why (`Footing`; ``acted`` where a person dropped the win), as far as it was noted."""
 
     phase: Phase
     gate: Gate | None
     deals: int
     mode: str = "act"
+    footing: str = ""
 
 
 class Views(Part):
@@ -130,18 +132,19 @@ class Views(Part):
     def coverage(self, system: SystemName) -> tuple[CoverageCount, ...]:
         """How many deals stand where, each counted once; in observe mode the gate is what it would have said."""
         gate = func.coalesce(handoff.c.verdict, handoff.c.gate)
+        footing = case((handoff.c.mode == "observe", func.coalesce(handoff.c.footing, "")), else_="")
         query = (
-            select(handoff.c.phase, gate, func.count(), handoff.c.mode)
+            select(handoff.c.phase, gate, func.count(), handoff.c.mode, footing)
             .where(handoff.c.system == system, handoff.c.phase.is_not(None))
-            .group_by(handoff.c.phase, gate, handoff.c.mode)
+            .group_by(handoff.c.phase, gate, handoff.c.mode, footing)
         )
         with self._db.read() as connection:
             rows = connection.execute(query).all()
         counts = [
-            CoverageCount(Phase(phase), Gate(gate) if gate else None, deals, mode or "act")
-            for phase, gate, deals, mode in rows
+            CoverageCount(Phase(phase), Gate(gate) if gate else None, deals, mode or "act", why)
+            for phase, gate, deals, mode, why in rows
         ]
-        return tuple(sorted(counts, key=lambda one: (one.phase, one.gate or "", one.mode)))
+        return tuple(sorted(counts, key=lambda one: (one.phase, one.gate or "", one.mode, one.footing)))
 
     def _audit(self, query: Select[Any]) -> tuple[AuditView, ...]:
         with self._db.read() as connection:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from connector.handoff.acting import Footing
 from connector.handoff.model import SystemName
 from connector.handoff.plan import Phase, Verdict
 from connector.store import (
@@ -65,6 +66,14 @@ COVERAGE_WORDS: Mapping[Phase, str] = {
     Phase.BEFORE_START: "won before the start, only observed",
 }
 """Phases of deals that are or were won; deals that are open or lost need no handoff."""
+
+OBSERVED_WORDS: Mapping[Footing, str] = {
+    Footing.MODE: "only observed, because the mode is observe",
+    Footing.OUTSIDE: "only observed: not in the pilot",
+    Footing.BEFORE: "only observed: won before acting began for them",
+    Footing.ACTED: "only observed: dropped by a person",
+}
+"""Why wins are only observed; old ones are told by their phase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +136,8 @@ class DecisionRow:
     phase: str
     gate: str
     reasons: tuple[str, ...]
+    standing: str = ""
+    """Whether it is acted on or only observed, and why; empty where that was not noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +181,7 @@ def read_status(store: Store, watched: Sequence[Watched], *, now: datetime) -> S
                 phase=str(row.data.get("phase", "")),
                 gate=str(row.data.get("gate") or ""),
                 reasons=_reasons(row.data),
+                standing=str(row.data.get("standing", "")),
             )
             for row in store.decisions(DECISIONS_SHOWN)
         ),
@@ -313,15 +325,20 @@ def _covered(counts: Sequence[CoverageCount]) -> tuple[Covered, ...]:
         Covered(words, sum(each.deals for each in counts if each.phase is phase and each.mode == ACTED))
         for phase, words in COVERAGE_WORDS.items()
     ]
-    watched = sum(each.deals for each in counts if each.phase in COVERAGE_WORDS and each.mode != ACTED)
-    return (*done, Covered("only observed, because the mode is observe", watched))
+    seen = [each for each in counts if each.phase in COVERAGE_WORDS and each.mode != ACTED]
+    watched = [
+        Covered(words, sum(each.deals for each in seen if (each.footing or Footing.MODE.value) == footing.value))
+        for footing, words in OBSERVED_WORDS.items()
+    ]
+    return (*done, *watched)
 
 
 def _reasons(data: Any) -> tuple[str, ...]:
     """What was found and led to something; a rule that found all in order is not news."""
     findings = data.get("findings", ())
+    observed = [data["standing"]] if data.get("mode") == "observe" and data.get("standing") else []
     telling = [each["reason"] for each in findings if each.get("verdict") != Verdict.IN_SYNC.value]
-    return tuple(telling or [each["reason"] for each in findings[:1]])
+    return (*observed, *(telling or [each["reason"] for each in findings[:1]]))
 
 
 def age(delta: timedelta) -> str:

@@ -200,7 +200,7 @@ def policy(tmp_path: Path, vendor: str) -> Policy:
     folder = tmp_path / "mappings"
     shutil.copytree(MAPPINGS, folder)
     shipped = (MAPPINGS / "process.toml").read_text()
-    begin, end = shipped.index("[assignment]"), shipped.index("# --- Calendar")
+    begin, end = shipped.index("\n[assignment]\n") + 1, shipped.index("# --- Calendar")
 
     def made(assignment: str, *, uncomment: tuple[str, ...] = (), add: str = "") -> Loaded:
         head = f'[assignment]\nfallback = "{DANA}"\n'

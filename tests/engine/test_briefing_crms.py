@@ -93,7 +93,7 @@ def mapping(tmp_path: Path, vendor: str) -> Make:
         *, members: tuple[str, ...] = (MAYA,), head: str = "", playbook: Edit = meetings_on, crm: Edit = str
     ) -> Loaded:
         process = (MAPPINGS / "process.toml").read_text()
-        begin, end = process.index("[assignment]"), process.index("# --- Calendar")
+        begin, end = process.index("\n[assignment]\n") + 1, process.index("# --- Calendar")
         body = f'[assignment]\nfallback = "{DANA}"\n{head}\n' + pool(members) + ONE_RULE
         (folder / "process.toml").write_text(f"{process[:begin]}{body}\n{process[end:]}")
         (folder / "playbook.toml").write_text(playbook((MAPPINGS / "playbook.toml").read_text()))

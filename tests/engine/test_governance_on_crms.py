@@ -86,7 +86,10 @@ def test_a_breach_is_one_task_with_the_evidence_through_restarts_and_a_lost_ledg
     desk.hours(2)
     assert breaches(desk, small, large) == [(large, STEP)]
     rows = desk.shared.store.rulings(desk.name)
-    assert [(row.name, row.breached, row.deal_id) for row in rows] == [("first-touch", True, large), ("kept", False, None)]
+    assert [(row.name, row.breached, row.deal_id) for row in rows] == [
+        ("first-touch", True, large),
+        ("kept", False, None),
+    ]
 
     policy = desk.system.policy
     review = review_of(desk.shared.store, desk.name, policy, named_month("2027-02"))

@@ -88,7 +88,7 @@ def desk(vendor: str, tmp_path: Path) -> Iterator[Post]:
     folder = tmp_path / "mappings"
     shutil.copytree(MAPPINGS, folder)
     process = (MAPPINGS / "process.toml").read_text()
-    begin, end = process.index("[assignment]"), process.index("# --- Calendar")
+    begin, end = process.index("\n[assignment]\n") + 1, process.index("# --- Calendar")
     body = f'[assignment]\nfallback = "{DANA}"\n\n' + pool((MAYA,)) + ONE_RULE
     (folder / "process.toml").write_text(f"{process[:begin]}{body}\n{process[end:]}")
     playbook = (MAPPINGS / "playbook.toml").read_text()

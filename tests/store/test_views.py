@@ -54,7 +54,7 @@ def test_coverage_counts_every_deal_once(store: Store, clock: ManualClock) -> No
 def test_coverage_in_observe_says_what_the_gate_would_have(store: Store) -> None:
     plan = a_plan("D1", phase=Phase.HELD, gate=Gate.HELD, remember=a_remember(gate=Gate.HELD))
     store.record(SYSTEM, [Decided(plan)], act=False)
-    assert store.coverage(SYSTEM) == (CoverageCount(Phase.HELD, Gate.HELD, 1, "observe"),)
+    assert store.coverage(SYSTEM) == (CoverageCount(Phase.HELD, Gate.HELD, 1, "observe", "acted"),)
 
 
 def test_decisions_newest_first(store: Store, clock: ManualClock) -> None:

@@ -1,8 +1,9 @@
-"""Mode observe: everything is read and decided, nothing is written; switching to act then does what was announced."""
+"""Mode observe: all is read and decided, nothing is written; act, asked to take up those wins, does what was shown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,9 @@ def test_observe_writes_nothing_and_act_then_does_what_was_shown(ground: Site) -
     shown = {(each["system"], each["deal_id"]) for each in status["decisions"]}
     assert shown >= {(desk.name, deal) for desk in ground.desks for deal in complete[desk.name]}
 
-    ground.configure(mode="act")
+    # Wins from the time of observing are taken up only on request; without it they would stay as they are.
+    today = datetime.now(UTC).date()
+    ground.configure(mode="act", first_run=f'first_run = "act_since"\nact_since = {today}')
     with ground.daemon():
         until(
             lambda: all(desk.handed_off(deal) for desk in ground.desks for deal in complete[desk.name]),

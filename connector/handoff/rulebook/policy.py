@@ -20,6 +20,7 @@ from connector.handoff.rulebook.gate import AcceptancePolicy, GatePolicy, Overri
 from connector.handoff.rulebook.governance import GovernancePolicy
 from connector.handoff.rulebook.messages import NotifyPolicy, SummaryPolicy
 from connector.handoff.rulebook.people import NO_ESCALATION, NO_TEAMS, AssignmentPolicy, Escalation, Teams
+from connector.handoff.rulebook.pilot import NO_PILOT, Pilot
 from connector.handoff.rulebook.playbooks import NO_MEETINGS, MeetingPolicy, Playbook
 from connector.handoff.rulebook.quality import NO_QUALITY, QualityPolicy
 from connector.handoff.rulebook.watch import NO_RED_FLAGS, CommitmentPolicy, RedFlags, Targets
@@ -63,6 +64,7 @@ class Policy:
     tiers: tuple[Tier, ...] = ()
     prefills: tuple[Prefill, ...] = ()
     governance: GovernancePolicy | None = None
+    pilot: Pilot = NO_PILOT
 
     def shows_readiness(self, pipeline: str, stage_id: str) -> bool:
         """Whether an open deal in this stage says how ready it is."""

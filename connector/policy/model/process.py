@@ -6,6 +6,7 @@ Not here: references between keys (``build``), rules nobody can reach (``reach``
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from connector.policy.model.gate import AcceptanceSpec, GateSpec, OverrideSpec, 
 from connector.policy.model.governance import GovernanceSpec
 from connector.policy.model.people import AssignmentSpec, CalendarSpec, EscalationSpec, TeamCalendarSpec
 from connector.policy.model.watch import CommitmentsSpec, NotifySpec, RedFlagsSpec, TargetsSpec
-from connector.policy.model.words import FieldName, Positive, Spec, Text, When
+from connector.policy.model.words import Email, FieldName, Positive, Spec, Text, When
 
 
 class SegmentSpec(Spec):
@@ -43,6 +44,17 @@ class HandoffSpec(Spec):
     sales_hours: Positive = Decimal(24)
 
 
+class PilotSpec(Spec):
+    """Which deals are acted on while config.toml says ``mode = "pilot"``: those that any of these names."""
+
+    deals: tuple[Text, ...] = ()
+    owners: tuple[Email, ...] = ()
+    csms: tuple[Email, ...] = ()
+    pools: tuple[FieldName, ...] = ()
+    when: When = Field(default_factory=dict)
+    since: date | None = None
+
+
 class ProcessSpec(Spec):
     """process.toml."""
 
@@ -63,3 +75,4 @@ class ProcessSpec(Spec):
     acceptance: AcceptanceSpec | None = None
     review: ReviewSpec | None = None
     governance: GovernanceSpec | None = None
+    pilot: PilotSpec | None = None
