@@ -14,12 +14,14 @@ NAMED = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?[^`]*`")
 FUNCTION = re.compile(r"[`.…]…?(?:::)?(test_\w+)")
 FILES = re.compile(r"(?:mappings/)?((?:playbooks/)?[\w-]+\.toml)")
 LETTERS = {
-    "A": range(5, 11),
+    "A": range(1, 12),
     "B": range(1, 5),
     "C": range(1, 9),
     "D": range(1, 6),
     "E": range(1, 10),
     "F": range(1, 13),
+    "G": range(1, 10),
+    "H": range(1, 10),
 }
 PROMISED = [f"{letter}{number}" for letter, numbers in LETTERS.items() for number in numbers]
 ROWS = {
