@@ -22,6 +22,7 @@ from bench import (
     events,
     fairness,
     feeds,
+    figures,
     hooks,
     hubspot_million,
     idle,
@@ -30,6 +31,7 @@ from bench import (
     memory,
     million,
     neighbour,
+    page,
     plain,
     replicas,
 )
@@ -53,6 +55,8 @@ POINTS: Mapping[str, Callable[..., Point]] = {
     "hooks": hooks.run,
     "replicas": replicas.run,
     "fairness": fairness.run,
+    "page": page.run,
+    "figures": figures.run,
 }
 """In the order of ``all``."""
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 _OBJECT = re.compile(rb"(?:^|\n)(\d+) 0 obj\n(.*?)\nendobj", re.DOTALL)
 _STREAM = re.compile(rb"stream\r?\n(.*)\r?\nendstream", re.DOTALL)
-_SHOWN = re.compile(rb"/(f\d+) [\d.]+ Tf|\(((?:\\.|[^\\()]|\((?:\\.|[^\\()])*\))*)\)|(ET)", re.DOTALL)
+_SHOWN = re.compile(rb"/(f\d+) [\d.]+ Tf|(?<!Lang)\(((?:\\.|[^\\()]|\((?:\\.|[^\\()])*\))*)\)|(ET)", re.DOTALL)
 _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 

@@ -15,7 +15,7 @@ from connector.documents import compare
 from connector.documents.catalogue import DOCUMENTS, MARK, Document, paper
 from connector.documents.subject import Subject
 from connector.errors import Problem, UserError
-from connector.papers import Block, Bullets, Heading, Paper, TooLong, html, markdown, pdf
+from connector.papers import Block, Bullets, Heading, Paper, TooLong, html, markdown, pdf, png
 
 CHANGES = "CHANGES.md"
 TITLE = "What changed in these documents"
@@ -27,6 +27,8 @@ class Format(StrEnum):
     MD = "md"
     HTML = "html"
     PDF = "pdf"
+    PNG = "png"
+    """A picture of the page; of documents that are one page."""
 
 
 class State(StrEnum):
@@ -43,7 +45,10 @@ WRITERS: Mapping[Format, Callable[[Paper], bytes]] = {
     Format.MD: lambda one: markdown(one).encode(),
     Format.HTML: lambda one: html(one).encode(),
     Format.PDF: pdf,
+    Format.PNG: png,
 }
+IN_BYTES = frozenset({Format.PDF, Format.PNG})
+"""What tells not by its text whose it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,8 @@ def _shelved(
     subject: Subject, folder: Path, document: Document, formats: Sequence[Format], problems: list[Problem]
 ) -> Shelved:
     made = paper(document, subject)
-    wanted = {f"{document.name}.{each.value}": each for each in formats}
+    fits = [each for each in formats if document.one_page or each is not Format.PNG]
+    wanted = {f"{document.name}.{each.value}": each for each in fits}
     problems += _foreign(folder, wanted)
     if made is None:
         stale = tuple(name for name in wanted if (folder / name).is_file())
@@ -133,7 +139,7 @@ def _state(folder: Path, files: Mapping[str, bytes], changes: Sequence[str], *, 
 def _foreign(folder: Path, wanted: Mapping[str, Format]) -> Iterator[Problem]:
     for name, each in wanted.items():
         path = folder / name
-        if each is not Format.PDF and path.is_file() and MARK not in _text(path):
+        if each not in IN_BYTES and path.is_file() and MARK not in _text(path):
             message = "was not written by handoff docs; move it away, or choose another folder with --out"
             yield Problem("", str(path), message)
 

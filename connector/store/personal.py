@@ -154,7 +154,19 @@ _SILENT: Mapping[str, tuple[str, ...]] = {
     "ruling": ("system", "name", "period", "deal_id"),
     "figure": (
         *("system", "deal_id", "won_on", "won_week", "won_month", "activated_on", "activated_week"),
-        *("segment", "tier", "source", "deal_type", "phase", "currency", "stuck", "lacks", "reason", "facts", "promise_due"),
+        *(
+            "segment",
+            "tier",
+            "source",
+            "deal_type",
+            "phase",
+            "currency",
+            "stuck",
+            "lacks",
+            "reason",
+            "facts",
+            "promise_due",
+        ),
     ),
 }
 

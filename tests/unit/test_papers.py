@@ -34,6 +34,7 @@ from connector.papers import (
     png,
     rich,
 )
+from connector.papers.as_pdf import FILL_IN, columns
 
 BOX = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"><rect width="40" height="20" fill="#369"/></svg>'
 HOSTILE = (
@@ -204,6 +205,21 @@ def test_a_paper_for_one_page_shrinks_or_says_how_many_it_needs() -> None:
     assert len(pdf_text.pages(pdf(card(1100)))) == 1
     with pytest.raises(TooLong, match="'Card' needs 2 pages and may have one"):
         pdf(card(3000))
+
+
+def test_columns_share_a_page_by_what_they_say() -> None:
+    short, long = "a" * 10, "b" * 400
+    assert columns(Grid(["A", "B"], [[short, short]]), of=96) == [None, None]
+    assert columns(Grid(["A", "B", "C"], [[short, long, "c" * 100]]), of=96) == [None, 2.35, 0.59]
+    assert columns(Grid(["Who", "Signature"], [[short, ""]]), of=96) == [None, FILL_IN]
+
+
+def test_long_words_break_behind_their_signs_and_then_anywhere() -> None:
+    (said,) = pdf_text.pages(pdf(Paper("T", blocks=(Words("dana.kowalski-lindqvist@seller.example " * 30),))))
+    lines = [line.replace("\u200b", "").strip() for line in said.split("\n")]
+    assert not [line for line in lines if line.endswith(("exampl", "selle", "kowalsk"))]
+    (said,) = pdf_text.pages(pdf(Paper("T", blocks=(Words("x" * 300),))))
+    assert "x" * 300 in re.sub(r"\s|\u200b", "", said)
 
 
 def test_a_picture_of_a_page_is_for_papers_of_one() -> None:

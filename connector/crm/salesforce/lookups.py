@@ -216,6 +216,7 @@ def _field(told: Mapping[str, Any]) -> FieldSchema:
         unique=bool(told.get("unique")),
         createable=bool(told.get("createable")),
         updateable=bool(told.get("updateable")),
+        refers=tuple(str(each) for each in told.get("referenceTo") or ()),
     )
 
 

@@ -71,6 +71,7 @@ class Measure:
     ``value`` gives one handoff's value in whole smallest units (see `SMALLEST`), or None where the handoff does not
     count: not known, not yet due, excluded. ``after_days`` is from which day after the win it counts (0: as soon as it
     is known), or the name of the key of ``[targets]`` that says so; ``uses`` are the names of the facts it is made of.
+    ``least`` and ``most`` bound what a value can be, in smallest units, None where nothing does.
     ``per_handoff`` is False for what is worked out over many handoffs (velocity): ``value`` then gives None always.
     """
 
@@ -93,3 +94,5 @@ class Measure:
     after_days: int | str = 0
     uses: tuple[str, ...] = ()
     per_handoff: bool = True
+    least: int | None = 0
+    most: int | None = None

@@ -199,7 +199,9 @@ def _student(measure: Measure, found: Sum) -> Interval | None:
     freedom = found.counted - 1
     bound = (T95[freedom - 1] if freedom <= len(T95) else Z95) * math.sqrt(spread / found.counted)
     unit = SMALLEST[measure.unit]
-    return Interval((mean - bound) / unit, (mean + bound) / unit)
+    low = mean - bound if measure.least is None else max(mean - bound, measure.least)
+    high = mean + bound if measure.most is None else min(mean + bound, measure.most)
+    return Interval(low / unit, high / unit)
 
 
 def _plain(value: Decimal) -> str:
