@@ -22,6 +22,7 @@ from bench import (
     events,
     fairness,
     feeds,
+    figures,
     hooks,
     hubspot_million,
     idle,
@@ -55,6 +56,7 @@ POINTS: Mapping[str, Callable[..., Point]] = {
     "replicas": replicas.run,
     "fairness": fairness.run,
     "page": page.run,
+    "figures": figures.run,
 }
 """In the order of ``all``."""
 

@@ -332,6 +332,7 @@ def next_steps(found: Findings) -> Iterator[str]:
         count = len(found.sample.absent)
         yield f"See what would be installed for the {count} fields that are missing: handoff provision {found.system}."
     yield 'Then let it compute without writing: mode = "observe", handoff check, handoff plan, handoff run.'
+    yield 'Let it act on a few named deals first: mode = "pilot". Then on all: mode = "act".'
     yield f"Run this audit again in a month and compare: handoff audit --last {found.asked}."
 
 

@@ -109,6 +109,8 @@ def _settle_looks(shared: Shared, system: System, due: Sequence[Look], *, brake:
     watched = [one for one in decided if system.act and not one.plan.standing.acted]
     meant = [one for one in decided if not (system.act and not one.plan.standing.acted)]
     acted, observed = brake.take(meant, looks, looked.movers)
+    # What is only observed changes nothing: none of it has to be held back any longer.
+    brake.gone([one.plan.key.deal_id for one in watched])
     _record(shared, system, acted)
     _record(shared, system, [*watched, *observed], act=False)
     brake.gone(_put_aside(shared, system, [look for look in due if look.deal_id not in plans], looked.undecided))

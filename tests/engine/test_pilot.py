@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 
 from engine.harness import SYSTEM, Desk, a_desk
 from factories import AE, MAYA, PRIYA, a_policy, when
 
+from connector.engine.parts import Limits
 from connector.handoff.model import Kind
 from connector.handoff.rulebook.conditions import Op
 from connector.handoff.rulebook.pilot import Pilot
@@ -158,6 +160,22 @@ def test_a_filter_that_is_narrowed_drops_nobody_and_takes_up_no_old_win_when_wid
     assert desk.store.handoff(SYSTEM, begun).mode == "act"  # type: ignore[union-attr]
     go(desk, mode="pilot", pilot=Pilot(when=wide))
     assert not desk.tasks(outside)
+
+
+def test_wins_that_were_held_as_a_mass_are_let_be_once_they_are_only_observed() -> None:
+    desk = a_desk(policy=a_policy(pilot=NOBODY))
+    desk.shared = dataclasses.replace(desk.shared, limits=Limits(new=2))
+    desk.settle()
+    deals = [desk.a_deal() for _ in range(4)]
+    for deal in deals:
+        desk.win(deal)
+    desk.settle()
+    assert desk.store.held_counts(SYSTEM)
+    go(desk, mode="pilot", pilot=NOBODY)
+    desk.run(minutes=16)
+    desk.settle()
+    assert desk.store.held_counts(SYSTEM) == {}
+    assert not any(desk.tasks(deal) for deal in deals)
 
 
 def test_the_status_says_for_whom_is_acted_and_counts_the_others_apart() -> None:

@@ -281,9 +281,11 @@ def test_a_deal_says_why_in_the_sentences_of_explain(empty: Store) -> None:
         findings=(gate, csm),
         tasks=(late,),
     )
+    (made,) = made_up(1, seed=3)
+    plan = replace(
+        plan, figure=replace(made, deal_id="006A", title="Nordlys rollout", won_on=TODAY, lacks=("kickoff",))
+    )
     empty.record(SF, [Decided(plan)], act=True)
-    (figure,) = made_up(1, seed=3)
-    put(empty, [replace(figure, deal_id="006A", title="Nordlys rollout", won_on=TODAY)])
     shown_page = words(Reader(empty, a_web()).get("/leadership/deal/sf/006A").text)
     console = Console(width=1000, file=io.StringIO(), record=True)
     console.print(show.explain(plan, deal_name="Nordlys rollout"))

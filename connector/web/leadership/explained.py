@@ -10,6 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from connector.handoff.case import listed
+from connector.handoff.measures.catalogue import PER_HANDOFF
+from connector.handoff.measures.figure import Figure
+from connector.handoff.measures.lacking import churned, words
+from connector.handoff.measures.summing import shown_value
 from connector.handoff.model import SystemName
 from connector.store import AuditView, HandoffView, Store
 from connector.store.stillness import held_said, pauses_said
@@ -35,8 +40,10 @@ class Why:
     name: str
     place: str
     head: str
+    standing: str
     still: tuple[str, ...]
     parts: tuple[Part, ...]
+    lacks: str
     next_look: str
     decided: str
 
@@ -56,8 +63,10 @@ def why_of(store: Store, system: SystemName, deal_id: str) -> Why | None:
         place=" · ".join(filter(None, (figure.account_name if figure else "", f"{system}:{deal_id}"))),
         head=f"phase {view.phase.value if view.phase else '-'}, generation {view.generation}, segment "
         f"{view.segment or '-'}, gate {gate}, {view.percent}% complete",
+        standing=str((plan.get("standing") or {}).get("why", "")),
         still=(*held_said(store, system, deal_id), *pauses_said(store, system)),
-        parts=tuple(part for part in _parts(plan, store.audit(system, deal_id)) if part.rows),
+        parts=tuple(part for part in _parts(plan, figure, store.audit(system, deal_id)) if part.rows),
+        lacks=_lacks(figure) if figure else "",
         next_look=_next_look(view),
         decided=f"{view.decided_at:%Y-%m-%d %H:%M} UTC, because {view.looked_because}" if view.decided_at else "never",
     )
@@ -69,7 +78,22 @@ def _next_look(view: HandoffView) -> str:
     return f"{view.next_look:%Y-%m-%d %H:%M} UTC, because {view.next_look_reason}"
 
 
-def _parts(plan: Mapping[str, Any], history: Sequence[AuditView]) -> Iterator[Part]:
+def _lacks(figure: Figure) -> str:
+    lacks = listed(words(figure.lacks))
+    left = "The customer left within 90 days. " if churned(figure.facts) else ""
+    return f"{left}What this handoff lacks: {lacks}." if lacks else ""
+
+
+def _measured(figure: Figure) -> Part:
+    rows = tuple(
+        (one.title, shown_value(one, value), one.starts or "-", one.ends or "-")
+        for one in PER_HANDOFF
+        if (value := figure.values.get(one.key)) is not None
+    )
+    return Part("What is measured", ("Measure", "Value", "Starts", "Ends"), rows)
+
+
+def _parts(plan: Mapping[str, Any], figure: Figure | None, history: Sequence[AuditView]) -> Iterator[Part]:
     """The tables of `explain`, in its order and under its captions."""
     findings = plan.get("findings", ())
     yield _part("What the rules found", ("Rule", "Verdict", "Reason"), findings, _finding)
@@ -84,6 +108,8 @@ def _parts(plan: Mapping[str, Any], history: Sequence[AuditView]) -> Iterator[Pa
     yield _part(good, ("Field", "Score", "Found", "What is said of it"), plan.get("answers", ()), _answer)
     tasks = ("Step", "Subject", "Owner", "Due", "State", "Why")
     yield _part("Tasks and clocks", tasks, plan.get("tasks", ()), _task)
+    if figure is not None:
+        yield _measured(figure)
     writes = ("Step", "What", "Why")
     yield _part("What this decision has written", writes, plan.get("actions", ()), _write)
     yield Part("What happened so far", ("When (UTC)", "What", "By", "Why"), tuple(map(_happened, history)))
