@@ -6,7 +6,7 @@ ARGS ?=
 export ARGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fast lint types contracts unit e2e bench chaos lock schemas stubs licences audit-deps sbom clean
+.PHONY: help demo test check fast lint types contracts unit e2e bench chaos lock schemas docs stubs licences audit-deps sbom clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -75,6 +75,11 @@ audit-deps: .venv-audit/.made ## known vulnerabilities of every locked package; 
 
 sbom: $(VENV)/.runtime ## the bill of materials that the image holds, as CycloneDX, on standard output
 	@$(BIN)/python -m supply sbom
+
+docs: $(VENV)/.runtime ## documents/ from the shipped mappings, and the sample and picture of it in docs
+	@$(BIN)/python -m connector docs --config config.example.toml --out documents --format md,html,pdf,png
+	@cp documents/sf/quick-reference-card.md docs/samples/quick-reference-card.md
+	@cp documents/sf/quick-reference-card.png docs/pictures/card.png
 
 schemas: $(VENV)/.runtime ## write the JSON Schemas that editors use beside the mappings
 	@$(BIN)/python -m connector check --write-schemas mappings/schemas

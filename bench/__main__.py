@@ -31,6 +31,7 @@ from bench import (
     memory,
     million,
     neighbour,
+    page,
     plain,
     replicas,
 )
@@ -54,6 +55,7 @@ POINTS: Mapping[str, Callable[..., Point]] = {
     "hooks": hooks.run,
     "replicas": replicas.run,
     "fairness": fairness.run,
+    "page": page.run,
     "figures": figures.run,
 }
 """In the order of ``all``."""

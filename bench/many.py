@@ -6,7 +6,7 @@ Not here: a CRM, a daemon and decisions. The same seed makes the same handoffs.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -19,6 +19,7 @@ from connector.store import Store
 from connector.store.figurerows import put_figures
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+TODAY = NOW.date()
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 AES, CSMS = 40, 25
 SEGMENTS, TIERS = ("Enterprise", "Mid-Market", "SMB"), ("A", "B", "C")
@@ -35,7 +36,7 @@ def fill(store: Store, count: int, *, seed: int = 7, system: str = "sf", days: i
         put(store, batch)
 
 
-def put(store: Store, figures: Iterable[Figure]) -> None:
+def put(store: Store, figures: Sequence[Figure]) -> None:
     """Write rows of figures, as a decision would."""
     with store._db.write() as connection:
         put_figures(store._db, connection, figures)

@@ -26,7 +26,12 @@ MARK = re.compile(r"\(mark [0-9a-f]+\)")
 WORD = re.compile(r"\b[A-Za-z0-9]+\b")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d\S*|\b\d{1,2}:\d\d(?: UTC)?")
 PORT = re.compile(r"127\.0\.0\.1:\d+")
-MEASURED = frozenset({"metric_ae_hours", "metric_assign_minutes", "metric_ttft_hours"})
+MEASURED = frozenset(
+    {
+        *("metric_ae_hours", "metric_assign_minutes", "metric_ttft_hours"),
+        *("metric_kickoff_days", "metric_ttfv_days"),
+    }
+)
 """Fields that say how long something took."""
 
 ONE_DAY = 1

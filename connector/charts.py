@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH = 320
-"""CSS pixels of a chart: as wide as a phone shows it, so that its letters are never shrunk."""
+WIDTH, LINE_WIDTH = 320, 240
+"""CSS pixels of a chart: no wider than a phone, or a card on a desk, shows it, so that its letters are not shrunk."""
 
 LINE_HEIGHT, PLOT_TOP, PLOT_BOTTOM, EDGE = 96, 10.0, 76.0, 6.0
 ROW, BAR, LABEL = 38, 14, 13
@@ -48,13 +48,13 @@ def line(title: str, points: Sequence[Point], *, target: float | None = None, ta
     if target is not None:
         at = _height(target, top)
         body.append(
-            f'<line class="chart-goal" x1="{EDGE:g}" x2="{WIDTH - EDGE:g}" y1="{at:.1f}" y2="{at:.1f}" '
+            f'<line class="chart-goal" x1="{EDGE:g}" x2="{LINE_WIDTH - EDGE:g}" y1="{at:.1f}" y2="{at:.1f}" '
             f'stroke="{GOAL}" stroke-width="1.5" stroke-dasharray="5 4"/>'
         )
         if target_said:
             # Above the line where there is room, below it where there is none.
             words = at - 4 if at > PLOT_TOP + 12 else at + 13
-            body.append(_text(WIDTH - EDGE, words, target_said, "chart-goal-said", anchor="end", fill=GOAL))
+            body.append(_text(LINE_WIDTH - EDGE, words, target_said, "chart-goal-said", anchor="end", fill=GOAL))
     places = [_across(number, len(points)) for number in range(len(points))]
     for run in _runs(points):
         path = " ".join(f"{places[each]:.1f},{_height(points[each].value or 0.0, top):.1f}" for each in run)
@@ -67,9 +67,9 @@ def line(title: str, points: Sequence[Point], *, target: float | None = None, ta
     if points:
         body.append(_text(EDGE, LINE_HEIGHT - 4, points[0].label, "chart-soft", fill=SOFT))
         if len(points) > 1:
-            end = _text(WIDTH - EDGE, LINE_HEIGHT - 4, points[-1].label, "chart-soft", anchor="end", fill=SOFT)
+            end = _text(LINE_WIDTH - EDGE, LINE_HEIGHT - 4, points[-1].label, "chart-soft", anchor="end", fill=SOFT)
             body.append(end)
-    return _svg(title, body, height=LINE_HEIGHT)
+    return _svg(title, body, width=LINE_WIDTH, height=LINE_HEIGHT)
 
 
 def bars(title: str, rows: Sequence[Bar], *, most: float | None = None, target: float | None = None) -> str:
@@ -128,7 +128,7 @@ def _runs(points: Sequence[Point]) -> Iterator[list[int]]:
 
 
 def _across(number: int, of: int) -> float:
-    return EDGE + (WIDTH - 2 * EDGE) * (number / (of - 1) if of > 1 else 0.5)
+    return EDGE + (LINE_WIDTH - 2 * EDGE) * (number / (of - 1) if of > 1 else 0.5)
 
 
 def _height(value: float, top: float) -> float:
@@ -137,7 +137,7 @@ def _height(value: float, top: float) -> float:
 
 def _rule(y: float) -> str:
     return (
-        f'<line class="chart-grid" x1="{EDGE:g}" x2="{WIDTH - EDGE:g}" y1="{y:g}" y2="{y:g}" '
+        f'<line class="chart-grid" x1="{EDGE:g}" x2="{LINE_WIDTH - EDGE:g}" y1="{y:g}" y2="{y:g}" '
         f'stroke="{GRID}" stroke-width="1"/>'
     )
 
@@ -159,9 +159,9 @@ def _text(x: float, y: float, said: str, name: str, *, anchor: str = "start", fi
     return f'<text class="{name}" x="{x:g}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}">{escape(said)}</text>'
 
 
-def _svg(title: str, body: Sequence[str], *, height: int) -> str:
+def _svg(title: str, body: Sequence[str], *, height: int, width: int = WIDTH) -> str:
     said = escape(title, quote=True)
     return (
-        f'<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
+        f'<svg class="chart" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
         f'height="{height}" role="img" aria-label="{said}" {FONT}><title>{escape(title)}</title>{"".join(body)}</svg>'
     )

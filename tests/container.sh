@@ -3,9 +3,9 @@
 #
 # What it shows: Dockerfile passes hadolint (when that is on the PATH or in .venv) and builds step by step; the result
 # runs as user 10001 with no way to the network, on a read-only root with one writable volume and a tmpfs on /tmp; the
-# bill of materials lists what is installed and nothing else; the demo plays a sales period there; the health check
-# command is green while the daemon runs and red when it does not; SIGTERM ends it with 0; no pip and no compiler is
-# left in it.
+# bill of materials lists what is installed and nothing else; the demo plays a sales period there; handoff docs writes
+# its PDFs with the image's own fonts; the health check command is green while the daemon runs and red when it does not;
+# SIGTERM ends it with 0; no pip and no compiler is left in it.
 #
 # What it does NOT show: the real base image (a debootstrapped Debian bookworm stands in for python:3.11-slim-bookworm),
 # a real engine (chroot and namespaces stand in for it: no cgroups, no seccomp, no cap_drop), and compose.yaml being run.
@@ -102,6 +102,11 @@ inside 'python bill.py'
 
 say "A sales period in it"
 inside 'handoff demo --headless --deals 10 --seed 7 --json --folder period > /tmp/report.json; tail -7 /tmp/report.json'
+
+say "Documents as PDF"
+inside 'mappings="$(python -c "import connector; print(connector.__path__[0])")/mappings"
+  printf "mappings = \"%s\"\n[[systems]]\nname = \"sf\"\nvendor = \"salesforce\"\n" "$mappings" > docs.toml
+  handoff docs --config docs.toml --format pdf --out papers > /dev/null; ls papers | wc -l; head -c 8 papers/faq.pdf'
 
 say "Health check and SIGTERM"
 "${buildah[@]}" inspect --type image localhost/handoff > "$work/volume/image.json"

@@ -20,7 +20,7 @@ from connector.errors import Problem, UserError
 from connector.handoff.model import SystemName
 from connector.handoff.rulebook.policy import Policy
 from connector.policy.crmmap import CrmMap
-from connector.policy.load import Loaded, load
+from connector.policy.load import Loaded, load, load_all
 from connector.policy.shipped import shipped_mappings
 from connector.settings import SystemSettings, load_settings
 
@@ -30,7 +30,10 @@ PROCESS = "process.toml"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One system that is only read. ``calls`` counts requests by their kind, ``survey`` looks for what would fight."""
+    """One system that is only read. ``calls`` counts requests by their kind, ``survey`` looks for what would fight.
+
+    ``file`` is the mapping file that config.toml gives it, whether it is there or not.
+    """
 
     name: SystemName
     vendor: str
@@ -39,6 +42,7 @@ class Reading:
     policy: Policy
     calls: Counter[str]
     survey: Callable[[], Survey]
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +88,10 @@ def open_readings(config: Path, *, token: str = "") -> Readings:
     settings = load_settings(config)
     bootstrap.set_up_logs(settings, console=True)
     has_own = (settings.mappings / PROCESS).is_file()
-    vendors = {SystemName(each.name): each.vendor.value for each in settings.systems}
-    loaded = load(settings.mappings if has_own else shipped_mappings(), vendors)
+    if has_own:
+        loaded = load_all(config)[1]
+    else:
+        loaded = load(shipped_mappings(), {SystemName(each.name): each.vendor.value for each in settings.systems})
     return Readings(tuple(reading(each, loaded, token=token) for each in settings.systems), shipped=not has_own)
 
 
@@ -111,4 +117,5 @@ def reading(system: SystemSettings, loaded: Loaded, *, token: str = "") -> Readi
         policy=loaded.policies[name],
         calls=calls,
         survey=survey,
+        file=bootstrap.map_file(system).file,
     )

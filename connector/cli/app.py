@@ -35,6 +35,8 @@ COMMANDS = {
     "audit": "connector.cli.audit",
     "init": "connector.cli.init",
     "check": "connector.cli.check",
+    "map": "connector.cli.map",
+    "pilot": "connector.cli.pilot",
     "provision": "connector.cli.provision",
     "webhooks": "connector.cli.webhooks",
     "status": "connector.cli.status",

@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +31,9 @@ from connector.cli.screen import complain
 from connector.crm.installer import Danger
 from connector.engine.audit import judge, take
 from connector.errors import Advice, CrmError, Problem, UserError
+
+WHOLE_SECOND = timedelta(seconds=1)
+"""The CRM's time is that of an answer, which has no parts of a second; what was logged within it is no plan."""
 
 MOST = 10_000
 """What one search of HubSpot goes through (facts: HubSpot §1)."""
@@ -171,7 +174,7 @@ def look(
 ) -> Findings:
     """Read one system and judge it. Raises `CrmError`."""
     sample = take(reading.crm, reading.crm_map, last=last, since=since, told=told)
-    now = reading.crm.server_time()
+    now = reading.crm.server_time() + WHOLE_SECOND
     told("looking for rules that would get in the way", 0, 1)
     dangers, unread = _rivals(reading)
     mapped, likely = (

@@ -79,6 +79,7 @@ def paper(all_of: Sequence[Findings]) -> Paper:
         title="Handoff audit",
         subtitle=f"{names}, {made:%d %B %Y}" if made else names,
         blocks=blocks,
+        landscape=True,
         foot="Read-only: nothing was written to the CRM.",
         made=made,
     )
@@ -136,9 +137,10 @@ def _summary(found: Findings, level: int) -> Iterator[Block]:
     refusing = sum(one.weight is not Weight.RUNS_TOO for one in found.dangers)
     items.append(
         rich(
-            "**{refusing}** of the CRM's own rules may refuse what the connector writes; {others} more run beside it.",
+            "**{refusing}** rules of the CRM's own may refuse the connector's writes; {others} run beside it.{but}",
             refusing=refusing,
             others=len(found.dangers) - refusing,
+            but=" Not all could be looked at." if found.conflicts_unread else "",
         )
     )
     yield Bullets(items)
@@ -223,8 +225,8 @@ def _deals(found: Findings, level: int) -> Iterator[Block]:
     yield Heading(level, "What CS would have missed, deal by deal")
     deals = found.likely.deals
     rows = [_deal(deal) for deal in deals[:MOST_DEALS]]
-    head = ("Deal", "Account", "AE", "Closed", "Amount", "Complete", "Missing", "First touch")
-    yield Grid(head, rows, (L, L, L, L, R, R, L, R))
+    head = ("Deal", "AE", "Closed", "Amount", "Complete", "Missing", "First touch")
+    yield Grid(head, rows, (L, L, L, R, R, L, R))
     if len(deals) > MOST_DEALS:
         yield Words(f"{len(deals) - MOST_DEALS} more are in the JSON of this audit (--format json).")
 
@@ -235,7 +237,7 @@ def _deal(deal: Won) -> tuple[str, ...]:
     closed = deal.closed.isoformat() if deal.closed else DASH
     touched = _span(deal.wait) if deal.wait is not None else "none"
     return (
-        *(deal.name, deal.account or DASH, deal.ae or DASH, closed, amount),
+        *(deal.name, deal.ae or DASH, closed, amount),
         *(f"{deal.percent} %", missing or "nothing", touched if deal.won_at else "not known"),
     )
 
@@ -330,6 +332,7 @@ def next_steps(found: Findings) -> Iterator[str]:
         count = len(found.sample.absent)
         yield f"See what would be installed for the {count} fields that are missing: handoff provision {found.system}."
     yield 'Then let it compute without writing: mode = "observe", handoff check, handoff plan, handoff run.'
+    yield 'Let it act on a few named deals first: mode = "pilot". Then on all: mode = "act".'
     yield f"Run this audit again in a month and compare: handoff audit --last {found.asked}."
 
 
@@ -343,6 +346,8 @@ def _method(found: Findings, level: int) -> Iterator[Block]:
         WORDS_USED,
         f"{found.made} API calls were made; the same in full batches is {found.floor}. Nothing was written.",
     ]
+    if found.sample.unread:
+        items.append(f"Deals that the CRM would not give: {', '.join(found.sample.unread)}.")
     if found.mapped.excluded:
         items.insert(1, f"{found.mapped.excluded} of them are of a type that gets no handoff and were left out.")
     yield Bullets(items)
@@ -381,6 +386,7 @@ def data(found: Findings) -> dict[str, Any]:
         "since": found.since.isoformat() if found.since else None,
         "deals": len(found.likely.deals),
         "excluded": found.likely.excluded,
+        "unread": list(found.sample.unread),
         "score": found.likely.score,
         **_group_data(found.likely.whole),
         "by_the_mapping_alone": _group_data(found.mapped.whole),

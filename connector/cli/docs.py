@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import typer
 from rich.markup import escape
@@ -21,10 +21,10 @@ from connector.cli.plan import connect_for_reading
 from connector.cli.screen import PlainTable
 from connector.cli.show import console
 from connector.clock import SystemClock
+from connector.crm.port import ObjectSchema
 from connector.documents.catalogue import DOCUMENTS
 from connector.documents.shelf import CHANGES, Format, Shelved, State, shelved, write
 from connector.documents.subject import Subject
-from connector.engine.parts import System as EngineSystem
 from connector.errors import Problem, UserError
 from connector.handoff.model import Kind, SystemName
 from connector.policy.crmmap import CrmMap
@@ -40,7 +40,7 @@ def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder they lie in.")] = Path("documents"),
     *,
     only: Annotated[list[str] | None, typer.Option("--only", help="Only this document; may be said again.")] = None,
-    form: Annotated[str, typer.Option("--format", "-f", help="Any of md, html and pdf, with commas.")] = "md,html,pdf",
+    form: Annotated[str, typer.Option("--format", "-f", help="Any of md, html, pdf; png: the card.")] = "md,html,pdf",
     check: Annotated[bool, typer.Option("--check", help="Write nothing; 1 when they are not what is set.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Also the lines that changed.")] = False,
     live: Annotated[bool, typer.Option("--live", help="Names of fields and stages as the CRM has them now.")] = False,
@@ -119,18 +119,28 @@ def _live(config: Path, system: str) -> Iterator[Subject]:
     for each in runtime.chosen(system):
         connect_for_reading(each)
         stages = {stage.id: stage.label for stage in each.stages}
-        yield Subject(each.name, each.policy, loaded.maps[each.name], _labels(each, loaded.maps[each.name]), stages)
+        yield Subject(each.name, each.policy, loaded.maps[each.name], labels(each.crm, loaded.maps[each.name]), stages)
 
 
-def _labels(system: EngineSystem, crm_map: CrmMap) -> Mapping[str, str]:
+class Describes(Protocol):
+    """Whatever tells the fields of a kind of record (``crm.port``)."""
+
+    def describe(self, kind: Kind) -> ObjectSchema:
+        """Its fields, by the vendor's name."""
+        ...
+
+
+def labels(crm: Describes, crm_map: CrmMap) -> Mapping[str, str]:
+    """What the CRM calls each mapped field, by canonical path; without those that it has no label for."""
     found: dict[str, str] = {}
     for kind in (Kind.DEAL, Kind.ACCOUNT, Kind.TASK, Kind.MEETING):
         fields = crm_map.of(kind)
-        schema = system.crm.describe(kind) if fields else None
+        schema = crm.describe(kind) if fields else None
         for mapped in fields:
             if schema and mapped.field in schema.fields:
                 found[mapped.path] = schema.fields[mapped.field].label
-    return {path: label for path, label in found.items() if label}
+    # Some standard fields have no better label than their own name.
+    return {path: label for path, label in found.items() if label not in ("", crm_map.fields[path].field)}
 
 
 def _data(subject: Subject, folder: Path, documents: Sequence[Shelved]) -> dict[str, Any]:
@@ -164,11 +174,11 @@ def _tell(subject: Subject, folder: Path, documents: Sequence[Shelved], *, writt
         if one.changes:
             out.print(f"[bold]{escape(one.document.title)}[/bold]")
             for words in one.changes[:MOST_TOLD]:
-                out.print(f"  {words}", markup=False)
+                out.print(f"  {words}", markup=False, highlight=False)
             if len(one.changes) > MOST_TOLD:
                 out.print(f"  and {len(one.changes) - MOST_TOLD} more")
         if diff and one.diff:
-            out.print("\n".join(one.diff), markup=False, highlight=False)
+            out.print("\n".join(one.diff), markup=False, highlight=False, soft_wrap=True)
     differing = [one for one in documents if one.state is not State.SAME]
     if not differing:
         out.print("They say what the config says.")

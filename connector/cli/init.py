@@ -33,6 +33,7 @@ from connector.cli.init_answers import (
 from connector.engine.firstread import First, first_read
 from connector.errors import Problem, UserError
 from connector.policy.assumed import MARK, assumed
+from connector.policy.crmmap import MapFile
 from connector.policy.drafting import POOLS, Firm, Said, Seen, process_file, vendor_file
 from connector.policy.load import load_mappings
 from connector.policy.shipped import shipped_mappings
@@ -107,7 +108,7 @@ def _asker(*, yes: bool) -> Ask | None:
 
 
 def _read(config: Path) -> dict[str, First]:
-    """What each vendor's first system says. Raises `UserError` and `CrmError`; nothing was written then."""
+    """What the first system of each mapping file says. Raises `UserError` and `CrmError`; nothing was written then."""
     try:
         readings = open_readings(config)
     except UserError as error:
@@ -117,8 +118,8 @@ def _read(config: Path) -> dict[str, First]:
     found: dict[str, First] = {}
     with Progress(transient=True, disable=not sys.stderr.isatty(), console=show.progress_console()) as progress:
         for each in readings.systems:
-            if each.vendor in found:
-                continue  # a vendor has one mapping file, and the first system of it makes it
+            if each.file in found:
+                continue  # systems that share a mapping file share what the first of them says
             task = progress.add_task(each.name)
 
             def told(words: str, done: int, total: int, task: Any = task, name: str = each.name) -> None:
@@ -126,22 +127,22 @@ def _read(config: Path) -> dict[str, First]:
 
             before = next(iter(found.values()), None)
             among = frozenset(one.email for one in before.people if one.active) if before else None
-            found[each.vendor] = first_read(each.crm, each.crm_map, told=told, among=among)
+            found[each.file] = first_read(each.crm, each.crm_map, told=told, among=among)
     return found
 
 
 def write_mappings(target: Path, answers: Answers, found: Mapping[str, First]) -> None:
     """The shipped mappings, fitted to what was read and said."""
     shutil.copytree(shipped_mappings(), target)
-    used = {str(one["vendor"]) for one in answers.systems}
-    for vendor in Vendor:
-        path = target / f"{vendor.value}.toml"
-        if vendor.value not in used:
-            path.unlink()
-            continue
-        first = found.get(vendor.value)
-        seen = first.seen if first else Seen(vendor.value)
-        path.write_text(vendor_file(path.read_text(encoding="utf-8"), seen).text, encoding="utf-8")
+    shipped = {each.value: (target / f"{each.value}.toml").read_text(encoding="utf-8") for each in Vendor}
+    for name in shipped:
+        (target / f"{name}.toml").unlink()
+    for one in answers.systems:
+        vendor = str(one["vendor"])
+        path = target / MapFile(vendor, str(one.get("map", ""))).file
+        first = found.get(path.name)
+        seen = first.seen if first else Seen(vendor)
+        path.write_text(vendor_file(shipped[vendor], seen).text, encoding="utf-8")
     process = target / PROCESS
     process.write_text(process_file(process.read_text(encoding="utf-8"), firm(answers, found)).text, encoding="utf-8")
 
@@ -186,9 +187,10 @@ def _tell(folder: Path, found: Mapping[str, First]) -> None:
     out = show.console()
     guesses = assumed(folder / CONFIG, folder / MAPPINGS)
     said: list[str] = [f"Written: {folder / CONFIG} and {folder / MAPPINGS}"]
-    for vendor, one in found.items():
+    for name, one in found.items():
         likely = sum(each.is_likely for each in one.seen.suggestions)
-        said.append(f"{vendor}: {likely} fields that exist under other names are mapped")
+        words = "field that exists under another name is" if likely == 1 else "fields that exist under other names are"
+        said.append(f"{name}: {likely} {words} mapped")
     said.append(f"{len(guesses)} guesses are marked {MARK}; look at each and take its comment out:")
     said += [f"  {each}" for each in guesses]
     where = "" if folder == Path() else f" --config {folder / CONFIG}"

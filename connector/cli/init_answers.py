@@ -154,18 +154,28 @@ def ask_systems(answers: Answers, ask: Ask) -> None:
 
 
 def ask_people(answers: Answers, ask: Ask, *, csms: Sequence[str], approver: str) -> None:
-    """Who approves, who steps in, who the CSMs are, and the time zone; what is left empty is guessed."""
+    """Who approves, who steps in, who the CSMs are, and the time zone.
+
+    Whom the CRM seems to name is offered; taken with Enter it stays a guess, for nobody said so.
+    """
     if not answers.approvers:
-        answers.approvers = _listed(ask("Who may let a deal through with gaps (emails, with commas)", approver))
+        answers.approvers = _listed(_said(ask, "Who may let a deal through with gaps (emails, with commas)", approver))
     if not answers.fallback:
-        answers.fallback = ask("Who gets an account that nobody else can take (email)", next(iter(csms), approver))
+        usual = next(iter(csms), approver)
+        answers.fallback = _said(ask, "Who gets an account that nobody else can take (email)", usual).lower()
     if not answers.csms and not answers.pools:
-        usual = ", ".join(csms)
-        answers.csms = _listed(ask("Who are the CSMs (emails, with commas; Enter: as read from the CRM)", usual))
+        words = "Who are the CSMs (emails, with commas; Enter: as read from the CRM)"
+        answers.csms = _listed(_said(ask, words, ", ".join(csms)))
     if not answers.time_zone:
         answers.time_zone = _known_zone(ask)
     if not answers.country:
         answers.country = ask("Country of the public holidays (two letters)", SHIPPED_COUNTRY).upper()
+
+
+def _said(ask: Ask, words: str, usual: str) -> str:
+    """What a person said; empty where they took what was offered."""
+    told = ask(words, usual)
+    return "" if told == usual else told
 
 
 def _known_zone(ask: Ask) -> str:

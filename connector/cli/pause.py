@@ -34,8 +34,8 @@ def command(
 ) -> None:
     """Let a system stand still, or one rule of it.
 
-    Rules: gate, prefill, readiness, assignment, teams, review, playbook, stuck, onboarding, mails, acceptance,
-    completion, summary, metrics, answering, notify, late, red_flags, commitments, digest, changes.
+    Rules: gate, prefill, readiness, assignment, teams, buddy, review, playbook, stuck, onboarding, mails, acceptance,
+    completion, summary, metrics, answering, notify, late, red_flags, commitments, governance, digest, changes.
 
     A system that is paused is neither read nor written; when it goes on, it finds what happened meanwhile. What a
     paused rule wants is neither written nor lost: those deals are looked at again when it goes on. Rules that build

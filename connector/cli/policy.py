@@ -102,16 +102,18 @@ def _files(config: Config, names: Sequence[str]) -> tuple[Path, ...]:
 
 
 def _grounds(config: Config, system: str) -> tuple[Ground, ...]:
-    """One per CRM in use: systems of one vendor share their mapping."""
+    """One per mapping in use: systems of one vendor may share theirs, or each have their own."""
     loaded = load_mappings(config)
-    found = {
-        crm_map.vendor: Ground(crm_map.vendor, loaded.policies[name], crm_map)
-        for name, crm_map in loaded.maps.items()
-        if system in ("", name)
-    }
+    found: dict[str, Ground] = {}
+    for name, crm_map in sorted(loaded.maps.items()):
+        same = any(each.crm_map == crm_map for each in found.values())
+        if system not in ("", name) or same:
+            continue
+        shown_as = crm_map.vendor if crm_map.vendor not in found else f"{crm_map.vendor}, {name}"
+        found[shown_as] = Ground(crm_map.vendor, loaded.policies[name], crm_map, shown_as)
     if not found:
         raise UserError([Problem("", "--system", f"there is no system {system!r} in {config}")])
-    return tuple(found[vendor] for vendor in sorted(found))
+    return tuple(found.values())
 
 
 def _data(results: Sequence[Verdict]) -> dict[str, Any]:
@@ -170,4 +172,5 @@ def _junit(results: Sequence[Verdict]) -> bytes:
             said = [f"{miss.where}: {miss.key}: expected {miss.expected}, found {miss.found}" for miss in each.misses]
             failure = ElementTree.SubElement(case, "failure", message=said[0])
             failure.text = "\n".join(f"{line}\n  {miss.why}" for line, miss in zip(said, each.misses, strict=True))
-    return ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
+    text: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
+    return text

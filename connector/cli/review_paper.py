@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from connector.handoff.governing.breaches import Ruling, number
+from connector.handoff.governing.breaches import Ruling, bound
 from connector.handoff.governing.fold import Touched
 from connector.handoff.governing.review import Line, Proposal, Review, lacks_of
 from connector.handoff.measures.catalogue import MEASURES
@@ -22,6 +22,8 @@ from connector.papers import Align, Block, Bullets, Grid, Heading, Paper, Text, 
 
 MOST_DEALS = 5
 MOST_COMMENTS = 30
+MOST_PLACES = 3
+"""Of the places that use an answer; ``--json`` has them all."""
 RIGHT, LEFT = Align.RIGHT, Align.LEFT
 FEW = "too few to judge"
 
@@ -148,7 +150,7 @@ def _thresholds(review: Review) -> Iterator[Block]:
     rows: list[tuple[Text, ...]] = []
     for one in review.rulings:
         side = "above" if one.threshold.over else "below"
-        limit = f"not {side} {number(one.threshold.limit)}"
+        limit = f"not {side} {bound(one.threshold, MEASURES[one.threshold.measure])}"
         for_long = f", {one.threshold.runs} in a row" if one.threshold.runs > 1 else ""
         told = "; ".join(f"{each.text} of {each.counted}" for each in one.stood)
         rows.append((one.threshold.name, MEASURES[one.threshold.measure].title, limit + for_long, told, _verdict(one)))
@@ -207,12 +209,19 @@ def _fields(review: Review) -> Iterator[Block]:
                 str(one.asked),
                 str(one.lacked),
                 str(one.changed),
-                "; ".join(one.used_by) or rich("**nothing**"),
+                _places(one.used_by),
             )
             for one in review.fields
         ],
         (LEFT, RIGHT, RIGHT, RIGHT, LEFT),
     )
+
+
+def _places(used_by: Sequence[str]) -> Text:
+    if not used_by:
+        return rich("**nothing**")
+    left = len(used_by) - MOST_PLACES
+    return "; ".join(used_by[:MOST_PLACES]) + (f"; and {left} more" if left > 0 else "")
 
 
 def _silent(review: Review) -> Iterator[Block]:

@@ -22,6 +22,7 @@ from connector.handoff.measures.lacking import churned, words
 from connector.handoff.measures.summing import shown_value
 from connector.handoff.model import Value
 from connector.handoff.plan import Action, Finding, Notify, Patch, Plan, SendMail, Upsert
+from connector.handoff.whynot import WhyNot
 from connector.store import AuditView
 
 CUT = 90
@@ -227,6 +228,14 @@ def history_table(history: Iterable[AuditView]) -> PlainTable:
     table = PlainTable("When (UTC)", "What", "By", "Why", title="What happened so far", title_justify="left")
     for entry in history:
         table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.kind.value, entry.by, entry.reason)
+    return table
+
+
+def why_not_table(missing: Iterable[WhyNot]) -> PlainTable:
+    """What is not there, and why."""
+    table = PlainTable("What", "Which", "Why", title="Why not", title_justify="left")
+    for one in missing:
+        table.add_row(one.what, one.name, one.why)
     return table
 
 

@@ -60,6 +60,8 @@ def _print(status: Status) -> None:
         out.print(f"{each.name}: ", "running." if each.ok else Text(each.trouble, style="red"), sep="")
         seen = "; ".join(f"{one.deals} {one.what}" for one in each.coverage if one.deals)
         out.print(f"{each.name}: of the deals that were won, {seen or 'none was seen yet'}.")
+        if each.acting:
+            out.print(f"{each.name}: {each.acting}", markup=False, highlight=False)
         if each.sparing:
             out.print(
                 f"{each.name}: {each.calls} API calls are used; until more are left, only what cannot wait is done."

@@ -295,6 +295,13 @@ class MemoryCRM:
         self._called("describe")
         return schema(kind)
 
+    def raw(self, kind: Kind, record_id: str, fields: Sequence[str]) -> Mapping[str, str]:
+        """The values as they are kept."""
+        self._called("raw")
+        row = self._rows.get(record_id)
+        values = row.values if row is not None and row.kind is kind else {}
+        return {name: str(value) for name in fields if (value := values.get(name)) is not None}
+
     def examine(self) -> Examination:
         """Nothing besides its fields."""
         return Examination()

@@ -138,7 +138,8 @@ class FieldSchema:
     """One field as the CRM describes it; ``type`` is the vendor's word. ``max_length`` 0 means none.
 
     ``external_id`` and ``unique`` are as the admin made the field, False where the vendor knows no such thing.
-    ``createable`` and ``updateable`` tell apart what ``writable`` joins, where the vendor does.
+    ``createable`` and ``updateable`` tell apart what ``writable`` joins, where the vendor does. ``refers`` names what a
+    reference may lead to, by the vendor's words; empty where it does not say.
     """
 
     name: str
@@ -151,6 +152,7 @@ class FieldSchema:
     unique: bool = False
     createable: bool = True
     updateable: bool = True
+    refers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +307,12 @@ class CRM(Protocol):
 
     def describe(self, kind: Kind) -> ObjectSchema:
         """The object's fields as this login may see them, as of `connect` or `relearn` where those read it."""
+        ...
+
+    def raw(self, kind: Kind, record_id: str, fields: Sequence[str]) -> Mapping[str, str]:
+        """The named fields (the vendor's names) of one deal or account as the CRM holds them, as text; empty ones and
+        those it does not show are left out. For people who look at the mapping, never for deciding.
+        """
         ...
 
     def examine(self) -> Examination:

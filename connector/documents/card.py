@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from connector.documents import gatebook
 from connector.documents.subject import SALES, Subject
-from connector.documents.words import begins, counted, done, either, title, within
+from connector.documents.words import begins, condition, counted, done, either, named, title, within
 from connector.handoff.case import listed
 from connector.handoff.rulebook.people import Role
 from connector.handoff.rulebook.quality import Consequence
@@ -37,6 +37,8 @@ def _blocks(subject: Subject, *, advice: bool, tasks: bool) -> Iterator[Block]:
     if gatebook.asks(subject):
         yield Heading(1, "Fill in before Closed Won")
         yield gatebook.required(subject, why=False) if advice else _short(subject)
+        if slices := _slices(subject):
+            yield Words(slices)
         yield Heading(1, "If something is missing")
         yield Bullets([*gatebook.modes(subject), *_quality(subject)])
     yield from _section("When", _when(subject))
@@ -45,6 +47,19 @@ def _blocks(subject: Subject, *, advice: bool, tasks: bool) -> Iterator[Block]:
     if tasks and (rows := _tasks(subject)):
         yield Heading(1, "Your tasks after the win")
         yield Grid(["Task", "Begins", "Time", "Done when"], rows, (Align.LEFT,) * 4)
+
+
+def _slices(subject: Subject) -> str:
+    """Which deals the segments and tiers are that the required fields name."""
+    policy = subject.policy
+    named_in = {test.field for one in policy.gate.requirements for test in one.when.tests}
+    found = [
+        f"{named(one.name)}: {condition(subject, one.when, always='all others')}"
+        for field, slices in (("segment", policy.segments), ("tier", policy.tiers))
+        if field in named_in
+        for one in slices
+    ]
+    return "; ".join(found)
 
 
 def _section(name: str, items: tuple[Text, ...]) -> Iterator[Block]:
@@ -95,7 +110,7 @@ def _exception(subject: Subject) -> tuple[Text, ...]:
         return ()
     policy = subject.policy.override
     fields = listed(subject.label(each) for each in gatebook.OVERRIDE_FIELDS if subject.has(each))
-    limits = f"{counted(policy.min_reason_chars, 'character')} at least, {counted(policy.max_days, 'day')} at most"
+    limits = f"a reason of {counted(policy.min_reason_chars, 'character')}, {counted(policy.max_days, 'day')} at most"
     return (
         rich("Fill in **{fields}** ({limits}).", fields=fields, limits=limits),
         f"May approve: {listed(policy.approvers)}.",

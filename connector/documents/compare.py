@@ -16,6 +16,8 @@ ALIKE = 0.6
 """From which share on two lines are one line that changed (difflib's ratio, 0 to 1)."""
 QUOTED_CHARS = 120
 """As much of a line as is quoted."""
+LEAD_CHARS = 40
+"""As much of what two long lines have in common as is quoted before they part."""
 
 _HEADING = re.compile(r"^#{1,6} (.*)$")
 _ESCAPE = re.compile(r"\\([\\`*_\[\]<>|~$&#+=:.()-])")
@@ -125,12 +127,21 @@ def _became(before: str, after: str, head: Sequence[str]) -> str:
     old, new = _cells(before), _cells(after)
     if before.startswith("|") and len(old) == len(new) == len(head) and old[0] == new[0]:
         columns = [
-            f"{name} was {_said(was)}, is now {_said(now)}"
+            f"{name} {_turned(was, now)}"
             for name, was, now in zip(head[1:], old[1:], new[1:], strict=True)
             if was != now
         ]
         return f"{old[0]}: {'; '.join(columns)}"
-    return f"was {_quoted(before)}, is now {_quoted(after)}"
+    return _turned(_bare(before), _bare(after))
+
+
+def _turned(before: str, after: str) -> str:
+    """Both versions, long ones from a little before where they part."""
+    same = next((n for n, (was, now) in enumerate(zip(before, after, strict=False)) if was != now), 0)
+    long = max(len(before), len(after)) > QUOTED_CHARS and same > LEAD_CHARS
+    start = before.rfind(" ", 0, same - LEAD_CHARS) + 1 if long else 0
+    lead = "…" if start else ""
+    return f"was {_said(lead + before[start:])}, is now {_said(lead + after[start:])}"
 
 
 def _cells(line: str) -> tuple[str, ...]:
@@ -138,8 +149,13 @@ def _cells(line: str) -> tuple[str, ...]:
 
 
 def _quoted(line: str) -> str:
-    words = ", ".join(cell for cell in _cells(line) if cell) if line.startswith("|") else _plain(line)
-    return _said(re.sub(r"^- (\[ \] )?", "", words))
+    return _said(_bare(line))
+
+
+def _bare(line: str) -> str:
+    if line.startswith("|"):
+        return ", ".join(cell for cell in _cells(line) if cell)
+    return re.sub(r"^- (\[ \] )?", "", _plain(line))
 
 
 def _said(text: str) -> str:

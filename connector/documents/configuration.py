@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from connector.documents import gatebook
 from connector.documents.playing import playbooks, product, watching
 from connector.documents.subject import Subject
+from connector.documents.targets import breach
 from connector.documents.words import (
     clock,
     condition,
@@ -26,6 +27,7 @@ from connector.documents.words import (
     span,
 )
 from connector.handoff.case import listed
+from connector.handoff.measures.catalogue import MEASURES
 from connector.handoff.rulebook.calendars import Days
 from connector.handoff.rulebook.gate import GateMode
 from connector.handoff.rulebook.people import Method, Pool, Role, WhenFull
@@ -186,6 +188,10 @@ def _csm(subject: Subject) -> Iterator[Block]:
         lines.append("An event over the whole working day makes a CSM away on that day.")
     if policy.place_held_days is not None:
         lines.append(f"An open deal holds its place for {counted(policy.place_held_days, 'day')} after its close date.")
+    lines += [
+        f"{buddy} is the buddy of {who} in their first {counted(policy.buddy_handoffs, 'handoff')}."
+        for who, buddy in sorted(policy.buddies.items())
+    ]
     lines += [f"{one.who} is away from {day(one.begins)} to {day(one.ends)}." for one in policy.away]
     yield Bullets(lines)
 
@@ -278,6 +284,43 @@ def _summary(subject: Subject) -> Iterator[Block]:
         yield Grid(["Section", "Shows"], rows)
 
 
+def _governance(subject: Subject) -> Iterator[Block]:
+    policy = subject.policy.governance
+    if policy is not None:
+        yield Heading(1, "Governance")
+        yield changed_in("process.toml", "[governance]")
+        live = f" Live since {day(policy.since)}." if policy.since else ""
+        judged = f"A period is judged {counted(policy.wait_days, 'day')} after its end."
+        yield Words(f"Owner: {policy.owner}, within {limit(subject, policy.within)}. {judged}{live}")
+        rows: list[list[Text]] = [
+            [
+                one.name,
+                f"week {one.week}" if one.week else one.cadence.value,
+                MEASURES[one.measure].title,
+                breach(one),
+                counted(one.at_least, "handoff"),
+            ]
+            for one in policy.thresholds
+        ]
+        yield Grid(["Threshold", "Period", "Measure", "Breached when", "Not judged below"], rows)
+
+
+def _pilot(subject: Subject) -> Iterator[Block]:
+    pilot = subject.policy.pilot
+    lines: list[Text] = []
+    for words, names in (("AEs", pilot.owners), ("CSMs", pilot.csms), ("Pools", pilot.pools), ("Deals", pilot.deals)):
+        if names:
+            lines.append(f"{words}: {listed(names)}.")
+    if pilot.when is not None:
+        lines.append(f"{sentence(condition(subject, pilot.when))}.")
+    if lines:
+        yield Heading(1, "The pilot")
+        yield changed_in("process.toml", "[pilot]")
+        if pilot.since is not None:
+            lines.append(f"Wins from {day(pilot.since)} on.")
+        yield Bullets(lines)
+
+
 PARTS = (
     _kinds,
     _gate,
@@ -292,5 +335,7 @@ PARTS = (
     _ladder,
     watching,
     product,
+    _governance,
+    _pilot,
 )
 """The guide's sections in order; one whose part of the config is empty yields nothing."""

@@ -5,19 +5,23 @@ Not here: figures. These say what is counted and aimed at, never what came out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from connector.documents import gatebook
 from connector.documents.subject import Subject
-from connector.documents.targets import aimed, alarmed, told
-from connector.documents.words import condition, day, deals, named, people, rung, sentence
+from connector.documents.targets import aimed, alarmed, breach, told, values
+from connector.documents.words import condition, day, deals, named, people, plain, rung, sentence, within
 from connector.handoff.case import listed
 from connector.handoff.measures.catalogue import MEASURES
 from connector.handoff.measures.model import Better, Clock, Measure, Way
+from connector.handoff.rulebook.governance import Cadence
 from connector.papers import Block, Bullets, Grid, Heading, Mark, Text, Words, rich
 
 CLOCKS = {Clock.WALL: "wall time", Clock.BUSINESS: "business time", Clock.NONE: ""}
 WAYS = {Way.MEAN: "the mean", Way.SHARE: "a share", Way.TOTAL: "the sum"}
+_NAMED_DAY = re.compile(r"the day \[targets\] (\w+) names")
+"""How the catalogue of measures points to a day of the config."""
 ACTIVATION = frozenset({"ttfv", "activation30", "onboarding", "drop", "velocity"})
 """Measures that need an activation milestone (product.toml)."""
 ASKED: Mapping[str, str] = {
@@ -86,7 +90,7 @@ def _measure(subject: Subject, one: Measure) -> Iterator[Text]:
     if one.starts:
         yield rich("**From**: {starts}.", starts=one.starts)
     if one.ends:
-        yield rich("**To**: {ends}.", ends=one.ends)
+        yield rich("**To**: {ends}.", ends=_dated(subject, one.ends))
     yield rich("**Counts**: {counts}.", counts=one.counts)
     if one.excludes:
         yield rich("**Does not count**: {excludes}.", excludes=one.excludes)
@@ -96,6 +100,11 @@ def _measure(subject: Subject, one: Measure) -> Iterator[Text]:
     yield rich("**Good is**: {way}.", way="more" if one.better is Better.HIGHER else "less")
     if one.field and subject.has(one.field):
         yield rich("**On each record**: {label}.", label=subject.label(one.field))
+
+
+def _dated(subject: Subject, ends: str) -> str:
+    """What a measure ends with, with the day that the config names."""
+    return _NAMED_DAY.sub(lambda found: f"day {plain(values(subject.policy)[found[1]])}", ends)
 
 
 # --- the maintenance schedule -----------------------------------------------------------------------------------------
@@ -108,24 +117,26 @@ def maintenance(subject: Subject) -> tuple[Block, ...]:
 
 def _maintenance(subject: Subject) -> Iterator[Block]:
     policy = subject.policy
+    if policy.governance is not None:
+        time = within(subject, policy.governance.within)
+        yield Words(f"Owner of the process: {policy.governance.owner}. What is raised is looked at {time}.")
+    weeks = [*_thresholds(subject, Cadence.HYPERCARE)]
     if gatebook.asks(subject):
+        weeks.append(["Each week", "Exceptions", f"more than {told(policy, 'exceptions_a_week')}", ""])
+    if weeks:
         yield Heading(1, "First weeks after a launch")
-        yield Bullets(
-            [
-                f"Week 1: complete at close below {told(policy, 'hypercare_week1_percent')} is a red flag.",
-                f"Week 4: below {told(policy, 'hypercare_week4_percent')}, go on with the extra care.",
-                f"Each week: more than {told(policy, 'exceptions_a_week')} exceptions are a red flag.",
-            ],
-            Mark.BOX,
-        )
+        yield _looked_at("Week", weeks)
     yield Heading(1, "Every month")
-    yield Grid(["Look at", "Aim", "Red flag"], [*_monthly(subject)])
+    if months := [*_thresholds(subject, Cadence.MONTH)]:
+        yield _looked_at("", months)
+    else:
+        yield Grid(["Look at", "Aim", "Red flag"], [*_monthly(subject)])
     yield Heading(1, "Every quarter")
+    yield _looked_at("", [*_thresholds(subject, Cadence.QUARTER)])
     yield Bullets([*_quarterly(subject)], Mark.BOX)
-    if gatebook.asks(subject):
+    if triggers := [*_triggers(subject)]:
         yield Heading(1, "When to go over the whole process again")
-        limit = told(policy, "completion_reengage_percent")
-        yield Bullets([f"Complete at close is below {limit} for two months.", *_triggers(subject)])
+        yield Bullets(triggers)
     if people_of := _owners(subject):
         yield Heading(1, "Who is asked")
         yield Grid(["What", "Who"], people_of)
@@ -133,6 +144,20 @@ def _maintenance(subject: Subject) -> Iterator[Block]:
         yield Heading(1, "Dates to take out once they are over")
         rows = [[one.who, day(one.begins), day(one.ends)] for one in policy.assignment.away]
         yield Grid(["Away", "From", "To"], rows)
+
+
+def _thresholds(subject: Subject, cadence: Cadence) -> Iterator[list[Text]]:
+    """When, what to look at, what is a red flag, what to do then."""
+    found = subject.policy.governance.thresholds if subject.policy.governance else ()
+    for one in found:
+        if one.cadence is cadence and one.measure in {each.key for each in kept(subject)}:
+            when = f"Week {one.week}" if cadence is Cadence.HYPERCARE else ""
+            yield [when, MEASURES[one.measure].title, breach(one), one.advice]
+
+
+def _looked_at(first: str, rows: list[list[Text]]) -> Grid:
+    head = ["Look at", "Red flag", "Then"]
+    return Grid([first, *head], rows) if first else Grid(head, [row[1:] for row in rows])
 
 
 def _monthly(subject: Subject) -> Iterator[list[Text]]:
@@ -149,7 +174,8 @@ def _quarterly(subject: Subject) -> Iterator[Text]:
         yield f"Is each required field still of use? {listed(fields)}."
     if policy.quality.fields:
         yield "Are the findings on answers right? Require what you trust (quality.toml, [rules])."
-    limits = [f"first touch {gatebook.first_touch(subject)}"]
+    aim, alarm = (told(policy, f"first_touch_{each}hours") for each in ("", "alarm_"))
+    limits = [f"first touch {aim} after the win, alarm after {alarm}"]
     if due := gatebook.timed(subject):
         limits.append(f"answer to a rejection {due}")
     yield f"Do the time limits fit? {sentence(listed(limits))}."
@@ -165,6 +191,8 @@ def _quarterly(subject: Subject) -> Iterator[Text]:
 
 
 def _triggers(subject: Subject) -> Iterator[str]:
+    if gatebook.asks(subject) and subject.policy.governance is None:
+        yield f"Complete at close is below {told(subject.policy, 'completion_reengage_percent')} for two months."
     if len(subject.policy.segments) > 1:
         yield f"There is a segment besides {listed(one.name for one in subject.policy.segments)}."
     if len(subject.policy.assignment.pools) > 1:
@@ -175,6 +203,8 @@ def _triggers(subject: Subject) -> Iterator[str]:
 def _owners(subject: Subject) -> list[list[Text]]:
     policy = subject.policy
     rows: list[list[Text]] = [["Customers no CSM can take", policy.assignment.fallback]]
+    if policy.governance is not None:
+        rows.append(["The process, and what reviews raise", policy.governance.owner])
     if policy.override.approvers:
         rows.append(["Exceptions", listed(policy.override.approvers)])
     if subject.leaders:
@@ -215,7 +245,7 @@ def _terms(subject: Subject) -> Iterator[tuple[str, str]]:
     for one in kept(subject):
         if one.key in ("completion", "ttft", "kickoff", "ttfv", "drop"):
             target = aimed(policy, one)
-            ends = f" From: {one.starts}. To: {one.ends}." if one.starts else ""
+            ends = f" From: {one.starts}. To: {_dated(subject, one.ends)}." if one.starts else ""
             yield one.title, f"{sentence(one.counts)}.{ends}{f' Target: {target}.' if target else ''}"
     for segment in policy.segments:
         yield (

@@ -51,7 +51,7 @@ def _deal(subject: Subject) -> Iterator[Text]:
         ("advice", "names no answer you depend on"),
         ("quality", "tells how good the answers are, from 0 to 100"),
     ):
-        if subject.has(path):
+        if subject.has(path) and (path != "assumed" or subject.policy.prefills):
             yield rich("**{label}** {words}.", label=subject.label(path), words=words)
 
 
@@ -71,6 +71,8 @@ def _answer(subject: Subject) -> Iterator[Text]:
     yield rich(
         "Enough to begin: set **{label}** to “{word}”.", label=label, word=subject.choice("acceptance", "Accepted")
     )
+    if subject.policy.acceptance is None:
+        return
     word = subject.choice("acceptance", "Rejected")
     fields = listed(subject.label(each) for each in ("reject_reason", "reject_note") if subject.has(each))
     yield (

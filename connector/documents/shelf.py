@@ -15,9 +15,10 @@ from connector.documents import compare
 from connector.documents.catalogue import DOCUMENTS, MARK, Document, paper
 from connector.documents.subject import Subject
 from connector.errors import Problem, UserError
-from connector.papers import Paper, TooLong, html, markdown, pdf
+from connector.papers import Block, Bullets, Heading, Paper, TooLong, html, markdown, pdf, png
 
 CHANGES = "CHANGES.md"
+TITLE = "What changed in these documents"
 
 
 class Format(StrEnum):
@@ -26,6 +27,8 @@ class Format(StrEnum):
     MD = "md"
     HTML = "html"
     PDF = "pdf"
+    PNG = "png"
+    """A picture of the page; of documents that are one page."""
 
 
 class State(StrEnum):
@@ -42,7 +45,10 @@ WRITERS: Mapping[Format, Callable[[Paper], bytes]] = {
     Format.MD: lambda one: markdown(one).encode(),
     Format.HTML: lambda one: html(one).encode(),
     Format.PDF: pdf,
+    Format.PNG: png,
 }
+IN_BYTES = frozenset({Format.PDF, Format.PNG})
+"""What tells not by its text whose it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +83,28 @@ def write(folder: Path, found: Sequence[Shelved], *, heading: str) -> None:
             (folder / name).write_bytes(data)
         for name in one.stale:
             (folder / name).unlink()
-    if entry := _entry(found, heading=heading):
+    if blocks := tuple(_entry(found, heading)):
         log = folder / CHANGES
         before = log.read_text(encoding="utf-8").partition("\n\n")[2] if log.is_file() else ""
-        log.write_text(f"# What changed in these documents\n\n{entry}{before}", encoding="utf-8")
+        now = markdown(Paper(TITLE, blocks=blocks))
+        log.write_text(f"{now}\n{before}" if before else now, encoding="utf-8")
 
 
-def _entry(found: Sequence[Shelved], *, heading: str) -> str:
+def _entry(found: Sequence[Shelved], heading: str) -> Iterator[Block]:
     told = [one for one in found if one.state in (State.NEW, State.CHANGED, State.GONE)]
-    if not told:
-        return ""
-    lines = [f"## {heading}", ""]
+    if told:
+        yield Heading(1, heading)
     for one in told:
-        lines.append(f"- {one.document.title}: {one.state.value}")
-        lines += [f"  - {each}" for each in one.changes]
-    return "\n".join(lines) + "\n\n"
+        yield Heading(2, f"{one.document.title}: {one.state.value}")
+        yield Bullets(one.changes)
 
 
 def _shelved(
     subject: Subject, folder: Path, document: Document, formats: Sequence[Format], problems: list[Problem]
 ) -> Shelved:
     made = paper(document, subject)
-    wanted = {f"{document.name}.{each.value}": each for each in formats}
+    fits = [each for each in formats if document.one_page or each is not Format.PNG]
+    wanted = {f"{document.name}.{each.value}": each for each in fits}
     problems += _foreign(folder, wanted)
     if made is None:
         stale = tuple(name for name in wanted if (folder / name).is_file())
@@ -133,7 +139,7 @@ def _state(folder: Path, files: Mapping[str, bytes], changes: Sequence[str], *, 
 def _foreign(folder: Path, wanted: Mapping[str, Format]) -> Iterator[Problem]:
     for name, each in wanted.items():
         path = folder / name
-        if each is not Format.PDF and path.is_file() and MARK not in _text(path):
+        if each not in IN_BYTES and path.is_file() and MARK not in _text(path):
             message = "was not written by handoff docs; move it away, or choose another folder with --out"
             yield Problem("", str(path), message)
 

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from connector.documents.words import counted, plain
-from connector.handoff.measures.model import Better, Measure
+from connector.handoff.measures.catalogue import MEASURES
+from connector.handoff.measures.model import Better, Measure, Unit
+from connector.handoff.rulebook.governance import Cadence, Threshold
 from connector.handoff.rulebook.policy import Policy
 
 UNITS: tuple[tuple[str, str], ...] = (
@@ -21,6 +23,12 @@ UNITS: tuple[tuple[str, str], ...] = (
     ("_minutes", "minute"),
 )
 """How a key ends, and its unit."""
+
+
+LOST = frozenset({"churn_90_days_percent"})
+"""Targets that name the share that is lost, of measures of the share that is kept."""
+UNIT_WORDS = {Unit.PERCENT: "%", Unit.SCORE: "", Unit.COUNT: ""}
+PERIODS = {Cadence.HYPERCARE: "weeks", Cadence.MONTH: "months", Cadence.QUARTER: "quarters"}
 
 
 def values(policy: Policy) -> Mapping[str, Decimal]:
@@ -35,7 +43,7 @@ def told(policy: Policy, key: str) -> str:
         return ""
     for ending, unit in UNITS:
         if key.endswith(ending):
-            return f"{plain(value)} %" if unit == "%" else counted(value, unit)
+            return f"{plain(value)}%" if unit == "%" else counted(value, unit)
     return plain(value)
 
 
@@ -44,10 +52,9 @@ def aimed(policy: Policy, measure: Measure) -> str:
     target = told(policy, measure.target)
     if not target:
         return ""
-    # A target may be set for the other side of a measure: churn, where what is measured is who was kept.
-    side = Better.LOWER if "churn" in measure.target else measure.better
-    of = " churned" if "churn" in measure.target else ""
-    return f"{'at least' if side is Better.HIGHER else 'at most'} {target}{of}"
+    if measure.target in LOST:
+        target = f"{plain(100 - values(policy)[measure.target])}%"
+    return f"{'at least' if measure.better is Better.HIGHER else 'at most'} {target}"
 
 
 def alarmed(policy: Policy, measure: Measure) -> str:
@@ -56,3 +63,11 @@ def alarmed(policy: Policy, measure: Measure) -> str:
     if not alarm:
         return ""
     return f"{'below' if measure.better is Better.HIGHER else 'above'} {alarm}"
+
+
+def breach(threshold: Threshold) -> str:
+    """When a threshold of governance is breached, e.g. ``below 85%, 2 months in a row``."""
+    measure = MEASURES[threshold.measure]
+    unit = UNIT_WORDS.get(measure.unit, f" {measure.unit.value}")
+    words = f"{'above' if threshold.over else 'below'} {plain(threshold.limit)}{unit}"
+    return f"{words}, {threshold.runs} {PERIODS[threshold.cadence]} in a row" if threshold.runs > 1 else words

@@ -125,6 +125,7 @@ def _csms(subject: Subject) -> Iterator[Block]:
     yield from _listed("Take it, or send it back", _answering(subject))
     yield from _listed("Your tasks", _steps(subject, CS - {Role.CSM_MANAGER}))
     yield from _listed("When something is wrong", _wrong(subject))
+    yield from _listed("Your buddy", _buddies(subject))
     yield from _listed("Practise", _practise_csm(subject), Mark.BOX)
 
 
@@ -141,6 +142,12 @@ def _places(subject: Subject) -> list[Text]:
     if known:
         lines.append(f"On the account: {listed(known)}.")
     return lines
+
+
+def _buddies(subject: Subject) -> list[Text]:
+    policy = subject.policy.assignment
+    first = counted(policy.buddy_handoffs, "handoff")
+    return [f"{who}: {buddy} goes through the first {first} with you." for who, buddy in sorted(policy.buddies.items())]
 
 
 def _answering(subject: Subject) -> list[Text]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from connector.crm.port import CRM, DealFacts, ObjectSchema
+from connector.errors import RowUnread
 from connector.handoff.audit import Audited, audit, with_blanks
 from connector.handoff.model import HandoffKey, Kind, LedgerFacts, Person, Record, Snapshot, SystemName, Value
 from connector.handoff.rulebook.policy import Policy
@@ -38,6 +39,7 @@ class Sample:
     """The deals read, and what was found of the CRM's fields. ``unlooked`` counts fields left out for their number.
 
     ``absent`` are the map's fields on deals and accounts that the CRM does not have or does not show, by our names.
+    ``unread`` are the ids of deals that the CRM would not give.
     """
 
     facts: tuple[DealFacts, ...]
@@ -47,6 +49,7 @@ class Sample:
     texts: Mapping[Kind, Mapping[str, Mapping[str, str]]]
     absent: frozenset[str] = frozenset()
     unlooked: int = 0
+    unread: tuple[str, ...] = ()
 
     @property
     def likely(self) -> Mapping[str, Suggestion]:
@@ -62,7 +65,8 @@ def take(crm: CRM, crm_map: CrmMap, *, last: int, since: date | None, told: Told
     names = wanted(crm_map, absent_from=there)
     told("finding the last won deals", 0, 1)
     ids = crm.last_won(last, since=since)
-    facts = tuple(_read(crm, ids, told))
+    unread: set[str] = set()
+    facts = tuple(_read(crm, ids, told, unread))
     people = {person.id: person for person in crm.people()} if facts else {}
     told("looking for fields under other names", 0, 1)
     wishes = {kind: candidates(schema.fields, crm_map, kind=kind, names=names) for kind, schema in schemas.items()}
@@ -79,6 +83,7 @@ def take(crm: CRM, crm_map: CrmMap, *, last: int, since: date | None, told: Told
         suggestions=suggest(names, looked, fills if facts else None),
         texts=texts,
         absent=absent(crm_map, schemas),
+        unread=tuple(sorted(unread)),
         unlooked=sum(max(len(fields) - MOST_FIELDS, 0) for fields in wishes.values()),
     )
 
@@ -101,12 +106,26 @@ def judge(sample: Sample, policy: Policy, *, system: str, now: datetime, with_gu
     return audit(snapshots, policy, now)
 
 
-def _read(crm: CRM, ids: Sequence[str], told: Told) -> Iterator[DealFacts]:
+def _read(crm: CRM, ids: Sequence[str], told: Told, unread: set[str]) -> Iterator[DealFacts]:
     for start in range(0, len(ids), AT_ONCE):
         told("reading deals and what hangs on them", start, len(ids))
-        part = ids[start : start + AT_ONCE]
-        found = crm.fetch(part)
+        part = tuple(ids[start : start + AT_ONCE])
+        found = _fetched(crm, part, unread)
         yield from (found[each] for each in part if each in found)
+
+
+def _fetched(crm: CRM, ids: tuple[str, ...], unread: set[str]) -> Mapping[str, DealFacts]:
+    """Deals by id; one that cannot be read is singled out, by the CRM's word or by halves, and the others are read."""
+    if not ids:
+        return {}
+    try:
+        return crm.fetch(ids)
+    except RowUnread as error:
+        named = {each for each in ids if each in error.ids or len(ids) == 1}
+    unread |= named
+    rest = tuple(each for each in ids if each not in named)
+    parts = (rest,) if named else (rest[: len(rest) // 2], rest[len(rest) // 2 :])
+    return {each: facts for part in parts for each, facts in _fetched(crm, part, unread).items()}
 
 
 def _texts(crm: CRM, kind: Kind, fields: Sequence[str], facts: Sequence[DealFacts]) -> Mapping[str, Mapping[str, str]]:

@@ -46,6 +46,9 @@ from connector.store.rulings import TELLS_FOR, RulingRow
 THRESHOLD_JUDGED = "threshold.judged"
 THRESHOLD_DELAYED = "threshold.delayed"
 OWNER_ALARM = "governance_owner"
+DEAL_ALARM = "governance_deal"
+STANDS_FOR = timedelta(days=7)
+MOST_TOLD = 3
 
 EVERY = timedelta(hours=1)
 """How often it is asked whether a period is over: nobody waits for it by the minute."""
@@ -63,6 +66,7 @@ def watch_governance(shared: Shared, system: System) -> None:
     asked = system.policy.governance
     if asked is None or not system.act:
         clear_alarm(shared, system, OWNER_ALARM)
+        clear_alarm(shared, system, DEAL_ALARM)
         return
     now = shared.clock.now()
     last = system.governed_at
@@ -160,14 +164,16 @@ def _judge(shared: Shared, system: System, threshold: Threshold, period: Period,
 def _told_on(shared: Shared, system: System, ruling: Ruling, now: datetime) -> RulingRow:
     """The breach with its evidence, and the deal it is told on. Raises `CrmError`.
 
-    That is the deal that weighs most of those behind it, unless the CRM has the task already, of a lost ledger.
+    That is the deal that weighs most of those behind it that are acted on, unless the CRM has the task already, of a
+    lost ledger.
     """
     threshold, period, targets = ruling.threshold, ruling.period, system.policy.targets
     measure = MEASURES[threshold.measure]
     figures = behind(shared.store, (system.name,), measure, period, targets)
     deals = sorted((_behind(measure, one) for one in figures), key=lambda one: (-one.weight, one.deal_id))
     by_id = {one.deal_id: one for one in figures}
-    chosen = heaviest(deals)
+    acted = shared.store.acted_on(system.name, [one.deal_id for one in figures])
+    chosen = heaviest(one for one in deals if one.deal_id in acted)
     place = by_id[chosen.deal_id] if chosen else None
     step = step_of(threshold.name, period.name)
     everyone = shared.store.listed(_all_of(system.name, measure, period, targets), limit=MOST_LOOKED_FOR)
@@ -182,8 +188,8 @@ def _told_on(shared: Shared, system: System, ruling: Ruling, now: datetime) -> R
         breached=True,
         deal_id=place.deal_id if place else None,
         generation=place.generation if place else 0,
-        subject=subject_of(ruling, measure.title),
-        text=text_of(ruling, measure.title, deals, behind=len(deals), command=f"handoff review {period.flag}"),
+        subject=subject_of(ruling, measure),
+        text=text_of(ruling, measure, deals, behind=len(deals), command=f"handoff review {period.flag}"),
     )
 
 
@@ -205,22 +211,27 @@ def _stood(store: Store, systems: Sequence[SystemName], measure: Measure, period
 
 
 def _watch_owner(shared: Shared, system: System, asked: GovernancePolicy, now: datetime) -> None:
-    """Nobody to tell is itself worth an alarm, while there is something to tell."""
+    """Nobody to tell, or no deal to tell it on, is itself worth an alarm, while there is something to tell."""
     owner = by_email(system.people, asked.owner)
     told = [row for row in shared.store.rulings(system.name) if row.breached and now - row.at < TELLS_FOR]
     if not told or (owner is not None and owner.active) or not system.people:
         clear_alarm(shared, system, OWNER_ALARM)
+    else:
+        why = f"[governance] owner {asked.owner} is no active user of this CRM, so no task was made: {_subjects(told)}"
+        following = (
+            "Name an active user as [governance] owner in process.toml, or reactivate this one; the tasks follow "
+            "within the hour. handoff review shows the numbers meanwhile."
+        )
+        cry = Cry("breached thresholds of the process have nobody to take them", why, following)
+        raise_alarm(shared, system, OWNER_ALARM, cry)
+    homeless = [row for row in told if row.deal_id is None and now - row.at < STANDS_FOR]
+    if not homeless:
+        clear_alarm(shared, system, DEAL_ALARM)
         return
-    raise_alarm(
-        shared,
-        system,
-        OWNER_ALARM,
-        Cry(
-            subject=f"{len(told)} breached thresholds have nobody to take them",
-            text=f"[governance] owner {asked.owner} is no active user of this CRM, so no task was made: "
-            + "; ".join(row.subject for row in told[-3:] if row.subject)
-            + ".",
-            next="Name an active user as [governance] owner in process.toml, or reactivate this one; the tasks follow "
-            "within the hour. handoff review shows the numbers meanwhile.",
-        ),
-    )
+    why = f"No deal behind them is acted on, so no task could be made: {_subjects(homeless)}"
+    cry = Cry("breached thresholds of the process hang on no deal", why, "handoff review shows the numbers.")
+    raise_alarm(shared, system, DEAL_ALARM, cry)
+
+
+def _subjects(rows: Sequence[RulingRow]) -> str:
+    return "; ".join(row.subject for row in rows[-MOST_TOLD:] if row.subject) + "."

@@ -40,6 +40,8 @@ def compare(shared: Shared, before: System, after: System, deal_ids: Sequence[st
     for portion in chunks(deal_ids, size=PORTION):
         old, new = _plans(shared, before, after, tuple(portion))
         for deal_id in sorted(old.keys() & new.keys()):
+            if after.act and not new[deal_id].standing.acted:
+                continue  # only observed: nothing is gained or lost where nothing is written
             diff = _diff(old[deal_id], new[deal_id])
             if diff is not None:
                 yield diff

@@ -6,6 +6,7 @@ Not here: what follows from it (``handoff.governing``). Only the store is asked;
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 from connector.engine.governance import live_since, measured, ruled
 from connector.handoff.calendar import local_date
@@ -15,12 +16,12 @@ from connector.handoff.governing.periods import Period, run_of
 from connector.handoff.governing.review import Lost, Rated, Review, Seen, review
 from connector.handoff.measures.catalogue import MEASURES
 from connector.handoff.measures.figure import Figure
-from connector.handoff.measures.summing import NOTHING
+from connector.handoff.measures.summing import NOTHING, Sum
 from connector.handoff.model import SystemName
 from connector.handoff.rulebook.governance import Cadence
 from connector.handoff.rulebook.policy import Policy
 from connector.store import AuditKind, Store, codec
-from connector.store.figures import Dimension, Selection
+from connector.store.figures import EVERYTHING, Dimension, Selection
 from connector.store.trail import Wanted
 
 PERIODS = 3
@@ -37,10 +38,8 @@ RATED = ("rating", "repeat_asks", "accepted_first")
 def review_of(store: Store, name: SystemName, policy: Policy, period: Period) -> Review:
     """The review of one system's period, by what is known now."""
     periods = run_of(period, PERIODS)
-    sums = {
-        key: tuple(measured(store, (name,), measure, one, policy.targets) for one in periods)
-        for key, measure in MEASURES.items()
-    }
+    by_period = [_sums(store, name, policy, one) for one in periods]
+    sums = {key: tuple(one[key] for one in by_period) for key in MEASURES}
     figures = store.listed(Selection(systems=(name,), since=period.first, until=period.end), limit=MOST)
     seen = Seen(
         system=name,
@@ -54,6 +53,21 @@ def review_of(store: Store, name: SystemName, policy: Policy, period: Period) ->
     )
     is_partial = period.bounds(policy.calendar)[1] > store.clock.now()
     return review(policy, seen, MEASURES.values(), partial=is_partial)
+
+
+def _sums(store: Store, name: SystemName, policy: Policy, period: Period) -> dict[str, Sum]:
+    """Every measure's sum over the wins that a period is about, in one query for those about the same wins."""
+    found: dict[str, Sum] = {}
+    alike: dict[tuple[date, date], list[str]] = {}
+    for key, measure in MEASURES.items():
+        if measure.per_handoff:
+            alike.setdefault(won_in(period, measure, policy.targets), []).append(key)
+        else:
+            found[key] = measured(store, (name,), measure, period, policy.targets)
+    for (since, until), keys in alike.items():
+        chosen = Selection(systems=(name,), since=since, until=until)
+        found |= store.sums(chosen, measures=keys, targets=policy.targets)[EVERYTHING]
+    return found
 
 
 def evidence_of(

@@ -2,16 +2,16 @@
 
 Not how it looks: ``paper.typ``. The library typst sets it; it comes with the extra ``pdf`` and is imported at the first
 page, never before. All a paper says goes there as data, so nothing in it can become code; the folder it may read from
-is an empty one, and there is no network in it: only packages are ever fetched, and ``paper.typ`` names none.
+is this package's own, and it fetches nothing: only packages ever are, and ``paper.typ`` names none. Nothing is written
+to the disk, which may be read-only.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import tempfile
-from collections.abc import Mapping
-from importlib import resources
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from connector.errors import Problem, UserError
@@ -26,6 +26,7 @@ from connector.papers.paper import (
     Text,
     Words,
     outlined,
+    plain_of,
     runs_of,
 )
 from connector.plain import scrubbed
@@ -34,21 +35,36 @@ if TYPE_CHECKING:
     import types
 
 MISSING = "needs the extra pdf: pip install 'handoff-connector[pdf]' (the image and make demo have it)"
+HERE = Path(__file__).parent
 USUAL_SIZE = 10.5
 SMALLEST = 8.0
 STEP = 0.5
 """Sizes of type in points. A paper for one page goes down by steps to the smallest that prints readably."""
 LONGEST_WORD = 28
-"""Characters after which a word may break anywhere: an address of 300 would leave its cell."""
+"""Characters from which on a word may break: behind its signs, and where it has none so soon, anywhere. An address of
+300 would leave its cell."""
 ACCESSIBLE = ("ua-1",)
 """PDF/UA-1, ISO 14289-1. Refused by the library where a character has no glyph in any font at hand."""
-PIXELS_PER_INCH = 144.0
+PIXELS_PER_INCH = 120.0
 
 _OUTSIDE = re.compile("[^\u0000-\u024f\u0370-\u052f\u1e00-\u1fff\u2000-\u206f\u20a0-\u20bf\u2100-\u22ff\u2500-\u25ff]")
 """What the library's own fonts (Latin, Greek, Cyrillic, signs) may lack, so that the machine's fonts are asked."""
 _LONG = re.compile(rf"\S{{{LONGEST_WORD},}}")
+_BEHIND = re.compile(r"(?<=[@./_?&=:;,-])(?=[^@./_?&=:;,-])")
+BREAK = "\u200b"
 _TOO_LONG = re.compile(r"pages:(\d+)")
 _SITE_ONLY = ("/", "#", ".")
+
+
+PAGE_CHARS, WIDE_CHARS = 96, 146
+"""About how many characters of a table stand on a line of a page in the usual size, upright and lying."""
+NARROW_CHARS, NARROW_SHARE = 30, 0.6
+"""Columns whose widest cell has no more characters than these are not wrapped, the narrowest first, as long as together
+they take no more than this share of the page."""
+FILL_IN = 1.5
+"""How wide a column to be filled in by hand is, in shares of an average one."""
+WHOLE_CHARS = 900
+"""A row with no longer cell than this stays on one page."""
 
 
 class PdfMissing(UserError):
@@ -96,28 +112,27 @@ def _fitted(paper: Paper, *, form: Literal["pdf", "png"]) -> bytes:
 
 def _set(said: str, *, size: float, form: Literal["pdf", "png"]) -> bytes:
     typst = _library()
-    source = resources.files("connector.papers").joinpath("paper.typ").read_bytes()
+    source = (HERE / "paper.typ").read_bytes()
     last = ""
-    with tempfile.TemporaryDirectory(prefix="handoff-paper-") as empty:
-        for standards in (ACCESSIBLE, ()) if form == "pdf" else ((),):
-            try:
-                made = typst.compile(
-                    source,
-                    root=empty,
-                    format=form,
-                    ppi=PIXELS_PER_INCH,
-                    sys_inputs={"paper": said, "size": str(size)},
-                    pdf_standards=list(standards),
-                    ignore_system_fonts=_OUTSIDE.search(said) is None,
-                    package_path=empty,
-                    package_cache_path=empty,
-                )
-            except typst.TypstError as fault:
-                last = fault.message
-                if found := _TOO_LONG.search(last):
-                    raise TooLong("", int(found[1])) from None
-            else:
-                return bytes(made)
+    for standards in (ACCESSIBLE, ()) if form == "pdf" else ((),):
+        try:
+            made = typst.compile(
+                source,
+                root=HERE,
+                format=form,
+                ppi=PIXELS_PER_INCH,
+                sys_inputs={"paper": said, "size": str(size)},
+                pdf_standards=list(standards),
+                ignore_system_fonts=_OUTSIDE.search(said) is None,
+                package_path=HERE,
+                package_cache_path=HERE,
+            )
+        except typst.TypstError as fault:
+            last = fault.message
+            if found := _TOO_LONG.search(last):
+                raise TooLong("", int(found[1])) from None
+        else:
+            return bytes(made)
     raise PdfError(f"the paper could not be set: {last}")
 
 
@@ -140,11 +155,11 @@ def _data(paper: Paper) -> Mapping[str, Any]:
         "made": [made.year, made.month, made.day] if made else None,
         "landscape": paper.landscape,
         "one_page": paper.one_page,
-        "blocks": [_block(block) for block in outlined(paper.blocks)],
+        "blocks": [_block(block, landscape=paper.landscape) for block in outlined(paper.blocks)],
     }
 
 
-def _block(block: Block) -> Mapping[str, Any]:
+def _block(block: Block, *, landscape: bool) -> Mapping[str, Any]:
     match block:
         case Heading():
             return {"kind": "heading", "level": block.level, "text": _breakable(_line(block.text))}
@@ -155,6 +170,8 @@ def _block(block: Block) -> Mapping[str, Any]:
         case Grid():
             return {
                 "kind": "grid",
+                "columns": columns(block, of=WIDE_CHARS if landscape else PAGE_CHARS),
+                "whole": all(len(plain_of(cell)) <= WHOLE_CHARS for row in block.rows for cell in row),
                 "align": [align.value for align in block.aligned],
                 "head": [_runs(cell) for cell in block.head],
                 "rows": [[{"runs": _runs(cell)} for cell in row] for row in block.rows],
@@ -163,6 +180,37 @@ def _block(block: Block) -> Mapping[str, Any]:
             return {"kind": "picture", "svg": block.svg, "alt": _line(block.alt)}
         case PageBreak():
             return {"kind": "break"}
+
+
+def columns(grid: Grid, *, of: int) -> list[float | None]:
+    """How wide each column is: None as wide as its text, else its share of what the others leave.
+
+    A table that fits ``of`` characters takes as much room as it needs. In one that does not, narrow columns keep their
+    width and the others share the rest by how much they have to say. Columns without any text are for handwriting.
+    """
+    by_column = [[len(plain_of(cell)) for cell in column] for column in zip(grid.head, *grid.rows, strict=True)]
+    blank = [not any(lengths[1:]) for lengths in by_column]
+    widest = [max(lengths) for lengths in by_column]
+    if sum(widest) <= of and not any(blank):
+        return [None] * len(widest)
+    narrow = _narrow(widest, room=of * NARROW_SHARE)
+    means = [sum(lengths) / len(lengths) for lengths in by_column]
+    usual = max(sum(means) / len(means), 1.0)
+    return [
+        FILL_IN if empty else None if place in narrow else round(max(mean / usual, 0.5), 2)
+        for place, (empty, mean) in enumerate(zip(blank, means, strict=True))
+    ]
+
+
+def _narrow(widest: Sequence[int], *, room: float) -> frozenset[int]:
+    """The columns that keep their width."""
+    found: set[int] = set()
+    for place in sorted(range(len(widest)), key=widest.__getitem__):
+        room -= widest[place]
+        if widest[place] > NARROW_CHARS or room < 0:
+            break
+        found.add(place)
+    return frozenset(found)
 
 
 def _runs(text: Text) -> list[Mapping[str, Any]]:
@@ -181,4 +229,9 @@ def _line(text: str) -> str:
 
 
 def _breakable(line: str) -> str:
-    return _LONG.sub(lambda found: "\u200b".join(found[0]), line)
+    return _LONG.sub(lambda found: _broken(found[0]), line)
+
+
+def _broken(word: str) -> str:
+    parts = _BEHIND.split(word)
+    return BREAK.join(BREAK.join(part) if len(part) >= LONGEST_WORD else part for part in parts)

@@ -132,8 +132,7 @@ def _field(mapped: MappedField, schema: SchemaLike, *, policy: Policy, where: st
     actual = schema.fields.get(mapped.field)
     name = f"{schema.object_name}.{mapped.field}"
     if actual is None:
-        near = difflib.get_close_matches(mapped.field, schema.fields, n=1, cutoff=0.7)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = _meant(mapped, schema)
         yield Problem(
             where, key, f"{name} does not exist or is hidden from this login; create it or grant read access{hint}"
         )
@@ -150,6 +149,23 @@ def _field(mapped: MappedField, schema: SchemaLike, *, policy: Policy, where: st
         )
     yield from _length(mapped, actual, name=name, policy=policy, where=where, key=key)
     yield from _choices(mapped, actual, name=name, where=where, key=key)
+
+
+def _meant(mapped: MappedField, schema: SchemaLike) -> str:
+    """The field that was probably meant: by its name, or by the label that people read, as a suggestion; else empty."""
+    near = difflib.get_close_matches(mapped.field, schema.fields, n=1, cutoff=0.7)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    labels: dict[str, str] = {}
+    for name, field in schema.fields.items():
+        labels.setdefault(field.label.strip().casefold(), name)
+    for word in (mapped.field, mapped.label):
+        found = difflib.get_close_matches(word.strip().casefold(), labels, n=1, cutoff=0.85)
+        if found:
+            return (
+                f"; did you mean {labels[found[0]]!r}, which people read as {schema.fields[labels[found[0]]].label!r}?"
+            )
+    return ""
 
 
 def _may_write(mapped: MappedField, actual: FieldLike) -> bool:

@@ -32,11 +32,12 @@ FOLDER = "tests"
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What one CRM's tests are held against."""
+    """What tests are held against: one mapping's policy; ``name`` tells it apart where a vendor has several."""
 
     vendor: str
     policy: Policy
     crm_map: CrmMap
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def _one(
         for found in [look.found(seen)]
         if not look.meets(wanted, found)
     ]
-    return Verdict(source.file, source.where(at), one.name, ground.vendor, tuple(misses))
+    return Verdict(source.file, source.where(at), one.name, ground.name or ground.vendor, tuple(misses))
 
 
 def _unknown(expect: ExpectSpec, ground: Ground, at: KeyPath) -> Iterator[tuple[KeyPath, str]]:
@@ -148,9 +149,9 @@ def _unknown(expect: ExpectSpec, ground: Ground, at: KeyPath) -> Iterator[tuple[
         ("pool", expect.pool, policy.assignment.pools),
         ("playbook", expect.playbook, [each.name for each in policy.playbooks]),
     )
-    for key, name, known in single:
-        if name and name not in known:
-            yield (*here, key), f"there is no {key} {name!r}; {did_you_mean(name, known)}"
+    for key, given, known in single:
+        if given and given not in known:
+            yield (*here, key), f"there is no {key} {given!r}; {did_you_mean(given, known)}"
     for index, email in enumerate(expect.csm_in or ()):
         if email not in members:
             yield (*here, "csm_in", index), f"{email} is in no pool; {did_you_mean(email, members)}"

@@ -103,7 +103,7 @@ def snapshot(
 
 def _stage(spec: TestSpec, crm_map: CrmMap, at: KeyPath) -> tuple[Stage, tuple[Wrong, ...]]:
     pipeline = spec.pipeline or next(iter(crm_map.pipelines), "")
-    wrong = ()
+    wrong: tuple[Wrong, ...] = ()
     if spec.pipeline and crm_map.pipelines and spec.pipeline not in crm_map.pipelines:
         wrong = (Wrong((*at, "pipeline"), f"is not watched; {did_you_mean(spec.pipeline, crm_map.pipelines)}"),)
     match spec.stage:

@@ -57,7 +57,7 @@ KNOWN: Mapping[Kind, Mapping[str, KnownField]] = {
         "reject_note": _read(*ANY_TEXT),
         "summary_reviewed": _read(T.BOOL),
         "prefill_confirmed": _read(T.BOOL),
-        "handoff_rating": _read(T.NUMBER),
+        "handoff_rating": _read(T.NUMBER, T.CHOICE),
         "handoff_feedback": _read(*ANY_TEXT),
         "repeat_asks": _read(T.NUMBER),
         "lead_source": _read(T.CHOICE, T.TEXT),

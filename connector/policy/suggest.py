@@ -11,10 +11,12 @@ import dataclasses
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from connector.handoff.model import Kind
 from connector.handoff.rulebook.fields import FieldOwner, FieldType
-from connector.policy.check import FITS, FieldLike
+from connector.policy.check import FITS
+from connector.policy.check import FieldLike as Checked
 from connector.policy.crmmap import CrmMap, MappedField
 from connector.policy.known import KNOWN, OPEN_KINDS
 from connector.policy.synonyms import SYNONYMS
@@ -51,7 +53,7 @@ WEAK = frozenset(
 )
 """What stands in so many names that it alone makes nothing alike."""
 
-WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+WORD = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 LOOSELY: Mapping[FieldType, tuple[FieldType, ...]] = {
     FieldType.LONG_TEXT: (FieldType.TEXT,),
@@ -60,8 +62,20 @@ LOOSELY: Mapping[FieldType, tuple[FieldType, ...]] = {
 }
 """What else may stand in the mapping for a field of the company's own, where the CRM's type does not hold the first."""
 
+PEOPLE = frozenset({"User", "OWNER"})
+"""What a field of people leads to (facts: HubSpot §5)."""
+
 OF_ANYBODY = frozenset({"account.csm"})
 """What the connector keeps itself, and yet goes on with where the company has it already."""
+
+
+class FieldLike(Checked, Protocol):
+    """One field as a CRM describes it (``crm.port.FieldSchema``)."""
+
+    @property
+    def refers(self) -> tuple[str, ...]:
+        """What a reference may lead to; empty when that is not told."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +228,8 @@ def _called(one: Wanted, label: str, called: str) -> str:
 
 def _fit(one: Wanted, look: FieldLike) -> tuple[FieldType, float] | None:
     """As what it would be mapped, and how much of the score that leaves; None where it cannot hold the answer."""
-    if one.type is FieldType.PERSON and look.choices:
-        return None  # a list of words is no person
+    if one.type is FieldType.PERSON and (look.choices or (look.refers and not PEOPLE.intersection(look.refers))):
+        return None  # a list of words is no person, nor is a record of another kind
     if look.type in FITS[one.type]:
         return one.type, 1.0
     for other in LOOSELY.get(one.type, ()):

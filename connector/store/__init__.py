@@ -54,7 +54,6 @@ from connector.store.store import Mode, Store, address, failure, in_use, migrate
 from connector.store.subject import About, Forgotten, Stored, Subject, plain_row
 from connector.store.tallies import Asked, EventsRead, Unmatched
 from connector.store.trail import Anchor, Broken, Damage, TrailRow, Verified, Wanted, trail_data
-from connector.store.trials import Tried
 from connector.store.upgrade import Step, Upgraded
 from connector.store.views import AuditView, CoverageCount, HandoffView
 
@@ -129,7 +128,6 @@ __all__ = [
     "Stored",
     "Subject",
     "TrailRow",
-    "Tried",
     "Turn",
     "Unmatched",
     "Unsure",

@@ -122,9 +122,10 @@ class Gains(Part):
             )
 
     def handoffs_under_way(self, system: SystemName) -> int:
-        """How many handoffs are under way."""
+        """How many handoffs are under way; those that are only observed cannot change."""
         phases = [phase.value for phase in IN_FLIGHT]
-        query = select(func.count()).where(handoff.c.system == system, handoff.c.phase.in_(phases))
+        acted = or_(handoff.c.mode.is_(None), handoff.c.mode == "act")
+        query = select(func.count()).where(handoff.c.system == system, handoff.c.phase.in_(phases), acted)
         with self._db.read() as connection:
             return connection.execute(query).scalar_one()
 

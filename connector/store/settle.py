@@ -342,7 +342,7 @@ def _held_back(ending: _Ending, state: HoldState | None) -> _Ending:
 @functools.cache
 def _booking(names: tuple[str, ...]) -> Update:
     """Put these columns of a row; written once, for putting a statement together takes longer than running it."""
-    columns = {name: bindparam(name) for name in names if name != "row_id"}
+    columns: dict[str, Any] = {name: bindparam(name) for name in names if name != "row_id"}
     return update(outbox).where(outbox.c.id == bindparam("row_id")).values(columns)
 
 

@@ -7,7 +7,6 @@ would have done is kept as it was first computed: later looks see what people di
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +14,7 @@ from sqlalchemy import Connection, Row, select
 
 from connector.handoff.model import SystemName
 from connector.handoff.plan import Plan
+from connector.handoff.rollout import Tried
 from connector.handoff.trial import Trial
 from connector.store.database import Database, Part, chunks
 from connector.store.schema import trial
@@ -24,37 +24,6 @@ LABELS = "\n"
 
 _FIRST = ("first_at", "gaps_first", "gaps", "held", "had_csm", "percent_first")
 """Columns that stay as the first look found them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """One win of the comparison. ``gaps`` are the labels of what lacked at the first look, ``gaps_left`` how many lack
-    now; ``would`` and ``rule`` are the first choice of the rules, ``csm`` who stands there, since ``csm_at``."""
-
-    deal_id: str
-    generation: int
-    acted: bool
-    ae: str
-    won_at: datetime | None
-    first_at: datetime
-    seen_at: datetime
-    asked: int
-    gaps: tuple[str, ...]
-    gaps_left: int
-    held: bool
-    filled_at: datetime | None
-    had_csm: bool
-    would: str
-    rule: str
-    csm: str
-    csm_at: datetime | None
-    tasks: int
-    messages: int
-    touched_at: datetime | None
-    percent_first: int
-    percent: int
-    rating: int | None
-    feedback: str
 
 
 class Trials(Part):

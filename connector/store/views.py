@@ -93,6 +93,15 @@ class Views(Part):
             row = connection.execute(query).one_or_none()
         return None if row is None else _handoff(row)
 
+    def acted_on(self, system: SystemName, deal_ids: Sequence[str]) -> frozenset[str]:
+        """Those of these deals on which the latest decision acted; of the others it was only computed."""
+        found: set[str] = set()
+        with self._db.read() as connection:
+            for part in chunks(deal_ids):
+                query = select(handoff.c.deal_id).where(handoff.c.system == system, handoff.c.deal_id.in_(part))
+                found |= set(connection.execute(query.where(handoff.c.mode == "act")).scalars())
+        return frozenset(found)
+
     def plans(self, system: SystemName, deal_ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         """The latest decision of each of these deals, as `HandoffView.plan` has it; without those that say no more."""
         found: dict[str, Mapping[str, Any]] = {}

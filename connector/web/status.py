@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from connector.handoff.acting import Footing
+from connector.handoff.acting import EVERYBODY, Footing
 from connector.handoff.model import SystemName
 from connector.handoff.plan import Phase, Verdict
 from connector.store import (
+    ACTING_NOTE,
     CALLS,
     LAST_PASS,
     LAST_TROUBLE,
@@ -111,6 +112,8 @@ class SystemStatus:
     pauses: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
     policy: str = ""
+    acting: str = ""
+    """For whom is acted since when, as a sentence; empty where that was not noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +282,38 @@ def _system(store: Store, watched: Watched, *, now: datetime) -> SystemStatus:
         pauses=tuple(_paused(each) for each in pauses),
         alarms=tuple(f"{each.text.splitlines()[0]} What to do: {each.next}" for each in alarms),
         policy=_policy(store.cursor(watched.name, POLICY_NOTE), now=now),
+        acting=_acting(store.cursor(watched.name, ACTING_NOTE)),
     )
+
+
+GROUPS: Mapping[str, str] = {
+    "deal": "the deal {}",
+    "owner": "the deals of {}",
+    "csm": "the customers of {}",
+    "pool": "the pool {}",
+    "when": "the pilot's filter",
+}
+"""How a group of the pilot is called, by what its name begins with."""
+
+
+def _acting(note: str | None) -> str:
+    """For whom is acted since when. What was acted for with the pilot goes on beside everybody."""
+    starts = json.loads(note) if note else None
+    if starts is None:
+        return ""
+    if not starts:
+        return "Acts for nobody; all wins are observed."
+    if EVERYBODY in starts:
+        return f"Acts on wins since {_since_when(starts[EVERYBODY])}."
+    told = []
+    for name, at in starts.items():
+        kind, _, which = name.partition(":")
+        told.append(f"{GROUPS.get(kind, name).format(which)} since {_since_when(at)}")
+    return f"Acts on wins of {', '.join(told)}; all others are observed."
+
+
+def _since_when(at: str | None) -> str:
+    return f"{datetime.fromisoformat(at):%Y-%m-%d %H:%M} UTC" if at else "the first run"
 
 
 def _paused(pause: Pause) -> str:

@@ -1,8 +1,8 @@
 """The documentation says what the program is: links lead somewhere, nothing the program names is left out, and the
 tables of fields are those of the shipped mappings.
 
-Not here: whether a sentence is true (whoever writes it runs it first). The tables between ``<!-- fields:… -->`` marks
-are written by ``python tests/architecture/test_docs.py`` and compared here.
+Not here: whether a sentence is true (whoever writes it runs it first). The tables between ``<!-- … -->`` marks are
+written by ``python tests/architecture/test_docs.py`` and compared here.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from pydantic import BaseModel
 from connector.cli.app import COMMANDS
 from connector.errors import ADVICE
 from connector.failpoints import Failpoint
+from connector.handoff.measures.catalogue import MEASURES
+from connector.handoff.measures.reporting import REPORTS, WHO
+from connector.handoff.model import Kind
 from connector.handoff.rules import RULES
 from connector.handoff.rules.notify import MOMENTS
 from connector.logs import LOG_INTERRUPTED
-from connector.policy.known import CHOICES
+from connector.policy.known import CHOICES, KNOWN
 from connector.settings.file import ConfigSpec
 from connector.store.states import TRANSITIONS, State
 from connector.telemetry import Telemetry
@@ -337,8 +340,33 @@ def test_the_table_of_fields_to_create_is_that_of_the_mapping(vendor: str) -> No
     assert found.group(2) == field_table(vendor), "run: python tests/architecture/test_docs.py"
 
 
+FIGURES = re.compile(r"(<!-- figures -->\n)([^<]*?)(<!-- end -->)")
+
+
+def figure_table() -> str:
+    """The measures that a field of the CRM carries, with the report that shows each."""
+    lines = ["| Figure | Field | Written by | Report by | `[targets]` |", "|---|---|---|---|---|"]
+    by = {one.measure: WHO[one.by] for one in REPORTS}
+    for measure in MEASURES.values():
+        if not measure.field:
+            continue
+        kind, _, name = measure.field.rpartition(".")
+        written = KNOWN[Kind(kind) if kind else Kind.DEAL][name].written
+        who = "the connector" if written else "people, or a tool of yours"
+        aims = " / ".join(f"`{key}`" for key in dict.fromkeys((measure.target, measure.alarm)) if key)
+        row = (measure.title, f"`{measure.field}`", who, by.get(measure.key, "see the one above"), aims or "–")
+        lines.append(f"| {' | '.join(row)} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_table_of_figures_is_that_of_the_measures() -> None:
+    found = FIGURES.search(page(ADMIN))
+    assert found is not None
+    assert found.group(2) == figure_table(), "run: python tests/architecture/test_docs.py"
+
+
 def write_tables() -> None:
-    text = page(ADMIN)
+    text = FIGURES.sub(rf"\g<1>{figure_table()}\g<3>", page(ADMIN))
     for vendor in VENDORS:
         text = between(vendor).sub(rf"\g<1>{field_table(vendor)}\g<3>", text)
     ADMIN.write_text(text, encoding="utf-8")

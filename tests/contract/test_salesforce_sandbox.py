@@ -88,6 +88,22 @@ def test_plain_queries_read_the_same(rig: Rig) -> None:
     assert plain.calls["composite"] == plain.calls["collections.get"] == 0
 
 
+def test_whoever_only_reads_gets_the_last_wins_as_text_by_retrieve_or_by_query(rig: Rig) -> None:
+    retrieved, plain = rig.crm, Rig(rig.sandbox, bulk_reads=False).crm
+    account = rig.world.add_account(name="Nordlys", country="Norway")
+    ids = [rig.world.add_deal(name=f"Deal {n}", account=account, won=n != 1) for n in range(3)]
+    for number, each in enumerate(ids):
+        rig.world.edit(each, close_date=date(2026, 3, number + 1))
+    fields = ["Name", "NextStep", *(f"Handoff_{name}__c" for name in ("Champion", "Risks", "Use_Case"))]
+    for crm in (retrieved, plain):
+        assert crm.visit().keys() == {Kind.DEAL, Kind.ACCOUNT}
+        assert crm.last_won(5) == (ids[2], ids[0])
+        assert crm.last_won(1) == (ids[2],)
+        assert crm.last_won(5, since=date(2026, 3, 2)) == (ids[2],)
+        assert crm.texts(Kind.DEAL, ids, fields) == {each: {"Name": f"Deal {n}"} for n, each in enumerate(ids)}
+        assert crm.texts(Kind.ACCOUNT, [account], ["Name"]) == {account: {"Name": "Nordlys"}}
+
+
 def test_an_idle_tick_costs_one_call(rig: Rig) -> None:
     rig.crm.connect()
     many_won(rig)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from engine.test_playbook_on_crms import FILLED, MAPPINGS, NEW_YORK, OPEN, REP, VICTOR, WON, Desk
 
+from connector.handoff.measures.keeping import KEPT, in_field
 from connector.handoff.model import DealType
 from connector.sandbox.server import Sandbox
 
@@ -173,6 +175,39 @@ def test_the_box_of_the_csm_completes_it_as_well(desk: Desk) -> None:
     desk.set(deal, summary_reviewed=True)
     desk.run()
     assert desk.view.deal(deal).fields.get("complete") is True
+
+
+def test_figures_stand_on_the_deal_as_they_are_counted_and_follow_the_past(desk: Desk) -> None:
+    deal = desk.won()
+    who = desk.view.deal(deal).text("csm")
+
+    def same() -> dict[str, Decimal]:
+        """What the deal's fields say, which is what is counted."""
+        shown = {one.field: desk.view.deal(deal).fields.get(one.field) for one in KEPT}
+        figure = desk.shared.store.figure(desk.name, deal)
+        assert figure is not None
+        counted = {one.field: (one, figure.values[one.key]) for one in KEPT}
+        found = {name: Decimal(str(value)) for name, value in shown.items() if value is not None}
+        assert found == {name: in_field(one, value) for name, (one, value) in counted.items() if value is not None}
+        return found
+
+    assert same() == {"metric_escalations": 0, "metric_overrides": 0}
+    desk.set(deal, handoff_rating=4)
+    desk.until(datetime(2027, 2, 3, 15, 0, tzinfo=NEW_YORK))
+    with desk.side.lock:
+        at = desk.sandbox.clock.now() - timedelta(hours=1)
+        desk.view.add_activity(deal, "meeting", subject="Kickoff", body="", at=at, minutes=30, by=who)
+    desk.run()
+    desk.until(datetime(2027, 2, 4, 10, 0, tzinfo=NEW_YORK))
+    late = same()["metric_kickoff_days"]
+    with desk.side.lock:
+        at = datetime(2027, 2, 2, 11, 0, tzinfo=NEW_YORK)
+        desk.view.add_activity(deal, "meeting", subject="Kickoff", body="", at=at, minutes=30, by=who)
+    desk.run()
+    assert 0 < same()["metric_kickoff_days"] < late, "logged afterwards, it corrects the past"
+    figure = desk.shared.store.figure(desk.name, deal)
+    assert figure is not None
+    assert figure.values["rating"] == 400
 
 
 def test_exceptions_stand_in_a_queue_and_more_than_three_a_week_are_a_red_flag(desk: Desk) -> None:

@@ -77,7 +77,7 @@ def test_a_breach_is_one_task_with_the_evidence_through_restarts_and_a_lost_ledg
     assert breaches(desk, small, large) == [(large, STEP)]
     task = desk.tasks(large)[STEP]
     assert desk.who(task.owner) == IRIS
-    assert task.subject == "Handoff process: Time to first touch above 48 in February 2027"
+    assert task.subject == "Time to first touch above 48 hours in February 2027 (handoff process)"
     told = [one for _, one in desk.told if one.step == f"notify-{STEP}"]
     assert [one.to_email for one in told] == [IRIS]
     for part in ("of 2 handoffs", "See who is over their cap.", small, large, "handoff review --month 2027-02"):

@@ -10,6 +10,7 @@ from factories import AE, MAYA, PRIYA, a_policy, when
 from connector.handoff.model import Kind
 from connector.handoff.rulebook.conditions import Op
 from connector.handoff.rulebook.pilot import Pilot
+from connector.web.status import Watched, read_status
 
 ANA = Pilot(owners=("ana.ek@seller.example",))
 NOBODY = Pilot(owners=("b@seller.example",))
@@ -157,3 +158,22 @@ def test_a_filter_that_is_narrowed_drops_nobody_and_takes_up_no_old_win_when_wid
     assert desk.store.handoff(SYSTEM, begun).mode == "act"  # type: ignore[union-attr]
     go(desk, mode="pilot", pilot=Pilot(when=wide))
     assert not desk.tasks(outside)
+
+
+def test_the_status_says_for_whom_is_acted_and_counts_the_others_apart() -> None:
+    desk = a_desk(policy=a_policy(pilot=ANA))
+    desk.system.pilot = True
+    desk.settle()
+    won(desk)
+    other = won(desk, owner=BIG)
+    watched = Watched(SYSTEM, "memory", "pilot", poll_seconds=5)
+    status = read_status(desk.store, [watched], now=desk.clock.now())
+    (system,) = status.systems
+    counted = {each.what: each.deals for each in system.coverage if each.deals}
+    assert counted == {"handed over": 1, "only observed: not in the pilot": 1}
+    assert system.acting.startswith("Acts on wins of the deals of ana.ek@seller.example since 2026-03-01 ")
+    row = next(each for each in status.decisions if each.deal_id == other)
+    assert row.reasons[0] == "Observed: not in the pilot, which takes in deals of ana.ek@seller.example."
+    go(desk, mode="act")
+    acting = read_status(desk.store, [watched], now=desk.clock.now()).systems[0].acting
+    assert acting.startswith("Acts on wins since 2026-03-01 ")

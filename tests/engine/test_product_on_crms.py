@@ -238,22 +238,15 @@ def test_the_check_of_day_seven(desk: Desk) -> None:
     assert desk.tasks(slow.deal)["day-7"].done
 
 
+LEFT_ON = {"salesforce": "Handoff_Churned_At__c", "hubspot": "handoff_churned_at"}
+
+
 def test_the_analysis_reads_who_stayed_off_the_crm(desk: Desk) -> None:
     """Customers of long ago, with what was counted of them then and a date at those who left."""
     product = desk.folder / "product.toml"
     product.write_text(
         product.read_text().replace("# churned =", "churned =").replace("stayed_days = 183", "stayed_days = 30")
     )
-    for name, field in (("salesforce", "Handoff_Activated_On__c"), ("hubspot", "handoff_activated_on")):
-        path = desk.folder / f"{name}.toml"
-        line = f'churned_on = {{ field = "{field}", label = "Churned on", type = "date", owner = "human" }}\n'
-        kept = [
-            each
-            for each in path.read_text().splitlines(keepends=True)
-            if not each.startswith(("activated_on", "# churned"))
-        ]
-        at = next(number for number, each in enumerate(kept) if each.startswith("activation ="))
-        path.write_text("".join([*kept[:at], line, *kept[at:]]))
     desk.begin()
     Customer(desk, "First").does("Signed In")
     desk.run()
@@ -266,7 +259,7 @@ def test_the_analysis_reads_who_stayed_off_the_crm(desk: Desk) -> None:
     left.does("Source Connected", integration="b")
     with desk.side.lock:
         row = desk.side.table(TABLES[desk.vendor]).rows[left.account]
-        row.values[FIELDS[desk.vendor]["activated_on"]] = "2027-02-15"
+        row.values[LEFT_ON[desk.vendor]] = "2027-02-15"
     desk.hours(24 * 15)
     young = Customer(desk, "Young")
     desk.run()

@@ -96,6 +96,13 @@ def test_reports_are_written_in_every_format(company: Site, tmp_path: Path) -> N
     assert json.loads((tmp_path / "audit.json").read_text())["hs"]["won"] == WINS
 
 
+def test_a_pdf_is_written_where_its_library_is(company: Site, tmp_path: Path) -> None:
+    pytest.importorskip("typst")
+    ran = company.call("audit", "--system", "sf", "--last", "2", "--out", str(tmp_path / "audit.pdf"))
+    assert ran.code == 0, ran.text
+    assert (tmp_path / "audit.pdf").read_bytes().startswith(b"%PDF-")
+
+
 def test_mistakes_and_empty_answers_have_their_exit_codes(company: Site) -> None:
     assert company.call("audit", "--format", "docx").code == 2
     assert company.call("audit", "--format", "pdf").code == 2, "a PDF needs a file"

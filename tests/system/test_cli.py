@@ -53,6 +53,30 @@ def test_json_is_json_and_alone_on_standard_output(command: str, ground: Site) -
     assert isinstance(json.loads(ran.out), dict)
 
 
+def test_map_try_shows_what_the_crm_holds_and_what_the_rules_see(ground: Site) -> None:
+    for desk in ground.desks:
+        deal = next(each for each in desk.crm.deals() if not each.text("commitments"))
+        before = desk.writes()
+        told = ground.run("map", "try", deal.id, "--system", desk.name, "--json").data
+        by_name = {each["path"]: each for each in told["fields"]}
+        assert by_name["champion"]["raw"] == by_name["champion"]["becomes"] == deal.text("champion")
+        assert by_name["owner"]["becomes"].endswith("@seller.example>")
+        assert by_name["owner"]["raw"] not in by_name["owner"]["becomes"]
+        assert by_name["commitments"]["becomes"] == "(empty)"
+        assert by_name["gate"]["may"] == "read, write (kept by the connector)"
+        assert told["stage"]["label"]
+        assert told["deal_type"]["becomes"] == "new"
+        assert any("Commitments" in each for each in told["missing"])
+        assert not any(each["trouble"] for each in told["fields"])
+        only = ground.run("map", "try", deal.id, "champion", "--system", desk.name)
+        assert only.code == 0
+        assert "champion" in only.text
+        slip = ground.run("map", "try", deal.id, "champoin", "--system", desk.name)
+        assert slip.code == EXIT_USER
+        assert "is not mapped; did you mean 'champion'?" in slip.text
+        assert desk.writes() == before
+
+
 def test_explain_shows_all_the_whys_of_a_handoff(ground: Site) -> None:
     for desk in ground.desks:
         deal = next(each for each in desk.crm.deals() if each.text("csm"))

@@ -153,6 +153,22 @@ def test_observe_plans_all_won_deals_and_writes_nothing(loaded: Loaded, record_p
     print(f"\nboth CRMs planned in {seconds:.1f} s", end="")
 
 
+def test_the_audit_reads_the_last_won_deals_and_writes_nothing(loaded: Loaded) -> None:
+    ground = loaded.ground
+    before = {desk.name: desk.writes() for desk in ground.desks}
+    ran = ground.call("audit", "--last", "15", "--json")
+    assert ran.code == 0, ran.text
+    for desk in ground.desks:
+        told = ran.data[desk.name]
+        closed = sorted((deal.close_date for deal in desk.crm.deals() if deal.stage.won), reverse=True)[:15]
+        assert [deal["closed"] for deal in told["each"]] == [f"{day:%Y-%m-%d}" for day in closed if day]
+        assert told["won"] == sum(group["won"] for group in told["by_ae"]) == 15
+        assert told["missing"] == told["required"] >= 75, "the files know nothing of why anybody bought"
+        assert not told["touched"]
+        assert desk.writes() == before[desk.name]
+        print(f"\n{desk.name}: {told['calls_total']} calls for the audit of 15 won deals", end="")
+
+
 def test_act_hands_over_what_is_won_from_now_on(loaded: Loaded, record_property: Tell) -> None:
     ground = loaded.ground
     ground.configure(mode="act")

@@ -161,10 +161,10 @@ def test_the_evidence_has_numbers_deals_and_what_to_run() -> None:
         a_threshold(runs=2, target="completion_red_percent"), [came_to(each, 80) for each in run_of(OCTOBER, 2)]
     )
     deals = [Behind(f"D{n}", f"Deal {n}", f"Account {n}", "no; AE Elena", Decimal(n)) for n in range(12)]
-    text = text_of(ruling, "Complete at close", deals, behind=12, command="handoff review --month 2026-10")
-    assert subject_of(ruling, "Complete at close") == "Complete at close below 85 in October 2026, 2 months running"
+    text = text_of(ruling, COMPLETION, deals, behind=12, command="handoff review --month 2026-10")
+    assert subject_of(ruling, COMPLETION) == "Complete at close below 85 % in October 2026, 2 months running"
     for part in (
-        "must not be below 85 ([targets] completion_red_percent)",
+        "must not be below 85 % ([targets] completion_red_percent)",
         "What to do: Talk to Sales.",
         "- October 2026: 80 %, of 20 handoffs",
         "- September 2026: 80 %, of 20 handoffs",
@@ -211,7 +211,7 @@ def test_a_breach_is_one_task_for_the_owner_and_one_message_however_often_the_de
     assert task.kind is Kind.TASK
     assert task.key == f"{SYSTEM}:{DEAL_ID}:1:{STEP}"
     assert task.values["owner"] == DANA
-    assert task.values["subject"] == "Handoff process: Complete at close below 85 in February 2026"
+    assert task.values["subject"] == "Complete at close below 85 in February 2026 (handoff process)"
     assert "The numbers: {{ 80 }}" in str(task.values["body"])  # what a deal says is never read as a template
     assert [one.to_id for one in plan.actions if isinstance(one, Notify) and "breach" in one.step] == [DANA]
     assert made(world.run()) == []

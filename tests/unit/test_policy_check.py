@@ -46,6 +46,7 @@ EMAILS = sorted(
         *POLICY.override.approvers,
         POLICY.assignment.fallback,
         *(email for pool in POLICY.assignment.pools.values() for email in pool.members),
+        *((POLICY.governance.owner,) if POLICY.governance else ()),
     }
 )
 PEOPLE = tuple(Person(f"005{n}", email, email.split("@")[0]) for n, email in enumerate(EMAILS))

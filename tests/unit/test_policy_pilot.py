@@ -60,10 +60,14 @@ def test_slips_are_told_with_their_line_and_the_nearest_name(tmp_path: Path) -> 
     assert "x stands here twice" in words
 
 
-def test_mode_pilot_without_anybody_in_it_is_a_mistake_with_its_line(tmp_path: Path) -> None:
+def test_mode_pilot_without_anybody_in_it_is_a_mistake_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SF_CLIENT_ID", "SF_CLIENT_SECRET", "HS_ACCESS_TOKEN"):
+        monkeypatch.setenv(name, "x")
     text = (ROOT / "config.example.toml").read_text(encoding="utf-8")
     written(tmp_path, "")
     (tmp_path / "config.toml").write_text(text.replace('mode = "observe"', 'mode = "pilot"'), encoding="utf-8")
     with pytest.raises(UserError) as error:
         load_all(tmp_path / "config.toml")
-    assert 'config.toml:14:8: daemon.mode: is "pilot", and [pilot] of process.toml takes no deal in' in str(error.value)
+    assert 'config.toml:15:8: daemon.mode: is "pilot", and [pilot] of process.toml takes no deal in' in str(error.value)

@@ -188,7 +188,7 @@ def test_help_text_is_the_policys_own_reason() -> None:
 
 def test_history_is_tracked_unless_it_is_not_wanted() -> None:
     tracked = [each.name for each in wanted().components if each.text("trackHistory")]
-    assert len(tracked) == 8
+    assert len(tracked) == 11
     assert not [each for each in wanted(track_history=False).components if each.text("trackHistory")]
 
 
@@ -364,6 +364,15 @@ def test_a_report_without_its_field_is_said() -> None:
     (left,) = [each for each in found.by_hand if each.name == "Time to first touch"]
     assert "metric_ttft_hours" in left.why
     assert "Drop rate" in " ".join(each.name for each in found.by_hand)
+
+
+def test_of_a_grade_from_a_list_of_words_there_is_no_average() -> None:
+    words = {str(grade): str(grade) for grade in range(1, 6)}
+    chosen = dataclasses.replace(MAP.fields["handoff_rating"], type=FieldType.CHOICE, values=words)
+    found = wanted(crm_map=dataclasses.replace(MAP, fields={**MAP.fields, "handoff_rating": chosen}))
+    assert "Handoff_Reports/Handoff_Rating" not in {each.name for each in found.components}
+    assert "no average" in next(each.why for each in found.by_hand if each.name == "CSM's rating")
+    assert _values(one(found, "CustomField", "Opportunity.Handoff_Rating__c"))[1] == ["1", "2", "3", "4", "5"]
 
 
 def test_an_average_lists_only_the_handoffs_that_count() -> None:

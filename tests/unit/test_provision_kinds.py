@@ -96,7 +96,7 @@ def followed(wish: Desired) -> list[str]:
 
 
 def test_no_more_history_is_asked_for_than_the_org_has_room_for() -> None:
-    assert len(followed(wanted())) == 8
+    assert len(followed(wanted())) == 11
     busy = [a_field(f"Opportunity.Busy_{number}__c", "Text", trackHistory=True) for number in range(18)]
     short = wanted(*busy)
     assert len([name for name in followed(short) if name.startswith("Opportunity.")]) == 2

@@ -71,6 +71,8 @@ def test_the_section_has_peoples_fields_then_the_override_then_the_connectors() 
         "Handoff_Activation__c": "Readonly",
         "Handoff_Activated_On__c": "Readonly",
         "Handoff_Milestones__c": "Readonly",
+        **dict.fromkeys((f"Handoff_{name}__c" for name in ("NPS", "CSAT", "Tickets_30", "Expansion_Amount")), "Edit"),
+        **dict.fromkeys((f"Handoff_{name}__c" for name in ("Churned_At", "Renewed_At", "Renewal_Talk_At")), "Edit"),
     }
 
 

@@ -12,14 +12,18 @@ from zoneinfo import ZoneInfo
 import pytest
 from mailserver import running
 
+from bench.many import NOW, made_up, put
+from connector.bootstrap import figures
 from connector.clock import ManualClock
 from connector.engine.notifier import Email, Letter
 from connector.engine.parts import Shared, Timing
 from connector.engine.weekly import LEASE, NOBODYS, SENT, Weekly, last_due, send_due
 from connector.errors import CrmError, Fault, FaultCode, UserError
-from connector.settings import load_settings
+from connector.handoff.rulebook.watch import Targets
+from connector.settings import WeeklySettings, load_settings
 from connector.store import Store, open_store
 from connector.telemetry import Telemetry
+from connector.web.leadership.board import Book
 
 MONDAY = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 """Seven in the morning in Berlin."""
@@ -171,6 +175,22 @@ def test_the_mail_says_the_same_in_words_and_as_a_page_and_no_address_is_kept(st
     assert "<b>91 %</b>" in letter
     assert "Message-ID: <weekly.2026-11-23." in letter
     assert ANA not in (store.cursor(NOBODYS, SENT) or "")
+
+
+def test_the_pages_own_figures_go_out(clock: ManualClock, store: Store) -> None:
+    put(store, list(made_up(30, seed=7, days=60)))
+    clock.advance(NOW + timedelta(days=1) - clock.now())
+    book = Book(store, Targets(), BERLIN, ("sf",), clock.now)
+    post = Post()
+    asked = WeeklySettings(to=(ANA,), weekday=5, hour=16)
+    weekly = figures.weekly(asked, book, public_url="https://handoff.seller.example", send=post.send)
+    assert send_due(a_process(store), weekly) == 0
+    clock.advance(WEEK)
+    assert send_due(a_process(store), weekly) == 1
+    (letter,) = post.took
+    assert letter.subject.startswith("Handoffs, week to 2026-11-28: ")
+    assert "Complete at close: " in letter.text
+    assert "https://handoff.seller.example/leadership" in letter.html
 
 
 SYSTEM = '[[systems]]\nname = "hs"\nvendor = "hubspot"\naccess_token_env = "HS_ACCESS_TOKEN"\n'

@@ -339,6 +339,11 @@ class HubSpotCRM:
         """The properties of an object type; read once for each connection or `relearn`, where that needs them."""
         return self._portal.known(kind)
 
+    def raw(self, kind: Kind, record_id: str, fields: Sequence[str]) -> Mapping[str, str]:
+        """The properties as texts; a property that is empty is not in the answer."""
+        row = self._reader.rows(self._fields.object(kind), [record_id], tuple(fields)).get(record_id)
+        return {name: row.get(name) for name in fields if row.get(name)} if row is not None else {}
+
     def examine(self) -> Examination:
         """Scopes, edition, what is left of limits, how long the API version lasts, how changes are heard."""
         told = examine(

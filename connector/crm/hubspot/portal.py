@@ -250,4 +250,5 @@ def _field(data: wire.Json) -> FieldSchema:
         writable=not read_only and not data.get("calculated"),
         max_length=TEXT_LIMIT if kind == "string" else 0,
         choices=tuple(str(option["value"]) for option in data.get("options") or () if not option.get("hidden")),
+        refers=(str(data["referencedObjectType"]),) if data.get("referencedObjectType") else (),
     )

@@ -362,6 +362,10 @@ class SalesforceCRM:
             self._schemas[kind] = lookups.describe(self._session, self._names, kind)
         return self._schemas[kind]
 
+    def raw(self, kind: Kind, record_id: str, fields: Sequence[str]) -> Mapping[str, str]:
+        """The columns as texts; what is hidden must not be asked for, a query with it fails as a whole."""
+        return lookups.raw(self._session, self._names, kind, record_id, fields)
+
     def examine(self) -> Examination:
         """Rights on objects, the gate's bypass, limits left, what can be listened to."""
         found = examine(self._session, self._names)

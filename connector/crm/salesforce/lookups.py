@@ -5,7 +5,7 @@ Not here: deals with all that hangs on them (``reads``) and changes (``feeds``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -19,7 +19,7 @@ from connector.crm.salesforce.keys import LEDGER_KEY, LEDGER_OBJECT, LEDGER_RECO
 from connector.crm.salesforce.reads import read_notes
 from connector.crm.salesforce.session import SalesforceSession
 from connector.crm.salesforce.soql import ALIVE, PAGE, Soql, both, either, select, select_in, where
-from connector.crm.salesforce.wire import Row, day_of, mark_in, moment_of, text_of
+from connector.crm.salesforce.wire import Row, day_of, dig, mark_in, moment_of, text_of
 from connector.errors import FIX, Advice, CrmError, Fault, FaultCode
 from connector.handoff.model import Kind, Person, Stage
 
@@ -164,6 +164,17 @@ def _oldest(marked: Iterable[tuple[str | None, str]], keys: Mapping[str, str]) -
     return found
 
 
+def raw(
+    session: SalesforceSession, names: Names, kind: Kind, record_id: str, fields: Sequence[str]
+) -> Mapping[str, str]:
+    """One record's columns as texts, empty ones left out."""
+    wanted = list({name.lower(): name for name in ("Id", *fields)}.values())
+    asked = select_in(wanted, of=names.object(kind), where=ALIVE, field="Id")
+    rows = [row for _, row in session.read_all(list(asked.of([record_id])))]
+    found = {name: dig(rows[0], name) for name in fields} if rows else {}
+    return {name: str(value) for name, value in found.items() if value is not None}
+
+
 def describe(session: SalesforceSession, names: Names, kind: Kind) -> ObjectSchema:
     """The object's fields as this login sees them."""
     return _described(session, names.object(kind), kind)
@@ -205,6 +216,7 @@ def _field(told: Mapping[str, Any]) -> FieldSchema:
         unique=bool(told.get("unique")),
         createable=bool(told.get("createable")),
         updateable=bool(told.get("updateable")),
+        refers=tuple(str(each) for each in told.get("referenceTo") or ()),
     )
 
 

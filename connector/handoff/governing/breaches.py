@@ -12,12 +12,13 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from connector.handoff.governing.periods import DAY, Period
-from connector.handoff.measures.model import Measure
+from connector.handoff.measures.model import Measure, Unit
 from connector.handoff.measures.summing import Sum, shown
 from connector.handoff.measures.summing import number as number_of
 from connector.handoff.rulebook.governance import Threshold
 from connector.handoff.rulebook.watch import Targets
 
+PLACES = 2
 MOST_DEALS = 10
 """How many deals the text of a task names; the command lists the rest."""
 
@@ -107,20 +108,20 @@ def heaviest(deals: Iterable[Behind]) -> Behind | None:
     return min(deals, key=lambda one: (-one.weight, one.deal_id), default=None)
 
 
-def subject_of(ruling: Ruling, title: str) -> str:
+def subject_of(ruling: Ruling, measure: Measure) -> str:
     """The line a breach is told by."""
     side = "above" if ruling.threshold.over else "below"
     runs = ruling.threshold.runs
     for_long = f", {runs} {_plural(ruling.period, runs)} running" if runs > 1 else ""
-    return f"{title} {side} {number(ruling.threshold.limit)} in {ruling.period.title}{for_long}"
+    return f"{measure.title} {side} {bound(ruling.threshold, measure)} in {ruling.period.title}{for_long}"
 
 
-def text_of(ruling: Ruling, title: str, deals: Sequence[Behind], *, behind: int, command: str) -> str:
+def text_of(ruling: Ruling, measure: Measure, deals: Sequence[Behind], *, behind: int, command: str) -> str:
     """The evidence: what to do, the numbers with how many handoffs they rest on, the deals behind, what to run."""
     threshold = ruling.threshold
     side = "above" if threshold.over else "below"
     source = f" ([targets] {threshold.target})" if threshold.target else ""
-    lines = [f"Threshold {threshold.name}: {title} must not be {side} {number(threshold.limit)}{source}."]
+    lines = [f"Threshold {threshold.name}: {measure.title} must not be {side} {bound(threshold, measure)}{source}."]
     if threshold.advice:
         lines += ["", f"What to do: {threshold.advice}"]
     lines += ["", "The numbers:"]
@@ -134,9 +135,11 @@ def text_of(ruling: Ruling, title: str, deals: Sequence[Behind], *, behind: int,
     return "\n".join([*lines, "", f"The whole review: {command}"])
 
 
-def number(value: Decimal) -> str:
-    """A number without zeros it does not need."""
-    return f"{value.normalize():f}"
+def bound(threshold: Threshold, measure: Measure) -> str:
+    """The number a threshold draws its line at, with the measure's unit."""
+    unit = "%" if measure.unit is Unit.PERCENT else measure.unit.value
+    words = "" if measure.unit in (Unit.COUNT, Unit.SCORE) else f" {unit}"
+    return f"{round(threshold.limit, PLACES).normalize():f}{words}"
 
 
 def _plural(period: Period, count: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from connector.handoff.byhand import Touch
-from connector.handoff.governing.breaches import number
+from connector.handoff.governing.breaches import bound
 from connector.handoff.governing.fold import Touched
 from connector.handoff.governing.review import Line, Proposal, Repeat, Review, lacks_of
 from connector.handoff.measures.catalogue import MEASURES
@@ -57,10 +57,14 @@ def _breached(review: Review) -> Iterator[Proposal]:
     for ruling in review.rulings:
         if ruling.breached:
             threshold, newest = ruling.threshold, ruling.stood[0]
-            title = MEASURES[threshold.measure].title
-            change = threshold.advice or f"Find out why “{title}” is off, and say here what is to be done (advice)"
+            measure = MEASURES[threshold.measure]
+            change = (
+                threshold.advice or f"Find out why “{measure.title}” is off, and say here what is to be done (advice)"
+            )
             side = "above" if threshold.over else "below"
-            evidence = f"{title} is {newest.text}, {side} {number(threshold.limit)}, of {newest.counted} handoffs"
+            evidence = (
+                f"{measure.title} is {newest.text}, {side} {bound(threshold, measure)}, of {newest.counted} handoffs"
+            )
             yield Proposal(change.rstrip("."), evidence, f"process.toml [governance] {threshold.name}")
 
 

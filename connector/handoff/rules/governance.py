@@ -51,7 +51,7 @@ def _made_before(case: Case, breach: Breach) -> bool:
 
 
 def _actions(case: Case, asked: GovernancePolicy, breach: Breach, owner: Person) -> Iterator[Action]:
-    subject = one_line(f"Handoff process: {breach.subject}")
+    subject = one_line(f"{breach.subject} (handoff process)")
     text = clean(f"{breach.text}\n\n{WHY}", limit=MAX_BODY_CHARS)
     yield _task(case, asked, breach, owner, subject=subject, text=text)
     for way in ("", *case.policy.notify.in_crm):

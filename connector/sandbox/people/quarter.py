@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -56,6 +56,16 @@ OUT_OF_REACH: dict[Customer, tuple[ActivityKind, ...]] = {
 
 HABITS = (("signal", 62), ("hand", 18), ("late", 11), ("never", 9))
 """What becomes of a task, of a hundred. Those for a customer who does well are done as they should be."""
+
+GRADES: Mapping[Seller, tuple[int, int]] = {
+    Seller.READY: (5, 0),
+    Seller.LATE: (4, 0),
+    Seller.GAPS: (3, 1),
+    Seller.VAGUE: (2, 2),
+    Seller.OVERRIDE: (2, 1),
+    Seller.NEVER: (1, 1),
+}
+"""What a CSM says of a handoff by how the AE filled it in: the grade, and how often the customer was asked again."""
 
 
 @dataclass(slots=True)
@@ -354,7 +364,7 @@ class Quarter:
             return False
         deed.answered = True
         if deed.part.seller is not Seller.VAGUE:
-            self._view.set_deal(deed.deal, {"acceptance": "Accepted", "summary_reviewed": True}, by=csm)
+            self._accept(deed)
             return True
         refused = {
             "acceptance": "Rejected",
@@ -369,4 +379,7 @@ class Quarter:
         return True
 
     def _accept(self, deed: Deed) -> None:
-        self._view.set_deal(deed.deal, {"acceptance": "Accepted", "summary_reviewed": True}, by=self._csm(deed))
+        grade, again = GRADES[deed.part.seller]
+        said = {"acceptance": "Accepted", "summary_reviewed": True, "handoff_rating": grade, "repeat_asks": again}
+        known = {name: value for name, value in said.items() if self._view.has_field(name)}
+        self._view.set_deal(deed.deal, known, by=self._csm(deed))

@@ -33,6 +33,12 @@ SHORT_LIST = 8
 MOST_COHORTS = 40
 """Groups shown; with more of them a table is no overview, and the export has all."""
 
+MOST_DRAWN = 12
+"""Groups of the chart, those with the most handoffs."""
+
+STUCK_WORDS: Mapping[str, str] = {"held": "held at the gate", "no-csm": "waits for a CSM"}
+"""What stands still by itself; signals and red flags have the names that their files give them."""
+
 FUNNEL_WORDS: Mapping[Funnel, str] = {
     Funnel.WON: "Won",
     Funnel.RELEASED: "Handoff begun",
@@ -138,6 +144,11 @@ class Board:
     def cut_words(self) -> str:
         """By what the cohorts are cut, in words."""
         return CUT_WORDS[self.asked.by]
+
+
+def stands_still(figure: Figure) -> str:
+    """What is stuck about a handoff, in words."""
+    return "; ".join(STUCK_WORDS.get(each, each.replace("-", " ").replace("_", " ")) for each in figure.stuck)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,8 +283,7 @@ def _velocity(book: Book, asked: Asked) -> tuple[Card, ...]:
     """Activations per CSM and week: worked out over weeks, so there is no single handoff behind it and no trend."""
     found = book.store.velocity(asked.selection, today=book.today())
     told = tell(MEASURES["velocity"], sum(found.values(), NOTHING), book.targets)
-    activated = asked.address(DEALS, of=f"funnel:{Funnel.ACTIVATED.value}")
-    return (Card(told, Markup(), (), activated, "", ""),)
+    return (Card(told, Markup(), (), "", "", ""),)
 
 
 def _funnel(asked: Asked, counts: Mapping[Funnel, int]) -> tuple[Counted, ...]:
@@ -305,7 +315,7 @@ def _cohorts(book: Book, asked: Asked, sizes: Mapping[str, int]) -> tuple[tuple[
         Cohort(
             group.label or "(none)",
             sizes.get(group.key, 0),
-            tuple(tell(MEASURES[key], sums[key], book.targets) for key in LEAD),
+            tuple(tell(MEASURES[key], sums[key], book.targets, defined=False) for key in LEAD),
             _group_address(asked, group),
         )
         for group, sums in found.items()
@@ -327,8 +337,9 @@ def _group_address(asked: Asked, group: Group) -> str:
 
 
 def _cohort_chart(asked: Asked, cohorts: Sequence[Cohort]) -> Markup:
-    """The first measure over the groups, with the range in which each may truly lie."""
-    judged = [(each.label, each.told[0]) for each in cohorts if each.told[0].value is not None][:MOST_COHORTS]
+    """The first measure over the largest groups, with the range in which each may truly lie."""
+    large = sorted(cohorts, key=lambda each: each.handoffs, reverse=True)[:MOST_DRAWN]
+    judged = [(each.label, each.told[0]) for each in cohorts if each in large and each.told[0].value is not None]
     rows = [charts.Bar(label, told.value or 0.0, _beside(told), low=told.low, high=told.high) for label, told in judged]
     title = f"{MEASURES[LEAD[0]].title} by {CUT_WORDS[asked.by]}"
     target = judged[0][1].target if judged else None

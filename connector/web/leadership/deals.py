@@ -17,7 +17,7 @@ from connector.handoff.measures.summing import NOTHING, shown_value
 from connector.store.behind import EVERY, Listing
 from connector.store.figures import EVERYTHING, Which
 from connector.web.leadership.asked import Asked, Unclear
-from connector.web.leadership.board import FUNNEL_WORDS, Book, Choice, choices
+from connector.web.leadership.board import FUNNEL_WORDS, Book, Choice, choices, stands_still
 from connector.web.leadership.told import Told, tell
 
 PAGE = 50
@@ -124,7 +124,7 @@ def _rows(
     found = book.store.behind(asked.selection, listing, targets=book.targets, limit=limit, offset=offset)
     own: dict[str, Callable[[Figure], str]] = {}
     if listing.stuck:
-        own["What stands still"] = lambda one: "; ".join(one.stuck)
+        own["What stands still"] = stands_still
     if listing.reason is not None:
         own["Why"] = lambda one: one.reason
     return found, own

@@ -53,7 +53,7 @@ def why_of(store: Store, system: SystemName, deal_id: str) -> Why | None:
         system=system,
         deal_id=deal_id,
         name=(figure.title if figure else "") or f"deal {deal_id}",
-        place=" · ".join(filter(None, (figure.account_name if figure else "", system, deal_id))),
+        place=" · ".join(filter(None, (figure.account_name if figure else "", f"{system}:{deal_id}"))),
         head=f"phase {view.phase.value if view.phase else '-'}, generation {view.generation}, segment "
         f"{view.segment or '-'}, gate {gate}, {view.percent}% complete",
         still=(*held_said(store, system, deal_id), *pauses_said(store, system)),

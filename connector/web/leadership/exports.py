@@ -15,7 +15,7 @@ from connector.papers import Align, Block, Grid, Heading, Paper, Picture, Words
 from connector.sheets import Cell, write_csv
 from connector.store.figures import Dimension
 from connector.web.leadership.asked import CUT_WORDS, NARROWING, Asked
-from connector.web.leadership.board import LEAD, Board, Book, Card
+from connector.web.leadership.board import LEAD, Board, Book, Card, stands_still
 from connector.web.leadership.deals import Deals
 from connector.web.leadership.told import Told, tell
 
@@ -89,7 +89,9 @@ def _rows(book: Book, asked: Asked, board: Board) -> Iterator[Sequence[Cell]]:
     for section, found in (("week", weekly), (asked.by, groups)):
         for group, sums in found.items():
             for key in LEAD:
-                yield _row(section, group.label, tell(MEASURES[key], sums.get(key, NOTHING), book.targets))
+                yield _row(
+                    section, group.label, tell(MEASURES[key], sums.get(key, NOTHING), book.targets, defined=False)
+                )
     for section, counts in (("funnel", board.funnel), ("coverage", board.coverage)):
         for one in counts:
             yield (section, one.words, "", "", one.deals, "count", "", one.deals, None, None, None, None, "")
@@ -133,7 +135,7 @@ def _blocks(board: Board) -> Iterator[Block]:
     )
     if board.stuck:
         yield Heading(1, "Stuck now")
-        rows = [(each.title, each.account_name, each.csm.name, "; ".join(each.stuck)) for each in board.stuck]
+        rows = [(each.title, each.account_name, each.csm.name, stands_still(each)) for each in board.stuck]
         yield Grid(("Deal", "Customer", "CSM", "What stands still"), rows)
     if board.due:
         yield Heading(1, "Commitments to keep")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -20,8 +21,9 @@ from starlette.routing import Route
 from connector.errors import UserError
 from connector.handoff.model import SystemName
 from connector.papers import Paper, pdf
+from connector.store import failure
 from connector.web.leadership.asked import BOARD, CUT_WORDS, DEALS, EVER, Asked, Unclear, begin_of, read
-from connector.web.leadership.board import Book, board_of
+from connector.web.leadership.board import Book, board_of, stands_still
 from connector.web.leadership.deals import MOST_EXPORTED, PAGE, deals_of
 from connector.web.leadership.explained import why_of
 from connector.web.leadership.exports import MOST_IN_PAPER, board_csv, board_paper, deals_csv, deals_paper
@@ -62,23 +64,39 @@ class Leadership:
             try:
                 return answer(request, read(request.query_params, today=self.book.today()))
             except Unclear as unclear:
-                return self.show(request, "leadership/trouble.html", BAD_REQUEST, said=str(unclear), deep=True)
+                return self._trouble(request, BAD_REQUEST, str(unclear))
+            except SQLAlchemyError as error:
+                return self._failed(request, error)
 
         return guarded
+
+    def _failed(self, request: Request, error: SQLAlchemyError) -> Response:
+        """That the database is away is said, and nothing else is made of it; any other error is a bug and stays one."""
+        words = failure(error)
+        if not words:
+            raise error
+        return self._trouble(request, UNAVAILABLE, f"The database fails, so there are no numbers: {words}.")
+
+    def _trouble(self, request: Request, code: int, sentence: str) -> Response:
+        return self.show(request, "leadership/trouble.html", code, sentence=sentence, deep=True)
 
     def _deal_guarded(self, request: Request) -> Response:
         if (away := self.may(request)) is not None:
             return away
         system, deal = request.path_params["system"], request.path_params["deal"]
-        why = why_of(self.book.store, SystemName(system), deal) if system in self.book.systems else None
+        try:
+            why = why_of(self.book.store, SystemName(system), deal) if system in self.book.systems else None
+        except SQLAlchemyError as error:
+            return self._failed(request, error)
         if why is None:
-            said = f"The ledger knows no deal {deal[:80]!r} in {system[:40]!r}."
-            return self.show(request, "leadership/trouble.html", NOT_FOUND, said=said, deep=True)
+            return self._trouble(request, NOT_FOUND, f"The ledger knows no deal {deal[:80]!r} in {system[:40]!r}.")
         return self.show(request, "leadership/deal.html", 200, why=why, deep=True)
 
     def _board(self, request: Request, asked: Asked) -> Response:
         board = board_of(self.book, asked)
-        return self.show(request, "leadership/board.html", 200, board=board, **self._around(asked, BOARD))
+        return self.show(
+            request, "leadership/board.html", 200, board=board, stands_still=stands_still, **self._around(asked, BOARD)
+        )
 
     def _board_csv(self, _request: Request, asked: Asked) -> Response:
         return _csv(board_csv(self.book, asked, board_of(self.book, asked)), "handoffs")
@@ -118,7 +136,7 @@ class Leadership:
             with self.printing:
                 body = pdf(paper)
         except UserError as error:
-            return self.show(request, "leadership/trouble.html", UNAVAILABLE, said=str(error), deep=True)
+            return self._trouble(request, UNAVAILABLE, str(error))
         return Response(body, media_type="application/pdf", headers=_saved(f"{name}.pdf"))
 
 

@@ -51,8 +51,8 @@ class Told:
         return VERDICT_WORDS[self.verdict]
 
 
-def tell(measure: Measure, found: Sum, targets: Targets) -> Told:
-    """One measure's number over some handoffs."""
+def tell(measure: Measure, found: Sum, targets: Targets, *, defined: bool = True) -> Told:
+    """One measure's number over some handoffs; ``defined``: with its definition, which need not stand in every cell."""
     wanted = aim(measure, targets)
     good = on_target(measure, found, wanted)
     bounds = interval(measure, found)
@@ -74,7 +74,7 @@ def tell(measure: Measure, found: Sum, targets: Targets) -> Told:
         low=bounds.low if bounds else None,
         high=bounds.high if bounds else None,
         range_said=f"{_short(bounds.low)} to {_short(bounds.high)}" if bounds else "",
-        help=definition(measure, targets),
+        help=definition(measure, targets) if defined else (),
     )
 
 

@@ -15,17 +15,25 @@ from connector.crm.hubspot.paths import Paths
 from connector.crm.hubspot.provision.apply import Applied, carry_out, words
 from connector.crm.hubspot.provision.clicks import clicks, undoing
 from connector.crm.hubspot.provision.compare import compare, made_by
-from connector.crm.hubspot.provision.conflicts import NO_RIVALS, Rivals, dangers, read_rivals
+from connector.crm.hubspot.provision.conflicts import dangers, read_rivals
 from connector.crm.hubspot.provision.definition import Definition
 from connector.crm.hubspot.provision.desired import Desired, desired
 from connector.crm.hubspot.provision.export import commands, files
 from connector.crm.hubspot.provision.items import Item, ProvisionPlan
-from connector.crm.hubspot.provision.portal import Account, Pipeline, PortalState, lacking, read_account, read_portal
+from connector.crm.hubspot.provision.portal import (
+    Account,
+    Pipeline,
+    PortalState,
+    lacking,
+    read_account,
+    read_pipelines,
+    read_portal,
+)
 from connector.crm.hubspot.provision.remove import holdings, ours, removal
 from connector.crm.hubspot.provision.room import no_room
 from connector.crm.hubspot.provision.rules import compare_rules, read_rules
 from connector.crm.hubspot.session import BASE_URL, CONNECT_SECONDS, READ_SECONDS, REAL_WAITS, Session, Waits
-from connector.crm.installer import Choices, Ending, Exported, Mark, Progress, Site, Survey, write_export
+from connector.crm.installer import Choices, Ending, Exported, Mark, Plan, Progress, Site, Survey, write_export
 from connector.errors import Advice, CrmError, FaultCode, Problem, UserError
 from connector.handoff.model import SystemName
 from connector.handoff.rulebook.policy import Policy
@@ -45,7 +53,6 @@ class _Found:
     desired: Desired
     portal: PortalState
     plan: ProvisionPlan
-    rivals: Rivals = NO_RIVALS
 
 
 @dataclass(slots=True)
@@ -67,6 +74,10 @@ class HubSpotInstaller:
 
     def look(self, choices: Choices) -> Survey:
         """Read the portal and plan; writes nothing. After an apply it waits a moment for what was written to show."""
+        if choices.rivals:
+            found_here = read_rivals(self.session, self._watched(read_pipelines(self.session)))
+            told = dangers(found_here, self.crm_map, self.policy)
+            return Survey(site=site(self.account), plan=Plan(()), dangers=told, unread=found_here.unread)
         for left in range(LOOKS - 1 if self._wrote else 0, -1, -1):
             found = self._look(choices)
             if found.plan.is_empty or not left:
@@ -108,10 +119,9 @@ class HubSpotInstaller:
         else:
             items = (*compare(wanted, portal), *clicks(self.crm_map, self.policy, wanted, portal))
         if choices.pipeline_rules:
-            rules = read_rules(self.session, self._watched(portal))
+            rules = read_rules(self.session, self._watched(portal.pipelines))
             items = (*items, *compare_rules(rules, remove=choices.remove))
-        rivals = read_rivals(self.session, self._watched(portal)) if choices.rivals else NO_RIVALS
-        return _Found(wanted, portal, ProvisionPlan(tuple(items)), rivals)
+        return _Found(wanted, portal, ProvisionPlan(tuple(items)))
 
     def _survey(self, found: _Found, choices: Choices) -> Survey:
         plan, portal = found.plan, found.portal
@@ -124,10 +134,9 @@ class HubSpotInstaller:
         return Survey(
             site=site(self.account),
             plan=plan,
-            dangers=dangers(found.rivals, self.crm_map, self.policy),
             problems=problems,
-            unread=(*portal.unread, *found.rivals.unread),
-            lacking=() if choices.rivals else lacking(self.session, objects),
+            unread=portal.unread,
+            lacking=lacking(self.session, objects),
             data={
                 "portal": self.account.id,
                 "account_type": self.account.type,
@@ -135,8 +144,8 @@ class HubSpotInstaller:
             },
         )
 
-    def _watched(self, portal: PortalState) -> tuple[Pipeline, ...]:
-        return tuple(one for one in portal.pipelines if not self.crm_map.pipelines or one.id in self.crm_map.pipelines)
+    def _watched(self, pipelines: Iterable[Pipeline]) -> tuple[Pipeline, ...]:
+        return tuple(one for one in pipelines if not self.crm_map.pipelines or one.id in self.crm_map.pipelines)
 
     @property
     def _last(self) -> _Found:

@@ -148,7 +148,7 @@ def read_portal(session: Session, account: Account, objects: Iterable[str]) -> P
         properties={name: _properties(session, name) for name in named},
         archived={name: _properties(session, name, query=ARCHIVED) for name in named},
         groups={name: _groups(session, name) for name in named},
-        pipelines=tuple(_pipelines(session)),
+        pipelines=read_pipelines(session),
         burst=session.burst_limit,
         unread=tuple(unread),
     )
@@ -203,6 +203,11 @@ def _properties(session: Session, name: str, *, query: Mapping[str, str] | None 
 def _groups(session: Session, name: str) -> frozenset[str]:
     told = session.get("properties", session.paths.properties(name, "groups"))
     return frozenset(str(each.get("name", "")) for each in told.get("results") or () if not each.get("archived"))
+
+
+def read_pipelines(session: Session) -> tuple[Pipeline, ...]:
+    """The deal pipelines, in one call. Raises `CrmError`."""
+    return tuple(_pipelines(session))
 
 
 def _pipelines(session: Session) -> Iterator[Pipeline]:

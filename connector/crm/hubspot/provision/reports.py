@@ -14,6 +14,7 @@ from connector.handoff.measures.catalogue import MEASURES
 from connector.handoff.measures.reporting import REPORTS, WITHOUT_FIELD, Only, Op, Report, Shows
 from connector.handoff.measures.summing import aim, shown_aim
 from connector.handoff.model import Kind
+from connector.handoff.rulebook.fields import FieldType
 from connector.handoff.rulebook.policy import Policy
 from connector.handoff.rulebook.watch import Targets
 from connector.policy.crmmap import CrmMap
@@ -31,7 +32,7 @@ _OPERATORS: Mapping[Op, str] = {
 
 def report_clicks(crm_map: CrmMap, policy: Policy) -> Iterator[Item]:
     """The dashboard, then each report for which the map has the fields, then what is left out."""
-    whole = [one for one in REPORTS if all(path in crm_map.fields for path in one.needs)]
+    whole = [one for one in REPORTS if _has(crm_map, one)]
     if whole:
         steps = (
             "Reporting → Dashboards → Create dashboard → New dashboard",
@@ -44,6 +45,12 @@ def report_clicks(crm_map: CrmMap, policy: Policy) -> Iterator[Item]:
     left = [one.title for one in REPORTS if one not in whole]
     detail = f"nothing to do: no property holds {', '.join((*left, *WITHOUT_FIELD))}"
     yield Item(Do.BY_HAND, REPORT, "the other figures", detail, LEFT)
+
+
+def _has(crm_map: CrmMap, report: Report) -> bool:
+    """Whether the map has what the report needs; of a choice there is no average."""
+    there = all(path in crm_map.fields for path in report.needs)
+    return there and (not report.field or crm_map.fields[report.field].type is FieldType.NUMBER)
 
 
 def _item(crm_map: CrmMap, report: Report, targets: Targets) -> Item:

@@ -39,10 +39,10 @@ PRECISION = 18
 """Most digits of a number (facts: Salesforce §5.4)."""
 SCALE = 2
 TRACKED = frozenset(
-    {"status", "gate", "csm", "account.csm"}
+    {"status", "gate", "csm", "account.csm", "complete", "summary_reviewed", "handoff_rating"}
     | {f"override_{part}" for part in ("requested", "reason", "approver", "expires")}
 )
-"""What an audit asks after: verdicts, people, each part of an override."""
+"""What an audit asks after: verdicts, people, what commission hangs on, each part of an override."""
 TRACKED_MOST = 20
 """Fields of an object whose history can be kept (facts: Salesforce §6.10)."""
 

@@ -18,6 +18,7 @@ from connector.handoff.measures.reporting import REPORTS as CATALOGUE
 from connector.handoff.measures.reporting import WITHOUT_FIELD, Light, Only, Op, Report, Scale, Shows, scale
 from connector.handoff.measures.summing import aim, shown_aim
 from connector.handoff.model import Kind
+from connector.handoff.rulebook.fields import FieldType
 from connector.handoff.rulebook.policy import Policy
 from connector.handoff.rulebook.watch import Targets
 from connector.policy.crmmap import CrmMap
@@ -61,6 +62,9 @@ def reports(crm_map: CrmMap, policy: Policy, options: Options, *, made: frozense
         lacking = [path for path in one.needs if _column(crm_map, path, made) is None]
         if lacking:
             parts.append(Part(by_hand=(_left(one.title, f"The map has no field for {', '.join(lacking)}."),)))
+        elif one.field and crm_map.fields[one.field].type is not FieldType.NUMBER:
+            why = f"{one.field} is no number in this map, and of words there is no {one.shows.value}."
+            parts.append(Part(by_hand=(_left(one.title, why),)))
         else:
             whole.append(one)
     if whole:
