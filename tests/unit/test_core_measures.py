@@ -118,6 +118,8 @@ WATCHED = {"watched": ("churned_at", "expansion", "nps")}
         ("retention90", {}, None),
         ("retention365", {**WATCHED, "churned_at": after(days=91)}, 0),
         ("renewal_talk", {"renewal_talk_at": after(days=150)}, 150 * 86_400),
+        ("renewal_talk", {"renewal_talk_at": after(days=150), "renewed_at": after(days=140)}, 140 * 86_400),
+        ("renewal_talk", {"renewal_talk_at": after(days=-9), "renewed_at": after(days=300)}, 300 * 86_400),
         ("expansion", {**WATCHED, "amount": 800_000, "expansion": 200_000}, 25),
         ("expansion", {**WATCHED, "amount": 800_000}, 0),
         ("expansion", {**WATCHED, "expansion": 200_000}, None),
@@ -133,7 +135,7 @@ def test_each_measure_of_one_handoff(key: str, known: dict[str, Any], expected: 
 WHOLE = facts(
     short=False, **ANSWERED, **ACTIVE, **WATCHED, assigned_at=WON, told_at=WON, first_touch_at=WON, kickoff_at=WON,
     kickoff_days=0, steps_due=1, steps_done=1, accepted=True, rating=500, nps=1000, csat=1000, repeat_asks=0, tickets=0,
-    promises_due=1, promises_kept=1, renewal_talk_at=WON, amount=100, expansion=50, complete=True,
+    promises_due=1, promises_kept=1, renewal_talk_at=after(days=9), amount=100, expansion=50, complete=True,
 )  # fmt: skip
 ONCE_PER_CUSTOMER = {
     *("ttfv", "activation30", "onboarding", "drop", "nps", "csat", "tickets30"),

@@ -127,7 +127,8 @@ def _retention(days: int, facts: Facts) -> int | None:
 
 
 def _renewal_talk(facts: Facts) -> int | None:
-    return facts.since_win(facts.renewal_talk_at) if facts.deal_type is DealType.NEW else None
+    known = [at for at in (facts.renewal_talk_at, facts.renewed_at) if at and facts.won_at and at > facts.won_at]
+    return facts.since_win(min(known, default=None)) if facts.deal_type is DealType.NEW else None
 
 
 def _expansion(facts: Facts) -> int | None:
@@ -594,7 +595,7 @@ _TABLE = (
         way=Way.MEAN,
         better=Better.LOWER,
         starts="the win",
-        ends="the first talk about the renewal, as the account says",
+        ends="the first talk about the renewal, as the account says; the renewal itself where no talk is told of",
         counts=f"{_FIRST} with whom there was one",
         excludes=_AGAIN,
         target="renewal_talk_days",
@@ -603,7 +604,7 @@ _TABLE = (
         field="account.renewal_talk_at",
         gauge=False,
         value=_standing(_renewal_talk),
-        uses=("won_at", "renewal_talk_at"),
+        uses=("won_at", "renewal_talk_at", "renewed_at"),
     ),
     Measure(
         key="expansion",

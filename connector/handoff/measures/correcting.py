@@ -44,6 +44,7 @@ WORDS: Mapping[str, str] = {
     "tickets": "the account's tickets",
     "churned_at": "the account's churn",
     "renewal_talk_at": "the talk about the renewal",
+    "renewed_at": "the renewal",
     "expansion": "the account's expansion, in hundredths,",
     "amount": "the deal's amount, in hundredths,",
 }
