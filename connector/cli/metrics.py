@@ -6,7 +6,7 @@ Not here: any definition or sum (``handoff.measures``, ``store``) and how it is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -98,7 +98,8 @@ def command(
     if not systems:
         raise UserError([Problem("", "--system", f"there is no system {system!r} in {config}")])
     if corrected:
-        show.corrections(opened.store.corrections(systems=systems, since=since), as_json=as_json)
+        at = since.replace(tzinfo=UTC) if since else None
+        show.corrections(opened.store.corrections(systems=systems, since=at), as_json=as_json)
         return
     chosen = Selection(
         systems=systems,

@@ -6,7 +6,7 @@ Not here: summing and listing them (``figures``), and what a figure is (``connec
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -27,10 +27,11 @@ from connector.store.schema import figure
 
 
 def put_figures(
-    database: Database, connection: Connection, figures: Sequence[Figure], *, always: bool = False, by: str = ""
+    database: Database, connection: Connection, found: Iterable[Figure], *, always: bool = False, by: str = ""
 ) -> list[Entry]:
     """Write rows of figures, over those of the same handoffs, as far as they differ; returns what is to be said of it
     in the trail. ``always``: say of any month what changed, not only of one that is over."""
+    figures = tuple(found)
     before: dict[tuple[str, str, int], Figure] = {}
     for name in sorted({one.system for one in figures}):
         for ids in chunks(sorted({one.deal_id for one in figures if one.system == name})):

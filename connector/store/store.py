@@ -52,8 +52,8 @@ from connector.store.record import Recorder
 from connector.store.replays import Replays
 from connector.store.replicas import Replicas
 from connector.store.retention import Retention
-from connector.store.rulings import Rulings
 from connector.store.rows import ACTING_NOTE
+from connector.store.rulings import Rulings
 from connector.store.setback import SetBack
 from connector.store.settle import Settling
 from connector.store.subject import Subjects

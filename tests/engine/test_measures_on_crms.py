@@ -6,6 +6,7 @@ so that each value by hand is the daemon's to the second.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Iterator
@@ -184,3 +185,16 @@ def test_five_deals_by_hand(played: Played) -> None:
 
     compared = from_nothing(desk.shared, desk.system)
     assert (compared.handoffs, compared.waiting, compared.unread, compared.differences) == (5, 0, 0, ())
+
+    # What stands there otherwise than it is found is named, put right, and agrees again.
+    kept = store.figure(desk.name, played.deals["Aster"])
+    assert kept is not None
+    store.put_right([dataclasses.replace(kept, segment="nowhere", values={**kept.values, "ttft": 1})])
+    compared = from_nothing(desk.shared, desk.system)
+    assert [(one.name, one.kept, one.found) for one in compared.differences] == [
+        ("ttft", "1", str(20 * HOUR)),
+        ("segment", "nowhere", kept.segment),
+    ]
+    store.put_right(compared.right, by="ops@seller.example")
+    assert from_nothing(desk.shared, desk.system).differences == ()
+    assert played.values("Aster")["ttft"] == 20 * HOUR
