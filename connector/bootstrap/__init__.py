@@ -58,7 +58,8 @@ from connector.web.status import Status, Watched, read_status, unreadable_status
 if TYPE_CHECKING:
     from connector.web.hooks import Entrance
 
-StoreUse = Literal["daemon", "tool", "read"]
+StoreUse = Literal["daemon", "tool", "read", "none"]
+"""What for the ledger is opened; with `none` it is not, and an empty one in memory stands in for it."""
 LIMBO = "sqlite://"
 """A ledger in memory: what a command that only reads is given when there is none on disk yet."""
 
@@ -404,7 +405,7 @@ def _system(
 
 def _store(settings: Settings, *, clock: Clock, mode: StoreUse) -> Store:
     url = settings.store_url.get_secret_value()
-    if mode == "read" and url.startswith("sqlite") and not _file_of(url).exists():
+    if mode == "none" or (mode == "read" and url.startswith("sqlite") and not _file_of(url).exists()):
         return open_store(LIMBO, clock=clock, mode=StoreMode.DAEMON)
     return open_store(url, clock=clock, mode=mode)
 
