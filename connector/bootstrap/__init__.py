@@ -566,6 +566,8 @@ def _status(runtime: Runtime) -> Status:
             outbox={state.value: rows for state, rows in shared.store.counts(each.name).items()},
             lag_seconds=each.lag_seconds,
             is_paused=shared.store.paused(each.name) is not None,
+            is_stopped=any(not one.rule for one in shared.store.pauses(each.name)),
+            last_pass=each.last_pass_at.timestamp() if each.last_pass_at else None,
         )
         shared.telemetry.letters_waiting.labels(system=each.name).set(shared.store.letters_waiting(each.name))
     return status

@@ -88,8 +88,11 @@ def _writes(connection: Connection, before: datetime, _now: datetime) -> int:
 
 
 def _decisions(connection: Connection, before: datetime, now: datetime) -> int:
-    """The last decision's details, of deals that nobody decided on for so long; a new look brings them back. And what
-    rulings on thresholds said of the deals behind them, once nobody is told of it any more: that it was judged stays."""
+    """The last decision's details, of deals that nobody decided on for so long; a new look brings them back.
+
+    And what rulings on thresholds said of the deals behind them, once nobody is told of it any more: that it was judged
+    stays.
+    """
     said = and_(ruling.c.subject != "", ruling.c.at < min(before, now - TELLS_FOR))
     quiet = connection.execute(update(ruling).where(said).values(subject="", text="")).rowcount
     old = and_(handoff.c.plan.is_not(None), handoff.c.decided_at < before)
