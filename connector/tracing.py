@@ -7,6 +7,7 @@ what a field holds. Without an address to send them to none are made, and no lib
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol, cast
@@ -33,6 +34,9 @@ LIBRARY = "opentelemetry"
 SEND_SECONDS = 10
 """A collector that takes longer has lost these traces. No pass waits for it: they are sent by a thread of their own."""
 
+
+LAST_SECONDS = 3.0
+"""For so long a daemon that stops waits for its last traces to be taken."""
 
 log = structlog.get_logger()
 
@@ -119,10 +123,11 @@ class Traces:
         get_current_span().add_event("crm.call", {"handoff.kind": kind})
 
     def close(self) -> None:
-        """Send what is left, for no longer than a send takes; nobody waits for a collector that is away."""
-        if self._sender.is_lost:
-            self._sender.shutdown()
+        """Send what is left, for a few seconds at most; nobody waits for a collector that is away."""
+        end = threading.Timer(0.0 if self._sender.is_lost else LAST_SECONDS, self._sender.shutdown)
+        end.start()
         self._provider.shutdown()
+        end.cancel()
 
 
 class Sender:
