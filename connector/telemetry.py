@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import resource
 import sys
+import time
 from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -38,6 +39,7 @@ class Telemetry:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
+        self.began = time.time()
         ProcessCollector(registry=self.registry)
         self.passes = self._counter("passes", "Passes over a system, by how they ended", "system", "result")
         self.pass_seconds = Histogram(
@@ -56,7 +58,7 @@ class Telemetry:
         self.backlog = self._gauge("backlog_deals", "Deals that wait to be looked at", "system")
         self.outbox = self._gauge("outbox_rows", "Writes not yet settled for good, by state", "system", "state")
         self.parked = self._gauge("parked_rows", "Writes a CRM refused, which wait for a person", "system")
-        self.lag_seconds = self._gauge("lag_seconds", "Age of the oldest write that is still open", "system")
+        self.lag_seconds = self._gauge("lag_seconds", "How long the longest-waiting due look has waited", "system")
         self.calls_left = self._gauge("calls_left", "Calls of the vendor's day that are left to everybody", "system")
         self.budget_left = self._gauge(
             "budget_left_calls", "Calls left in a vendor's rate or quota, as last told", "system", "budget"
@@ -67,7 +69,8 @@ class Telemetry:
         self.budget_refusals = self._counter(
             "budget_refusals", "Calls a vendor refused because a rate or quota was used up", "system", "budget"
         )
-        self.paused = self._gauge("paused", "1 while a system is paused", "system")
+        self.paused = self._gauge("paused", "1 while a system is halted", "system")
+        self.stopped = self._gauge("stopped", "1 while a person lets a whole system stand still", "system")
         self.held_deals = self._gauge(
             "held_deals", "Deals held by the mass-change stop, which wait for a person", "system"
         )
@@ -113,15 +116,33 @@ class Telemetry:
         self.faults.labels(system=system, code=code).inc()
 
     def show_work(
-        self, system: str, *, backlog: int, outbox: Mapping[str, int], lag_seconds: float, is_paused: bool
+        self,
+        system: str,
+        *,
+        backlog: int,
+        outbox: Mapping[str, int],
+        lag_seconds: float,
+        is_paused: bool,
+        is_stopped: bool = False,
+        last_pass: float | None = None,
     ) -> None:
-        """Set the figures that come from the store, all at once."""
+        """Set the figures that come from the store, all at once. ``last_pass`` is the time of any process's last pass;
+        before the first it is taken for when this process began, so that one that never gets through is seen to."""
+        self.last_pass.labels(system=system).set(self.began if last_pass is None else last_pass)
+        self.stopped.labels(system=system).set(int(is_stopped))
         self.backlog.labels(system=system).set(backlog)
         for state, rows in outbox.items():
             self.outbox.labels(system=system, state=state).set(rows)
         self.parked.labels(system=system).set(outbox.get("parked", 0))
         self.lag_seconds.labels(system=system).set(lag_seconds)
         self.paused.labels(system=system).set(int(is_paused))
+
+    def stand_back(self, system: str) -> None:
+        """Show no more what only the process that leads a system knows: another one leads it, and shows it."""
+        for gauge in (self.measure, self.measured, self.alarms, self.held_deals, self.oldest_parked, self.calls_left):
+            for sample in [each for metric in gauge.collect() for each in metric.samples]:
+                if sample.labels["system"] == system:
+                    gauge.remove(*(sample.labels[name] for name in ("system", "measure") if name in sample.labels))
 
     def _counter(self, name: str, what: str, *labels: str) -> Counter:
         return Counter(f"handoff_{name}", what, labels, registry=self.registry)

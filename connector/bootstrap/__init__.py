@@ -58,7 +58,8 @@ from connector.web.status import Status, Watched, read_status, unreadable_status
 if TYPE_CHECKING:
     from connector.web.hooks import Entrance
 
-StoreUse = Literal["daemon", "tool", "read"]
+StoreUse = Literal["daemon", "tool", "read", "none"]
+"""What for the ledger is opened; with `none` it is not, and an empty one in memory stands in for it."""
 LIMBO = "sqlite://"
 """A ledger in memory: what a command that only reads is given when there is none on disk yet."""
 
@@ -404,7 +405,7 @@ def _system(
 
 def _store(settings: Settings, *, clock: Clock, mode: StoreUse) -> Store:
     url = settings.store_url.get_secret_value()
-    if mode == "read" and url.startswith("sqlite") and not _file_of(url).exists():
+    if mode == "none" or (mode == "read" and url.startswith("sqlite") and not _file_of(url).exists()):
         return open_store(LIMBO, clock=clock, mode=StoreMode.DAEMON)
     return open_store(url, clock=clock, mode=mode)
 
@@ -565,6 +566,8 @@ def _status(runtime: Runtime) -> Status:
             outbox={state.value: rows for state, rows in shared.store.counts(each.name).items()},
             lag_seconds=each.lag_seconds,
             is_paused=shared.store.paused(each.name) is not None,
+            is_stopped=any(not one.rule for one in shared.store.pauses(each.name)),
+            last_pass=each.last_pass_at.timestamp() if each.last_pass_at else None,
         )
         shared.telemetry.letters_waiting.labels(system=each.name).set(shared.store.letters_waiting(each.name))
     return status

@@ -16,6 +16,10 @@ LEAST_QUIET = 600
 """Seconds without a pass that are always let go by: a restart, a vendor's maintenance of some minutes."""
 
 
+UNLESS_STOPPED = " unless on (system) max by (system) (handoff_stopped) == 1"
+"""Whoever typed `handoff pause` need not be woken because of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """Seconds between polls, and within how many seconds a CSM is to be told of a win."""
@@ -55,7 +59,7 @@ def alerts(pace: Pace) -> Iterator[Alert]:
     )
     yield Alert(
         "HandoffNoPass",
-        f"time() - max by (system) (handoff_last_pass_timestamp_seconds) > {pace.quiet}",
+        f"time() - max by (system) (handoff_last_pass_timestamp_seconds) > {pace.quiet}{UNLESS_STOPPED}",
         "2m",
         CRITICAL,
         "{{ $labels.system }}: no pass went through for {{ $value | humanizeDuration }}",
@@ -78,14 +82,14 @@ def alerts(pace: Pace) -> Iterator[Alert]:
         CRITICAL,
         "{{ $labels.system }}: {{ $value }} deals are held because too much changed at once",
         "These deals get no CSM and no tasks until a person has looked at them.",
-        "handoff release, which shows them with examples; then handoff release --apply or handoff drop",
+        "handoff release, which shows them with examples; then handoff release --all or handoff drop",
     )
     yield Alert(
         "HandoffLate",
-        f"max by (system) (handoff_lag_seconds) > {int(pace.told)}",
+        f"max by (system) (handoff_lag_seconds) > {int(pace.told)}{UNLESS_STOPPED}",
         "5m",
         WARNING,
-        "{{ $labels.system }}: writes wait for {{ $value | humanizeDuration }}",
+        "{{ $labels.system }}: deals wait to be looked at for {{ $value | humanizeDuration }}",
         "CSMs are told of wins later than was promised.",
         "handoff status shows what waits and how many calls of the day are left",
     )
@@ -127,7 +131,7 @@ def alerts(pace: Pace) -> Iterator[Alert]:
     )
     yield Alert(
         "HandoffNotPolled",
-        f"time() - max by (system) (handoff_last_poll_timestamp_seconds) > {pace.quiet}",
+        f"time() - max by (system) (handoff_last_poll_timestamp_seconds) > {pace.quiet}{UNLESS_STOPPED}",
         "10m",
         WARNING,
         "{{ $labels.system }}: its feeds were not read for {{ $value | humanizeDuration }}",

@@ -32,7 +32,9 @@ from connector.policy.crmmap import CrmMap
 from connector.policy.load import Loaded, load_all, unsendable
 from connector.policy.schemas import export
 from connector.settings import Mode, Settings
+from connector.store import OlderSchema
 
+BEHIND = "Database: of an older version; the first start of this one brings it up to date, or: handoff migrate"
 CHECKED = (Kind.DEAL, Kind.ACCOUNT, Kind.TASK, Kind.NOTE)
 """What every policy needs; meetings come with the first playbook that makes one."""
 PROVISIONED: Mapping[str, Callable[[str], bool]] = {
@@ -75,13 +77,27 @@ def command(
         if stay:
             raise typer.Exit(EXIT_FOUND)
         return
-    runtime = bootstrap.open_runtime(config, mode="read")
+    runtime, behind = _opened(config)
     stay = unsendable(runtime.settings, runtime.loaded)
     found = {each.name: check_system(runtime.shared, each, runtime.loaded) for each in runtime.chosen(system)}
     found = {name: dataclasses.replace(each, problems=(*stay, *each.problems)) for name, each in found.items()}
-    _tell({str(name): each for name, each in found.items()}, as_json=as_json, still=_still(runtime.settings))
+    _tell(
+        {str(name): each for name, each in found.items()},
+        as_json=as_json,
+        still=_still(runtime.settings),
+        behind=behind,
+    )
     if any(each.problems for each in found.values()):
         raise typer.Exit(EXIT_FOUND)
+
+
+def _opened(config: Path) -> tuple[bootstrap.Runtime, str]:
+    """The parts, and what is to be done about the ledger. One that a new version has not brought up to date yet keeps
+    nobody from asking whether that version will do: nothing here depends on what it holds."""
+    try:
+        return bootstrap.open_runtime(config, mode="read"), ""
+    except OlderSchema:
+        return bootstrap.open_runtime(config, mode="none"), BEHIND
 
 
 def check_system(shared: Shared, system: EngineSystem, loaded: Loaded) -> Examination:
@@ -176,7 +192,7 @@ def _tell_assumed(still: Still) -> None:
         out.print(f"  {one}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _tell(found: Mapping[str, Examination], *, as_json: bool, still: Still) -> None:
+def _tell(found: Mapping[str, Examination], *, as_json: bool, still: Still, behind: str = "") -> None:
     if as_json:
         data = {
             name: [{"where": each.where, "key": each.key, "message": each.message} for each in one.problems]
@@ -185,11 +201,13 @@ def _tell(found: Mapping[str, Examination], *, as_json: bool, still: Still) -> N
         notes = {name: list(one.notes) for name, one in found.items()}
         ok = not any(one.problems for one in found.values())
         guesses = [{"where": f"{one.where}:{one.line}", "key": one.key, "why": one.why} for one in still.found]
-        whole = {"ok": ok, "systems": data, "notes": notes, "assumed": guesses}
+        whole = {"ok": ok, "systems": data, "notes": notes, "assumed": guesses, "store": behind}
         sys.stdout.write(json.dumps(whole, indent=2) + "\n")
         return
     out = console()
     out.print("Files: all well.")
+    if behind:
+        out.print(behind, soft_wrap=True)
     for name, one in found.items():
         out.print(f"{name}: {len(one.problems)} to mend" if one.problems else f"{name}: all well.")
         for problem in one.problems:

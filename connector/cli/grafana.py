@@ -34,7 +34,7 @@ UNITS = {
 
 WORK: tuple[tuple[str, str, tuple[tuple[str, str], ...], str], ...] = (
     ("Since the last pass", "time() - max by (system) (handoff_last_pass_timestamp_seconds{%s})", (), "s"),
-    ("Writes wait for", "max by (system) (handoff_lag_seconds{%s})", (), "s"),
+    ("Longest wait for a look", "max by (system) (handoff_lag_seconds{%s})", (), "s"),
     ("Deals that wait to be looked at", "max by (system) (handoff_backlog_deals{%s})", (), "none"),
     ("Writes by state", "max by (system, state) (handoff_outbox_rows{%s})", (), "none"),
     ("Refused for good", "max by (system) (handoff_parked_rows{%s})", (), "none"),

@@ -35,9 +35,9 @@ def command(*, config: Config = DEFAULT_CONFIG, after: After = False, as_json: A
         return
     out = console()
     for step in result.done:
-        out.print(f"done  {step.revision}  {step.title}")
+        out.print(f"done  {step.revision}  {step.title}", markup=False)
     for step in result.left:
-        out.print(f"left  {step.revision}  {step.title}")
+        out.print(f"left  {step.revision}  {step.title}", markup=False)
     if result.left:
         out.print("When no older version runs any more: handoff migrate --after")
     else:

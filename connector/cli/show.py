@@ -232,10 +232,13 @@ def history_table(history: Iterable[AuditView]) -> PlainTable:
 
 
 def why_not_table(missing: Iterable[WhyNot]) -> PlainTable:
-    """What is not there, and why."""
+    """What is not there, and why; what is missing for one reason stands together."""
     table = PlainTable("What", "Which", "Why", title="Why not", title_justify="left")
+    together: dict[tuple[str, str], list[str]] = {}
     for one in missing:
-        table.add_row(one.what, one.name, one.why)
+        together.setdefault((one.what, one.why), []).append(one.name)
+    for (what, why), names in together.items():
+        table.add_row(what, ", ".join(names), why)
     return table
 
 
@@ -286,11 +289,12 @@ def _figures(figure: Figure) -> list[Any]:
     for one in PER_HANDOFF:
         if (value := figure.values.get(one.key)) is not None:
             table.add_row(one.title, shown_value(one, value), one.starts or "-", one.ends or "-")
+    measured = [table] if table.row_count else []
     lacks = listed(words(figure.lacks))
     if not lacks:
-        return [table]
+        return measured
     left = "The customer left within 90 days. " if churned(figure.facts) else ""
-    return [table, Text(f"{left}What this handoff lacks: {lacks}.")]
+    return [*measured, Text(f"{left}What this handoff lacks: {lacks}.")]
 
 
 def _figure_data(figure: Figure) -> dict[str, Any]:

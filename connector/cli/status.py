@@ -68,6 +68,8 @@ def _print(status: Status) -> None:
             )
         out.print(f"{each.name}: changes are {each.live}.", *(f"{line}." for line in each.live_trouble), markup=False)
         for line in (*each.alarms, *each.pauses, *([each.policy] if each.policy else [])):
+            if line == each.trouble:
+                continue  # it is said above
             out.print(f"{each.name}: {line}", markup=False, highlight=False)
         for line in each.rounds:
             out.print(f"{each.name}: {line}.", markup=False, highlight=False)

@@ -105,6 +105,7 @@ def _run(shared: Shared, system: System, occasion: Occasion) -> PassResult:
     if resting(shared, system):
         return PassResult(idle=True)
     if not hold(shared, system):
+        shared.telemetry.stand_back(system.name)
         return PassResult(idle=True) if shared.replica is None else _help(shared, system, shared.replica)
     began = time.monotonic()
     try:

@@ -50,7 +50,7 @@ from connector.store.rows import (
 )
 from connector.store.settle import MAIL_IN_DOUBT
 from connector.store.states import State
-from connector.store.store import Mode, Store, address, failure, in_use, migrate, open_store
+from connector.store.store import Mode, OlderSchema, Store, address, failure, in_use, migrate, open_store
 from connector.store.subject import About, Forgotten, Stored, Subject, plain_row
 from connector.store.tallies import Asked, EventsRead, Unmatched
 from connector.store.trail import Anchor, Broken, Damage, TrailRow, Verified, Wanted, trail_data
@@ -108,6 +108,7 @@ __all__ = [
     "Mode",
     "Moving",
     "News",
+    "OlderSchema",
     "OpenException",
     "OutboxRow",
     "Park",

@@ -19,17 +19,20 @@ from connector.handoff.plan import Phase
 from connector.store.audit import AuditKind, Entry, write_audit
 from connector.store.database import Part
 from connector.store.ledger import NO_DEAL
+from connector.store.rulings import TELLS_FOR
 from connector.store.schema import (
     answer,
     audit,
     cursor,
     effect,
+    figure,
     handoff,
     inbox,
     known_as,
     letter,
     outbox,
     product_event,
+    ruling,
     tally,
     trial,
     written,
@@ -84,8 +87,14 @@ def _writes(connection: Connection, before: datetime, _now: datetime) -> int:
     return connection.execute(delete(outbox).where(outbox.c.id.in_(ids), old)).rowcount
 
 
-def _decisions(connection: Connection, before: datetime, _now: datetime) -> int:
-    """The last decision's details, of deals that nobody decided on for so long; a new look brings them back."""
+def _decisions(connection: Connection, before: datetime, now: datetime) -> int:
+    """The last decision's details, of deals that nobody decided on for so long; a new look brings them back.
+
+    And what rulings on thresholds said of the deals behind them, once nobody is told of it any more: that it was judged
+    stays.
+    """
+    said = and_(ruling.c.subject != "", ruling.c.at < min(before, now - TELLS_FOR))
+    quiet = connection.execute(update(ruling).where(said).values(subject="", text="")).rowcount
     old = and_(handoff.c.plan.is_not(None), handoff.c.decided_at < before)
     keys = connection.execute(select(handoff.c.system, handoff.c.deal_id).where(old).limit(BATCH)).all()
     blank = {"plan": None, "reason": "", "looked_because": "", "digest": ""}
@@ -97,7 +106,7 @@ def _decisions(connection: Connection, before: datetime, _now: datetime) -> int:
         connection.execute(update(handoff).where(of_deal, kept).values(plan=None, looked_because=""))
         connection.execute(update(handoff).where(of_deal).values(blank))
         done += 1
-    return done
+    return done + quiet
 
 
 def _gone(connection: Connection, before: datetime, _now: datetime) -> int:
@@ -119,7 +128,7 @@ def _gone(connection: Connection, before: datetime, _now: datetime) -> int:
     keys = [(row.system, row.deal_id) for row in rows]
     connection.execute(delete(handoff).where(tuple_(handoff.c.system, handoff.c.deal_id).in_(keys)))
     connection.execute(delete(effect).where(tuple_(effect.c.system, effect.c.deal_id).in_(keys)))
-    for table in (answer, known_as, trial):
+    for table in (answer, known_as, trial, figure):
         connection.execute(delete(table).where(tuple_(table.c.system, table.c.deal_id).in_(keys)))
     _unwrite(connection, Kind.DEAL, set(keys))
     accounts = {(row.system, row.account_id) for row in rows if row.account_id}

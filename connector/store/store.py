@@ -227,6 +227,13 @@ def in_use(url: str) -> bool:
     return False
 
 
+OLDER = "has an older schema than this version needs; run: handoff migrate"
+
+
+class OlderSchema(UserError):
+    """The database awaits this version's migrations."""
+
+
 def address(url: str) -> tuple[URL, Path | None]:
     """Where a store is: its URL with the driver it is reached by, and the file for SQLite. Raises UserError."""
     parsed = _parse(url)
@@ -282,7 +289,7 @@ def _bring_up_to_date(database: Database, lock: FileLock | None, mode: Mode) -> 
             if upgrade.is_current(connection):
                 return
     if mode is Mode.READ:
-        raise _problem("the database has an older schema than this version needs; run: handoff migrate")
+        raise OlderSchema([Problem("store", "database", OLDER)])
     held = lock is None or mode is Mode.DAEMON
     if not held and lock is not None and not lock.acquire():
         raise _problem("the database has an older schema and its daemon is running; stop it, then: handoff migrate")

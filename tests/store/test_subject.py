@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,9 +16,12 @@ from sending import claim, decide, settle
 from sqlalchemy import insert, select
 
 from connector.clock import ManualClock
+from connector.handoff.measures.facts import Facts
+from connector.handoff.measures.figure import Figure
 from connector.handoff.plan import Patch, Phase
 from connector.store import About, Applied, AuditKind, Keep, Park, State, Store, Subject, Wanted, open_store
-from connector.store.schema import effect, handoff, hold, letter, outbox, product_event
+from connector.store.rulings import RulingRow
+from connector.store.schema import effect, figure, handoff, hold, letter, outbox, product_event
 
 ACME, GLOBEX = "001ACME000000001", "001GLOB000000002"
 ANA = Subject(SYSTEM, About.CONTACT, "003ANA0000000007", ("Ana Ferreira", "ana@acme.example"))
@@ -204,13 +208,18 @@ def test_zero_keeps_for_ever_and_a_day_too_few_does_not_count(lite: Store, clock
 
 def test_a_deal_that_left_the_crm_long_ago_is_let_go_of(lite: Store, clock: ManualClock) -> None:
     lite.withdraw(SYSTEM, ["D1", "D3"])
+    lite.put_right([Figure(SYSTEM, one, 1, facts=Facts(at=NOW), title="Acme") for one in ("D1", "D2")])
+    breach = RulingRow("slow", "2026-W10", NOW, breached=True, deal_id="D2", subject="Slow", text="Acme")
+    lite.put_ruling(SYSTEM, breach)
     clock.advance(timedelta(days=366))
     assert all_gone(lite, Keep(trail=0))["gone"] == 2
     assert lite.handoff(SYSTEM, "D1") is None
     with lite._db.read() as connection:
         assert set(connection.execute(select(effect.c.deal_id)).scalars()) == {"D2"}
         assert set(connection.execute(select(handoff.c.deal_id)).scalars()) == {"D2"}
+        assert set(connection.execute(select(figure.c.deal_id)).scalars()) == {"D2"}
         assert connection.execute(select(letter.c.id)).all() == []
         assert set(connection.execute(select(outbox.c.deal_id)).scalars()) == set()
     assert lite.facts(SYSTEM, ["D2"])["D2"].written != {}
+    assert lite.rulings(SYSTEM) == (replace(breach, subject="", text=""),)
     assert a_plan("D2").phase is Phase.IN_FLIGHT

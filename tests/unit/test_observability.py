@@ -59,6 +59,9 @@ def test_an_alert_asks_for_figures_that_there_are_and_names_system_consequence_a
     commands = set(re.findall(r"handoff ([a-z]+)", alert.command))
     assert commands
     assert commands <= set(COMMANDS)
+    for command, option in re.findall(r"handoff ([a-z]+)[^;,:]*? (--[a-z-]+)", alert.command):
+        taught = CliRunner().invoke(build((command, "status")), [command, "--help"]).output
+        assert re.search(rf"{option}\b", taught), f"handoff {command} knows no {option}"
 
 
 def test_the_rules_are_a_rule_file() -> None:
@@ -90,8 +93,8 @@ def test_panels_do_not_lie_upon_each_other() -> None:
 
 def test_a_slow_poll_makes_a_patient_alert(tmp_path: Path) -> None:
     late = {each.name: each.expr for each in alerts(Pace(300.0, 600.0))}
-    assert late["HandoffNoPass"].endswith("> 3000")
-    assert late["HandoffLate"].endswith("> 600")
+    assert "> 3000 unless" in late["HandoffNoPass"]
+    assert "> 600 unless" in late["HandoffLate"]
 
 
 def test_the_command_writes_both_files_and_says_what_to_do_with_them(tmp_path: Path) -> None:

@@ -39,3 +39,23 @@ def test_the_peak_is_this_programs_own_and_not_that_of_who_started_it() -> None:
     asked = [sys.executable, "-c", "from connector.telemetry import peak_memory; print(peak_memory())"]
     told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
     assert 0 < float(told) < len(ballast)
+
+
+def test_a_replica_that_no_longer_leads_shows_nothing_of_what_only_the_leader_knows() -> None:
+    telemetry = Telemetry()
+    for system in ("sf", "hs"):
+        telemetry.alarms.labels(system=system).set(2)
+        telemetry.show_measure(system, "ttft", number=3.0, handoffs=5)
+    telemetry.stand_back("sf")
+    telemetry.stand_back("sf")
+    left = {each.labels["system"] for metric in telemetry.registry.collect() for each in metric.samples if each.labels}
+    assert left == {"hs"}
+
+
+def test_a_system_that_never_got_through_is_as_late_as_its_process_is_old() -> None:
+    telemetry = Telemetry()
+    for system, last in (("never", None), ("once", 5.0)):
+        telemetry.show_work(system, backlog=0, outbox={}, lag_seconds=0.0, is_paused=False, last_pass=last)
+    value = telemetry.registry.get_sample_value
+    assert value("handoff_last_pass_timestamp_seconds", {"system": "never"}) == telemetry.began
+    assert value("handoff_last_pass_timestamp_seconds", {"system": "once"}) == 5.0
