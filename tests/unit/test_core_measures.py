@@ -115,6 +115,10 @@ WATCHED = {"watched": ("churned_at", "expansion", "nps")}
         ("retention90", {**WATCHED, "churned_at": after(days=80)}, 0),
         ("retention90", {**WATCHED, "churned_at": after(days=80), "days": 85}, None),
         ("retention90", {**WATCHED, "churned_at": after(days=91)}, 1),
+        # Who left long before, and came back with this deal, has not left again; on the day of the win one may.
+        ("retention90", {**WATCHED, "churned_at": after(days=-400)}, 1),
+        ("retention90", {**WATCHED, "churned_at": after(hours=-9)}, 0),
+        ("retention365", {**WATCHED, "churned_at": after(days=-400)}, 1),
         ("retention90", {}, None),
         ("retention365", {**WATCHED, "churned_at": after(days=91)}, 0),
         ("renewal_talk", {"renewal_talk_at": after(days=150)}, 150 * 86_400),
@@ -298,6 +302,7 @@ def test_what_a_handoff_lacked() -> None:
 def test_churn_within_ninety_days() -> None:
     assert churned(facts(churned_at=after(days=90)))
     assert not churned(facts(churned_at=after(days=91)))
+    assert not churned(facts(churned_at=after(days=-400)))
     assert not churned(facts())
     assert not churned(facts(churned_at=after(days=9), stands=False))
 

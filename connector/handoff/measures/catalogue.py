@@ -123,7 +123,7 @@ def _commitments_kept(facts: Facts) -> int | None:
 def _retention(days: int, facts: Facts) -> int | None:
     if "churned_at" not in facts.watched or not facts.past(days) or facts.deal_type is not DealType.NEW:
         return None
-    return int(not facts.by_day(facts.churned_at, days))
+    return int(not facts.left_by(days))
 
 
 def _renewal_talk(facts: Facts) -> int | None:

@@ -88,6 +88,12 @@ class Facts:
         """Whether something happened within so many days of the win."""
         return moment is not None and self.began_at is not None and moment <= self.began_at + days * DAY
 
+    def left_by(self, days: int) -> bool:
+        """Whether the customer left after the win and within so many days of it. One who left before, and came back
+        with this deal, did not leave because of it; a day without an hour may be that of the win."""
+        began, left = self.began_at, self.churned_at
+        return began is not None and left is not None and began - DAY < left <= began + days * DAY
+
     def since_win(self, moment: datetime | None) -> int | None:
         """Seconds from the win to a moment; what came before it took none. None where either is not known."""
         return None if self.began_at is None or moment is None else seconds(self.began_at, moment)
