@@ -224,6 +224,17 @@ def test_a_mean_and_its_interval() -> None:
     assert all_but.high == 100
 
 
+@pytest.mark.parametrize(
+    ("cases", "t"), [(31, 2.042), (32, 2.0395), (41, 2.0211), (61, 2.0003), (121, 1.9799), (100_001, 1.9600)]
+)
+def test_the_interval_of_a_mean_of_many(cases: int, t: float) -> None:
+    # Tables of Student's t. The squares are chosen so that the standard error is one hour.
+    spread = cases * HOUR**2
+    bounds = interval(MEASURES["ttft"], Sum(cases, 0, 0, float(spread * (cases - 1))))
+    assert bounds is not None
+    assert bounds.high == pytest.approx(t, abs=1e-4)
+
+
 def test_nothing_counts() -> None:
     assert shown(MEASURES["ttft"], NOTHING).text == "–"
     assert interval(MEASURES["drop"], NOTHING) is None
