@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 from factories import AE, MANAGER, NOW, PRIYA, TOMAS, WON_AT, a_calendar, a_gap, a_policy, a_snapshot
+from product_parts import a_product_policy
+from product_parts import facts as counted_facts
+from product_parts import shown as a_customer
 from tinyworld import World
 
 from connector.handoff.calendar import elapsed, working_days
@@ -483,6 +486,33 @@ def test_an_open_deal_has_no_figures() -> None:
     world = World()
     world.reopen()
     assert world.decide().figure is None
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        ({}, [(0, 1, 1), (1, 0, 0)]),
+        # Nothing is heard of either: who has reached first value all the same must not be the only one that counts.
+        ({"named": False}, [(None, None, None), (None, None, None)]),
+        ({"ambiguous": True}, [(None, None, None), (None, None, None)]),
+    ],
+)
+def test_who_reached_first_value_does_not_count_alone(
+    seen: dict[str, Any], expected: list[tuple[int | None, ...]]
+) -> None:
+    found = []
+    for reached in ({"activated_on": date(2026, 3, 12)}, {}):
+        world = World(
+            a_snapshot(account=a_customer(**reached), product=counted_facts(NOW, **seen)), policy=a_product_policy()
+        )
+        world.run()
+        world.wait(days=61)
+        figure = world.run().figure
+        assert figure is not None
+        found.append(tuple(figure.values[key] for key in ("drop", "activation30", "onboarding")))
+        # How long it took is known all the same.
+        assert (figure.values["ttfv"] is not None) is bool(reached)
+    assert found == expected
 
 
 def test_a_look_comes_when_something_begins_to_count_and_not_more_often() -> None:

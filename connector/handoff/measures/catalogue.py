@@ -31,6 +31,12 @@ _FICTION = "deals won before the connector began to act, whose times would be fi
 _AGAIN = f"renewals and upsells, whose customer was counted with the first deal; {_FICTION}"
 
 
+_UNSEEN = (
+    "deals for which no activation milestone is meant, and customers of whose use of the product nothing can be seen; "
+    f"{_AGAIN}"
+)
+
+
 def _completion(facts: Facts) -> int | None:
     return None if facts.short is None else int(not facts.short)
 
@@ -320,7 +326,7 @@ _TABLE = (
         starts="the win",
         ends=f"day {FIRST_MONTH}",
         counts=f"{_FIRST} that were won {FIRST_MONTH} days ago: yes where the activation milestone was reached by then",
-        excludes=f"deals for which no activation milestone is meant; {_AGAIN}",
+        excludes=_UNSEEN,
         target="activation_day30_percent",
         alarm="",
         source="[3] Measuring Handoff Quality",
@@ -340,7 +346,7 @@ _TABLE = (
         starts="the win",
         ends=f"the day [targets] {DROP_AFTER} names",
         counts=f"{_FIRST} that began and are as old: yes where the customer reached first value by then",
-        excludes=f"deals for which no activation milestone is meant; {_AGAIN}",
+        excludes=_UNSEEN,
         target="onboarding_percent",
         alarm="",
         source="[4] Measuring Handoff Quality",
@@ -361,7 +367,7 @@ _TABLE = (
         ends=f"the day [targets] {DROP_AFTER} names",
         counts="new customers' wins that are as old, those held at the gate too: yes where the customer had not "
         "reached the activation milestone by then",
-        excludes=f"deals for which no activation milestone is meant; {_AGAIN}",
+        excludes=_UNSEEN,
         target="drop_percent",
         alarm="drop_percent",
         source="[0] Measuring handoff effectiveness",

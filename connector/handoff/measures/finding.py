@@ -131,7 +131,7 @@ def _facts(case: Case, steps: tuple[Step, ...], marks: Mapping[str, datetime], w
         first_touch_at=first_touch(case, touches_of(case, steps)) if case.released else None,
         kickoff_at=kickoff,
         kickoff_days=working_days(case.policy.calendar, won_at, kickoff) if won_at and kickoff else None,
-        activates=_activates(case) or ACTIVATED in marks,
+        activates=activation(case) is not None and is_followed(case),
         activated_at=marks.get(ACTIVATED),
         steps_due=due,
         steps_done=done,
@@ -296,11 +296,6 @@ def _kickoff_ever(case: Case, marks: Mapping[str, datetime]) -> datetime | None:
     before = [at for name, at in marks.items() if name.startswith(KICKOFF) and name != own]
     now = _kickoff(case)
     return min((*before, *([now] if now else [])), default=None)
-
-
-def _activates(case: Case) -> bool:
-    milestone = activation(case)
-    return milestone is not None and (is_followed(case) or progress(case, milestone).done)
 
 
 def _activated(case: Case, known: Mapping[str, datetime]) -> datetime | None:
