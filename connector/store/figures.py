@@ -160,9 +160,11 @@ class Figures(Part):
         self, selection: Selection = ALL, *, by: Dimension = Dimension.NONE, today: date | None = None
     ) -> Mapping[Group, Sum]:
         """Activations per CSM and week: a `Sum` counts the weeks of each CSM, from that of their first win in the
-        selection to the last of it (``today``'s where it has no end); its total is the activations in them."""
+        selection to the last of it (``today``'s where it has no end, or ends later: weeks to come say nothing); its
+        total is the activations in them."""
         key, label = _GROUPED.get(by, (literal(""), literal("")))
-        last = (selection.until - timedelta(days=1)) if selection.until else (today or self._db.now().date())
+        last = today or self._db.now().date()
+        last = min(last, selection.until - timedelta(days=1)) if selection.until else last
         group = (key.label("group_key"), func.max(label).label("group_label"), figure.c.csm_id)
         test = and_(figure.c.csm_id != "", figure.c.won_week.is_not(None), figure.c.stands)
         begun = _where(select(*group, func.min(figure.c.won_week).label("first")).select_from(figure), selection)

@@ -245,7 +245,10 @@ def test_velocity_counts_the_weeks_in_which_nobody_activated_too(store: Store) -
     by = store.velocity(by=Dimension.CSM, today=last)
     assert {group.label: found.counted for group, found in by.items()} == {"Maya Lindqvist": 5, "Tomas Reyes": 2}
     until = Selection(until=date(2026, 3, 16))
-    assert store.velocity(until)[EVERYTHING] == Sum(2, 2, 0, 4.0)
+    assert store.velocity(until, today=last)[EVERYTHING] == Sum(2, 2, 0, 4.0)
+    # Weeks to come are not weeks in which nobody activated.
+    year = Selection(until=date(2027, 1, 1))
+    assert store.velocity(year, today=last) == store.velocity(today=last)
 
 
 def test_a_change_of_a_past_month_is_said_in_the_trail(store: Store, clock: ManualClock) -> None:

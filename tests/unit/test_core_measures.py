@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from factories import AE, MANAGER, NOW, PRIYA, TOMAS, WON_AT, a_calendar, a_gap, a_policy, a_snapshot
-from product_parts import a_product_policy
+from product_parts import a_product_policy, at
 from product_parts import facts as counted_facts
 from product_parts import shown as a_customer
 from tinyworld import World
@@ -513,6 +513,19 @@ def test_who_reached_first_value_does_not_count_alone(
         # How long it took is known all the same.
         assert (figure.values["ttfv"] is not None) is bool(reached)
     assert found == expected
+
+
+@pytest.mark.parametrize("kind", [DealType.RENEWAL, DealType.UPSELL])
+def test_a_customer_who_buys_again_is_not_activated_again(kind: DealType) -> None:
+    used = a_customer(activated_on=date(2026, 1, 9))
+    years_ago = [at("connected", after(days=-500), part=part) for part in ("ads", "mail", "web")]
+    plain = a_snapshot(account=used, product=counted_facts(NOW, *years_ago))
+    world = World(dataclasses.replace(plain, deal_type=kind), policy=a_product_policy())
+    world.run()
+    figure = world.run().figure
+    assert figure is not None
+    # Nobody touched this customer yet, whatever they did last year.
+    assert (figure.activated_on, figure.funnel) == (None, Funnel.ASSIGNED)
 
 
 def test_a_look_comes_when_something_begins_to_count_and_not_more_often() -> None:

@@ -644,7 +644,8 @@ _TABLE = (
         ends="the last week of that time",
         counts="customers who reached the activation milestone, by their CSM and the week in which they did; a week in "
         "which none did counts as none",
-        excludes="weeks before the CSM had a handoff; handoffs without a CSM",
+        excludes="weeks before the CSM had a handoff, and weeks to come; handoffs without a CSM; renewals and upsells, "
+        "whose customer was counted with the first deal",
         target="",
         alarm="",
         source="[0] Measuring handoff effectiveness",

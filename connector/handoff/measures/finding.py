@@ -300,9 +300,12 @@ def _kickoff_ever(case: Case, marks: Mapping[str, datetime]) -> datetime | None:
 
 def _activated(case: Case, known: Mapping[str, datetime]) -> datetime | None:
     """When first value was reached. A count that only a field shows is seen when it is looked at; the first time
-    counts, and the account's own field before that."""
+    counts, and the account's own field before that. A renewal's customer got there with the first deal: counted again
+    it would be two in the funnel and in the CSM's pace."""
+    if case.snapshot.deal_type is not DealType.NEW:
+        return None
     milestone = activation(case)
-    shown = moment_of(case.value("account.activated_on")) if case.snapshot.deal_type is DealType.NEW else None
+    shown = moment_of(case.value("account.activated_on"))
     if milestone is None or not progress(case, milestone).done:
         return shown
     at = progress(case, milestone).at
