@@ -350,6 +350,21 @@ def test_what_comes_about_is_no_correction() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("at", "today", "said"),
+    [
+        # In New York it is ten in the evening of the month's last day, in Sydney the first morning of the next.
+        (datetime(2026, 4, 1, 2, tzinfo=UTC), date(2026, 3, 31), False),
+        (datetime(2026, 3, 31, 20, tzinfo=UTC), date(2026, 4, 1), True),
+        (datetime(2026, 4, 1, 5, tzinfo=UTC), date(2026, 4, 1), True),
+    ],
+)
+def test_a_month_is_over_by_the_company_s_calendar(at: datetime, today: date, *, said: bool) -> None:
+    before = a_figure(facts(days=20))
+    known = dataclasses.replace(facts(escalations=1), at=at)
+    assert bool(corrections(before, a_figure(known, looked_on=today))) is said
+
+
 def test_a_reopened_deal_counts_no_more() -> None:
     before = a_figure(facts(days=20, first_touch_at=after(hours=30)))
     gone = corrections(before, a_figure(facts(days=50, first_touch_at=after(hours=30), stands=False)))
@@ -408,6 +423,7 @@ def test_a_handoff_from_its_win_to_its_kickoff() -> None:
     assert found == {"completion": 1, "assign": 300, "ttft": 20 * HOUR, "kickoff": 100, "overrides": 0, "drop": None}
     assert (figure.ae.id, figure.csm.id, figure.funnel, figure.covered) == (AE, TOMAS, Funnel.KICKED_OFF, True)
     assert (figure.won_on, figure.won_weekday, figure.won_hour) == (date(2026, 3, 3), 1, 10)
+    assert figure.looked_on == date(2026, 3, 5)
 
 
 def test_whose_deal_it_was_stays_though_it_goes_to_somebody_else() -> None:

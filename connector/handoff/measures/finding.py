@@ -186,6 +186,7 @@ def _figure(case: Case, facts: Facts, marks: Mapping[str, datetime], reason: str
         funnel=_funnel(case, facts),
         stuck=tuple(_stuck(case)) if facts.stands else (),
         promise_due=next_due(case) if facts.stands else None,
+        looked_on=local_date(calendar, case.now),
         lacks=lacked(facts, case.policy.targets) if facts.stands and not facts.excluded else (),
         values=values_of(facts),
     )
