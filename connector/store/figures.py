@@ -191,8 +191,10 @@ class Figures(Part):
         self, selection: Selection = ALL, *, by: Dimension = Dimension.NONE, today: date | None = None
     ) -> Mapping[Group, Sum]:
         """Activations per CSM and week: a `Sum` counts the weeks of each CSM, from that of their first win in the
-        selection to the last of it (``today``'s where it has no end); its total is the activations in them."""
-        last = (selection.until - timedelta(days=1)) if selection.until else (today or self._db.now().date())
+        selection to the last of it (``today``'s where it has no end, or ends later: weeks to come say nothing); its
+        total is the activations in them."""
+        last = today or self._db.now().date()
+        last = min(last, selection.until - timedelta(days=1)) if selection.until else last
         key, label = _GROUPED.get(by, (literal(""), literal("")))
         is_apart = by is not Dimension.NONE
         group = (key.label("group_key"), (func.max(label) if is_apart else label).label("group_label"), figure.c.csm_id)
