@@ -121,6 +121,30 @@ def test_without_the_amount_nobody_is_chosen_until_it_is_back_and_a_person_may_d
         assert not desk.store.pauses(desk.system.name)
 
 
+def test_a_change_of_another_line_does_not_let_go_what_stands_still(tmp_path: Path) -> None:
+    with opened("sf", tmp_path) as desk:
+        take(desk, "amount")
+        within_the_hour(desk)
+        still = {each.rule for each in desk.store.pauses(desk.system.name)}
+        assert {"gate", "assignment"} <= still
+        desk.store.resume_by_hand(desk.system.name, rule="assignment", by="ada")
+        edited(desk, "2")
+        within_the_hour(desk)
+        assert {each.rule for each in desk.store.pauses(desk.system.name)} == still - {"assignment"}
+        assert [each.name for each in desk.store.alarms(desk.system.name) if each.name == "schema"]
+        give_back(desk, "amount")
+        edited(desk, "3")
+        desk.run(passes=1)
+        assert not desk.store.pauses(desk.system.name)
+        assert not [each.name for each in desk.store.alarms(desk.system.name) if each.name == "schema"]
+
+
+def edited(desk: Desk, digest: str) -> None:
+    """An admin changes a line that has nothing to do with it, and restarts the daemon."""
+    desk.restart()
+    desk.system.policy_digest = digest
+
+
 def _gate(desk: Desk, deal: str) -> str:
     entries = desk.store.audit(desk.system.name, deal)
     return " ".join(each["reason"] for entry in entries for each in entry.data.get("findings", ()))
