@@ -19,7 +19,7 @@ from connector.engine.alarms import Cry, clear_alarm, raise_alarm
 from connector.engine.brakes import ITSELF
 from connector.engine.parts import Shared, System
 from connector.engine.places import stored
-from connector.errors import Problem, UserError
+from connector.errors import CrmError, Problem, UserError
 from connector.handoff.model import Kind
 from connector.policy.check import check
 from connector.policy.crmmap import CrmMap
@@ -83,6 +83,9 @@ def watch_schema(shared: Shared, system: System) -> int:
     except UserError as error:
         _cry(shared, system, error.problems, stops=True)
         return 0
+    except CrmError:
+        system.doubted = True  # it was not read after all: not only in an hour again
+        raise
     system.stages = system.crm.stages()
     compare_schema(shared, system)
     return 0
