@@ -17,7 +17,9 @@ from product_parts import facts as counted_facts
 from product_parts import shown as a_customer
 from tinyworld import World
 
+from connector.handoff.acting import Acting, Reach
 from connector.handoff.calendar import elapsed, working_days
+from connector.handoff.decide import decide
 from connector.handoff.measures.catalogue import DROP_AFTER, MEASURES, PER_HANDOFF, values_of
 from connector.handoff.measures.correcting import WORDS, corrections
 from connector.handoff.measures.facts import DAY, Facts, from_json, to_json
@@ -473,6 +475,22 @@ def test_a_deal_that_was_held_was_not_complete_at_its_close() -> None:
     assert figure.lacks == ("held", "fields", "touch")
     # The field on the deal says the same: three of four were filled with the win.
     assert world.snapshot.deal.get("metric_completion") == 75
+
+
+@pytest.mark.parametrize("amount", ["1e20", "-1e17", "1e9000", "Infinity"])
+def test_an_amount_that_nobody_can_mean_is_none(amount: str) -> None:
+    figure = World(a_snapshot(deal={"amount": Decimal(amount)})).run().figure
+    assert figure is not None
+    assert (figure.amount, figure.facts.amount) == (None, None)
+
+
+@pytest.mark.parametrize(("said", "counts"), [("5", 500), ("²", None), (Decimal("1e30"), None), (Decimal("NaN"), None)])
+def test_a_mark_is_a_number_from_one_to_five(said: Any, counts: int | None) -> None:
+    plan = decide(a_snapshot(deal={"handoff_rating": said}, acting=Acting(Reach.PILOT, {})), a_policy(), NOW)
+    assert plan.figure is not None
+    assert plan.trial is not None
+    assert plan.figure.facts.rating == counts
+    assert plan.trial.rating == (counts and counts // 100)
 
 
 def test_an_override_is_remembered() -> None:

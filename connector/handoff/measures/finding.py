@@ -41,6 +41,9 @@ knew."""
 
 _LATE, _FLAG = "late:", "flag."
 _HUNDRED = Decimal(100)
+LARGEST = Decimal(10) ** 13
+"""A number above it is a slip of the hand, in any currency. In hundredths, sums of thousands still fit a column."""
+
 _FILLED = 100
 _WON = frozenset({Phase.WON, Phase.HELD, Phase.IN_FLIGHT})
 _BEGUN = _WON | {Phase.REOPENED, Phase.LOST}
@@ -374,13 +377,17 @@ def _reads(case: Case, path: str) -> bool:
 
 def _rating(value: Value) -> int | None:
     """From 1 to 5; anything else is none."""
-    said = _hundredths(Decimal(str(value)) if isinstance(value, str) and value.strip().isdigit() else value)
+    said = _hundredths(Decimal(value.strip()) if isinstance(value, str) and value.strip().isdecimal() else value)
     return said if said is not None and 100 <= said <= 500 else None
 
 
 def _hundredths(value: Value) -> int | None:
-    return int(value * _HUNDRED) if isinstance(value, Decimal) and value.is_finite() else None
+    return int(value * _HUNDRED) if isinstance(value, Decimal) and _is_meant(value) else None
 
 
 def _whole(value: Value) -> int | None:
-    return int(value) if isinstance(value, Decimal) and value.is_finite() and value >= 0 else None
+    return int(value) if isinstance(value, Decimal) and _is_meant(value) and value >= 0 else None
+
+
+def _is_meant(value: Decimal) -> bool:
+    return value.is_finite() and abs(value) <= LARGEST
