@@ -44,6 +44,9 @@ def write_csv(out: TextIO, header: Sequence[str], rows: Iterable[Sequence[Cell]]
 
 def cell_text(cell: Cell) -> str:
     """One cell as it stands in the file, before quoting."""
+    # Most cells are such words: nothing in them is to be taken out, and they begin with what begins no formula.
+    if type(cell) is str and cell[:1].isalnum() and cell.isascii() and cell.isprintable():
+        return cell
     match cell:
         case None:
             return ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +35,8 @@ from connector.errors import Problem, UserError
 from connector.policy.assumed import MARK, assumed
 from connector.policy.crmmap import MapFile
 from connector.policy.drafting import POOLS, Firm, Said, Seen, process_file, vendor_file
+from connector.policy.expected import FOLDER
+from connector.policy.firsttests import first_tests
 from connector.policy.load import load_mappings
 from connector.policy.shipped import shipped_mappings
 from connector.settings.model import Vendor
@@ -89,7 +91,7 @@ def command(
         write_mappings(draft / MAPPINGS, known, found)
         load_mappings(draft / CONFIG)
         _move(draft, folder)
-    _tell(folder, found)
+    _tell(folder, found, systems=[str(one["name"]) for one in known.systems])
 
 
 def _refuse_present(folder: Path, *, force: bool) -> None:
@@ -144,7 +146,10 @@ def write_mappings(target: Path, answers: Answers, found: Mapping[str, First]) -
         seen = first.seen if first else Seen(vendor)
         path.write_text(vendor_file(shipped[vendor], seen).text, encoding="utf-8")
     process = target / PROCESS
-    process.write_text(process_file(process.read_text(encoding="utf-8"), firm(answers, found)).text, encoding="utf-8")
+    company = firm(answers, found)
+    process.write_text(process_file(process.read_text(encoding="utf-8"), company).text, encoding="utf-8")
+    tests = target / FOLDER / PROCESS
+    tests.write_text(first_tests(tests.read_text(encoding="utf-8"), company), encoding="utf-8")
 
 
 def firm(answers: Answers, found: Mapping[str, First]) -> Firm:
@@ -183,7 +188,7 @@ def _move(draft: Path, folder: Path) -> None:
         raise UserError([Problem("", "FOLDER", f"{folder} cannot be written: {error.strerror}")]) from error
 
 
-def _tell(folder: Path, found: Mapping[str, First]) -> None:
+def _tell(folder: Path, found: Mapping[str, First], *, systems: Sequence[str]) -> None:
     out = show.console()
     guesses = assumed(folder / CONFIG, folder / MAPPINGS)
     said: list[str] = [f"Written: {folder / CONFIG} and {folder / MAPPINGS}"]
@@ -194,6 +199,7 @@ def _tell(folder: Path, found: Mapping[str, First]) -> None:
     said.append(f"{len(guesses)} guesses are marked {MARK}; look at each and take its comment out:")
     said += [f"  {each}" for each in guesses]
     where = "" if folder == Path() else f" --config {folder / CONFIG}"
-    said.append(f"Next: handoff check{where}; then handoff provision to see what is still to be made in the CRM.")
+    said.append(f"Next: handoff check{where}, then what is still to be made in the CRM, as a plan:")
+    said += [f"  handoff provision {name}{where}" for name in systems]
     for line in said:
         out.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -42,13 +42,14 @@ ADDRESS: Mapping[Vendor, tuple[str, str]] = {
 }
 MAPPINGS = "mappings"
 HEAD = """\
-# Where the CRMs are and how the daemon runs. Made by `handoff init`; every key it knows is in the admin guide.
+# Where the CRMs are and how the daemon runs. Made by `handoff init`; every key it knows is in docs/operator-guide.md.
 # Secrets never stand here: a key that ends in _env names an environment variable.
 
 mappings = "{mappings}"
 
 [daemon]
-# observe computes everything and writes nothing to a CRM; act writes.
+# observe computes everything and writes nothing to a CRM; pilot writes for the deals of [pilot] in process.toml;
+# act writes for all.
 mode = "observe"
 state = "state"
 """
@@ -142,15 +143,25 @@ def ask_systems(answers: Answers, ask: Ask) -> None:
     """Which CRMs, where they are, and how to log in; no secret is asked for."""
     if answers.systems:
         return
-    for vendor in (
-        vendor_named(each) for each in _listed(ask("Which CRM: salesforce, hubspot, or both with a comma", ""))
-    ):
+    for vendor in _asked_for(ask):
         question, usual = ADDRESS[vendor]
         address = ask(question, usual)
         one: dict[str, Any] = {"name": _free(NAMES[vendor], answers.systems), "vendor": vendor.value}
         one |= {"base_url": address} if address and address != usual else {}
         one |= {key: ask(words, name) for key, words, name in CREDENTIALS[vendor]}
         answers.systems.append(one)
+
+
+def _asked_for(ask: Ask) -> tuple[Vendor, ...]:
+    """Which CRMs; asked until the answer names some, for a slip is no reason to begin anew."""
+    known = {each.value: each for each in Vendor}
+    question = "Which CRM: salesforce, hubspot, or both"
+    while True:
+        told = _listed(ask(question, ""))
+        told = tuple(known) if told == ("both",) else told
+        if told and all(each in known for each in told):
+            return tuple(known[each] for each in told)
+        question = "Please write salesforce, hubspot, or both"
 
 
 def ask_people(answers: Answers, ask: Ask, *, csms: Sequence[str], approver: str) -> None:

@@ -8,6 +8,7 @@ still, as if a person had paused it, until the field is back or somebody resumes
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +19,7 @@ from connector.engine.alarms import Cry, clear_alarm, raise_alarm
 from connector.engine.brakes import ITSELF
 from connector.engine.parts import Shared, System
 from connector.engine.places import stored
-from connector.errors import Problem, UserError
+from connector.errors import CrmError, Problem, UserError
 from connector.handoff.model import Kind
 from connector.policy.check import check
 from connector.policy.crmmap import CrmMap
@@ -37,6 +38,9 @@ NOTE = "usual:schema"
 """Under this name, beside the feeds' cursors, stands what was wrong with the CRM's fields when the mapping was new."""
 
 ALARM = "schema"
+PATHS = ", "
+"""Between the fields for which a rule stands still."""
+
 WHY = "not shown by the CRM: "
 """How the reason begins for which a rule stands still."""
 
@@ -79,6 +83,9 @@ def watch_schema(shared: Shared, system: System) -> int:
     except UserError as error:
         _cry(shared, system, error.problems, stops=True)
         return 0
+    except CrmError:
+        system.doubted = True  # it was not read after all: not only in an hour again
+        raise
     system.stages = system.crm.stages()
     compare_schema(shared, system)
     return 0
@@ -94,9 +101,7 @@ def compare_schema(shared: Shared, system: System) -> None:
     digest = system.policy_digest or system.policy.version
     known = stored(shared, system, NOTE, Known.parse)
     if known is None or known.digest != digest:
-        # A mapping that is new is what `handoff check` was for; what it still complains of is known.
-        _go_on(shared, system, known.still if known else {}, back=None)
-        known = Known(digest, tuple(map(str, found)), tuple(absent), {})
+        known = _anew(digest, found, absent, known)
         shared.store.set_cursor(system.name, NOTE, known.dump())
     lost = [path for path in absent if path not in known.absent]
     still = _pause(shared, system, known.still, lost, absent)
@@ -109,6 +114,25 @@ def compare_schema(shared: Shared, system: System) -> None:
     elif any(each.name == ALARM for each in shared.store.alarms(system.name)):
         log.info(SCHEMA_RETURNED, system=system.name)
         clear_alarm(shared, system, ALARM)
+
+
+def _anew(digest: str, found: Sequence[Problem], absent: Mapping[str, str], before: Known | None) -> Known:
+    """What is known of a mapping that is new: what `handoff check` complains of is, for it was asked.
+
+    Not so what had vanished before and still has. Whoever changed another line did not give it back, so the rules that
+    stand still for it go on standing still.
+    """
+    still = before.still if before is not None else {}
+    lost = {path for paths in still.values() for path in paths.split(PATHS) if path in absent}
+    names = [absent[path] for path in lost]
+    told = [str(each) for each in found]
+    problems = tuple(each for each in told if not any(_names(each, name) for name in names))
+    return Known(digest, problems, tuple(path for path in absent if path not in lost), still)
+
+
+def _names(problem: str, field: str) -> bool:
+    """Whether a problem speaks of a field; ``field`` with the object's name before it."""
+    return re.search(rf"\b{re.escape(field.partition('.')[2])}\b", problem) is not None
 
 
 def _problems(system: System, crm_map: CrmMap) -> Sequence[Problem]:
@@ -136,21 +160,21 @@ def _pause(
     """Let the rules stand still that go by what was lost, and go on those whose fields are back. Once for each loss: a
     person who resumes a rule all the same is not contradicted."""
     needs = {path: needed_by(system.policy, path) for path in lost}
-    still = {rule: ", ".join(path for path in lost if rule in needs[path]) for path in lost for rule in needs[path]}
+    still = {rule: PATHS.join(path for path in lost if rule in needs[path]) for path in lost for rule in needs[path]}
     paused = {each.rule for each in shared.store.pauses(system.name)}
     for rule, paths in still.items():
         if before.get(rule) != paths and rule not in paused:
-            names = ", ".join(absent[path] for path in paths.split(", "))
+            names = ", ".join(absent[path] for path in paths.split(PATHS))
             shared.store.pause_by_hand(system.name, rule=rule, by=ITSELF, why=f"{WHY}{names}")
-    _go_on(shared, system, before, back=still)
+    _go_on(shared, system, before, but=still)
     return still
 
 
-def _go_on(shared: Shared, system: System, before: Mapping[str, str], *, back: Mapping[str, str] | None) -> None:
+def _go_on(shared: Shared, system: System, before: Mapping[str, str], *, but: Mapping[str, str]) -> None:
     """End the pauses that a field which is back, or another mapping, has made pointless."""
     ours = {each.rule for each in shared.store.pauses(system.name) if each.by == ITSELF and each.why.startswith(WHY)}
     for rule in before:
-        if rule in ours and rule not in (back or {}):
+        if rule in ours and rule not in but:
             shared.store.resume_by_hand(system.name, rule=rule, by=ITSELF, why="what it goes by can be read again")
 
 

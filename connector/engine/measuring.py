@@ -19,7 +19,7 @@ from connector.handoff.measures.figure import Figure
 from connector.handoff.measures.summing import number
 from connector.handoff.model import SystemName
 from connector.handoff.rulebook.watch import Targets
-from connector.store.figurerows import gone
+from connector.store.figurerows import gone, over
 from connector.store.figures import Selection
 
 
@@ -113,12 +113,14 @@ def _pairs(
     shared: Shared, was: Sequence[Figure], found: Figure | None, *, is_gone: bool
 ) -> Iterable[tuple[Figure | None, Figure | None]]:
     """What was kept of a deal's handoffs beside what is found. Earlier generations are over: nothing of them is found
-    any more, so they stay as they are, and a deal that is gone counts in nothing."""
+    any more, and they count in nothing, as a deal that is gone does."""
+    now = shared.clock.now()
     if is_gone:
-        return [(one, gone(one, shared.clock.now())) for one in was]
+        return [(one, gone(one, now)) for one in was]
     if found is None:
         return []
-    return [(next((one for one in was if one.generation == found.generation), None), found)]
+    earlier = [(one, over(one, now)) for one in was if one.generation < found.generation and one.facts.stands]
+    return [*earlier, (next((one for one in was if one.generation == found.generation), None), found)]
 
 
 def _differences(kept: Figure | None, found: Figure | None) -> list[Difference]:

@@ -122,9 +122,13 @@ class Email:
 
     def __call__(self, notice: Notify) -> None:
         """Send one mail. Raises `CrmError`."""
+        self._send(self.written(notice), to=notice.to_email)
+
+    def written(self, notice: Notify) -> EmailMessage:
+        """The mail as it is sent. Raises `CrmError` for an address that cannot stand in one."""
         message = self._message(notice.to_email, notice.subject, key=notice.key)
         message.set_content(scrubbed(notice.text))
-        self._send(message, to=notice.to_email)
+        return message
 
     def post(self, letter: Letter) -> None:
         """Send one mail that has the same in words and as a page. Raises `CrmError`."""

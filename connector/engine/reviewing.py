@@ -73,8 +73,9 @@ def _sums(store: Store, name: SystemName, policy: Policy, period: Period) -> dic
 def evidence_of(
     store: Store, name: SystemName, policy: Policy, period: Period, figures: tuple[Figure, ...]
 ) -> Evidence:
-    """What the trail of a period and the latest decisions of the deals won in it say."""
-    won = sorted({one.deal_id for one in figures})
+    """What the trail of a period and the latest decisions of the deals won in it say. A deal that was reopened, lost or
+    deleted since is none of those won: the page counts it no more either."""
+    won = sorted({one.deal_id for one in figures if one.facts.stands})
     return fold(_told(store, name, policy, period), store.plans(name, won))
 
 

@@ -28,6 +28,9 @@ ID_CHARS = 8
 STEP = "promise."
 """How the names of commitments begin; a dot stands in no step of a playbook."""
 
+YEARS = range(1900, 3000)
+"""Any other year is a slip of the hand, and a day beside the last that a calendar knows has no next one."""
+
 _ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 _SPOKEN = re.compile(r"(\d{1,2})\.? +([A-Za-z]{3})[a-z]*\.? +(\d{4})")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -91,7 +94,7 @@ def day_in(text: str) -> date | None:
     elif (found := _SPOKEN.search(text)) and found[2].lower() in _MONTHS:
         numbers = int(found[3]), _MONTHS.index(found[2].lower()) + 1, int(found[1])
     try:
-        return date(*numbers) if numbers else None
+        return date(*numbers) if numbers and numbers[0] in YEARS else None
     except ValueError:
         return None
 

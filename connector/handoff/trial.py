@@ -18,6 +18,7 @@ from connector.handoff.plan import KEPT, Action, Notify, Phase, SendMail, Upsert
 RATING = "handoff_rating"
 FEEDBACK = "handoff_feedback"
 """Canonical names of the CSM's marks (1 to 5) and of what AE and CSM write about the pilot, where they are mapped."""
+WORST, BEST = 1, 5
 
 _COMPARED = frozenset({Phase.WON, Phase.HELD, Phase.IN_FLIGHT, Phase.REOPENED})
 
@@ -91,6 +92,7 @@ def _touched(case: Case, csm: Person | None) -> datetime | None:
 
 def _rating(case: Case) -> int | None:
     value = case.snapshot.deal.get(RATING)
-    if isinstance(value, str) and value.strip().isdigit():
-        return int(value.strip())
-    return int(value) if isinstance(value, Decimal) else None
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = Decimal(value.strip())
+    is_one = isinstance(value, Decimal) and value.is_finite() and WORST <= value <= BEST
+    return int(value) if isinstance(value, Decimal) and is_one else None

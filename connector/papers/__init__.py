@@ -5,7 +5,7 @@ Not here: what stands in a paper (whoever writes it), nor where it goes.
 
 from connector.papers.as_html import body, html
 from connector.papers.as_markdown import markdown
-from connector.papers.as_pdf import PdfError, PdfMissing, TooLong, pdf, png
+from connector.papers.as_pdf import PdfError, PdfMissing, TooLong, pdf, pictures, png
 from connector.papers.paper import (
     Align,
     Block,
@@ -44,6 +44,7 @@ __all__ = [
     "html",
     "markdown",
     "pdf",
+    "pictures",
     "png",
     "rich",
 ]

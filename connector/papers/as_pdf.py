@@ -88,17 +88,22 @@ class TooLong(PdfError):
 
 def pdf(paper: Paper) -> bytes:
     """The paper as PDF. Raises PdfMissing without the library, TooLong, and PdfError."""
-    return _fitted(paper, form="pdf")
+    return _fitted(paper, form="pdf")[0]
+
+
+def pictures(paper: Paper) -> tuple[bytes, ...]:
+    """Each page of the PDF as a picture. Raises as `pdf` does."""
+    return _fitted(paper, form="png")
 
 
 def png(paper: Paper) -> bytes:
     """The only page of a paper with ``one_page`` as a picture. Raises as `pdf` does, and ValueError for any other."""
     if not paper.one_page:
         raise ValueError(f"{paper.title!r} may have several pages; a picture shows one")
-    return _fitted(paper, form="png")
+    return _fitted(paper, form="png")[0]
 
 
-def _fitted(paper: Paper, *, form: Literal["pdf", "png"]) -> bytes:
+def _fitted(paper: Paper, *, form: Literal["pdf", "png"]) -> tuple[bytes, ...]:
     said = json.dumps(_data(paper), ensure_ascii=False)
     size = USUAL_SIZE
     while True:
@@ -110,7 +115,7 @@ def _fitted(paper: Paper, *, form: Literal["pdf", "png"]) -> bytes:
                 raise TooLong(paper.title, found.pages) from None
 
 
-def _set(said: str, *, size: float, form: Literal["pdf", "png"]) -> bytes:
+def _set(said: str, *, size: float, form: Literal["pdf", "png"]) -> tuple[bytes, ...]:
     typst = _library()
     source = (HERE / "paper.typ").read_bytes()
     last = ""
@@ -132,7 +137,7 @@ def _set(said: str, *, size: float, form: Literal["pdf", "png"]) -> bytes:
             if found := _TOO_LONG.search(last):
                 raise TooLong("", int(found[1])) from None
         else:
-            return bytes(made)
+            return tuple(map(bytes, made)) if isinstance(made, list) else (bytes(made),)
     raise PdfError(f"the paper could not be set: {last}")
 
 

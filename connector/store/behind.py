@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, literal, null, or_, select
 
 from connector.handoff.measures.catalogue import MEASURES
 from connector.handoff.measures.facts import Facts
@@ -66,6 +66,31 @@ class Standing:
     coverage: Coverage
 
 
+class Line(NamedTuple):
+    """What a list shows of a handoff: days as they are written, ``funnel`` by its place, ``stuck`` as it is kept,
+    ``value`` of the measure that is listed, and what the latest decision says of the promises where these are."""
+
+    system: str
+    deal_id: str
+    generation: int
+    title: str
+    account_name: str
+    won_on: str | None
+    ae_name: str
+    csm_name: str
+    segment: str
+    funnel: int
+    reason: str
+    stuck: str
+    due: str | None
+    value: int | None
+    said: str | None
+
+
+_SHOWN = tuple(figure.c["promise_due" if name == "due" else name] for name in Line._fields[:-2])
+_SAME = and_(figure.c.system == handoff.c.system, figure.c.deal_id == handoff.c.deal_id)
+
+
 class Behind(Part):
     """Reading what stands behind numbers."""
 
@@ -95,26 +120,27 @@ class Behind(Part):
         with self._db.read() as connection:
             return int(connection.execute(query).scalar_one())
 
-    def standing(self, selection: Selection = ALL, *, by: Dimension) -> Standing:
-        """Where the handoffs of a selection stand."""
-        key, _ = _GROUPED[by]
-        why, runs = case((figure.c.covered, ""), else_=figure.c.reason), _runs()
-        told = (figure.c.funnel, figure.c.covered, why.label("why"), runs.label("runs"))
-        # Apart, because each group's size is read from an index alone.
-        groups = _where(select(key.label("of"), func.count().label("many")), selection).where(figure.c.stands)
-        ways = _where(select(*told, func.count().label("many")), selection).where(figure.c.stands)
+    def standing(self, selection: Selection = ALL, *, by: Dimension = Dimension.NONE) -> Standing:
+        """Where the handoffs of a selection stand; without ``by`` there are no groups."""
+        key, _ = _GROUPED.get(by, (literal(""), literal("")))
+        many = func.count().label("many")
+        groups = _where(select(key, many), selection).where(figure.c.stands).group_by(key)
+        # Apart, because nearly all have a handoff, and how far these have come is read from an index alone.
+        covered = _where(select(figure.c.funnel, many), selection).where(figure.c.stands, figure.c.covered)
+        to_come = figure.c.phase.in_(_TO_COME)
+        others = _where(select(figure.c.funnel, to_come.label("to_come"), figure.c.reason, many), selection)
+        others = others.where(figure.c.stands, ~figure.c.covered)
         with self._db.read() as connection:
-            sizes = {_text(row.of): int(row.many) for row in connection.execute(groups.group_by(key))}
-            rows = connection.execute(ways.group_by(figure.c.funnel, figure.c.covered, why, runs)).all()
+            sizes = {_text(of): int(size) for of, size in connection.execute(groups)} if by in _GROUPED else {}
+            far = connection.execute(covered.group_by(figure.c.funnel)).all()
+            rest = connection.execute(others.group_by(figure.c.funnel, to_come, figure.c.reason)).all()
             before = connection.execute(_before(select(func.count()), selection)).scalar_one()
-        ranks, reasons, handed = dict[int, int](), dict[str, int](), 0
-        for row in rows:
-            if row.runs:
-                ranks[row.funnel] = ranks.get(row.funnel, 0) + row.many
-            if row.covered:
-                handed += row.many
-            else:
-                reasons[row.why] = reasons.get(row.why, 0) + row.many
+        ranks, reasons = {rank: int(count) for rank, count in far}, dict[str, int]()
+        handed = sum(ranks.values())
+        for rank, comes, reason, count in rest:
+            reasons[reason] = reasons.get(reason, 0) + count
+            if comes:
+                ranks[rank] = ranks.get(rank, 0) + count
         if before:
             reasons[BEFORE] = before
         return Standing(
@@ -125,13 +151,35 @@ class Behind(Part):
             coverage=Coverage(handed + sum(reasons.values()), handed, dict(sorted(reasons.items()))),
         )
 
+    def lines(
+        self,
+        selection: Selection = ALL,
+        listing: Listing = EVERY,
+        *,
+        targets: Targets = TARGETS,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> Sequence[Line]:
+        """What `behind` gives, only what a list shows of it; of promises to keep in the order of `promised`."""
+        if listing.reason == BEFORE:
+            return [_line_of(one) for one in self._won_before(selection, limit=limit, offset=offset)]
+        value = figure.c[f"m_{listing.measure}"] if listing.measure else null()
+        query = select(*_SHOWN, value, handoff.c.plan if listing.due else null())
+        if listing.due:
+            query = query.select_from(figure.outerjoin(handoff, _SAME))
+        query = _narrowed(query, selection, listing, targets).order_by(*_order(listing))
+        with self._db.read() as connection:
+            found = connection.execute(query.limit(limit).offset(offset)).all()
+        if not listing.due:
+            return [Line._make(row) for row in found]
+        return [Line._make((*row[:-1], _said(row[-1]))) for row in found]
+
     def promised(
         self, selection: Selection = ALL, *, limit: int = 100, offset: int = 0
     ) -> tuple[tuple[Figure, date, str], ...]:
         """Handoffs with a promise that is dated and not kept yet, with its day and what the latest decision says of it,
         the earliest day first."""
-        same = and_(figure.c.system == handoff.c.system, figure.c.deal_id == handoff.c.deal_id)
-        query = select(figure, handoff.c.plan).select_from(figure.outerjoin(handoff, same))
+        query = select(figure, handoff.c.plan).select_from(figure.outerjoin(handoff, _SAME))
         listing = Listing(due=True)
         query = _narrowed(query, selection, listing, TARGETS).order_by(*_order(listing))
         with self._db.read() as connection:
@@ -204,6 +252,12 @@ def _before(query: Select[Any], selection: Selection) -> Select[Any]:
     if selection != Selection(systems=selection.systems):
         return query.where(literal(0) == 1)
     return query.where(handoff.c.system.in_(selection.systems)) if selection.systems else query
+
+
+def _line_of(one: Figure) -> Line:
+    """Of a deal of which nothing was measured."""
+    empty = ("", "", None, "", "", "", FUNNEL.index(one.funnel))
+    return Line(one.system, one.deal_id, one.generation, *empty, one.reason, "[]", None, None, None)
 
 
 def _text(key: Any) -> str:

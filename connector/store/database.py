@@ -173,9 +173,24 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One transaction that only reads and sees one state of the data."""
+        """One transaction that only reads and sees one state of the data; within `one_state` that one."""
+        held = _STATE.get()
+        if held is not None and held[0] is self:
+            yield held[1]
+            return
         with self._read_gate, self._reader.connect() as connection:
             yield connection
+
+    @contextmanager
+    def one_state(self) -> Iterator[None]:
+        """All that this thread reads from here on is of one state of the data, and of one transaction. For a few
+        readings that belong together: nothing may be written within, and nobody waited for."""
+        with self.read() as connection:
+            token = _STATE.set((self, connection))
+            try:
+                yield
+            finally:
+                _STATE.reset(token)
 
     def wake(self, connection: Connection, what: str, system: str) -> None:
         """Tell the other processes, once this transaction is committed, that there is something for a system."""
@@ -214,11 +229,18 @@ class Database:
         self._engine.dispose()
 
 
+_STATE: ContextVar[tuple[Database, Connection] | None] = ContextVar("state", default=None)
+
+
 class Part:
     """What every part of the store is made of: a database. The parts are joined in `connector.store.store.Store`."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
+
+    def one_state(self) -> AbstractContextManager[None]:
+        """See `Database.one_state`."""
+        return self._db.one_state()
 
 
 PG_PATIENCE: Mapping[str, int] = {

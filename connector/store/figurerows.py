@@ -6,7 +6,7 @@ Not here: summing and listing them (``figures``), and what a figure is (``connec
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -25,6 +25,9 @@ from connector.store.database import Database, chunks
 from connector.store.ledger import NO_DEAL
 from connector.store.schema import figure
 
+WON_ANEW = "Reopened, and won anew later."
+"""Why an earlier handoff of a deal counts no more."""
+
 
 def put_figures(
     database: Database, connection: Connection, found: Iterable[Figure], *, always: bool = False, by: str = ""
@@ -37,6 +40,7 @@ def put_figures(
         for ids in chunks(sorted({one.deal_id for one in figures if one.system == name})):
             query = select(figure).where(figure.c.system == name, figure.c.deal_id.in_(ids))
             before |= {_key(was): was for row in connection.execute(query) for was in [figure_in(row)]}
+    figures += tuple(_superseded(figures, before))
     changed = [one for one in figures if _differs(before.get(_key(one)), one)]
     _upsert(database, connection, [row_of(one) for one in changed])
     said = [(one, was) for one in changed if (was := before.get(_key(one))) is not None]
@@ -72,6 +76,22 @@ def gone(was: Figure, now: datetime) -> Figure:
     facts = replace(was.facts, at=now, stands=False)
     lost = {"phase": Phase.LOST.value, "reason": NO_DEAL, "stuck": (), "lacks": ()}
     return replace(was, facts=facts, values=values_of(facts), **lost)  # type: ignore[arg-type]
+
+
+def over(was: Figure, now: datetime) -> Figure:
+    """The figures of a handoff whose deal was won anew since: it counts in nothing, or its win would count twice."""
+    facts = replace(was.facts, at=now, stands=False)
+    ended = {"phase": Phase.REOPENED.value, "reason": WON_ANEW, "stuck": (), "lacks": ()}
+    return replace(was, facts=facts, values=values_of(facts), **ended)  # type: ignore[arg-type]
+
+
+def _superseded(figures: Sequence[Figure], before: Mapping[tuple[str, str, int], Figure]) -> Iterator[Figure]:
+    """Earlier handoffs of these deals that still count, because nobody looked while the deal was open in between."""
+    newest = {(one.system, one.deal_id): one for one in figures}
+    for was in before.values():
+        latest = newest.get((was.system, was.deal_id))
+        if latest is not None and was.generation < latest.generation and was.facts.stands:
+            yield over(was, latest.facts.at)
 
 
 def _key(one: Figure) -> tuple[str, str, int]:

@@ -6,19 +6,20 @@ Values are whole numbers, so the sums are the same on every database, to the las
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache, partial
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, cast, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, or_, select, union_all
 from sqlalchemy import Double as Float
 
 from connector.handoff.measures.catalogue import MEASURES, PER_HANDOFF
 from connector.handoff.measures.figure import FUNNEL, Figure, Funnel
 from connector.handoff.measures.model import Better, Measure, Way
-from connector.handoff.measures.summing import Sum, aim
+from connector.handoff.measures.summing import NOTHING, Sum, aim
 from connector.handoff.model import SystemName
 from connector.handoff.plan import Phase
 from connector.handoff.rulebook.watch import Targets
@@ -84,6 +85,14 @@ EVERYTHING = Group("", "")
 
 
 @dataclass(frozen=True, slots=True)
+class Trend:
+    """Sums over everything, and week by week."""
+
+    totals: Mapping[str, Sum]
+    weekly: Mapping[Group, Mapping[str, Sum]]
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """Closed-won deals: how many, how many have a handoff, and of the others how many for which reason."""
 
@@ -141,33 +150,58 @@ class Figures(Part):
 
         Groups come in their order: weekdays, hours, weeks and months as time goes, people and words by name.
         """
-        wanted = [one for one in PER_HANDOFF if not measures or one.key in measures]
+        cells = _cells(_wanted(measures), targets)
+        return {group: _sums(cells, row) for group, row in self._grouped(selection, by, cells)}
+
+    def cohorts(
+        self, selection: Selection, *, by: Dimension, measures: Sequence[str], targets: Targets = TARGETS
+    ) -> Mapping[Group, tuple[int, Mapping[str, Sum]]]:
+        """The same, and how many handoffs of deals that are won now each group has, of one reading."""
+        cells = _cells(_wanted(measures), targets)
+        size = func.sum(case((figure.c.stands, 1), else_=0))
+        rows = self._grouped(selection, by, cells, size)
+        return {group: (int(row[-1] or 0), _sums(cells, row)) for group, row in rows}
+
+    def trend(self, selection: Selection, *, of: Sequence[str], targets: Targets = TARGETS) -> Trend:
+        """All measures' sums, and week by week those of the measures ``of``, of one reading."""
+        cells = _cells(_wanted(()), targets)
+        shown = [cell for cell in cells if cell.one.key in of]
+        rows = self._grouped(selection, Dimension.WEEK, cells)
+        # Whole numbers, so that it comes to the same as one sum over everything.
+        added = [sum(filter(None, column)) for column in list(zip(*(row for _, row in rows), strict=True))[2:]]
+        totals = _sums(cells, (None, None, *added)) if rows else {cell.one.key: NOTHING for cell in cells}
+        return Trend(totals, {group: _sums(shown, row) for group, row in rows})
+
+    def _grouped(
+        self, selection: Selection, by: Dimension, cells: Sequence[_Cell], *more: ColumnElement[Any]
+    ) -> list[tuple[Group, Sequence[Any]]]:
+        """One row a group, in the groups' order: its key, its label, what the cells sum, and what more is asked for."""
         key, label = _GROUPED.get(by, (literal(""), literal("")))
-        columns = [column for one in wanted for column in _aggregates(one, targets)]
-        query = select(key.label("group_key"), func.max(label).label("group_label"), *columns)
+        told = label if label is key else func.max(label)
+        query: Select[Any] = select(key.label("group_key"), told.label("group_label"))
+        query = query.add_columns(*(column for cell in cells for column in cell.columns), *more)
         query = _where(query.select_from(figure), selection)
         if by is not Dimension.NONE:
             query = query.group_by(key)
         with self._db.read() as connection:
             rows = connection.execute(query).all()
-        found = {_group(by, row): {one.key: _sum(one, row) for one in wanted} for row in rows}
-        if by is Dimension.NONE and not found:
-            return {EVERYTHING: {one.key: Sum() for one in wanted}}
-        ordered = sorted(found, key=lambda group: _place(by, group))
-        return {group: found[group] for group in ordered}
+        return sorted(((_group(by, row[0], row[1]), row) for row in rows), key=lambda pair: _place(by, pair[0]))
 
     def velocity(
         self, selection: Selection = ALL, *, by: Dimension = Dimension.NONE, today: date | None = None
     ) -> Mapping[Group, Sum]:
         """Activations per CSM and week: a `Sum` counts the weeks of each CSM, from that of their first win in the
-        selection to the last of it (``today``'s where it has no end); its total is the activations in them."""
+        selection to the last of it (``today``'s where it has no end, or ends later: weeks to come say nothing); its
+        total is the activations in them."""
+        last = today or self._db.now().date()
+        last = min(last, selection.until - timedelta(days=1)) if selection.until else last
         key, label = _GROUPED.get(by, (literal(""), literal("")))
-        last = (selection.until - timedelta(days=1)) if selection.until else (today or self._db.now().date())
-        group = (key.label("group_key"), func.max(label).label("group_label"), figure.c.csm_id)
+        is_apart = by is not Dimension.NONE
+        group = (key.label("group_key"), (func.max(label) if is_apart else label).label("group_label"), figure.c.csm_id)
         test = and_(figure.c.csm_id != "", figure.c.won_week.is_not(None), figure.c.stands)
         begun = _where(select(*group, func.min(figure.c.won_week).label("first")).select_from(figure), selection)
-        active = _where(select(*group, figure.c.activated_week, func.count().label("many")), selection)
-        apart = (key, figure.c.csm_id) if by is not Dimension.NONE else (figure.c.csm_id,)
+        active = _where(select(*group[::2], figure.c.activated_week, func.count()).select_from(figure), selection)
+        apart = (key, figure.c.csm_id) if is_apart else (figure.c.csm_id,)
         with self._db.read() as connection:
             firsts = connection.execute(begun.where(test).group_by(*apart)).all()
             counts = connection.execute(
@@ -233,13 +267,24 @@ class Figures(Part):
 
     def options(self, dimension: Dimension, *, systems: Sequence[str] = ()) -> tuple[Group, ...]:
         """What a filter can choose from."""
-        key, label = _GROUPED[dimension]
-        query: Select[Any] = select(key.label("group_key"), func.max(label).label("group_label")).group_by(key)
-        if systems:
-            query = query.where(figure.c.system.in_(systems))
+        return self.all_options((dimension,), systems=systems)[dimension]
+
+    def all_options(
+        self, dimensions: Sequence[Dimension], *, systems: Sequence[str] = ()
+    ) -> Mapping[Dimension, tuple[Group, ...]]:
+        """What several filters can choose from, of one reading."""
+        parts: list[Select[Any, Any, Any]] = []
+        for place, dimension in enumerate(dimensions):
+            key, label = _GROUPED[dimension]
+            told = label if label is key else func.max(label)
+            part = select(literal(place), cast(key, String), cast(told, String)).group_by(key)
+            parts.append(part.where(figure.c.system.in_(systems)) if systems else part)
+        found: dict[Dimension, list[Group]] = {dimension: [] for dimension in dimensions}
         with self._db.read() as connection:
-            groups = [_group(dimension, row) for row in connection.execute(query)]
-        return tuple(sorted((one for one in groups if one.key), key=lambda group: _place(dimension, group)))
+            for place, key, label in connection.execute(union_all(*parts)):
+                if key:
+                    found[dimensions[place]].append(_group(dimensions[place], key, label))
+        return {each: tuple(sorted(groups, key=partial(_place, each))) for each, groups in found.items()}
 
     def covered(self, selection: Selection = ALL) -> Coverage:
         """How many closed-won deals have a handoff, and why the others have none. Deals won before acting began are of
@@ -313,27 +358,60 @@ class Figures(Part):
 BEFORE = "Won before the connector began to act."
 
 
-def _aggregates(one: Measure, targets: Targets) -> Iterator[ColumnElement[Any]]:
-    """What the database sums of a measure; no more than its number and its interval need."""
-    column = figure.c[f"m_{one.key}"]
-    yield func.count(column).label(f"{one.key}_n")
-    yield func.sum(column).label(f"{one.key}_t")
-    if one.way is Way.SHARE:
-        return
-    if one.way is Way.MEAN:
-        yield func.sum(cast(column, Float) * cast(column, Float)).label(f"{one.key}_s")
-    wanted = aim(one, targets)
-    if wanted is not None:
-        good = column >= wanted if one.better is Better.HIGHER else column <= wanted
-        yield func.sum(case((good, 1), else_=0)).label(f"{one.key}_m")
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """What the database sums of a measure, and where in a row its results begin: how many count and their sum, and as
+    far as its number and interval need them the squares and how many met the target."""
+
+    one: Measure
+    columns: tuple[ColumnElement[Any], ...]
+    at: int
+    squares: int
+    met: int
 
 
-def _sum(one: Measure, row: Row[Any]) -> Sum:
-    told = row._mapping
-    counted, total = int(told[f"{one.key}_n"]), int(told[f"{one.key}_t"] or 0)
-    if one.way is Way.SHARE:
-        return Sum(counted, total, total if one.better is Better.HIGHER else counted - total, float(total))
-    return Sum(counted, total, int(told.get(f"{one.key}_m") or 0), float(told.get(f"{one.key}_s") or 0.0))
+def _wanted(measures: Sequence[str]) -> tuple[Measure, ...]:
+    return tuple(one for one in PER_HANDOFF if not measures or one.key in measures)
+
+
+def _cells(wanted: Sequence[Measure], targets: Targets) -> tuple[_Cell, ...]:
+    """In a row the group's key and label come first."""
+    return _laid_out(tuple(one.key for one in wanted), targets)
+
+
+@lru_cache(maxsize=64)
+def _laid_out(keys: tuple[str, ...], targets: Targets) -> tuple[_Cell, ...]:
+    found: list[_Cell] = []
+    at = 2
+    for one in map(MEASURES.__getitem__, keys):
+        column = figure.c[f"m_{one.key}"]
+        columns: list[ColumnElement[Any]] = [func.count(column), func.sum(column)]
+        squares = met = 0
+        if one.way is Way.MEAN:
+            squares = at + len(columns)
+            columns.append(func.sum(cast(column, Float) * cast(column, Float)))
+        wanted = aim(one, targets)
+        if one.way is not Way.SHARE and wanted is not None:
+            met = at + len(columns)
+            good = column >= wanted if one.better is Better.HIGHER else column <= wanted
+            columns.append(func.count().filter(good))
+        found.append(_Cell(one, tuple(columns), at, squares, met))
+        at += len(columns)
+    return tuple(found)
+
+
+def _sums(cells: Sequence[_Cell], row: Sequence[Any]) -> dict[str, Sum]:
+    return {cell.one.key: _sum(cell, row) for cell in cells}
+
+
+def _sum(cell: _Cell, row: Sequence[Any]) -> Sum:
+    counted = row[cell.at]
+    if not counted:
+        return NOTHING
+    total = int(row[cell.at + 1])
+    if cell.one.way is Way.SHARE:
+        return Sum(counted, total, total if cell.one.better is Better.HIGHER else counted - total, float(total))
+    return Sum(counted, total, row[cell.met] if cell.met else 0, row[cell.squares] if cell.squares else 0.0)
 
 
 def _where(query: Select[Any], chosen: Selection) -> Select[Any]:
@@ -351,8 +429,11 @@ def _where(query: Select[Any], chosen: Selection) -> Select[Any]:
     if chosen.systems:
         tests.append(figure.c.system.in_(chosen.systems))
     if chosen.since is not None:
+        # The week, too: an index that is in the order of weeks then finds the days.
+        tests.append(figure.c.won_week >= monday_of(chosen.since).isoformat())
         tests.append(figure.c.won_on >= chosen.since.isoformat())
     if chosen.until is not None:
+        tests.append(figure.c.won_week <= chosen.until.isoformat())
         tests.append(figure.c.won_on < chosen.until.isoformat())
     for role, who in (("ae", chosen.ae), ("csm", chosen.csm)):
         if who:
@@ -375,11 +456,11 @@ def _which(one: Measure, column: ColumnElement[Any], which: Which, targets: Targ
     return and_(column.is_not(None), good if which == "met" else ~good)
 
 
-def _group(by: Dimension, row: Row[Any]) -> Group:
+def _group(by: Dimension, said: Any, named: Any) -> Group:
     if by is Dimension.NONE:
         return EVERYTHING
-    key = "" if row.group_key is None else str(row.group_key)
-    label = "" if row.group_label is None else str(row.group_label)
+    key = "" if said is None else str(said)
+    label = "" if named is None else str(named)
     if by is Dimension.WEEKDAY and key:
         label = WEEKDAYS[int(key)]
     if by is Dimension.HOUR and key:
@@ -393,17 +474,24 @@ def _place(by: Dimension, group: Group) -> tuple[bool, int, str, str]:
     return not group.key, number, word, group.key
 
 
-def _velocities(by: Dimension, firsts: Sequence[Row[Any]], counts: Sequence[Row[Any]], last: date) -> dict[Group, Sum]:
-    end = last - timedelta(days=last.weekday())
-    active: dict[tuple[str, str], dict[str, int]] = {}
-    for row in counts:
-        active.setdefault((str(row.group_key), row.csm_id), {})[row.activated_week] = int(row.many)
+def _velocities(
+    by: Dimension, firsts: Sequence[Sequence[Any]], counts: Sequence[Sequence[Any]], last: date
+) -> dict[Group, Sum]:
+    end = monday_of(last)
+    until = end.isoformat()
+    active: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    for key, csm, week, many in counts:
+        active.setdefault((key, csm), []).append((week, many))
     found: dict[Group, Sum] = {}
-    for row in firsts:
-        first, counted = date.fromisoformat(row.first), active.get((str(row.group_key), row.csm_id), {})
-        weeks = max(0, (end - first).days // 7 + 1)
-        within = [many for week, many in counted.items() if row.first <= week <= end.isoformat()]
+    for key, label, csm, first in firsts:
+        weeks = max(0, (end - date.fromisoformat(first)).days // 7 + 1)
+        within = [many for week, many in active.get((key, csm), ()) if first <= week <= until]
         one = Sum(weeks, sum(within), 0, float(sum(many * many for many in within)))
-        group = _group(by, row)
-        found[group] = found.get(group, Sum()) + one
+        group = _group(by, key, label)
+        found[group] = found.get(group, NOTHING) + one
     return dict(sorted(found.items(), key=lambda pair: _place(by, pair[0])))
+
+
+def monday_of(day: date) -> date:
+    """The Monday of a day's week."""
+    return day - timedelta(days=day.weekday())

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, or_, select, text, update
 
 from connector.failpoints import Failpoint, passing
+from connector.handoff.acting import Footing
 from connector.handoff.model import Gate, Kind, SystemName
 from connector.handoff.ownership import REVERT_STEP
 from connector.handoff.plan import Action, Assignment, Notify, Patch, Plan, SendMail, Upsert, Verdict
@@ -281,7 +282,7 @@ def _compare(one: Decided, before: _Before, changes: _Changes, *, act: bool, now
     elif plan.standing.observed:
         # What was recorded while it was acted on is not to be sent any more.
         for waiting in before.rows.get(plan.key.deal_id, ()):
-            _drop(waiting, changes)
+            _take_back(waiting, changes, whole=plan.standing.footing is not Footing.MODE)
     row, view = _handoff_row(one, before, act=act, now=now)
     changes.handoffs.append(row)
     if known is None or known.digest != row["digest"] or known.mode != row["mode"]:
@@ -357,6 +358,15 @@ def _drop(row: Row[Any], changes: _Changes) -> None:
         changes.soon.add(row.deal_id)
     else:
         changes.superseded.append(row.id)
+
+
+def _take_back(row: Row[Any], changes: _Changes, *, whole: bool) -> None:
+    """Take back what was recorded for a deal that is only observed now. ``whole``: messages too, for nothing of it was
+    begun; while the daemon acts on nothing, what was promised waits until it acts again."""
+    if whole and row.kind == NOTIFY_KIND and row.state not in _IN_FLIGHT:
+        changes.superseded.append(row.id)
+    else:
+        _drop(row, changes)
 
 
 def _outbox_row(one: Decided, action: Action, now: datetime) -> dict[str, Any]:

@@ -594,16 +594,18 @@ figure = Table(
     # The next day on which a promise of the sale is due that nobody kept yet, as 2026-11-22.
     Column("promise_due", String),
 )
-Index("figure_won", figure.c.won_on, figure.c.system)
-CSM_WEEKS = ("csm_id", "csm_name", "won_on", "won_week", "activated_week", "stands")
+# In the order of weeks, which is how sums are shown.
+Index("figure_won", figure.c.won_week, figure.c.won_on, figure.c.system)
+# How far the customers of those that have a handoff have come, and who has none.
+Index("figure_funnel", *(figure.c[each] for each in ("covered", "stands", "funnel", "won_week", "won_on")))
 # What filters choose from is read from these alone; they change with a handoff's first row and hardly ever after.
 for _name, _columns in (
-    ("figure_ae", ("ae_id", "ae_name")),
+    ("figure_ae", ("ae_id", "ae_name", "system")),
     # With what activations per CSM and week are made of.
-    ("figure_csm", CSM_WEEKS),
-    ("figure_segment", ("segment",)),
-    ("figure_tier", ("tier",)),
-    ("figure_source", ("source",)),
+    ("figure_csm", ("csm_id", "activated_week", "won_week", "won_on", "stands", "csm_name", "system")),
+    ("figure_segment", ("segment", "system")),
+    ("figure_tier", ("tier", "system")),
+    ("figure_source", ("source", "system")),
 ):
     Index(_name, *(figure.c[each] for each in _columns))
 _STUCK, _PROMISED = text("stuck <> '[]'"), text("promise_due IS NOT NULL")

@@ -28,9 +28,15 @@ from prometheus_client import CollectorRegistry
 
 from bench.many import NOW, made_up, put
 from connector.cli.demo_quarter import quarter
+from connector.cli.review_paper import paper_of
 from connector.clock import ManualClock
+from connector.engine.reviewing import review_of
+from connector.handoff.governing.periods import named_month
+from connector.handoff.governing.proposals import proposals
 from connector.handoff.model import HandoffKey, SystemName
 from connector.handoff.rulebook.watch import Targets
+from connector.papers import pictures
+from connector.policy.load import load
 from connector.settings import WebSettings
 from connector.store import Decided, Store, open_store
 from connector.web.app import Pages, create_app
@@ -44,6 +50,8 @@ HANDOFFS = 60
 QUARTER = "HANDOFF_QUARTER"
 DAYS, DEALS = 90, 48
 LOOKS = [(view, scheme) for view in (VIEW, PHONE) for scheme in ("light", "dark")]
+MAPPINGS = Path(__file__).parents[2] / "mappings"
+MONTH = named_month("2027-02")
 LONGEST = 1500
 """Height in CSS pixels at which a picture of the page is cut: the numbers and the funnel."""
 
@@ -181,3 +189,11 @@ def test_pictures_of_the_simulated_quarter(browser: Browser, take_picture: TakeP
             page.goto(f"{shown.url}/leadership")
             take_picture(page, f"leadership-{'phone' if view is PHONE else 'desktop'}-{scheme}", longest=LONGEST)
             page.context.close()
+    store = open_store(f"sqlite:///{copied / 'handoff.db'}", clock=clock)
+    policies = load(MAPPINGS, {SystemName("sf"): "salesforce", SystemName("hs"): "hubspot"}).policies
+    found = [review_of(store, name, policy, MONTH) for name, policy in policies.items()]
+    store.close()
+    targets = {str(name): policy.targets for name, policy in policies.items()}
+    told = [(each, proposals(each, targets[each.system])) for each in found]
+    for number, made in enumerate(pictures(paper_of(told, targets, made_at=end)), 1):
+        (Path(os.environ[PICTURES]) / f"review-{number}.png").write_bytes(made)

@@ -14,6 +14,7 @@ import pytest
 from engine.test_assignment_crms import JONAS, MAPPINGS, PRIYA, VENDORS, Desk
 
 from connector.engine.onepass import run_pass
+from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.model import SystemName
 from connector.policy.load import load
 from connector.sandbox.hubspot import catalog as portal
@@ -119,6 +120,48 @@ def test_without_the_amount_nobody_is_chosen_until_it_is_back_and_a_person_may_d
             desk.store.resume_by_hand(desk.system.name, rule=rule, by="ada")
         within_the_hour(desk)
         assert not desk.store.pauses(desk.system.name)
+
+
+def test_a_change_of_another_line_does_not_let_go_what_stands_still(tmp_path: Path) -> None:
+    with opened("sf", tmp_path) as desk:
+        take(desk, "amount")
+        within_the_hour(desk)
+        still = {each.rule for each in desk.store.pauses(desk.system.name)}
+        assert {"gate", "assignment"} <= still
+        desk.store.resume_by_hand(desk.system.name, rule="assignment", by="ada")
+        edited(desk, "2")
+        within_the_hour(desk)
+        assert {each.rule for each in desk.store.pauses(desk.system.name)} == still - {"assignment"}
+        assert [each.name for each in desk.store.alarms(desk.system.name) if each.name == "schema"]
+        give_back(desk, "amount")
+        edited(desk, "3")
+        desk.run(passes=1)
+        assert not desk.store.pauses(desk.system.name)
+        assert not [each.name for each in desk.store.alarms(desk.system.name) if each.name == "schema"]
+
+
+def test_what_could_not_be_read_is_read_again_in_minutes_not_in_an_hour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened("sf", tmp_path) as desk:
+        take(desk, "scope_requests")
+        desk.sandbox.clock.advance(HOUR)
+        with monkeypatch.context() as broken:
+            broken.setattr(desk.system.crm, "relearn", _away)
+            assert run_pass(desk.shared, desk.system).error
+        desk.sandbox.clock.advance(HOUR / 20)
+        run_pass(desk.shared, desk.system)
+        assert [each.name for each in desk.store.alarms(desk.system.name) if each.name == "schema"]
+
+
+def _away() -> None:
+    raise CrmError(Fault(FaultCode.UNAVAILABLE, "503", "busy"))
+
+
+def edited(desk: Desk, digest: str) -> None:
+    """An admin changes a line that has nothing to do with it, and restarts the daemon."""
+    desk.restart()
+    desk.system.policy_digest = digest
 
 
 def _gate(desk: Desk, deal: str) -> str:

@@ -9,9 +9,12 @@ from engine.harness import SYSTEM, Desk, a_desk
 from factories import AE, MAYA, PRIYA, a_policy, when
 
 from connector.engine.parts import Limits
+from connector.engine.reconciler import look_at
 from connector.handoff.model import Kind
+from connector.handoff.plan import Notify, Order
 from connector.handoff.rulebook.conditions import Op
 from connector.handoff.rulebook.pilot import Pilot
+from connector.store import Decided
 from connector.web.status import Watched, read_status
 
 ANA = Pilot(owners=("ana.ek@seller.example",))
@@ -196,3 +199,24 @@ def test_the_status_says_for_whom_is_acted_and_counts_the_others_apart() -> None
     go(desk, mode="act")
     acting = read_status(desk.store, [watched], now=desk.clock.now()).systems[0].acting
     assert acting.startswith("Acts on wins since 2026-03-01 ")
+
+
+def test_a_message_about_an_open_deal_is_not_sent_once_the_pilot_is_narrowed() -> None:
+    desk = a_desk(policy=a_policy(pilot=ANA))
+    desk.system.pilot = True
+    desk.settle()
+    deal = desk.a_deal()
+    desk.settle()
+    notice = Notify(
+        step="notify-early", order=Order.NOTIFY, key="early", to_email="ana.ek@seller.example", to_name="Ana Ek",
+        subject="Open questions", text="Four fields are empty.", fingerprint="1", reason="said before the close",
+        way="", to_id=AE, deal_id=deal, not_before=desk.clock.now() + timedelta(hours=8),
+    )  # fmt: skip
+    (plan,) = look_at(desk.shared, desk.system, (deal,)).plans.values()
+    desk.store.record(SYSTEM, [Decided(dataclasses.replace(plan, actions=(notice,)))], act=True)
+    go(desk, mode="pilot", pilot=NOBODY)
+    desk.crm.edit(deal, champion="Ingrid Holm")
+    desk.run(hours=9)
+    desk.settle()
+    assert desk.store.handoff(SYSTEM, deal).mode == "observe"  # type: ignore[union-attr]
+    assert desk.told == []

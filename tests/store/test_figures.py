@@ -96,12 +96,32 @@ def test_what_is_only_observed_is_not_measured(store: Store) -> None:
 def test_each_generation_is_a_handoff_of_its_own(store: Store) -> None:
     record(store, a_figure())
     record(store, a_figure(generation=2, won=NOW + timedelta(days=90)))
-    assert store.sums()[EVERYTHING]["ttft"].counted == 2
     latest = store.figure(SYSTEM, "D1")
     first = store.figure(SYSTEM, "D1", generation=1)
     assert latest is not None
     assert first is not None
     assert (latest.generation, first.generation) == (2, 1)
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["reopening seen", "reopening slept through"])
+def test_a_deal_that_was_won_anew_is_counted_once(store: Store, clock: ManualClock, *, seen: bool) -> None:
+    record(store, a_figure(activates=True, activated_at=NOW + timedelta(days=9)))
+    if seen:
+        record(store, a_figure(stands=False, phase=Phase.REOPENED.value))
+    clock.advance(timedelta(days=100))
+    again = NOW + timedelta(days=90)
+    record(store, a_figure(generation=2, won=again, at=again + timedelta(days=10), amount=5))
+    assert store.sums()[EVERYTHING]["ttft"].counted == 1
+    assert store.covered().won == 1
+    assert store.funnel()[Funnel.WON] == 1
+    assert store.velocity(today=again.date())[EVERYTHING].total == 0
+    first = store.figure(SYSTEM, "D1", generation=1)
+    assert first is not None
+    assert (first.facts.stands, first.phase) == (False, "reopened")
+    if not seen:
+        said = store.corrections(deal_id="D1")
+        assert {one.data["measure"] for one in said} >= {"ttft", "completion"}
+        assert {one.generation for one in said} == {1}
 
 
 def many(count: int) -> list[Figure]:
@@ -225,7 +245,10 @@ def test_velocity_counts_the_weeks_in_which_nobody_activated_too(store: Store) -
     by = store.velocity(by=Dimension.CSM, today=last)
     assert {group.label: found.counted for group, found in by.items()} == {"Maya Lindqvist": 5, "Tomas Reyes": 2}
     until = Selection(until=date(2026, 3, 16))
-    assert store.velocity(until)[EVERYTHING] == Sum(2, 2, 0, 4.0)
+    assert store.velocity(until, today=last)[EVERYTHING] == Sum(2, 2, 0, 4.0)
+    # Weeks to come are not weeks in which nobody activated.
+    year = Selection(until=date(2027, 1, 1))
+    assert store.velocity(year, today=last) == store.velocity(today=last)
 
 
 def test_a_change_of_a_past_month_is_said_in_the_trail(store: Store, clock: ManualClock) -> None:

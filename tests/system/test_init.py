@@ -95,6 +95,9 @@ def test_from_an_empty_folder_to_a_check_without_a_complaint(company: Site, tmp_
     offline = call(company, "check", "--offline", "--config", config)
     assert offline.code == 0, offline.text
     assert "guesses are still ASSUMED" in offline.text
+    tested = call(company, "policy", "test", "--config", config)
+    assert tested.code == 0, tested.text
+    assert "handoff provision sf --config" in ran.text, "the next step can be copied"
     for system, token in (("sf", ("--token-env", ADMIN)), ("hs", ())):
         made = call(company, "provision", system, "--apply", "--yes", "--config", config, *token)
         assert made.code == 0, made.text

@@ -106,7 +106,7 @@ def test_no_cell_is_a_formula() -> None:
 def test_no_mail_gains_a_header_or_a_reader() -> None:
     channel = Email("localhost", 25, "handoff@seller.example")
     for each in CORPUS:
-        made = channel._message(notice(each.text))
+        made = channel.written(notice(each.text))
         read = message_from_bytes(bytes(made), policy=policy.default)
         assert sorted(read.keys()) == sorted(made.keys()), each
         assert read["To"] == "csm@seller.example", each
@@ -157,7 +157,7 @@ def test_an_address_that_is_none_is_refused() -> None:
 
 def _accepted(channel: Email, each: Attack) -> bool:
     try:
-        channel._message(notice("x", to=each.text))
+        channel.written(notice("x", to=each.text))
     except CrmError:
         return False
     return True

@@ -78,7 +78,7 @@ def test_a_line_with_bars_is_a_commitment(line: str, found: Commitment | None) -
     assert list(read(line, WORDS)) == ([found] if found else [])
 
 
-@pytest.mark.parametrize("text", ["2026-02-30", "soon", "31 Foo 2026", "99 Mar 2026"])
+@pytest.mark.parametrize("text", ["2026-02-30", "soon", "31 Foo 2026", "99 Mar 2026", "9999-12-31", "0026-03-01"])
 def test_what_is_no_date_is_none(text: str) -> None:
     assert day_in(text) is None
 

@@ -176,7 +176,7 @@ def test_a_field_that_says_so_begins_a_task_for_good() -> None:
     assert world.steps() == ["sponsor"]
     world.edit({"amount": Decimal(1)})
     world.wait(days=1)
-    assert world.run().remember.marks == {"began:sponsor": began}
+    assert world.run().remember.marks["began:sponsor"] == began
     world.delete_task("sponsor")
     world.run()
     assert world.steps() == []

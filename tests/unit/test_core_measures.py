@@ -12,9 +12,14 @@ from typing import Any
 
 import pytest
 from factories import AE, MANAGER, NOW, PRIYA, TOMAS, WON_AT, a_calendar, a_gap, a_policy, a_snapshot
+from product_parts import a_product_policy, at
+from product_parts import facts as counted_facts
+from product_parts import shown as a_customer
 from tinyworld import World
 
+from connector.handoff.acting import Acting, Reach
 from connector.handoff.calendar import elapsed, working_days
+from connector.handoff.decide import decide
 from connector.handoff.measures.catalogue import DROP_AFTER, MEASURES, PER_HANDOFF, values_of
 from connector.handoff.measures.correcting import WORDS, corrections
 from connector.handoff.measures.facts import DAY, Facts, from_json, to_json
@@ -115,6 +120,10 @@ WATCHED = {"watched": ("churned_at", "expansion", "nps")}
         ("retention90", {**WATCHED, "churned_at": after(days=80)}, 0),
         ("retention90", {**WATCHED, "churned_at": after(days=80), "days": 85}, None),
         ("retention90", {**WATCHED, "churned_at": after(days=91)}, 1),
+        # Who left long before, and came back with this deal, has not left again; on the day of the win one may.
+        ("retention90", {**WATCHED, "churned_at": after(days=-400)}, 1),
+        ("retention90", {**WATCHED, "churned_at": after(hours=-9)}, 0),
+        ("retention365", {**WATCHED, "churned_at": after(days=-400)}, 1),
         ("retention90", {}, None),
         ("retention365", {**WATCHED, "churned_at": after(days=91)}, 0),
         ("renewal_talk", {"renewal_talk_at": after(days=150)}, 150 * 86_400),
@@ -220,6 +229,17 @@ def test_a_mean_and_its_interval() -> None:
     assert all_but.high == 100
 
 
+@pytest.mark.parametrize(
+    ("cases", "t"), [(31, 2.042), (32, 2.0395), (41, 2.0211), (61, 2.0003), (121, 1.9799), (100_001, 1.9600)]
+)
+def test_the_interval_of_a_mean_of_many(cases: int, t: float) -> None:
+    # Tables of Student's t. The squares are chosen so that the standard error is one hour.
+    spread = cases * HOUR**2
+    bounds = interval(MEASURES["ttft"], Sum(cases, 0, 0, float(spread * (cases - 1))))
+    assert bounds is not None
+    assert bounds.high == pytest.approx(t, abs=1e-4)
+
+
 def test_nothing_counts() -> None:
     assert shown(MEASURES["ttft"], NOTHING).text == "–"
     assert interval(MEASURES["drop"], NOTHING) is None
@@ -298,6 +318,7 @@ def test_what_a_handoff_lacked() -> None:
 def test_churn_within_ninety_days() -> None:
     assert churned(facts(churned_at=after(days=90)))
     assert not churned(facts(churned_at=after(days=91)))
+    assert not churned(facts(churned_at=after(days=-400)))
     assert not churned(facts())
     assert not churned(facts(churned_at=after(days=9), stands=False))
 
@@ -329,6 +350,21 @@ def test_what_comes_about_is_no_correction() -> None:
     assert [one.key for one in corrections(before, a_figure(facts(days=25, escalations=1)), always=True)] == [
         "escalations"
     ]
+
+
+@pytest.mark.parametrize(
+    ("at", "today", "said"),
+    [
+        # In New York it is ten in the evening of the month's last day, in Sydney the first morning of the next.
+        (datetime(2026, 4, 1, 2, tzinfo=UTC), date(2026, 3, 31), False),
+        (datetime(2026, 3, 31, 20, tzinfo=UTC), date(2026, 4, 1), True),
+        (datetime(2026, 4, 1, 5, tzinfo=UTC), date(2026, 4, 1), True),
+    ],
+)
+def test_a_month_is_over_by_the_company_s_calendar(at: datetime, today: date, *, said: bool) -> None:
+    before = a_figure(facts(days=20))
+    known = dataclasses.replace(facts(escalations=1), at=at)
+    assert bool(corrections(before, a_figure(known, looked_on=today))) is said
 
 
 def test_a_reopened_deal_counts_no_more() -> None:
@@ -389,6 +425,7 @@ def test_a_handoff_from_its_win_to_its_kickoff() -> None:
     assert found == {"completion": 1, "assign": 300, "ttft": 20 * HOUR, "kickoff": 100, "overrides": 0, "drop": None}
     assert (figure.ae.id, figure.csm.id, figure.funnel, figure.covered) == (AE, TOMAS, Funnel.KICKED_OFF, True)
     assert (figure.won_on, figure.won_weekday, figure.won_hour) == (date(2026, 3, 3), 1, 10)
+    assert figure.looked_on == date(2026, 3, 5)
 
 
 def test_whose_deal_it_was_stays_though_it_goes_to_somebody_else() -> None:
@@ -440,6 +477,22 @@ def test_a_deal_that_was_held_was_not_complete_at_its_close() -> None:
     assert world.snapshot.deal.get("metric_completion") == 75
 
 
+@pytest.mark.parametrize("amount", ["1e20", "-1e17", "1e9000", "Infinity"])
+def test_an_amount_that_nobody_can_mean_is_none(amount: str) -> None:
+    figure = World(a_snapshot(deal={"amount": Decimal(amount)})).run().figure
+    assert figure is not None
+    assert (figure.amount, figure.facts.amount) == (None, None)
+
+
+@pytest.mark.parametrize(("said", "counts"), [("5", 500), ("²", None), (Decimal("1e30"), None), (Decimal("NaN"), None)])
+def test_a_mark_is_a_number_from_one_to_five(said: Any, counts: int | None) -> None:
+    plan = decide(a_snapshot(deal={"handoff_rating": said}, acting=Acting(Reach.PILOT, {})), a_policy(), NOW)
+    assert plan.figure is not None
+    assert plan.trial is not None
+    assert plan.figure.facts.rating == counts
+    assert plan.trial.rating == (counts and counts // 100)
+
+
 def test_an_override_is_remembered() -> None:
     world = World()
     world.snapshot = dataclasses.replace(
@@ -467,6 +520,46 @@ def test_an_open_deal_has_no_figures() -> None:
     world = World()
     world.reopen()
     assert world.decide().figure is None
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        ({}, [(0, 1, 1), (1, 0, 0)]),
+        # Nothing is heard of either: who has reached first value all the same must not be the only one that counts.
+        ({"named": False}, [(None, None, None), (None, None, None)]),
+        ({"ambiguous": True}, [(None, None, None), (None, None, None)]),
+    ],
+)
+def test_who_reached_first_value_does_not_count_alone(
+    seen: dict[str, Any], expected: list[tuple[int | None, ...]]
+) -> None:
+    found = []
+    for reached in ({"activated_on": date(2026, 3, 12)}, {}):
+        world = World(
+            a_snapshot(account=a_customer(**reached), product=counted_facts(NOW, **seen)), policy=a_product_policy()
+        )
+        world.run()
+        world.wait(days=61)
+        figure = world.run().figure
+        assert figure is not None
+        found.append(tuple(figure.values[key] for key in ("drop", "activation30", "onboarding")))
+        # How long it took is known all the same.
+        assert (figure.values["ttfv"] is not None) is bool(reached)
+    assert found == expected
+
+
+@pytest.mark.parametrize("kind", [DealType.RENEWAL, DealType.UPSELL])
+def test_a_customer_who_buys_again_is_not_activated_again(kind: DealType) -> None:
+    used = a_customer(activated_on=date(2026, 1, 9))
+    years_ago = [at("connected", after(days=-500), part=part) for part in ("ads", "mail", "web")]
+    plain = a_snapshot(account=used, product=counted_facts(NOW, *years_ago))
+    world = World(dataclasses.replace(plain, deal_type=kind), policy=a_product_policy())
+    world.run()
+    figure = world.run().figure
+    assert figure is not None
+    # Nobody touched this customer yet, whatever they did last year.
+    assert (figure.activated_on, figure.funnel) == (None, Funnel.ASSIGNED)
 
 
 def test_a_look_comes_when_something_begins_to_count_and_not_more_often() -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from factories import a_policy, a_step
+from plans import a_plan as stored_plan
 
 from connector.cli.review_paper import data_of, paper_of, touched_paper
+from connector.clock import ManualClock
+from connector.engine.reviewing import evidence_of
 from connector.handoff.byhand import Touch
 from connector.handoff.governing.breaches import rule, stood
 from connector.handoff.governing.fold import DECIDED, OVERRIDDEN, Evidence, Told, Touched, fold
@@ -22,11 +26,13 @@ from connector.handoff.measures.catalogue import MEASURES
 from connector.handoff.measures.facts import Facts
 from connector.handoff.measures.figure import Figure, Who
 from connector.handoff.measures.summing import Sum
-from connector.handoff.model import SystemName
+from connector.handoff.model import HandoffKey, SystemName
 from connector.handoff.rulebook.governance import Cadence, Threshold
 from connector.handoff.rulebook.playbooks import Mail
 from connector.handoff.rulebook.policy import Policy
 from connector.papers import html, markdown
+from connector.store import Decided, open_store
+from connector.store.figures import Selection
 
 AT = datetime(2026, 10, 5, 9, tzinfo=UTC)
 SF = SystemName("sf")
@@ -66,6 +72,22 @@ def test_rules_gaps_and_steps_are_counted_by_deal_not_by_decision() -> None:
     assert (found.chosen_by, found.lacked, found.made) == ({"everyone": 2}, {"Champion": 1}, {"call": 1})
     assert (found.segments, found.asked) == ({"small": 1, "enterprise": 1}, {"champion": 2})
     assert (found.deals, found.reached, found.rules_known) == (2, {"first-value": 1}, True)
+
+
+def test_a_deal_that_was_lost_since_is_none_of_those_won(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'handoff.db'}", clock=ManualClock(AT), mode="tool")
+    figures = []
+    for deal, stands in (("D1", True), ("D2", False)):
+        figure = dataclasses.replace(
+            a_figure(deal), facts=Facts(AT, won_at=AT, stands=stands), won_on=AT.date(), covered=True
+        )
+        plan = stored_plan(deal, key=HandoffKey(SF, deal), figure=figure)
+        store.record(SF, [Decided(plan=plan)], act=True)
+        figures.append(figure)
+    policy = a_policy()
+    found = evidence_of(store, SF, policy, OCTOBER[0], tuple(figures))
+    assert found.deals == store.covered(Selection(since=OCTOBER[0].first, until=OCTOBER[0].end)).won == 1
+    store.close()
 
 
 def test_a_csm_changed_by_a_person_is_a_touch_and_one_changed_by_a_rule_is_none() -> None:

@@ -253,7 +253,6 @@ def test_every_moment_has_its_words() -> None:
 
 def test_a_target_for_what_is_lost_is_one_for_what_is_kept(before: Texts) -> None:
     assert "| **Kept for 90 days** | at least 95% |" in before[METRICS]
-    assert "| **AE's time for the answers** | at most 20 minutes |" in before[METRICS]
 
 
 def test_measures_that_rest_are_measures() -> None:

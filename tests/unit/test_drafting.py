@@ -12,6 +12,8 @@ from connector.handoff.model import DealType, Kind, Stage, SystemName
 from connector.handoff.rulebook.fields import FieldType
 from connector.policy.assumed import assumed, in_text
 from connector.policy.drafting import POOLS, Draft, Firm, Said, Seen, deal_type, process_file, vendor_file
+from connector.policy.expected import FOLDER, Ground, run_tests
+from connector.policy.firsttests import first_tests
 from connector.policy.load import load
 from connector.policy.shipped import shipped_mappings
 from connector.policy.suggest import Suggestion
@@ -76,6 +78,27 @@ def test_a_draft_of_everything_loads(tmp_path: Path, vendor: str) -> None:
     one = told["success_criteria"]
     assert one.why.startswith("Goals__c is meant; why indeed"), "a reason is one line"
     assert "ASSUMED" in Path(one.where).read_text(encoding="utf-8").splitlines()[one.line - 1]
+
+
+@pytest.mark.parametrize("csms", [("csm@acme.example",), ("ana@acme.example", "ben@acme.example", "cy@acme.example")])
+def test_the_first_tests_of_the_rules_pass_for_the_companys_own_people(tmp_path: Path, csms: tuple[str, ...]) -> None:
+    firm = dataclasses.replace(FIRM, fallback=Said(csms[0]), pools=dict.fromkeys(POOLS, Said(csms)))
+    target = folder(tmp_path, process=process_file(shipped("process.toml"), firm))
+    tests = target / FOLDER / "process.toml"
+    tests.write_text(first_tests(shipped(f"{FOLDER}/process.toml"), firm), encoding="utf-8")
+    loaded = load(target, {SF: "salesforce", HS: "hubspot"})
+    found = run_tests([tests], [Ground(str(name), loaded.policies[name], loaded.maps[name]) for name in (SF, HS)])
+    assert not [each for each in found if not each.passed]
+    assert len(found) == 2 * (6 if len(csms) == 1 else 7)
+    assert "seller.example" not in tests.read_text().split("[base.deal]")[1]
+
+
+def test_a_shipped_test_that_is_gone_is_an_error() -> None:
+    text = shipped(f"{FOLDER}/process.toml")
+    with pytest.raises(ValueError, match="none named A known customer"):
+        first_tests(text.replace("A known customer", "A customer"), FIRM)
+    with pytest.raises(ValueError, match="0 lines"):
+        first_tests(text.replace("csm_in =", "csms ="), FIRM)
 
 
 def test_pipelines_without_a_win_are_not_watched() -> None:

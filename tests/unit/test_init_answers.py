@@ -38,6 +38,22 @@ def test_a_person_names_crms_and_enter_takes_what_is_usual() -> None:
     ]
 
 
+def test_a_slip_is_asked_again_and_both_are_both() -> None:
+    said = iter(["", "sales force", "both"])
+    asked: list[str] = []
+
+    def person(words: str, usual: str) -> str:
+        if "salesforce, hubspot" not in words:
+            return usual
+        asked.append(words)
+        return next(said)
+
+    known = Answers()
+    ask_systems(known, person)
+    assert [one["vendor"] for one in known.systems] == ["salesforce", "hubspot"]
+    assert len(asked) == 3
+
+
 def test_what_the_crm_seems_to_name_stays_a_guess_unless_somebody_says_otherwise() -> None:
     known = Answers(fallback="kim@acme.example")
     person = Sitting(gaps="Zoe@acme.example", zone="Europe/Paris", holidays="fr")

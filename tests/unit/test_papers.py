@@ -31,6 +31,7 @@ from connector.papers import (
     html,
     markdown,
     pdf,
+    pictures,
     png,
     rich,
 )
@@ -224,6 +225,8 @@ def test_long_words_break_behind_their_signs_and_then_anywhere() -> None:
 
 def test_a_picture_of_a_page_is_for_papers_of_one() -> None:
     assert png(Paper("Card", one_page=True)).startswith(b"\x89PNG")
+    several = pictures(Paper("Report", blocks=(Words("first"), PageBreak(), Words("second"))))
+    assert [each[:4] for each in several] == [b"\x89PNG"] * 2
     with pytest.raises(ValueError, match="may have several pages"):
         png(Paper("Report"))
 

@@ -31,6 +31,12 @@ _FICTION = "deals won before the connector began to act, whose times would be fi
 _AGAIN = f"renewals and upsells, whose customer was counted with the first deal; {_FICTION}"
 
 
+_UNSEEN = (
+    "deals for which no activation milestone is meant, and customers of whose use of the product nothing can be seen; "
+    f"{_AGAIN}"
+)
+
+
 def _completion(facts: Facts) -> int | None:
     return None if facts.short is None else int(not facts.short)
 
@@ -123,7 +129,7 @@ def _commitments_kept(facts: Facts) -> int | None:
 def _retention(days: int, facts: Facts) -> int | None:
     if "churned_at" not in facts.watched or not facts.past(days) or facts.deal_type is not DealType.NEW:
         return None
-    return int(not facts.by_day(facts.churned_at, days))
+    return int(not facts.left_by(days))
 
 
 def _renewal_talk(facts: Facts) -> int | None:
@@ -320,7 +326,7 @@ _TABLE = (
         starts="the win",
         ends=f"day {FIRST_MONTH}",
         counts=f"{_FIRST} that were won {FIRST_MONTH} days ago: yes where the activation milestone was reached by then",
-        excludes=f"deals for which no activation milestone is meant; {_AGAIN}",
+        excludes=_UNSEEN,
         target="activation_day30_percent",
         alarm="",
         source="[3] Measuring Handoff Quality",
@@ -340,7 +346,7 @@ _TABLE = (
         starts="the win",
         ends=f"the day [targets] {DROP_AFTER} names",
         counts=f"{_FIRST} that began and are as old: yes where the customer reached first value by then",
-        excludes=f"deals for which no activation milestone is meant; {_AGAIN}",
+        excludes=_UNSEEN,
         target="onboarding_percent",
         alarm="",
         source="[4] Measuring Handoff Quality",
@@ -361,7 +367,7 @@ _TABLE = (
         ends=f"the day [targets] {DROP_AFTER} names",
         counts="new customers' wins that are as old, those held at the gate too: yes where the customer had not "
         "reached the activation milestone by then",
-        excludes=f"deals for which no activation milestone is meant; {_AGAIN}",
+        excludes=_UNSEEN,
         target="drop_percent",
         alarm="drop_percent",
         source="[0] Measuring handoff effectiveness",
@@ -638,7 +644,8 @@ _TABLE = (
         ends="the last week of that time",
         counts="customers who reached the activation milestone, by their CSM and the week in which they did; a week in "
         "which none did counts as none",
-        excludes="weeks before the CSM had a handoff; handoffs without a CSM",
+        excludes="weeks before the CSM had a handoff, and weeks to come; handoffs without a CSM; renewals and upsells, "
+        "whose customer was counted with the first deal",
         target="",
         alarm="",
         source="[0] Measuring handoff effectiveness",

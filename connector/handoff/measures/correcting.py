@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from connector.handoff.measures.catalogue import PER_HANDOFF
@@ -63,7 +63,7 @@ class Correction:
 
 def corrections(before: Figure, after: Figure, *, always: bool = False) -> tuple[Correction, ...]:
     """What changed of figures that were said already, in a month that is over (``always``: in any)."""
-    if not always and not _is_past(before, after.facts.at):
+    if not always and not _is_past(before, after.looked_on or after.facts.at.astimezone(UTC).date()):
         return ()
     return tuple(
         Correction(one.key, was, now, _sentence(one, before.facts, after.facts, was=was, now=now))
@@ -72,8 +72,8 @@ def corrections(before: Figure, after: Figure, *, always: bool = False) -> tuple
     )
 
 
-def _is_past(one: Figure, now: datetime) -> bool:
-    return one.won_on is not None and f"{one.won_on:%Y-%m}" < f"{now.astimezone(UTC):%Y-%m}"
+def _is_past(one: Figure, today: date) -> bool:
+    return one.won_on is not None and f"{one.won_on:%Y-%m}" < f"{today:%Y-%m}"
 
 
 def _sentence(one: Measure, before: Facts, after: Facts, *, was: int | None, now: int | None) -> str:

@@ -28,8 +28,9 @@ class Facts:
     ``adopted``: it was won before anybody looked, so that its times would be fiction. ``short``: required fields were
     empty, or said too little, with the win. ``asked_at`` and ``answered_at`` bound the AE's time for the answers.
     ``told_at`` is when the first message about it had left for the CSM. ``kickoff_days`` are hundredths of working days
-    from the win to the kickoff. ``activates``: a milestone of the product shows first value. ``steps_due`` and
-    ``steps_done`` count the playbook's steps of the first 30 days, ``promises_due`` and ``promises_kept`` promises
+    from the win to the kickoff. ``activates``: a milestone of the product shows first value, and whether this customer
+    reaches it can be seen: where nobody would see that one does not, those who do must not count alone. ``steps_due``
+    and ``steps_done`` count the playbook's steps of the first 30 days, ``promises_due`` and ``promises_kept`` promises
     whose day has come. ``rejections`` counts rounds in which the CSM sent it back; ``accepted`` is None where nobody is
     asked. ``watched`` names facts of the account that are mapped, so that an empty one says that nothing happened.
     ``rating``, ``nps``, ``csat``, ``expansion`` and ``amount`` are in hundredths.
@@ -87,6 +88,12 @@ class Facts:
     def by_day(self, moment: datetime | None, days: int) -> bool:
         """Whether something happened within so many days of the win."""
         return moment is not None and self.began_at is not None and moment <= self.began_at + days * DAY
+
+    def left_by(self, days: int) -> bool:
+        """Whether the customer left after the win and within so many days of it. One who left before, and came back
+        with this deal, did not leave because of it; a day without an hour may be that of the win."""
+        began, left = self.began_at, self.churned_at
+        return began is not None and left is not None and began - DAY < left <= began + days * DAY
 
     def since_win(self, moment: datetime | None) -> int | None:
         """Seconds from the win to a moment; what came before it took none. None where either is not known."""

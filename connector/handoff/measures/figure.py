@@ -78,5 +78,7 @@ class Figure:
     lacks: tuple[str, ...] = ()
     promise_due: date | None = None
     """The next day on which a promise of the sale is due that nobody kept yet."""
+    looked_on: date | None = field(default=None, compare=False)
+    """The day of the look by the company's calendar; None for a row that was kept, of which nobody asks it."""
     values: Mapping[str, int | None] = field(default_factory=dict)
     """By the measure's key, in whole smallest units."""

@@ -41,6 +41,9 @@ knew."""
 
 _LATE, _FLAG = "late:", "flag."
 _HUNDRED = Decimal(100)
+LARGEST = Decimal(10) ** 13
+"""A number above it is a slip of the hand, in any currency. In hundredths, sums of thousands still fit a column."""
+
 _FILLED = 100
 _WON = frozenset({Phase.WON, Phase.HELD, Phase.IN_FLIGHT})
 _BEGUN = _WON | {Phase.REOPENED, Phase.LOST}
@@ -131,7 +134,7 @@ def _facts(case: Case, steps: tuple[Step, ...], marks: Mapping[str, datetime], w
         first_touch_at=first_touch(case, touches_of(case, steps)) if case.released else None,
         kickoff_at=kickoff,
         kickoff_days=working_days(case.policy.calendar, won_at, kickoff) if won_at and kickoff else None,
-        activates=_activates(case) or ACTIVATED in marks,
+        activates=activation(case) is not None and is_followed(case),
         activated_at=marks.get(ACTIVATED),
         steps_due=due,
         steps_done=done,
@@ -186,6 +189,7 @@ def _figure(case: Case, facts: Facts, marks: Mapping[str, datetime], reason: str
         funnel=_funnel(case, facts),
         stuck=tuple(_stuck(case)) if facts.stands else (),
         promise_due=next_due(case) if facts.stands else None,
+        looked_on=local_date(calendar, case.now),
         lacks=lacked(facts, case.policy.targets) if facts.stands and not facts.excluded else (),
         values=values_of(facts),
     )
@@ -298,16 +302,14 @@ def _kickoff_ever(case: Case, marks: Mapping[str, datetime]) -> datetime | None:
     return min((*before, *([now] if now else [])), default=None)
 
 
-def _activates(case: Case) -> bool:
-    milestone = activation(case)
-    return milestone is not None and (is_followed(case) or progress(case, milestone).done)
-
-
 def _activated(case: Case, known: Mapping[str, datetime]) -> datetime | None:
     """When first value was reached. A count that only a field shows is seen when it is looked at; the first time
-    counts, and the account's own field before that."""
+    counts, and the account's own field before that. A renewal's customer got there with the first deal: counted again
+    it would be two in the funnel and in the CSM's pace."""
+    if case.snapshot.deal_type is not DealType.NEW:
+        return None
     milestone = activation(case)
-    shown = moment_of(case.value("account.activated_on")) if case.snapshot.deal_type is DealType.NEW else None
+    shown = moment_of(case.value("account.activated_on"))
     if milestone is None or not progress(case, milestone).done:
         return shown
     at = progress(case, milestone).at
@@ -375,13 +377,17 @@ def _reads(case: Case, path: str) -> bool:
 
 def _rating(value: Value) -> int | None:
     """From 1 to 5; anything else is none."""
-    said = _hundredths(Decimal(str(value)) if isinstance(value, str) and value.strip().isdigit() else value)
+    said = _hundredths(Decimal(value.strip()) if isinstance(value, str) and value.strip().isdecimal() else value)
     return said if said is not None and 100 <= said <= 500 else None
 
 
 def _hundredths(value: Value) -> int | None:
-    return int(value * _HUNDRED) if isinstance(value, Decimal) and value.is_finite() else None
+    return int(value * _HUNDRED) if isinstance(value, Decimal) and _is_meant(value) else None
 
 
 def _whole(value: Value) -> int | None:
-    return int(value) if isinstance(value, Decimal) and value.is_finite() and value >= 0 else None
+    return int(value) if isinstance(value, Decimal) and _is_meant(value) and value >= 0 else None
+
+
+def _is_meant(value: Decimal) -> bool:
+    return value.is_finite() and abs(value) <= LARGEST

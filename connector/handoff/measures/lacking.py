@@ -52,7 +52,7 @@ def lacked(facts: Facts, targets: Targets | None = None) -> tuple[str, ...]:
 
 def churned(facts: Facts, *, days: int = QUARTER) -> bool:
     """Whether the customer left within so many days of the win."""
-    return facts.stands and facts.by_day(facts.churned_at, days)
+    return facts.stands and facts.left_by(days)
 
 
 def _no_kickoff(facts: Facts, aims: Targets) -> bool:

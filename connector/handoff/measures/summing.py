@@ -23,7 +23,7 @@ T95 = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131),
     *(2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
 )
-"""Of Student's t for 95 %, both sides, by degrees of freedom from 1 to 30; beyond that `Z95` is near enough."""
+"""Of Student's t for 95 %, both sides, by degrees of freedom from 1 to 30; `_t95` has those beyond."""
 
 _UNIT_WORDS = {
     Unit.MINUTES: " min",
@@ -197,11 +197,21 @@ def _student(measure: Measure, found: Sum) -> Interval | None:
     mean = found.total / found.counted
     spread = max(found.squares - found.counted * mean * mean, 0.0) / (found.counted - 1)
     freedom = found.counted - 1
-    bound = (T95[freedom - 1] if freedom <= len(T95) else Z95) * math.sqrt(spread / found.counted)
+    bound = _t95(freedom) * math.sqrt(spread / found.counted)
     unit = SMALLEST[measure.unit]
     low = mean - bound if measure.least is None else max(mean - bound, measure.least)
     high = mean + bound if measure.most is None else min(mean + bound, measure.most)
     return Interval(low / unit, high / unit)
+
+
+def _t95(freedom: int) -> float:
+    """Student's t for 95 %, both sides. Beyond the table by its series about the normal distribution (Cornish and
+    Fisher), right to the third place: the bare 1.96 would make ranges of some 30 cases 4 % too narrow."""
+    if freedom <= len(T95):
+        return T95[freedom - 1]
+    first = (Z95**3 + Z95) / 4
+    second = (5 * Z95**5 + 16 * Z95**3 + 3 * Z95) / 96
+    return Z95 + first / freedom + second / freedom**2
 
 
 def _plain(value: Decimal) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date, timedelta
+from functools import lru_cache
 from urllib.parse import urlencode
 
 from connector.store.figures import Dimension, Selection
@@ -119,15 +120,30 @@ class Asked:
 
     def address(self, path: str = BOARD, **changes: str | int) -> str:
         """The address of the same with some things changed; what is as it is by default is left out."""
-        said = {"page": 1, **changes}
-        pairs = [(name, str(said.get(name, getattr(self, name)))) for name in _DEFAULTS]
-        kept = [(name, value) for name, value in pairs if value != _DEFAULTS[name] and (name != "of" or _lists(path))]
-        return f"{path}?{urlencode(kept)}" if kept else path
+        parts = _parts(self)
+        if changes:
+            parts = parts | {name: _part(name, str(value)) for name, value in changes.items()}
+        if not _lists(path):
+            parts = parts | {"of": ""}
+        said = "&".join(filter(None, parts.values()))
+        return f"{path}?{said}" if said else path
 
 
 def _lists(path: str) -> bool:
     """Whether an address of this path is of a list of deals."""
     return path == DEALS or path.startswith(f"{DEALS}.")
+
+
+@lru_cache(maxsize=16)
+def _parts(asked: Asked) -> dict[str, str]:
+    """What an address says of each, in its order; a page has hundreds of addresses of the same. Not which page of a
+    list: that is for whoever means another than the first to say."""
+    return {name: _part(name, "1" if name == "page" else str(getattr(asked, name))) for name in _DEFAULTS}
+
+
+@lru_cache(maxsize=2048)
+def _part(name: str, value: str) -> str:
+    return "" if value == _DEFAULTS[name] else urlencode({name: value})
 
 
 _DEFAULTS = {each.name: str(each.default) for each in fields(Asked) if each.name != "today"}

@@ -20,7 +20,7 @@ from connector.handoff.measures.summing import NOTHING, Sum, number, shown
 from connector.handoff.rulebook.watch import Targets
 from connector.store import Store
 from connector.store.behind import Listing
-from connector.store.figures import Dimension, Group
+from connector.store.figures import Dimension, Group, Trend, monday_of
 from connector.web.leadership.asked import BOARD, CUT_WORDS, DEALS, WEEKS, Asked
 from connector.web.leadership.told import Told, tell
 
@@ -62,6 +62,16 @@ class Book:
     def today(self) -> date:
         """The day by the company's clock."""
         return self.now().astimezone(self.zone).date()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One week of a trend: its Monday, how a chart says it, and its first and last day as far as they are asked for."""
+
+    monday: str
+    said: str
+    since: str
+    until: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +149,9 @@ class Board:
     choices: tuple[Choice, ...]
     empty: bool
     anything: bool
+    weekly: Mapping[Group, Mapping[str, Sum]]
+    """The lead measures week by week, and group by group; all there are."""
+    groups: Mapping[Group, Mapping[str, Sum]]
 
     @property
     def cut_words(self) -> str:
@@ -148,7 +161,12 @@ class Board:
 
 def stands_still(figure: Figure) -> str:
     """What is stuck about a handoff, in words."""
-    return "; ".join(STUCK_WORDS.get(each, each.replace("-", " ").replace("_", " ")) for each in figure.stuck)
+    return stuck_said(figure.stuck)
+
+
+def stuck_said(signals: Iterable[str]) -> str:
+    """The same, of the signals' names."""
+    return "; ".join(STUCK_WORDS.get(each, each.replace("-", " ").replace("_", " ")) for each in signals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,20 +180,26 @@ class Owed:
 
 
 def board_of(book: Book, asked: Asked) -> Board:
-    """The whole page for one address."""
-    weekly = book.store.sums(asked.selection, by=Dimension.WEEK, targets=book.targets)
-    totals = added(weekly.values())
-    standing = book.store.standing(asked.selection, by=asked.cut)
+    """The whole page for one address, of one state of the ledger."""
+    with book.store.one_state():
+        return _board_of(book, asked)
+
+
+def _board_of(book: Book, asked: Asked) -> Board:
+    trend = book.store.trend(asked.selection, of=LEAD, targets=book.targets)
+    standing = book.store.standing(asked.selection)
+    groups = book.store.cohorts(asked.selection, by=asked.cut, measures=LEAD, targets=book.targets)
     won, coverage = standing.funnel, standing.coverage
     stuck = book.store.behind(asked.selection, Listing(stuck=True), limit=SHORT_LIST + 1)
     due = owed(book, asked, limit=SHORT_LIST + 1)
-    cohorts, left = _cohorts(book, asked, standing.sizes)
+    cohorts = _cohorts(book, asked, groups)
+    weeks = spans(asked, (group.key for group in trend.weekly if group.key))
     is_empty = not any(won.values()) and not coverage.won
     return Board(
         asked=asked,
         at=book.now(),
-        cards=tuple(card(book, asked, key, totals, weekly) for key in LEAD),
-        others=tuple(card(book, asked, one.key, totals, weekly) for one in PER_HANDOFF if one.key not in LEAD)
+        cards=tuple(card(book, asked, key, trend, weeks) for key in LEAD),
+        others=tuple(card(book, asked, one.key, trend) for one in PER_HANDOFF if one.key not in LEAD)
         + _velocity(book, asked),
         funnel=_funnel(asked, won),
         funnel_chart=_funnel_chart(won),
@@ -184,7 +208,7 @@ def board_of(book: Book, asked: Asked) -> Board:
         due=due[:SHORT_LIST],
         due_more=len(due) > SHORT_LIST,
         cohorts=cohorts[:MOST_COHORTS],
-        cohorts_left=left,
+        cohorts_left=max(0, len(cohorts) - MOST_COHORTS),
         cohort_chart=_cohort_chart(asked, cohorts),
         coverage=_coverage(asked, coverage.handed, coverage.reasons),
         won=coverage.won,
@@ -192,60 +216,49 @@ def board_of(book: Book, asked: Asked) -> Board:
         choices=choices(book, asked),
         empty=is_empty,
         anything=not is_empty or book.store.covered().won > 0,
+        weekly=trend.weekly,
+        groups={group: sums for group, (_, sums) in groups.items()},
     )
 
 
-def added(parts: Iterable[Mapping[str, Sum]]) -> Mapping[str, Sum]:
-    """Sums over all groups. Whole numbers, so that it comes to the same as one sum over everything."""
-    found: dict[str, Sum] = {}
-    for part in parts:
-        for key, one in part.items():
-            found[key] = found.get(key, NOTHING) + one
-    return found
-
-
-def card(
-    book: Book, asked: Asked, key: str, totals: Mapping[str, Sum], weekly: Mapping[Group, Mapping[str, Sum]]
-) -> Card:
-    """One measure's card; only the first measures have a trend beside them."""
+def card(book: Book, asked: Asked, key: str, trend: Trend, days: Sequence[Span] = ()) -> Card:
+    """One measure's card, with a trend over these weeks."""
     measure = MEASURES[key]
-    told = tell(measure, totals.get(key, NOTHING), book.targets)
-    by_week = {group.key: sums[key] for group, sums in weekly.items() if group.key} if key in LEAD else {}
-    days = mondays(asked, by_week) if key in LEAD else []
-    sums = [by_week.get(monday, NOTHING) for monday in days]
-    weeks = tuple(
-        Week(
-            monday,
-            shown(measure, one).text,
-            one.counted,
-            asked.address(DEALS, of=f"{key}:counted", since=_begin(monday, asked), until=_end(monday, asked)),
-        )
-        for monday, one in zip(days, sums, strict=True)
-    )
-    # A week in which nothing counts is a gap in the line; a total of nothing would be one at zero.
-    points = [
-        charts.Point(_day(monday), number(measure, one) if one.counted else None)
-        for monday, one in zip(days, sums, strict=True)
-    ]
+    told = tell(measure, trend.totals.get(key, NOTHING), book.targets)
+    by_week = {group.key: sums[key] for group, sums in trend.weekly.items()} if days else {}
+    of, weeks, points = f"{key}:counted", list[Week](), list[charts.Point]()
+    for day in days:
+        one = by_week.get(day.monday, NOTHING)
+        said = shown(measure, one).text
+        weeks.append(Week(day.monday, said, one.counted, asked.address(DEALS, of=of, since=day.since, until=day.until)))
+        # A week in which nothing counts is a gap in the line; a total of nothing would be one at zero.
+        points.append(charts.Point(day.said, number(measure, one) if one.counted else None))
     title = f"{measure.title} by week of the win"
     drawn = charts.line(title, points, target=told.target, target_said=told.target_said) if points else ""
     return Card(
         told=told,
         chart=Markup(drawn),  # noqa: S704 - every text in it was escaped when it was drawn
-        weeks=weeks,
-        counted_at=asked.address(DEALS, of=f"{key}:counted"),
+        weeks=tuple(weeks),
+        counted_at=asked.address(DEALS, of=of),
         met_at=asked.address(DEALS, of=f"{key}:met"),
         missed_at=asked.address(DEALS, of=f"{key}:missed"),
     )
 
 
-def mondays(asked: Asked, known: Mapping[str, Sum]) -> list[str]:
-    """The weeks of a trend, each by its Monday: those asked for, the latest `WEEKS` of them."""
+def spans(asked: Asked, known: Iterable[str]) -> tuple[Span, ...]:
+    """The weeks of a trend: those asked for, of all those ``known`` by their Mondays, the latest four `WEEKS`."""
     last = min(asked.last or asked.today, asked.today)
-    end = last - timedelta(days=last.weekday())
-    first = asked.first or (date.fromisoformat(min(known)) if known else end)
-    begin = max(first - timedelta(days=first.weekday()), end - timedelta(weeks=4 * WEEKS - 1))
-    return [(begin + timedelta(weeks=number)).isoformat() for number in range((end - begin).days // 7 + 1)]
+    end = monday_of(last)
+    first = asked.first or date.fromisoformat(min(known, default=end.isoformat()))
+    begin = max(monday_of(first), end - timedelta(weeks=4 * WEEKS - 1))
+    return tuple(_span(begin + timedelta(weeks=number), asked) for number in range((end - begin).days // 7 + 1))
+
+
+def _span(monday: date, asked: Asked) -> Span:
+    since, until = monday, monday + timedelta(days=6)
+    since = max(since, asked.first) if asked.first else since
+    until = min(until, asked.last) if asked.last else until
+    return Span(monday.isoformat(), f"{monday.day} {monday:%b}", since.isoformat(), until.isoformat())
 
 
 def owed(book: Book, asked: Asked, *, limit: int, offset: int = 0) -> tuple[Owed, ...]:
@@ -261,9 +274,9 @@ def choices(book: Book, asked: Asked) -> tuple[Choice, ...]:
     """The filters that people choose from."""
     systems = (asked.system,) if asked.system else ()
     found = [Choice("system", "System", tuple(Group(each, each) for each in book.systems), asked.system)]
-    for name in ("ae", "csm", "segment", "tier", "source"):
-        chosen = str(getattr(asked, name))
-        options = book.store.options(_OPTIONS[name], systems=systems)
+    known = book.store.all_options(tuple(_OPTIONS.values()), systems=systems)
+    for name, dimension in _OPTIONS.items():
+        chosen, options = str(getattr(asked, name)), known[dimension]
         if chosen and chosen not in {each.key for each in options}:
             options = (*options, Group(chosen, chosen))
         found.append(Choice(name, CUT_WORDS[name], options, chosen))
@@ -308,19 +321,16 @@ def _funnel_chart(counts: Mapping[Funnel, int]) -> Markup:
     return Markup(charts.funnel("From the win to first value", rows))  # noqa: S704 - escaped when it was drawn
 
 
-def _cohorts(book: Book, asked: Asked, sizes: Mapping[str, int]) -> tuple[tuple[Cohort, ...], int]:
-    by = asked.cut
-    found = book.store.sums(asked.selection, by=by, measures=LEAD, targets=book.targets)
-    rows = [
+def _cohorts(book: Book, asked: Asked, groups: Mapping[Group, tuple[int, Mapping[str, Sum]]]) -> tuple[Cohort, ...]:
+    return tuple(
         Cohort(
             group.label or "(none)",
-            sizes.get(group.key, 0),
-            tuple(tell(MEASURES[key], sums[key], book.targets, defined=False) for key in LEAD),
+            size,
+            tuple([tell(MEASURES[key], sums[key], book.targets, defined=False) for key in LEAD]),
             _group_address(asked, group),
         )
-        for group, sums in found.items()
-    ]
-    return tuple(rows), max(0, len(rows) - MOST_COHORTS)
+        for group, (size, sums) in groups.items()
+    )
 
 
 def _group_address(asked: Asked, group: Group) -> str:
@@ -358,20 +368,3 @@ def _coverage(asked: Asked, handed: int, reasons: Mapping[str, int]) -> tuple[Co
         for words, count, key in rows
         if count or key == "handed"
     )
-
-
-def _begin(monday: str, asked: Asked) -> str:
-    """The first day of a week as far as it is asked for."""
-    first = date.fromisoformat(monday)
-    return (max(first, asked.first) if asked.first else first).isoformat()
-
-
-def _end(monday: str, asked: Asked) -> str:
-    """The last day of a week as far as it is asked for."""
-    last = date.fromisoformat(monday) + timedelta(days=6)
-    return (min(last, asked.last) if asked.last else last).isoformat()
-
-
-def _day(monday: str) -> str:
-    found = date.fromisoformat(monday)
-    return f"{found.day} {found:%b}"

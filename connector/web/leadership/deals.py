@@ -5,19 +5,21 @@ Not here: which deals (``store.behind``), the address (``asked``), the looks (te
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from operator import attrgetter
 from typing import get_args
 
 from connector.handoff.measures.catalogue import MEASURES
-from connector.handoff.measures.figure import Figure, Funnel
-from connector.handoff.measures.model import Measure
-from connector.handoff.measures.summing import NOTHING, shown_value
-from connector.store.behind import EVERY, Listing
+from connector.handoff.measures.figure import FUNNEL, Funnel
+from connector.handoff.measures.model import Measure, Way
+from connector.handoff.measures.summing import NOTHING, Sum, aim, shown_value
+from connector.handoff.rulebook.watch import Targets
+from connector.store.behind import EVERY, Line, Listing
 from connector.store.figures import EVERYTHING, Which
 from connector.web.leadership.asked import Asked, Unclear
-from connector.web.leadership.board import FUNNEL_WORDS, Book, Choice, choices, stands_still
+from connector.web.leadership.board import FUNNEL_WORDS, Book, Choice, choices, stuck_said
 from connector.web.leadership.told import Told, tell
 
 PAGE = 50
@@ -25,6 +27,8 @@ PAGE = 50
 
 MOST_EXPORTED = 100_000
 """Rows of a file; a spreadsheet takes a million, a person reads none of them."""
+
+Column = Callable[[Line], str]
 
 HANDED = "handed"
 WHICH_WORDS: Mapping[str, str] = {
@@ -39,7 +43,7 @@ WHICH_WORDS: Mapping[str, str] = {
 class Row:
     """One deal of the list and its cells beside its name."""
 
-    figure: Figure
+    figure: Line
     cells: tuple[str, ...]
 
 
@@ -79,17 +83,24 @@ def deals_of(book: Book, asked: Asked, *, limit: int = PAGE, offset: int = 0) ->
     """The list for one address, from ``offset`` on. Raises `Unclear`."""
     listing = listing_of(asked.of)
     measure = MEASURES[listing.measure] if listing.measure else None
-    found, said = _rows(book, asked, listing, limit=limit + 1, offset=offset)
-    columns = _columns(measure, said)
-    rows = tuple(Row(each, tuple(column(each) for column in columns.values())) for each in found[:limit])
+    targets = book.targets
+    with book.store.one_state():
+        found = book.store.lines(asked.selection, listing, targets=targets, limit=limit + 1, offset=offset)
+        summed = _summed(book, asked, measure)
+        total = _total(listing, measure, summed, targets)
+        if total is None:
+            total = book.store.how_many(asked.selection, listing, targets=targets)
+        filters = choices(book, asked)
+    columns = _columns(measure, listing)
+    cells = tuple(columns.values())
     return Deals(
         title=title_of(listing, measure),
         head=tuple(columns),
-        rows=rows,
-        total=book.store.how_many(asked.selection, listing, targets=book.targets),
+        rows=tuple([Row(each, tuple([cell(each) for cell in cells])) for each in found[:limit]]),
+        total=total,
         more=len(found) > limit,
-        choices=choices(book, asked),
-        told=_told(book, asked, measure),
+        choices=filters,
+        told=None if measure is None else tell(measure, summed, targets),
     )
 
 
@@ -110,56 +121,43 @@ def _which(said: str) -> Which | None:
     return next((each for each in get_args(Which) if each == said), None)
 
 
-def _rows(
-    book: Book, asked: Asked, listing: Listing, *, limit: int, offset: int
-) -> tuple[Sequence[Figure], Mapping[str, Callable[[Figure], str]]]:
-    """The handoffs, and the columns that only this list has."""
-    if listing.due:
-        promised = book.store.promised(asked.selection, limit=limit, offset=offset)
-        of = {_key(one): (day, said) for one, day, said in promised}
-        return [one for one, _, _ in promised], {
-            "Due": lambda one: of[_key(one)][0].isoformat(),
-            "What": lambda one: of[_key(one)][1],
-        }
-    found = book.store.behind(asked.selection, listing, targets=book.targets, limit=limit, offset=offset)
-    own: dict[str, Callable[[Figure], str]] = {}
-    if listing.stuck:
-        own["What stands still"] = stands_still
-    if listing.reason is not None:
-        own["Why"] = lambda one: one.reason
-    return found, own
-
-
-def _columns(
-    measure: Measure | None, own: Mapping[str, Callable[[Figure], str]]
-) -> Mapping[str, Callable[[Figure], str]]:
-    first: dict[str, Callable[[Figure], str]] = {}
+def _columns(measure: Measure | None, listing: Listing) -> Mapping[str, Column]:
+    """The columns of a list: what it is a list of, and what every list has."""
+    first: dict[str, Column] = {}
     if measure is not None:
-        first[measure.title] = lambda one: shown_value(measure, one.values.get(measure.key))
-    return {**first, **own, **_COLUMNS}
+        first[measure.title] = lambda one: shown_value(measure, one.value)
+    if listing.due:
+        first |= {"Due": lambda one: one.due or "", "What": lambda one: one.said or ""}
+    if listing.stuck:
+        first["What stands still"] = lambda one: stuck_said(json.loads(one.stuck))
+    if listing.reason is not None:
+        first["Why"] = attrgetter("reason")
+    return {**first, **_COLUMNS}
 
 
-_COLUMNS: Mapping[str, Callable[[Figure], str]] = {
-    "Customer": lambda one: one.account_name,
-    "Won": lambda one: _day(one.won_on),
-    "AE": lambda one: one.ae.name,
-    "CSM": lambda one: one.csm.name,
-    "Segment": lambda one: one.segment,
-    "Came as far as": lambda one: FUNNEL_WORDS[one.funnel],
-    "System": lambda one: one.system,
+_FAR = tuple(FUNNEL_WORDS[stage] for stage in FUNNEL)
+_COLUMNS: Mapping[str, Column] = {
+    "Customer": attrgetter("account_name"),
+    "Won": lambda one: one.won_on or "–",
+    "AE": attrgetter("ae_name"),
+    "CSM": attrgetter("csm_name"),
+    "Segment": attrgetter("segment"),
+    "Came as far as": lambda one: _FAR[one.funnel],
+    "System": attrgetter("system"),
 }
 
 
-def _told(book: Book, asked: Asked, measure: Measure | None) -> Told | None:
+def _summed(book: Book, asked: Asked, measure: Measure | None) -> Sum:
     if measure is None:
-        return None
+        return NOTHING
     sums = book.store.sums(asked.selection, measures=[measure.key], targets=book.targets)
-    return tell(measure, sums.get(EVERYTHING, {}).get(measure.key, NOTHING), book.targets)
+    return sums.get(EVERYTHING, {}).get(measure.key, NOTHING)
 
 
-def _key(one: Figure) -> tuple[str, str, int]:
-    return one.system, one.deal_id, one.generation
-
-
-def _day(day: date | None) -> str:
-    return day.isoformat() if day else "–"
+def _total(listing: Listing, measure: Measure | None, found: Sum, targets: Targets) -> int | None:
+    """How many the list has, as far as the sum says it already."""
+    if measure is None or listing.which == "open":
+        return None
+    if measure.way is not Way.SHARE and aim(measure, targets) is None:
+        return found.counted if listing.which == "counted" else None
+    return {"counted": found.counted, "met": found.met, "missed": found.counted - found.met}[listing.which]

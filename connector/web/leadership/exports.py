@@ -13,7 +13,6 @@ from connector.handoff.measures.catalogue import MEASURES
 from connector.handoff.measures.summing import NOTHING
 from connector.papers import Align, Block, Grid, Heading, Paper, Picture, Words
 from connector.sheets import Cell, write_csv
-from connector.store.figures import Dimension
 from connector.web.leadership.asked import CUT_WORDS, NARROWING, Asked
 from connector.web.leadership.board import LEAD, Board, Book, Card, stands_still
 from connector.web.leadership.deals import Deals
@@ -84,9 +83,7 @@ def _csv(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
 def _rows(book: Book, asked: Asked, board: Board) -> Iterator[Sequence[Cell]]:
     for card in (*board.cards, *board.others):
         yield _row("total", "", card.told)
-    weekly = book.store.sums(asked.selection, by=Dimension.WEEK, measures=LEAD, targets=book.targets)
-    groups = book.store.sums(asked.selection, by=asked.cut, measures=LEAD, targets=book.targets)
-    for section, found in (("week", weekly), (asked.by, groups)):
+    for section, found in (("week", board.weekly), (asked.by, board.groups)):
         for group, sums in found.items():
             for key in LEAD:
                 yield _row(

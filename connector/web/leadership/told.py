@@ -6,7 +6,9 @@ Not here: any number (``store.figures`` sums, ``handoff.measures`` says what a s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
+from connector.handoff.measures.catalogue import MEASURES
 from connector.handoff.measures.model import Clock, Measure, Way
 from connector.handoff.measures.summing import Sum, aim, few, interval, number, on_target, shown, shown_aim
 from connector.handoff.rulebook.watch import Targets
@@ -53,7 +55,8 @@ class Told:
 
 def tell(measure: Measure, found: Sum, targets: Targets, *, defined: bool = True) -> Told:
     """One measure's number over some handoffs; ``defined``: with its definition, which need not stand in every cell."""
-    wanted = aim(measure, targets)
+    aimed = _aimed(measure.key, targets)
+    wanted = aimed.wanted
     good = on_target(measure, found, wanted)
     bounds = interval(measure, found)
     judged = measure.way is Way.SHARE or wanted is not None
@@ -64,8 +67,8 @@ def tell(measure: Measure, found: Sum, targets: Targets, *, defined: bool = True
         title=measure.title,
         value=said.number,
         said=said.text,
-        target=_in_unit(measure, wanted),
-        target_said=shown_aim(measure, wanted),
+        target=aimed.number,
+        target_said=aimed.said,
         verdict="" if good is None or is_few else MET if good else MISSED,
         counted=found.counted,
         met=found.met if judged else None,
@@ -78,9 +81,26 @@ def tell(measure: Measure, found: Sum, targets: Targets, *, defined: bool = True
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Aimed:
+    """What is aimed at: in smallest units, in the unit that is shown, and in words."""
+
+    wanted: int | None
+    number: float | None
+    said: str
+
+
+@lru_cache(maxsize=256)
+def _aimed(key: str, targets: Targets) -> _Aimed:
+    """The same in each of hundreds of cells."""
+    measure = MEASURES[key]
+    wanted = aim(measure, targets)
+    return _Aimed(wanted, _in_unit(measure, wanted), shown_aim(measure, wanted))
+
+
 def definition(measure: Measure, targets: Targets) -> tuple[tuple[str, str], ...]:
     """How a measure is defined, as pairs of what and how; what is empty is left out."""
-    wanted = shown_aim(measure, aim(measure, targets))
+    wanted = _aimed(measure.key, targets).said
     pairs = (
         ("Counts", measure.counts),
         ("Starts with", measure.starts),

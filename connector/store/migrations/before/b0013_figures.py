@@ -42,13 +42,14 @@ def upgrade() -> None:
         *(sa.Column(name, sa.Text, nullable=False) for name in ("reason", "facts")),
         sa.Column("promise_due", sa.String),
     )
-    op.create_index("figure_won", "figure", ["won_on", "system"])
     for name, columns in (
-        ("figure_ae", ["ae_id", "ae_name"]),
-        ("figure_csm", ["csm_id", "csm_name", "won_on", "won_week", "activated_week", "stands"]),
-        ("figure_segment", ["segment"]),
-        ("figure_tier", ["tier"]),
-        ("figure_source", ["source"]),
+        ("figure_won", ["won_week", "won_on", "system"]),
+        ("figure_funnel", ["covered", "stands", "funnel", "won_week", "won_on"]),
+        ("figure_ae", ["ae_id", "ae_name", "system"]),
+        ("figure_csm", ["csm_id", "activated_week", "won_week", "won_on", "stands", "csm_name", "system"]),
+        ("figure_segment", ["segment", "system"]),
+        ("figure_tier", ["tier", "system"]),
+        ("figure_source", ["source", "system"]),
     ):
         op.create_index(name, "figure", columns)
     for name, column, where in (
