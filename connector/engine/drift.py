@@ -24,6 +24,7 @@ from connector.handoff.model import Kind
 from connector.policy.check import check
 from connector.policy.crmmap import CrmMap
 from connector.policy.needed import needed_by
+from connector.store import Pause
 
 SCHEMA_DRIFTED = "schema.drifted"
 SCHEMA_RETURNED = "schema.returned"
@@ -158,10 +159,11 @@ def _pause(
     shared: Shared, system: System, before: Mapping[str, str], lost: Sequence[str], absent: Mapping[str, str]
 ) -> dict[str, str]:
     """Let the rules stand still that go by what was lost, and go on those whose fields are back. Once for each loss: a
-    person who resumes a rule all the same is not contradicted."""
+    person who resumes a rule all the same is not contradicted, unless it stood still for another reason until then."""
     needs = {path: needed_by(system.policy, path) for path in lost}
-    still = {rule: PATHS.join(path for path in lost if rule in needs[path]) for path in lost for rule in needs[path]}
-    paused = {each.rule for each in shared.store.pauses(system.name)}
+    asked = {rule: PATHS.join(path for path in lost if rule in needs[path]) for path in lost for rule in needs[path]}
+    paused = {each.rule: _is_ours(each) for each in shared.store.pauses(system.name)}
+    still = {rule: paths for rule, paths in asked.items() if before.get(rule) == paths or paused.get(rule, True)}
     for rule, paths in still.items():
         if before.get(rule) != paths and rule not in paused:
             names = ", ".join(absent[path] for path in paths.split(PATHS))
@@ -170,9 +172,13 @@ def _pause(
     return still
 
 
+def _is_ours(pause: Pause) -> bool:
+    return pause.by == ITSELF and pause.why.startswith(WHY)
+
+
 def _go_on(shared: Shared, system: System, before: Mapping[str, str], *, but: Mapping[str, str]) -> None:
     """End the pauses that a field which is back, or another mapping, has made pointless."""
-    ours = {each.rule for each in shared.store.pauses(system.name) if each.by == ITSELF and each.why.startswith(WHY)}
+    ours = {each.rule for each in shared.store.pauses(system.name) if _is_ours(each)}
     for rule in before:
         if rule in ours and rule not in but:
             shared.store.resume_by_hand(system.name, rule=rule, by=ITSELF, why="what it goes by can be read again")

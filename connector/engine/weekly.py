@@ -94,7 +94,9 @@ def send_due(shared: Shared, weekly: Weekly) -> int:
             if shared.stopping.is_set() or not _sent(shared, weekly, said, at=at, address=address):
                 break
             sent += 1
-            store.lease(LEASE, owner=shared.owner, ttl=LEASE_SECONDS)
+            # A mail server that let us wait too long has let another process begin, which goes on with the rest.
+            if not store.lease(LEASE, owner=shared.owner, ttl=LEASE_SECONDS):
+                break
         return sent
     finally:
         store.release(LEASE, shared.owner)

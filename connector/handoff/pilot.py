@@ -15,6 +15,7 @@ from connector.handoff.acting import EVERYBODY, Acting, Footing, Reach, Standing
 from connector.handoff.case import Case, listed
 from connector.handoff.model import LedgerFacts
 from connector.handoff.plan import Phase
+from connector.handoff.rulebook.conditions import Condition
 from connector.handoff.rules.assignment import pool_of
 
 SHORT_ID, LONG_ID = 15, 18
@@ -86,8 +87,18 @@ def _fitting(case: Case) -> Iterator[tuple[str, str]]:
     named = pool_of(case) if pilot.pools else None
     if named is not None and named[1] in pilot.pools:
         yield f"pool:{named[1]}", f"the pilot takes in the pool {named[1]}"
-    if pilot.when is not None and case.holds(pilot.when):
+    if pilot.when is not None and case.holds(pilot.when) and _can_be_read(case, pilot.when):
         yield pilot.filter_group, "the pilot's filter takes it in"
+
+
+def _can_be_read(case: Case, condition: Condition) -> bool:
+    """Whether the CRM shows all that a condition goes by. What it hides would be taken for empty, and a filter such as
+    "is not Norway" would take everybody in."""
+    policy, asked = case.policy, {test.field for test in condition.tests}
+    for name, derived in (("tier", policy.tiers), ("segment", policy.segments)):
+        if name in asked:
+            asked |= {test.field for each in derived for test in each.when.tests}
+    return all(case.snapshot.knows(path) for path in asked & policy.fields.keys())
 
 
 def _pilot_words(case: Case) -> str:

@@ -11,9 +11,9 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+from connector.settings.file import SHARED_FILES
+
 TEXTS = ("*.toml", "playbooks/*.toml", "templates/*.j2")
-FOR_ALL = frozenset({"process.toml", "playbook.toml", "quality.toml", "product.toml"})
-"""The files that hold for every CRM; any other beside them is one CRM's."""
 DIGEST_CHARS = 32
 
 
@@ -35,7 +35,7 @@ def write_folder(folder: Path, files: Mapping[str, str]) -> None:
 
 def digest_of(files: Mapping[str, str], *, own: str) -> str:
     """What these files come to for one system, as a digest: ``own`` is its CRM's file, other CRMs' do not count."""
-    others = {name for name in files if name.endswith(".toml") and "/" not in name} - FOR_ALL - {own}
+    others = {name for name in files if name.endswith(".toml") and "/" not in name} - SHARED_FILES - {own}
     meant = {name: _meant(name, text) for name, text in files.items() if name not in others}
     return hashlib.sha256(json.dumps(meant, sort_keys=True, default=str).encode()).hexdigest()[:DIGEST_CHARS]
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from engine.test_assignment_crms import JONAS, MAPPINGS, PRIYA, VENDORS, Desk
 
+from connector.crm.salesforce import lookups
+from connector.crm.salesforce.adapter import SalesforceCRM
 from connector.engine.onepass import run_pass
 from connector.errors import CrmError, Fault, FaultCode
 from connector.handoff.model import SystemName
@@ -140,6 +142,22 @@ def test_a_change_of_another_line_does_not_let_go_what_stands_still(tmp_path: Pa
         assert not [each.name for each in desk.store.alarms(desk.system.name) if each.name == "schema"]
 
 
+def test_a_rule_that_somebody_had_paused_before_stands_still_for_the_field_once_they_resume_it(tmp_path: Path) -> None:
+    with opened("sf", tmp_path) as desk:
+        store, name = desk.store, desk.system.name
+        store.pause_by_hand(name, rule="red_flags", by="ada", why="too many of them")
+        take(desk, "scope_requests")
+        within_the_hour(desk)
+        assert [each.by for each in store.pauses(name)] == ["ada"]
+        store.resume_by_hand(name, rule="red_flags", by="ada")
+        within_the_hour(desk)
+        (still,) = store.pauses(name)
+        assert (still.rule, desk.field("scope_requests") in still.why) == ("red_flags", True)
+        give_back(desk, "scope_requests")
+        within_the_hour(desk)
+        assert not store.pauses(name)
+
+
 def test_what_could_not_be_read_is_read_again_in_minutes_not_in_an_hour(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +170,23 @@ def test_what_could_not_be_read_is_read_again_in_minutes_not_in_an_hour(
         desk.sandbox.clock.advance(HOUR / 20)
         run_pass(desk.shared, desk.system)
         assert [each.name for each in desk.store.alarms(desk.system.name) if each.name == "schema"]
+
+
+def test_contact_roles_that_cannot_be_looked_up_again_now_are_still_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened("sf", tmp_path) as desk:
+        name = desk.system.name
+        asked = dataclasses.replace(desk.loaded.maps[name], contacts={"champion": ("Champion",)})
+        desk.restart(dataclasses.replace(desk.loaded, maps={name: asked}))
+        crm = desk.system.crm
+        assert isinstance(crm, SalesforceCRM)
+        crm.connect()
+        assert crm._reader.contacts
+        monkeypatch.setattr(lookups, "describe_object", lambda *_: _away())
+        with pytest.raises(CrmError):
+            crm.relearn()
+        assert crm._reader.contacts
 
 
 def _away() -> None:

@@ -23,9 +23,10 @@ from connector.handoff.measures.summing import Sum, aim, sum_of
 from connector.handoff.model import HandoffKey, SystemName
 from connector.handoff.plan import Phase
 from connector.handoff.rulebook.watch import Targets
-from connector.store import Applied, Decided, Settlement, Store
+from connector.store import Applied, Decided, Keep, Settlement, Store
 from connector.store.audit import AuditKind
 from connector.store.figures import BEFORE, EVERYTHING, Coverage, Dimension, Group, Selection
+from connector.store.rulings import RulingRow
 from connector.store.subject import About, Subject
 
 PEOPLE = {MAYA: "Maya Lindqvist", TOMAS: "Tomas Reyes", "": ""}
@@ -290,6 +291,24 @@ def test_a_deal_that_is_gone_counts_in_nothing(store: Store, clock: ManualClock)
     assert set(kept.values.values()) == {None}
     assert {one.data["measure"] for one in store.corrections(deal_id="D1")} >= {"ttft", "completion"}
     assert store.covered().won == 1
+
+
+def test_of_a_deal_that_left_the_crm_long_ago_numbers_stay_and_no_name(store: Store, clock: ManualClock) -> None:
+    record(store, a_figure("D1", title="Nordlys rollout", account_name="Nordlys AS"), a_figure("D2", title="Acme"))
+    store.put_ruling(
+        SYSTEM, RulingRow("late", "2026-03", NOW, breached=True, deal_id="D1", subject="x", text="Nordlys")
+    )
+    store.withdraw(SYSTEM, ["D1"])
+    clock.advance(timedelta(days=366))
+    while store.trim(Keep(trail=0)):
+        pass
+    kept, other = store.figure(SYSTEM, "D1"), store.figure(SYSTEM, "D2")
+    assert kept is not None
+    assert other is not None
+    assert (kept.title, kept.account_id, kept.account_name, other.title) == ("", "", "", "Acme")
+    assert kept.facts.won_at == NOW
+    (judged,) = store.rulings(SYSTEM)
+    assert (judged.period, judged.breached, judged.subject, judged.text) == ("2026-03", True, "", "")
 
 
 def test_the_csm_was_told_when_the_message_had_left(store: Store, clock: ManualClock) -> None:

@@ -190,3 +190,16 @@ def test_a_filter_is_another_group_once_it_says_something_else() -> None:
     same = Pilot(when=when("segment", Op.IS, "enterprise"))
     other = Pilot(when=when("segment", Op.IS, "small"))
     assert Pilot(when=LARGE).groups == same.groups != other.groups
+
+
+@pytest.mark.parametrize("condition", [when("amount", Op.IS_NOT, Decimal(1)), when("segment", Op.IS_NOT, "none")])
+def test_a_filter_over_a_field_that_the_crm_hides_takes_nobody_in_but_what_was_begun_goes_on(condition: Any) -> None:
+    pilot = Pilot(when=condition)
+    whole = a_snapshot(acting=Acting(Reach.PILOT, dict.fromkeys(pilot.groups, EARLIER)))
+    less = {name: value for name, value in whole.deal.values.items() if name != "amount"}
+    hidden = dataclasses.replace(whole, deal=dataclasses.replace(whole.deal, values=less))
+    policy = a_policy(pilot=pilot)
+    assert decide(whole, policy, NOW).standing.footing is Footing.ACTED
+    assert decide(hidden, policy, NOW).standing.footing is Footing.OUTSIDE
+    begun = dataclasses.replace(hidden.ledger, gate=Gate.RELEASED, released_at=WON_AT, generation=1, won_at=WON_AT)
+    assert decide(dataclasses.replace(hidden, ledger=begun), policy, NOW).standing.footing is Footing.ACTED

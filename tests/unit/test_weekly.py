@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from connector.bootstrap import figures
 from connector.clock import ManualClock
 from connector.engine.notifier import Email, Letter
 from connector.engine.parts import Shared, Timing
-from connector.engine.weekly import LEASE, NOBODYS, SENT, Weekly, last_due, send_due
+from connector.engine.weekly import LEASE, LEASE_SECONDS, NOBODYS, SENT, Weekly, last_due, send_due
 from connector.errors import CrmError, Fault, FaultCode, UserError
 from connector.handoff.rulebook.watch import Targets
 from connector.settings import WeeklySettings, load_settings
@@ -75,6 +76,24 @@ def store(clock: ManualClock) -> Iterator[Store]:
 
 def a_process(store: Store, name: str = "one") -> Shared:
     return Shared(store, store.clock, Telemetry(), Timing(), name, lambda *_: None, threading.Event())
+
+
+def test_a_process_that_waited_too_long_for_the_mail_server_leaves_the_rest_to_the_other(
+    store: Store, clock: ManualClock
+) -> None:
+    post, one, other = Post(), a_process(store), a_process(store, "other")
+    assert send_due(one, a_weekly(post)) == 0
+    clock.advance(MONDAY - clock.now())
+
+    def slow(letter: Letter) -> None:
+        """The other one looks meanwhile, and has not come to the end either."""
+        clock.advance(timedelta(seconds=LEASE_SECONDS + 1))
+        post.send(letter)
+        assert store.lease(LEASE, owner="other", ttl=LEASE_SECONDS)
+
+    assert send_due(one, dataclasses.replace(a_weekly(post), send=slow)) == 1
+    assert send_due(other, a_weekly(post)) == 1
+    assert [each.to_email for each in post.took] == [ANA, BO]
 
 
 @pytest.mark.parametrize(

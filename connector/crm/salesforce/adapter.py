@@ -204,14 +204,15 @@ class SalesforceCRM:
         )
 
     def _learn_contacts(self) -> tuple[Problem, ...]:
-        """Whether contact roles can be read, where the map asks for them."""
-        self._reader.contacts = False
+        """Whether contact roles can be read, where the map asks for them. Until that is known it stays as it was: what
+        is decided meanwhile must not find that nobody has a role."""
         if self._names.crm_map.contacts is None:
             return ()
         for name, needed in CONTACTS_NEED.items():
             seen = lookups.describe_object(self._session, name)
             hidden = [field for field in needed if seen is None or field not in seen.fields]
             if hidden:
+                self._reader.contacts = False
                 what = f"{name} is hidden from this login" if seen is None else f"{name} shows no {', '.join(hidden)}"
                 message = f"{what}; contact roles are not read. Give its permission set Read on {name} and these fields"
                 return (Problem(where="the CRM", key="contacts", message=message),)
