@@ -25,7 +25,6 @@ from connector.store.database import Database, chunks
 from connector.store.ledger import NO_DEAL
 from connector.store.schema import figure
 
-
 WON_ANEW = "Reopened, and won anew later."
 """Why an earlier handoff of a deal counts no more."""
 

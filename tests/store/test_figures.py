@@ -25,7 +25,8 @@ from connector.handoff.plan import Phase
 from connector.handoff.rulebook.watch import Targets
 from connector.store import Applied, Decided, Settlement, Store
 from connector.store.audit import AuditKind
-from connector.store.figures import BEFORE, EVERYTHING, Coverage, Dimension, Group, Selection
+from connector.store.behind import Listing
+from connector.store.figures import ALL, BEFORE, EVERYTHING, OBSERVED, Coverage, Dimension, Group, Selection
 from connector.store.subject import About, Subject
 
 PEOPLE = {MAYA: "Maya Lindqvist", TOMAS: "Tomas Reyes", "": ""}
@@ -228,6 +229,25 @@ def test_the_funnel_and_what_has_no_handoff(store: Store) -> None:
     assert covered == Coverage(5, 2, {held: 1, renewals: 1, BEFORE: 1})
     assert covered.unexplained == 0
     assert store.covered(Selection(segment="small")) == Coverage(4, 2, {held: 1, renewals: 1})
+
+
+def test_won_deals_that_are_observed_or_unmeasured_are_accounted_for_too(store: Store) -> None:
+    record(store, a_figure("D1"))
+    seen = [Decided(plan=a_plan("D2")), Decided(plan=a_plan("D3", phase=Phase.OPEN))]
+    store.record(SYSTEM, seen, act=False)
+    observed = Coverage(2, 1, {OBSERVED: 1})
+    assert store.covered() == observed
+    assert observed.unexplained == 0
+    # Acted on, and nothing measured: of an upgrade, or of a deal whose look fails. Nothing explains that.
+    store.record(SYSTEM, [Decided(plan=a_plan("D4"))], act=True)
+    assert store.covered().unexplained == 1
+    day, week = Selection(since=NOW.date()), Selection(since=NOW.date() - timedelta(days=7), until=NOW.date())
+    assert (store.covered(day).won, store.covered(week).won) == (3, 0)
+    assert store.covered(Selection(segment="small")) == Coverage(1, 1, {})
+    for chosen in (ALL, day, week, Selection(systems=(OTHER_SYSTEM,)), Selection(segment="small")):
+        assert store.standing(chosen, by=Dimension.AE).coverage == store.covered(chosen), chosen
+    (listed,) = store.behind(day, Listing(reason=OBSERVED))
+    assert (listed.deal_id, listed.covered, store.how_many(day, Listing(reason=OBSERVED))) == ("D2", False, 1)
 
 
 def test_velocity_counts_the_weeks_in_which_nobody_activated_too(store: Store) -> None:

@@ -29,8 +29,8 @@ class Facts:
     empty, or said too little, with the win. ``asked_at`` and ``answered_at`` bound the AE's time for the answers.
     ``told_at`` is when the first message about it had left for the CSM. ``kickoff_days`` are hundredths of working days
     from the win to the kickoff. ``activates``: a milestone of the product shows first value, and whether this customer
-    reaches it can be seen: where nobody would see that one does not, those who do must not count alone. ``steps_due`` and
-    ``steps_done`` count the playbook's steps of the first 30 days, ``promises_due`` and ``promises_kept`` promises
+    reaches it can be seen: where nobody would see that one does not, those who do must not count alone. ``steps_due``
+    and ``steps_done`` count the playbook's steps of the first 30 days, ``promises_due`` and ``promises_kept`` promises
     whose day has come. ``rejections`` counts rounds in which the CSM sent it back; ``accepted`` is None where nobody is
     asked. ``watched`` names facts of the account that are mapped, so that an empty one says that nothing happened.
     ``rating``, ``nps``, ``csat``, ``expansion`` and ``amount`` are in hundredths.
