@@ -68,6 +68,11 @@ class Standing:
     funnel: Mapping[Funnel, int]
     coverage: Coverage
 
+    @property
+    def handoffs(self) -> int:
+        """How many there are in all."""
+        return sum(self.sizes.values())
+
 
 class Behind(Part):
     """Reading what stands behind numbers."""

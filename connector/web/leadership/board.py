@@ -84,6 +84,9 @@ class Card:
     counted_at: str
     met_at: str
     missed_at: str
+    left: int = 0
+    left_at: str = ""
+    """Handoffs that do not count, or not yet: a mean over those that were touched says nothing of those that wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +177,12 @@ def board_of(book: Book, asked: Asked) -> Board:
     return Board(
         asked=asked,
         at=book.now(),
-        cards=tuple(card(book, asked, key, totals, weekly) for key in LEAD),
-        others=tuple(card(book, asked, one.key, totals, weekly) for one in PER_HANDOFF if one.key not in LEAD)
+        cards=tuple(card(book, asked, key, totals, weekly, of=standing.handoffs) for key in LEAD),
+        others=tuple(
+            card(book, asked, one.key, totals, weekly, of=standing.handoffs)
+            for one in PER_HANDOFF
+            if one.key not in LEAD
+        )
         + _velocity(book, asked),
         funnel=_funnel(asked, won),
         funnel_chart=_funnel_chart(won),
@@ -205,9 +212,15 @@ def added(parts: Iterable[Mapping[str, Sum]]) -> Mapping[str, Sum]:
 
 
 def card(
-    book: Book, asked: Asked, key: str, totals: Mapping[str, Sum], weekly: Mapping[Group, Mapping[str, Sum]]
+    book: Book,
+    asked: Asked,
+    key: str,
+    totals: Mapping[str, Sum],
+    weekly: Mapping[Group, Mapping[str, Sum]],
+    *,
+    of: int,
 ) -> Card:
-    """One measure's card; only the first measures have a trend beside them."""
+    """One measure's card, ``of`` so many handoffs; only the first measures have a trend beside them."""
     measure = MEASURES[key]
     told = tell(measure, totals.get(key, NOTHING), book.targets)
     by_week = {group.key: sums[key] for group, sums in weekly.items() if group.key} if key in LEAD else {}
@@ -236,6 +249,8 @@ def card(
         counted_at=asked.address(DEALS, of=f"{key}:counted"),
         met_at=asked.address(DEALS, of=f"{key}:met"),
         missed_at=asked.address(DEALS, of=f"{key}:missed"),
+        left=of - told.counted,
+        left_at=asked.address(DEALS, of=f"{key}:open"),
     )
 
 
