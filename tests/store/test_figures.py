@@ -26,6 +26,7 @@ from connector.handoff.rulebook.watch import Targets
 from connector.store import Applied, Decided, Settlement, Store
 from connector.store.audit import AuditKind
 from connector.store.behind import Listing
+from connector.store.figurerows import over
 from connector.store.figures import ALL, BEFORE, EVERYTHING, OBSERVED, Coverage, Dimension, Group, Selection
 from connector.store.subject import About, Subject
 
@@ -123,6 +124,10 @@ def test_a_deal_that_was_won_anew_is_counted_once(store: Store, clock: ManualClo
         said = store.corrections(deal_id="D1")
         assert {one.data["measure"] for one in said} >= {"ttft", "completion"}
         assert {one.generation for one in said} == {1}
+    # What an older release kept of it is put right with the newer one, in any order.
+    newer = store.figure(SYSTEM, "D1")
+    assert newer is not None
+    assert store.put_right([newer, over(a_figure(), NOW)]) == 0
 
 
 def many(count: int) -> list[Figure]:
