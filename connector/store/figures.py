@@ -445,12 +445,15 @@ def _velocities(by: Dimension, firsts: Sequence[Row[Any]], counts: Sequence[Row[
     active: dict[tuple[str, str], dict[str, int]] = {}
     for row in counts:
         active.setdefault((str(row.group_key), row.csm_id), {})[row.activated_week] = int(row.many)
-    found: dict[Group, Sum] = {}
+    found: dict[str, Sum] = {}
+    named: dict[str, Group] = {}
     for row in firsts:
         first, counted = date.fromisoformat(row.first), active.get((str(row.group_key), row.csm_id), {})
         weeks = max(0, (end - first).days // 7 + 1)
         within = [many for week, many in counted.items() if row.first <= week <= end.isoformat()]
         one = Sum(weeks, sum(within), 0, float(sum(many * many for many in within)))
         group = _group(by, row)
-        found[group] = found.get(group, Sum()) + one
-    return dict(sorted(found.items(), key=lambda pair: _place(by, pair[0])))
+        # Somebody who has another name since is the same one: with each of their CSMs either name may stand.
+        named[group.key] = max(group, named.get(group.key, group))
+        found[group.key] = found.get(group.key, Sum()) + one
+    return {named[key]: found[key] for key in sorted(found, key=lambda key: _place(by, named[key]))}

@@ -276,6 +276,17 @@ def test_velocity_counts_the_weeks_in_which_nobody_activated_too(store: Store) -
     assert store.velocity(year, today=last) == store.velocity(today=last)
 
 
+def test_who_has_another_name_since_is_one_group(store: Store) -> None:
+    record(
+        store,
+        a_figure("D1", ae=Who("u-ae", "Ana Ek")),
+        a_figure("D2", ae=Who("u-ae", "Ana Holm"), csm=Who(TOMAS, "Tomas Reyes")),
+    )
+    found = store.velocity(by=Dimension.AE, today=NOW.date())
+    assert found == {Group("u-ae", "Ana Holm"): Sum(2, 0, 0, 0.0)}
+    assert set(found) == set(store.sums(by=Dimension.AE))
+
+
 def test_a_change_of_a_past_month_is_said_in_the_trail(store: Store, clock: ManualClock) -> None:
     record(store, a_figure())
     # Within the month its figures come about.
