@@ -122,7 +122,9 @@ def _figures(store: Store, asked: Asked, *, as_json: bool) -> None:
     wanted = asked.measures or (tuple(MEASURES) if asked.by is Dimension.NONE or as_json else FOR_COHORTS)
     sums = store.sums(asked.selection, by=asked.by, measures=wanted, targets=asked.targets)
     pace = store.velocity(asked.selection, by=asked.by) if "velocity" in wanted else {}
-    groups = {group: {**found, **({"velocity": pace[group]} if group in pace else {})} for group, found in sums.items()}
+    # By the key: somebody who has another name since may be called by either.
+    paces = {group.key: {"velocity": found} for group, found in pace.items()}
+    groups = {group: {**found, **paces.get(group.key, {})} for group, found in sums.items()}
     measures = [MEASURES[each] for each in wanted]
     if as_json:
         show.as_data(groups, measures, targets=asked.targets, covered=store.covered(asked.selection))

@@ -94,6 +94,9 @@ class Card:
     counted_at: str
     met_at: str
     missed_at: str
+    left: int = 0
+    left_at: str = ""
+    """Handoffs that do not count, or not yet: a mean over those that were touched says nothing of those that wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +201,10 @@ def _board_of(book: Book, asked: Asked) -> Board:
     return Board(
         asked=asked,
         at=book.now(),
-        cards=tuple(card(book, asked, key, trend, weeks) for key in LEAD),
-        others=tuple(card(book, asked, one.key, trend) for one in PER_HANDOFF if one.key not in LEAD)
+        cards=tuple(card(book, asked, key, trend, weeks, of=standing.handoffs) for key in LEAD),
+        others=tuple(
+            card(book, asked, one.key, trend, of=standing.handoffs) for one in PER_HANDOFF if one.key not in LEAD
+        )
         + _velocity(book, asked),
         funnel=_funnel(asked, won),
         funnel_chart=_funnel_chart(won),
@@ -221,16 +226,18 @@ def _board_of(book: Book, asked: Asked) -> Board:
     )
 
 
-def card(book: Book, asked: Asked, key: str, trend: Trend, days: Sequence[Span] = ()) -> Card:
-    """One measure's card, with a trend over these weeks."""
+def card(book: Book, asked: Asked, key: str, trend: Trend, days: Sequence[Span] = (), *, of: int) -> Card:
+    """One measure's card, ``of`` so many handoffs, with a trend over these weeks."""
     measure = MEASURES[key]
     told = tell(measure, trend.totals.get(key, NOTHING), book.targets)
     by_week = {group.key: sums[key] for group, sums in trend.weekly.items()} if days else {}
-    of, weeks, points = f"{key}:counted", list[Week](), list[charts.Point]()
+    counted, weeks, points = f"{key}:counted", list[Week](), list[charts.Point]()
     for day in days:
         one = by_week.get(day.monday, NOTHING)
         said = shown(measure, one).text
-        weeks.append(Week(day.monday, said, one.counted, asked.address(DEALS, of=of, since=day.since, until=day.until)))
+        weeks.append(
+            Week(day.monday, said, one.counted, asked.address(DEALS, of=counted, since=day.since, until=day.until))
+        )
         # A week in which nothing counts is a gap in the line; a total of nothing would be one at zero.
         points.append(charts.Point(day.said, number(measure, one) if one.counted else None))
     title = f"{measure.title} by week of the win"
@@ -239,9 +246,11 @@ def card(book: Book, asked: Asked, key: str, trend: Trend, days: Sequence[Span] 
         told=told,
         chart=Markup(drawn),  # noqa: S704 - every text in it was escaped when it was drawn
         weeks=tuple(weeks),
-        counted_at=asked.address(DEALS, of=of),
+        counted_at=asked.address(DEALS, of=counted),
         met_at=asked.address(DEALS, of=f"{key}:met"),
         missed_at=asked.address(DEALS, of=f"{key}:missed"),
+        left=of - told.counted,
+        left_at=asked.address(DEALS, of=f"{key}:open"),
     )
 
 

@@ -35,7 +35,7 @@ WHICH_WORDS: Mapping[str, str] = {
     "counted": "every handoff that counts",
     "met": "those that are good",
     "missed": "those that are not",
-    "open": "those that do not count yet",
+    "open": "those that do not count, or not yet",
 }
 
 
