@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import lru_cache, partial
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, String, and_, cast, func, literal, or_, select, union_all
 from sqlalchemy import Double as Float
 
 from connector.handoff.measures.catalogue import MEASURES, PER_HANDOFF
@@ -158,9 +158,9 @@ class Figures(Part):
     ) -> Mapping[Group, tuple[int, Mapping[str, Sum]]]:
         """The same, and how many handoffs of deals that are won now each group has, of one reading."""
         cells = _cells(_wanted(measures), targets)
-        size = func.sum(case((figure.c.stands, 1), else_=0))
+        size = func.count().filter(figure.c.stands)
         rows = self._grouped(selection, by, cells, size)
-        return {group: (int(row[-1] or 0), _sums(cells, row)) for group, row in rows}
+        return {group: (row[-1], _sums(cells, row)) for group, row in rows}
 
     def trend(self, selection: Selection, *, of: Sequence[str], targets: Targets = TARGETS) -> Trend:
         """All measures' sums, and week by week those of the measures ``of``, of one reading."""
