@@ -80,18 +80,19 @@ def listing_of(of: str) -> Listing:
     raise Unclear(f"There is no list of deals called {of[:40]!r}.")
 
 
-def deals_of(book: Book, asked: Asked, *, limit: int = PAGE, offset: int = 0) -> Deals:
-    """The list for one address, from ``offset`` on. Raises `Unclear`."""
+def deals_of(book: Book, asked: Asked, *, limit: int = PAGE, offset: int = 0, framed: bool = True) -> Deals:
+    """The list for one address, from ``offset`` on; ``framed``: with what stands around it, which a file leaves out.
+    Raises `Unclear`."""
     listing = listing_of(asked.of)
     measure = MEASURES[listing.measure] if listing.measure else None
     targets = book.targets
     with book.store.one_state():
         found = book.store.lines(asked.selection, listing, targets=targets, limit=limit + 1, offset=offset)
-        summed = _summed(book, asked, measure)
-        total = _total(listing, measure, summed, targets)
+        summed = _summed(book, asked, measure if framed else None)
+        total = _total(listing, measure, summed, targets) if framed else len(found)
         if total is None:
             total = book.store.how_many(asked.selection, listing, targets=targets)
-        filters = choices(book, asked)
+        filters = choices(book, asked) if framed else ()
     return Deals(
         title=title_of(listing, measure),
         columns=_columns(measure, listing),
@@ -99,7 +100,7 @@ def deals_of(book: Book, asked: Asked, *, limit: int = PAGE, offset: int = 0) ->
         total=total,
         more=len(found) > limit,
         choices=filters,
-        told=None if measure is None else tell(measure, summed, targets),
+        told=None if measure is None or not framed else tell(measure, summed, targets),
     )
 
 

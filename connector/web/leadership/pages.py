@@ -112,7 +112,7 @@ class Leadership:
         )
 
     def _deals_csv(self, _request: Request, asked: Asked) -> Response:
-        return _csv(deals_csv(deals_of(self.book, asked, limit=MOST_EXPORTED)), "deals")
+        return _csv(deals_csv(deals_of(self.book, asked, limit=MOST_EXPORTED, framed=False)), "deals")
 
     def _deals_pdf(self, request: Request, asked: Asked) -> Response:
         deals = deals_of(self.book, asked, limit=MOST_IN_PAPER)
