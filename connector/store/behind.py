@@ -21,7 +21,7 @@ from connector.handoff.plan import Phase
 from connector.handoff.rulebook.watch import Targets
 from connector.handoff.rules.commitments import NAME as COMMITMENTS
 from connector.store import codec
-from connector.store.database import Part
+from connector.store.database import CHUNK, Part
 from connector.store.figurerows import figure_in
 from connector.store.figures import (
     _GROUPED,
@@ -179,10 +179,10 @@ class Behind(Part):
             query = query.select_from(figure.outerjoin(handoff, _SAME))
         query = _narrowed(query, selection, listing, targets).order_by(*_order(listing))
         with self._db.read() as connection:
-            found = connection.execute(query.limit(limit).offset(offset)).all()
-        if not listing.due:
-            return [Line._make(row) for row in found]
-        return [Line._make((*row[:-1], _said(row[-1]))) for row in found]
+            # In runs, so that there are not as many rows at once as there are lines.
+            runs = connection.execute(query.limit(limit).offset(offset)).partitions(CHUNK)
+            found = [Line._make(row) for run in runs for row in run]
+        return [line._replace(said=_said(line.said)) for line in found] if listing.due else found
 
     def promised(
         self, selection: Selection = ALL, *, limit: int = 100, offset: int = 0

@@ -19,7 +19,6 @@ from sqlalchemy import (
     Select,
     String,
     and_,
-    case,
     cast,
     exists,
     func,
@@ -172,13 +171,16 @@ class Figures(Part):
     ) -> Mapping[Group, tuple[int, Mapping[str, Sum]]]:
         """The same, and how many handoffs of deals that are won now each group has, of one reading."""
         cells = _cells(_wanted(measures), targets)
-        size = func.sum(case((figure.c.stands, 1), else_=0))
+        size = func.count().filter(figure.c.stands)
         rows = self._grouped(selection, by, cells, size)
-        return {group: (int(row[-1] or 0), _sums(cells, row)) for group, row in rows}
+        return {group: (row[-1], _sums(cells, row)) for group, row in rows}
 
-    def trend(self, selection: Selection, *, of: Sequence[str], targets: Targets = TARGETS) -> Trend:
-        """All measures' sums, and week by week those of the measures ``of``, of one reading."""
-        cells = _cells(_wanted(()), targets)
+    def trend(
+        self, selection: Selection, *, of: Sequence[str], ranged: Sequence[str] = (), targets: Targets = TARGETS
+    ) -> Trend:
+        """All measures' sums, and week by week those of the measures ``of``, of one reading. Only for these and those
+        that are to be ``ranged`` there are squares, without which a mean has no range: they cost most of a sum."""
+        cells = _cells(_wanted(()), targets, ranged=(*of, *ranged))
         shown = [cell for cell in cells if cell.one.key in of]
         rows = self._grouped(selection, Dimension.WEEK, cells)
         # Whole numbers, so that it comes to the same as one sum over everything.
@@ -433,20 +435,21 @@ def _wanted(measures: Sequence[str]) -> tuple[Measure, ...]:
     return tuple(one for one in PER_HANDOFF if not measures or one.key in measures)
 
 
-def _cells(wanted: Sequence[Measure], targets: Targets) -> tuple[_Cell, ...]:
-    """In a row the group's key and label come first."""
-    return _laid_out(tuple(one.key for one in wanted), targets)
+def _cells(wanted: Sequence[Measure], targets: Targets, *, ranged: Sequence[str] | None = None) -> tuple[_Cell, ...]:
+    """In a row the group's key and label come first. ``ranged``: which have squares; None for all."""
+    keys = tuple(one.key for one in wanted)
+    return _laid_out(keys, frozenset(keys if ranged is None else ranged), targets)
 
 
 @lru_cache(maxsize=64)
-def _laid_out(keys: tuple[str, ...], targets: Targets) -> tuple[_Cell, ...]:
+def _laid_out(keys: tuple[str, ...], ranged: frozenset[str], targets: Targets) -> tuple[_Cell, ...]:
     found: list[_Cell] = []
     at = 2
     for one in map(MEASURES.__getitem__, keys):
         column = figure.c[f"m_{one.key}"]
         columns: list[ColumnElement[Any]] = [func.count(column), func.sum(column)]
         squares = met = 0
-        if one.way is Way.MEAN:
+        if one.way is Way.MEAN and one.key in ranged:
             squares = at + len(columns)
             columns.append(func.sum(cast(column, Float) * cast(column, Float)))
         wanted = aim(one, targets)

@@ -329,9 +329,7 @@ def test_a_deal_that_is_gone_counts_in_nothing(store: Store, clock: ManualClock)
     assert store.covered().won == 1
 
 
-def test_of_a_deal_that_is_long_gone_it_stays_known_that_a_period_was_judged(
-    store: Store, clock: ManualClock
-) -> None:
+def test_of_a_deal_that_is_long_gone_it_stays_known_that_a_period_was_judged(store: Store, clock: ManualClock) -> None:
     record(store, a_figure("D1", title="Nordlys rollout", account_name="Nordlys AS"), a_figure("D2", title="Acme"))
     store.put_ruling(
         SYSTEM, RulingRow("late", "2026-03", NOW, breached=True, deal_id="D1", subject="x", text="Nordlys")

@@ -182,14 +182,15 @@ class Owed:
     said: str
 
 
-def board_of(book: Book, asked: Asked) -> Board:
-    """The whole page for one address, of one state of the ledger."""
+def board_of(book: Book, asked: Asked, *, ranged: Sequence[str] = LEAD) -> Board:
+    """The whole page for one address, of one state of the ledger; ``ranged``: the measures that are told with the range
+    in which the true figure lies, which the page shows of the first ones only."""
     with book.store.one_state():
-        return _board_of(book, asked)
+        return _board_of(book, asked, ranged)
 
 
-def _board_of(book: Book, asked: Asked) -> Board:
-    trend = book.store.trend(asked.selection, of=LEAD, targets=book.targets)
+def _board_of(book: Book, asked: Asked, ranged: Sequence[str]) -> Board:
+    trend = book.store.trend(asked.selection, of=LEAD, ranged=ranged, targets=book.targets)
     standing = book.store.standing(asked.selection)
     groups = book.store.cohorts(asked.selection, by=asked.cut, measures=LEAD, targets=book.targets)
     won, coverage = standing.funnel, standing.coverage
@@ -201,9 +202,11 @@ def _board_of(book: Book, asked: Asked) -> Board:
     return Board(
         asked=asked,
         at=book.now(),
-        cards=tuple(card(book, asked, key, trend, weeks, of=standing.handoffs) for key in LEAD),
+        cards=tuple(card(book, asked, key, trend, of=standing.handoffs, days=weeks) for key in LEAD),
         others=tuple(
-            card(book, asked, one.key, trend, of=standing.handoffs) for one in PER_HANDOFF if one.key not in LEAD
+            card(book, asked, one.key, trend, of=standing.handoffs, ranged=one.key in ranged)
+            for one in PER_HANDOFF
+            if one.key not in LEAD
         )
         + _velocity(book, asked),
         funnel=_funnel(asked, won),
@@ -226,10 +229,12 @@ def _board_of(book: Book, asked: Asked) -> Board:
     )
 
 
-def card(book: Book, asked: Asked, key: str, trend: Trend, days: Sequence[Span] = (), *, of: int) -> Card:
+def card(
+    book: Book, asked: Asked, key: str, trend: Trend, *, of: int, days: Sequence[Span] = (), ranged: bool = True
+) -> Card:
     """One measure's card, ``of`` so many handoffs, with a trend over these weeks."""
     measure = MEASURES[key]
-    told = tell(measure, trend.totals.get(key, NOTHING), book.targets)
+    told = tell(measure, trend.totals.get(key, NOTHING), book.targets, ranged=ranged)
     by_week = {group.key: sums[key] for group, sums in trend.weekly.items()} if days else {}
     counted, weeks, points = f"{key}:counted", list[Week](), list[charts.Point]()
     for day in days:
