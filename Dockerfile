@@ -35,7 +35,9 @@ RUN if python -m pip --version > /dev/null 2>&1; then python -m pip uninstall --
 COPY --from=build /opt/handoff /opt/handoff
 # What is in it, as CycloneDX: every package of the lock. The base image's own packages are its maker's to list.
 COPY --from=build /src/sbom.cdx.json /usr/share/doc/handoff/sbom.cdx.json
+# So that `handoff status` typed into the container asks the daemon that runs there.
 ENV PATH=/opt/handoff/bin:$PATH \
+    HANDOFF_CONFIG=/etc/handoff/config.toml \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 USER 10001:10001

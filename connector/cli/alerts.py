@@ -68,7 +68,8 @@ def alerts(pace: Pace) -> Iterator[Alert]:
     )
     yield Alert(
         "HandoffHalted",
-        "max by (system) (handoff_paused) == 1",
+        # Its login is tried each minute: between two tries it is not halted, for the length of a poll.
+        "max by (system) (max_over_time(handoff_paused[5m])) == 1",
         "10m",
         CRITICAL,
         "{{ $labels.system }} is halted",

@@ -280,7 +280,7 @@ def _system(store: Store, watched: Watched, *, now: datetime) -> SystemStatus:
         rounds=_rounds(store, watched, now=now),
         still=trouble == still != "",
         pauses=tuple(_paused(each) for each in pauses),
-        alarms=tuple(f"{each.text.splitlines()[0]} What to do: {each.next}" for each in alarms),
+        alarms=tuple(f"{each.text.splitlines()[0].rstrip('.')}. What to do: {each.next}" for each in alarms),
         policy=_policy(store.cursor(watched.name, POLICY_NOTE), now=now),
         acting=_acting(store.cursor(watched.name, ACTING_NOTE)),
     )

@@ -6,14 +6,18 @@ import dataclasses
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from engine.harness import Desk, a_desk
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from structlog.testing import capture_logs
 
 from connector.errors import Fault, FaultCode
-from connector.tracing import Traces
+from connector.tracing import Sender, Traces
 
 
 class Collector(HTTPServer):
@@ -111,3 +115,14 @@ def test_a_collector_that_is_away_keeps_no_pass_from_its_work() -> None:
     desk.win(deal)
     desk.settle()
     assert desk.deal(deal)["csm"]
+
+
+def test_a_collector_that_is_away_is_told_of_once() -> None:
+    answers = [SpanExportResult.FAILURE, SpanExportResult.FAILURE, SpanExportResult.SUCCESS]
+    exporter = SimpleNamespace(export=lambda _: answers.pop(0), shutdown=lambda: None)
+    sender = Sender(cast("SpanExporter", exporter))
+    with capture_logs() as lines:
+        for _ in range(3):
+            sender.export([])
+    assert [each["event"] for each in lines] == ["traces.lost", "traces.returned"]
+    assert not sender.is_lost
