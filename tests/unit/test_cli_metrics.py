@@ -137,7 +137,7 @@ def test_what_was_put_right_is_listed(config: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--measure", "charm"), "is no measure; there are completion"),
+        (("--measure", "charm"), "is no measure; use one of: accepted_first"),
         (("define", "charm"), "is no measure"),
         (("--weekday", "Mo"), "is no day of the week"),
         (("--system", "sf"), "there is no system 'sf'"),
