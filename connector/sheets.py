@@ -37,16 +37,22 @@ def write_csv(out: TextIO, header: Sequence[str], rows: Iterable[Sequence[Cell]]
     for row in rows:
         if len(row) != len(header):
             raise ValueError(f"row {written + 1} has {len(row)} cells, the header {len(header)}")
-        writer.writerow([cell_text(cell) for cell in row])
+        # Most texts are taken as they are: nothing in them is to be taken out, and no formula begins with a letter.
+        # That is asked here, for a file may have millions of cells.
+        writer.writerow(
+            [
+                cell
+                if type(cell) is str and cell[:1].isalnum() and cell.isascii() and cell.isprintable()
+                else cell_text(cell)
+                for cell in row
+            ]
+        )
         written += 1
     return written
 
 
 def cell_text(cell: Cell) -> str:
     """One cell as it stands in the file, before quoting."""
-    # Most cells are such words: nothing in them is to be taken out, and they begin with what begins no formula.
-    if type(cell) is str and cell[:1].isalnum() and cell.isascii() and cell.isprintable():
-        return cell
     match cell:
         case None:
             return ""

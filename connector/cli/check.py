@@ -27,7 +27,7 @@ from connector.engine.parts import System as EngineSystem
 from connector.errors import CrmError, Problem, UserError
 from connector.handoff.model import Kind
 from connector.policy.assumed import MARK, Assumption, assumed
-from connector.policy.check import check
+from connector.policy.check import ABSENT, check
 from connector.policy.crmmap import CrmMap
 from connector.policy.load import Loaded, load_all, unsendable
 from connector.policy.schemas import export
@@ -42,6 +42,8 @@ PROVISIONED: Mapping[str, Callable[[str], bool]] = {
     "hubspot": lambda name: not name.startswith(("hs_", "hubspot_")),
 }
 """By vendor, whether a field is one that `handoff provision` can make: the CRM's own are there or cannot be made."""
+MOST_ABSENT = 5
+"""More fields than this that are not there are told in one line; ``--json`` has each with its own."""
 SKEW_ALLOWED = timedelta(minutes=2)
 """Tokens are signed for three minutes, so a clock further off than this will soon be refused."""
 
@@ -192,6 +194,17 @@ def _tell_assumed(still: Still) -> None:
         out.print(f"  {one}", markup=False, highlight=False, soft_wrap=True)
 
 
+def _lines(problems: Sequence[Problem]) -> Iterator[str]:
+    """The problems as people read them: a CRM that has none of our fields yet is one thing to mend, not sixty-five."""
+    absent = [each for each in problems if each.message.endswith(ABSENT)]
+    if len(absent) <= MOST_ABSENT:
+        yield from map(str, problems)
+        return
+    yield from (str(each) for each in problems if each not in absent)
+    names = ", ".join(each.key.removeprefix("fields.") for each in absent)
+    yield f"{absent[0].where}: {len(absent)} fields do not exist or are hidden from this login: {names}"
+
+
 def _tell(found: Mapping[str, Examination], *, as_json: bool, still: Still, behind: str = "") -> None:
     if as_json:
         data = {
@@ -210,8 +223,8 @@ def _tell(found: Mapping[str, Examination], *, as_json: bool, still: Still, behi
         out.print(behind, soft_wrap=True)
     for name, one in found.items():
         out.print(f"{name}: {len(one.problems)} to mend" if one.problems else f"{name}: all well.")
-        for problem in one.problems:
-            out.print(f"  {problem}", markup=False)
+        for line in _lines(one.problems):
+            out.print(f"  {line}", markup=False)
         for note in one.notes:
             out.print(f"  {note}", markup=False, style="dim", highlight=False, soft_wrap=True)
     _tell_assumed(still)

@@ -87,7 +87,7 @@ def command(
         if as_json:
             sys.stdout.write(json.dumps(_data(tried), indent=2) + "\n")
         else:
-            _print(tried)
+            _print(tried, only=bool(names))
         if tried.troubled:
             raise typer.Exit(EXIT_FOUND)
         return
@@ -152,15 +152,38 @@ def _says(plan: Plan | None) -> list[str]:
     return [plan.standing.why, *said, *lacking]
 
 
-def _print(tried: _Tried) -> None:
+def _table(fields: Sequence[Line]) -> PlainTable:
+    """The fields with a value; names are never cut, for they are what an admin looks up."""
+    table = PlainTable()
+    table.add_column("Name, the CRM's field (label), what this login may", overflow="fold")
+    table.add_column("Holds", overflow="fold")
+    table.add_column("Becomes", overflow="fold")
+    for each in fields:
+        becomes = "the same" if each.raw and each.raw == each.becomes else _cut(each.becomes)
+        named = f"{each.path}\n  {each.field}" + (f" ({each.label})" if each.label not in ("", each.field) else "")
+        table.add_row(f"{named}\n  {each.may}", _cut(each.raw), becomes)
+    return table
+
+
+def _empty(fields: Sequence[Line]) -> str:
+    """What is mapped well and holds nothing here, in a few lines instead of a table of blanks."""
+    kept = sum("connector" in each.may for each in fields)
+    words = f"{len(fields)} more fields are empty here" + (f", {kept} of them kept by the connector" if kept else "")
+    return f"{words}: {', '.join(each.path for each in fields)}"
+
+
+def _print(tried: _Tried, *, only: bool) -> None:
     out = show.console()
     stage = tried.facts.stage
     out.rule(f"{tried.system}: {tried.facts.deal.text('name') or tried.facts.deal.ref.id}")
-    table = PlainTable("Name", "The CRM's field", "Label there", "Holds", "Becomes", "This login may", "Trouble")
-    for each in tried.lines:
-        becomes = "the same" if each.raw and each.raw == each.becomes else _cut(each.becomes)
-        table.add_row(each.path, each.field, each.label, _cut(each.raw), becomes, each.may, each.trouble)
-    out.print(table)
+    shown = [each for each in tried.lines if each.raw or each.trouble or only]
+    if shown:
+        out.print(_table(shown))
+    for each in shown:
+        if each.trouble:
+            out.print(f"{each.path}: {each.trouble}", markup=False, highlight=False, style="red")
+    if empty := [each for each in tried.lines if each not in shown]:
+        out.print(_empty(empty), markup=False, highlight=False)
     won = " (won)" if stage.is_won else " (closed)" if stage.is_closed else " (open)"
     pipeline = f" of pipeline {stage.pipeline}" if stage.pipeline else ""
     lines_ = [

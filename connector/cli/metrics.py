@@ -5,6 +5,7 @@ Not here: any definition or sum (``handoff.measures``, ``store``) and how it is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -18,12 +19,15 @@ from connector.cli import metrics_show as show
 from connector.cli.app import EXIT_FOUND
 from connector.cli.options import DEFAULT_CONFIG, AsJson, Config, System
 from connector.cli.plan import connect_for_reading
+from connector.cli.screen import complain
 from connector.engine.measuring import Comparison, from_nothing
 from connector.errors import Problem, UserError
 from connector.handoff.measures.catalogue import MEASURES
 from connector.handoff.measures.model import Measure
+from connector.handoff.rulebook.policy import Policy
 from connector.handoff.rulebook.watch import Targets
 from connector.policy.load import load_all
+from connector.settings.mistakes import did_you_mean
 from connector.store import Store
 from connector.store.figures import WEEKDAYS, Dimension, Selection
 
@@ -115,6 +119,8 @@ def command(
         hour=hour,
     )
     named = tuple(_measure(each).key for each in measure or ())
+    if not opened.store.listed(chosen, limit=1):
+        _none_fits(chosen, [loaded.policies[each] for each in systems])
     _figures(opened.store, Asked(chosen, by, named, loaded.policies[systems[0]].targets), as_json=as_json)
 
 
@@ -122,7 +128,9 @@ def _figures(store: Store, asked: Asked, *, as_json: bool) -> None:
     wanted = asked.measures or (tuple(MEASURES) if asked.by is Dimension.NONE or as_json else FOR_COHORTS)
     sums = store.sums(asked.selection, by=asked.by, measures=wanted, targets=asked.targets)
     pace = store.velocity(asked.selection, by=asked.by) if "velocity" in wanted else {}
-    groups = {group: {**found, **({"velocity": pace[group]} if group in pace else {})} for group, found in sums.items()}
+    # By the key: somebody who has another name since may be called by either.
+    paces = {group.key: {"velocity": found} for group, found in pace.items()}
+    groups = {group: {**found, **paces.get(group.key, {})} for group, found in sums.items()}
     measures = [MEASURES[each] for each in wanted]
     if as_json:
         show.as_data(groups, measures, targets=asked.targets, covered=store.covered(asked.selection))
@@ -132,6 +140,18 @@ def _figures(store: Store, asked: Asked, *, as_json: bool) -> None:
         show.coverage(store.covered(asked.selection))
     else:
         show.cohorts(asked.by, groups, measures, targets=asked.targets)
+
+
+def _none_fits(chosen: Selection, policies: Sequence[Policy]) -> None:
+    """Say on standard error that numbers are empty because nothing was chosen, and which word may be a slip."""
+    segments = {each.name for policy in policies for each in policy.segments}
+    tiers = {each.name for policy in policies for each in policy.tiers}
+    slips = [
+        f" There is no {what} {word!r}; {did_you_mean(word, known)}"
+        for what, word, known in (("segment", chosen.segment, segments), ("tier", chosen.tier, tiers))
+        if word and word not in known
+    ]
+    complain("No handoff fits what was asked for, so every number is empty." + "".join(slips))
 
 
 def _compare(config: Any, system: str, *, apply: bool, as_json: bool) -> None:
@@ -149,7 +169,7 @@ def _compare(config: Any, system: str, *, apply: bool, as_json: bool) -> None:
 
 def _measure(key: str) -> Measure:
     if key not in MEASURES:
-        raise UserError([Problem("", key, f"is no measure; there are {', '.join(MEASURES)}")])
+        raise UserError([Problem("", key, f"is no measure; {did_you_mean(key, MEASURES)} All: handoff metrics define")])
     return MEASURES[key]
 
 

@@ -51,6 +51,8 @@ def coverage(found: Coverage) -> None:
     out.print(f"{found.handed} of {found.won} closed-won deals have a handoff.", markup=False)
     for reason, count in found.reasons.items():
         out.print(f"  {count}: {reason}", markup=False)
+    if found.unexplained:
+        out.print(f"  {found.unexplained}: neither a handoff nor a reason; run handoff metrics --from-nothing --apply")
 
 
 def cohorts(by: Dimension, groups: Mapping[Group, Sums], measures: Sequence[Measure], *, targets: Targets) -> None:
@@ -73,7 +75,12 @@ def as_data(groups: Mapping[Group, Sums], measures: Sequence[Measure], *, target
             }
             for group, found in groups.items()
         ],
-        "coverage": {"won": covered.won, "handed": covered.handed, "reasons": dict(covered.reasons)},
+        "coverage": {
+            "won": covered.won,
+            "handed": covered.handed,
+            "reasons": dict(covered.reasons),
+            "unexplained": covered.unexplained,
+        },
     }
     sys.stdout.write(json.dumps(data, indent=2) + "\n")
 

@@ -24,6 +24,9 @@ from connector.errors import Problem, UserError
 from connector.handoff.rollout import rollout
 from connector.papers import html, markdown, pdf
 
+FORMS = (Format.MD.value, Format.HTML.value, Format.PDF.value)
+"""As what the report may be written; pictures are of the quick-reference card alone."""
+
 
 class Action(StrEnum):
     """What is asked of the pilot."""
@@ -37,7 +40,9 @@ def command(
     since: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only deals won since this day (UTC).")
     ] = None,
-    form: Annotated[Format, typer.Option("--format", "-f", help="How it is written.")] = Format.MD,
+    form: Annotated[
+        str, typer.Option("--format", "-f", metavar="md|html|pdf", help="As what; by the ending of --out if left out.")
+    ] = "",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The file to write; standard output by default, but for pdf.")
     ] = None,
@@ -53,9 +58,10 @@ def command(
     handoff_feedback, where they are mapped). Reads the ledger only. What is compared was noted while the mode was
     observe or pilot.
 
-    For example: `handoff pilot report --since 2026-11-01`, `handoff pilot report --format pdf --out pilot.pdf`.
+    For example: `handoff pilot report --since 2026-11-01`, `handoff pilot report --out pilot.pdf`.
     """
     del action  # there is but one so far, and a word that says so
+    wanted = _form(form, out)
     opened = bootstrap.open_store_only(config, mode="read")
     names = [each.name for each in opened.watched if system in ("", each.name)]
     if not names:
@@ -67,14 +73,23 @@ def command(
         sys.stdout.write(json.dumps({name: asdict(one) for name, one in found.items()}, indent=2, default=str) + "\n")
         return
     report = paper(found, made=opened.clock.now().date())
-    if form is Format.PDF:
+    if wanted is Format.PDF:
         if out is None:
             raise UserError([Problem("", "--out", "name the file a PDF is to be written to")])
         out.write_bytes(pdf(report))
     else:
-        text = html(report) if form is Format.HTML else markdown(report)
+        text = html(report) if wanted is Format.HTML else markdown(report)
         if out is None:
             sys.stdout.write(text)
             return
         out.write_text(text, encoding="utf-8")
     console().print(f"Written to {out}.", markup=False, highlight=False)
+
+
+def _form(given: str, out: Path | None) -> Format:
+    """As what the report is written. Raises UserError."""
+    ending = out.suffix.removeprefix(".").lower() if out else ""
+    word = given.strip().lower() or ending or Format.MD.value
+    if word not in FORMS:
+        raise UserError([Problem("", "--format" if given else "--out", f"{word!r} is none of {', '.join(FORMS)}")])
+    return Format(word)

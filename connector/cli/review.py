@@ -111,7 +111,10 @@ def _formats(given: str, out: Path | None, *, as_json: bool) -> tuple[Format, ..
     """As what the review is written. Raises UserError."""
     ending = out.suffix.removeprefix(".").lower() if out else ""
     words = [word.strip().lower() for word in given.split(",") if word.strip()]
-    words = words or [ending if ending in set(Format) else Format.MD.value]
+    if ending and not words and ending not in set(Format):
+        known = ", ".join(f".{each}" for each in Format)
+        raise _mistake("--out", f"ends in .{ending}, which is none of {known}; end it so, or say --format")
+    words = words or [ending or Format.MD.value]
     for word in words:
         if word not in set(Format):
             raise _mistake("--format", f"{word!r} is none; use one or more of: {', '.join(Format)}")

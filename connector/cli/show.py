@@ -138,7 +138,10 @@ def plan_data(plan: Plan) -> dict[str, Any]:
 
 def writes_table(plans: Iterable[Plan], *, title: str = "Writes that would be made") -> PlainTable:
     """Every write the plans would make, with its reason."""
-    table = PlainTable("Deal", "Write", "What", "Why", title=title, title_justify="left")
+    table = PlainTable(title=title, title_justify="left")
+    table.add_column("Deal", no_wrap=True)  # an id that is cut is none
+    for column in ("Write", "What", "Why"):
+        table.add_column(column)
     for plan in plans:
         for action in plan.actions:
             data = action_data(action)

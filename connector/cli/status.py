@@ -8,6 +8,7 @@ import sys
 
 import typer
 from rich import box
+from rich.padding import Padding
 from rich.text import Text
 
 from connector import bootstrap
@@ -86,16 +87,14 @@ def _print(status: Status) -> None:
         for row in status.parked:
             parked.add_row(str(row.id), row.system, row.deal_id, row.step, f"{row.code} {row.message}")
         out.print(parked)
-    decisions = PlainTable(
-        "When (UTC)", "System", "Deal", "Phase", "Gate", "Why", title="Latest decisions", title_justify="left"
-    )
-    for decision in status.decisions:
-        decisions.add_row(
-            f"{decision.at:%m-%d %H:%M:%S}",
-            decision.system,
-            decision.deal_id,
-            decision.phase,
-            decision.gate,
-            "\n".join(decision.reasons),
-        )
-    out.print(decisions)
+    _decisions(status)
+
+
+def _decisions(status: Status) -> None:
+    """The latest decisions, each with its reasons below it: in a column of a table they would be a word wide."""
+    out = console()
+    out.print("Latest decisions (UTC)" if status.decisions else "No decision yet.", style="bold")
+    for one in status.decisions:
+        said = ", ".join(word for word in (one.phase, f"gate {one.gate}" if one.gate else "") if word)
+        out.print(f"{one.at:%m-%d %H:%M:%S}  {one.system}:{one.deal_id}  {said}", markup=False, highlight=False)
+        out.print(Padding(Text(" ".join(one.reasons), style="dim"), (0, 0, 0, 2)))

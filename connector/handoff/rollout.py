@@ -259,7 +259,8 @@ def _about_people(found: Rollout) -> Iterator[str]:
         often = f"{found.acted.other} of {found.acted.same + found.acted.other}"
         yield f"In the pilot {often} CSMs were changed by hand afterwards: ask why before the rules choose for all."
     if found.acted.without_csm:
-        yield f"{_count(found.acted.without_csm, 'win')} of the pilot have no CSM: pools, caps or held wins."
+        have = "has" if found.acted.without_csm == 1 else "have"
+        yield f"{_count(found.acted.without_csm, 'win')} of the pilot {have} no CSM: look at pools, caps and held wins."
 
 
 def _count(number: int, what: str) -> str:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from connector.handoff.acting import Footing, Reach, Standing
 from connector.handoff.case import Case
 from connector.handoff.model import Gate, Kind, Person
-from connector.handoff.plan import KEPT, Action, Notify, Phase, SendMail, Upsert
+from connector.handoff.plan import KEPT, Action, Notify, Patch, Phase, SendMail, Upsert
 
 RATING = "handoff_rating"
 FEEDBACK = "handoff_feedback"
@@ -25,8 +25,9 @@ _COMPARED = frozenset({Phase.WON, Phase.HELD, Phase.IN_FLIGHT, Phase.REOPENED})
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One win as it stands now. People are named by their mail; ``csm`` is who stands on the account or the deal,
-    ``would`` whom the rules choose, empty while nobody is; ``tasks`` and ``messages`` are those this decision makes.
+    """One win as it stands now. People are named by their mail; ``csm`` is who stands on the account or the deal, or is
+    written there now; ``would`` whom the rules choose, empty while nobody is; ``tasks`` and ``messages`` are those that
+    this decision makes.
     """
 
     acted: bool
@@ -55,6 +56,10 @@ def trial_of(case: Case, standing: Standing, actions: tuple[Action, ...]) -> Tri
     there, chosen = _there(case), case.assignment
     # Who stands there already is nobody's choice to compare.
     would = chosen.email if chosen is not None and chosen.rule != KEPT else ""
+    # Whom this decision writes down stands there from now on: the next look may be days away.
+    written = (
+        would if standing.acted and any(isinstance(each, Patch) and "csm" in each.values for each in actions) else ""
+    )
     return Trial(
         acted=standing.acted,
         won_at=case.won_at,
@@ -63,7 +68,7 @@ def trial_of(case: Case, standing: Standing, actions: tuple[Action, ...]) -> Tri
         gaps=tuple(gap.label for gap in case.gaps),
         held=case.gate is Gate.HELD,
         percent=case.percent,
-        csm=there.email if there else "",
+        csm=there.email if there else written,
         would=would,
         rule=chosen.rule if chosen is not None and would else "",
         tasks=sum(isinstance(each, Upsert) and each.kind is Kind.TASK for each in actions),

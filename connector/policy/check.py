@@ -46,6 +46,9 @@ ALSO_FITS: Mapping[str, frozenset[str]] = {
 LEAST_CHARS: Mapping[str, int] = {"missing": 2_000, "task.key": 80, "note.key": 80, "task.subject": 80}
 """What a field must hold at least: a line for each required field; a natural key with an 18-character id."""
 
+ABSENT = "does not exist or is hidden from this login; create it or grant read access"
+"""What is said of a field that is not there; the nearest name follows where there is one."""
+
 
 class FieldLike(Protocol):
     """One field as a CRM describes it (``crm.port.FieldSchema``)."""
@@ -133,9 +136,7 @@ def _field(mapped: MappedField, schema: SchemaLike, *, policy: Policy, where: st
     name = f"{schema.object_name}.{mapped.field}"
     if actual is None:
         hint = _meant(mapped, schema)
-        yield Problem(
-            where, key, f"{name} does not exist or is hidden from this login; create it or grant read access{hint}"
-        )
+        yield Problem(where, key, f"{name} {ABSENT}{hint}")
         return
     fitting = FITS[mapped.type] | ALSO_FITS.get(mapped.path, frozenset())
     if actual.type.lower() not in fitting:

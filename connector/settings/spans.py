@@ -79,6 +79,13 @@ class Source:
         return None, False
 
 
+def _no_file(path: Path) -> str:
+    """What to do about a file that is not there; the first that anybody lacks is config.toml."""
+    if path.name == "config.toml":
+        return "the file does not exist; go to its folder, name it with --config, or write a first one: handoff init"
+    return "the file does not exist; create it or name another"
+
+
 def read(path: Path) -> Source:
     """Parse a TOML file. Raises UserError when it cannot be read or is not TOML."""
     file = shown(path)
@@ -86,7 +93,7 @@ def read(path: Path) -> Source:
         open_to = why_not_trusted(path)
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise UserError([Problem(file, "", "the file does not exist; create it or name another")]) from error
+        raise UserError([Problem(file, "", _no_file(path))]) from error
     except (OSError, UnicodeDecodeError) as error:
         raise UserError([Problem(file, "", f"cannot be read: {error}")]) from error
     if open_to:

@@ -21,13 +21,14 @@ from connector.handoff.plan import Phase
 from connector.handoff.rulebook.watch import Targets
 from connector.handoff.rules.commitments import NAME as COMMITMENTS
 from connector.store import codec
-from connector.store.database import Part
+from connector.store.database import CHUNK, Part
 from connector.store.figurerows import figure_in
 from connector.store.figures import (
     _GROUPED,
     _TO_COME,
     ALL,
     BEFORE,
+    OBSERVED,
     TARGETS,
     Coverage,
     Dimension,
@@ -35,6 +36,8 @@ from connector.store.figures import (
     Which,
     _where,
     _which,
+    uncovered,
+    unmeasured,
 )
 from connector.store.schema import figure, handoff
 
@@ -64,6 +67,8 @@ class Standing:
     sizes: Mapping[str, int]
     funnel: Mapping[Funnel, int]
     coverage: Coverage
+    handoffs: int
+    """How many there are in all."""
 
 
 class Line(NamedTuple):
@@ -105,16 +110,16 @@ class Behind(Part):
     ) -> tuple[Figure, ...]:
         """The handoffs of a list: those that count for a measure the worst first, promises by their day, all others the
         latest win first. Raises KeyError for a measure that there is none of."""
-        if listing.reason == BEFORE:
-            return self._won_before(selection, limit=limit, offset=offset)
+        if listing.reason in (BEFORE, OBSERVED):
+            return self._unmeasured(selection, listing.reason, limit=limit, offset=offset)
         query = _narrowed(select(figure), selection, listing, targets).order_by(*_order(listing))
         with self._db.read() as connection:
             return tuple(figure_in(row) for row in connection.execute(query.limit(limit).offset(offset)))
 
     def how_many(self, selection: Selection = ALL, listing: Listing = EVERY, *, targets: Targets = TARGETS) -> int:
         """How many handoffs a list has."""
-        if listing.reason == BEFORE:
-            query = _before(select(func.count()), selection)
+        if listing.reason in (BEFORE, OBSERVED):
+            query = _without(listing.reason, select(func.count()), selection)
         else:
             query = _narrowed(select(func.count()).select_from(figure), selection, listing, targets)
         with self._db.read() as connection:
@@ -135,20 +140,24 @@ class Behind(Part):
             far = connection.execute(covered.group_by(figure.c.funnel)).all()
             rest = connection.execute(others.group_by(figure.c.funnel, to_come, figure.c.reason)).all()
             before = connection.execute(_before(select(func.count()), selection)).scalar_one()
+            observed, missing = uncovered(connection, selection)
         ranks, reasons = {rank: int(count) for rank, count in far}, dict[str, int]()
         handed = sum(ranks.values())
+        measured = handed + sum(int(count) for *_, count in rest)
         for rank, comes, reason, count in rest:
             reasons[reason] = reasons.get(reason, 0) + count
             if comes:
                 ranks[rank] = ranks.get(rank, 0) + count
         if before:
             reasons[BEFORE] = before
+        reasons |= observed
         return Standing(
             sizes=sizes,
             funnel={
                 one: sum(many for rank, many in ranks.items() if rank >= place) for place, one in enumerate(FUNNEL)
             },
-            coverage=Coverage(handed + sum(reasons.values()), handed, dict(sorted(reasons.items()))),
+            coverage=Coverage(handed + sum(reasons.values()) + missing, handed, dict(sorted(reasons.items()))),
+            handoffs=measured,
         )
 
     def lines(
@@ -161,18 +170,19 @@ class Behind(Part):
         offset: int = 0,
     ) -> Sequence[Line]:
         """What `behind` gives, only what a list shows of it; of promises to keep in the order of `promised`."""
-        if listing.reason == BEFORE:
-            return [_line_of(one) for one in self._won_before(selection, limit=limit, offset=offset)]
+        if listing.reason in (BEFORE, OBSERVED):
+            unmeasured_ones = self._unmeasured(selection, listing.reason, limit=limit, offset=offset)
+            return [_line_of(one) for one in unmeasured_ones]
         value = figure.c[f"m_{listing.measure}"] if listing.measure else null()
         query = select(*_SHOWN, value, handoff.c.plan if listing.due else null())
         if listing.due:
             query = query.select_from(figure.outerjoin(handoff, _SAME))
         query = _narrowed(query, selection, listing, targets).order_by(*_order(listing))
         with self._db.read() as connection:
-            found = connection.execute(query.limit(limit).offset(offset)).all()
-        if not listing.due:
-            return [Line._make(row) for row in found]
-        return [Line._make((*row[:-1], _said(row[-1]))) for row in found]
+            # In runs, so that there are not as many rows at once as there are lines.
+            runs = connection.execute(query.limit(limit).offset(offset)).partitions(CHUNK)
+            found = [Line._make(row) for run in runs for row in run]
+        return [line._replace(said=_said(line.said)) for line in found] if listing.due else found
 
     def promised(
         self, selection: Selection = ALL, *, limit: int = 100, offset: int = 0
@@ -186,11 +196,10 @@ class Behind(Part):
             rows = connection.execute(query.limit(limit).offset(offset)).all()
         return tuple((figure_in(row), date.fromisoformat(row.promise_due), _said(row.plan)) for row in rows)
 
-    def _won_before(self, selection: Selection, *, limit: int, offset: int) -> tuple[Figure, ...]:
-        """Deals won before acting began: nothing of them was measured."""
-        query = _before(
-            select(handoff.c.system, handoff.c.deal_id, handoff.c.generation, handoff.c.decided_at), selection
-        )
+    def _unmeasured(self, selection: Selection, reason: str, *, limit: int, offset: int) -> tuple[Figure, ...]:
+        """Deals won before acting began, or only observed: nothing of them was measured."""
+        columns = (handoff.c.system, handoff.c.deal_id, handoff.c.generation, handoff.c.decided_at, handoff.c.phase)
+        query = _without(reason, select(*columns), selection)
         query = query.order_by(handoff.c.system, handoff.c.deal_id).limit(limit).offset(offset)
         with self._db.read() as connection:
             rows = connection.execute(query).all()
@@ -201,9 +210,9 @@ class Behind(Part):
                 row.deal_id,
                 row.generation,
                 Facts(at=row.decided_at or now),
-                phase=Phase.BEFORE_START.value,
+                phase=row.phase,
                 covered=False,
-                reason=BEFORE,
+                reason=reason,
             )
             for row in rows
         )
@@ -244,6 +253,13 @@ def _order(listing: Listing) -> Sequence[ColumnElement[Any]]:
     one = MEASURES[listing.measure]
     column = figure.c[f"m_{one.key}"]
     return (column.desc() if one.better is Better.LOWER else column.asc(), *last)
+
+
+def _without(reason: str, query: Select[Any], selection: Selection) -> Select[Any]:
+    """Deals that have no figures for this reason."""
+    if reason == BEFORE:
+        return _before(query, selection)
+    return unmeasured(query, selection).where(handoff.c.mode == "observe")
 
 
 def _before(query: Select[Any], selection: Selection) -> Select[Any]:

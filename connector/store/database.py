@@ -37,6 +37,10 @@ Item = TypeVar("Item")
 BUSY_SECONDS = 10
 """How long SQLite waits for another process's write (facts/libraries.md section 2)."""
 
+CACHE_KIB = 16_384
+"""Of a SQLite file that a connection keeps in memory at most, as it reads it: the figures of 10,000 handoffs take
+13 MB, and with SQLite's own 2 MB every sum over them reads the file anew."""
+
 PRIVATE = 0o600
 """Mode of a database file: it holds names and addresses of people. What SQLite puts beside it gets the same."""
 
@@ -303,6 +307,7 @@ def _sqlite_engine(url: URL, *, in_memory: bool, readonly: bool, journal: str | 
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
         # SQLite's own lower() knows the letters of ASCII alone.

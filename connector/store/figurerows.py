@@ -87,10 +87,11 @@ def over(was: Figure, now: datetime) -> Figure:
 
 def _superseded(figures: Sequence[Figure], before: Mapping[tuple[str, str, int], Figure]) -> Iterator[Figure]:
     """Earlier handoffs of these deals that still count, because nobody looked while the deal was open in between."""
-    newest = {(one.system, one.deal_id): one for one in figures}
-    for was in before.values():
+    newest = {(one.system, one.deal_id): one for one in sorted(figures, key=lambda one: one.generation)}
+    given = {_key(one) for one in figures}
+    for key, was in before.items():
         latest = newest.get((was.system, was.deal_id))
-        if latest is not None and was.generation < latest.generation and was.facts.stands:
+        if latest is not None and was.generation < latest.generation and was.facts.stands and key not in given:
             yield over(was, latest.facts.at)
 
 

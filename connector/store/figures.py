@@ -7,13 +7,26 @@ Values are whole numbers, so the sums are the same on every database, to the las
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache, partial
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    and_,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy import Double as Float
 
 from connector.handoff.measures.catalogue import MEASURES, PER_HANDOFF
@@ -102,7 +115,7 @@ class Coverage:
 
     @property
     def unexplained(self) -> int:
-        """Those with neither a handoff nor a reason; more than none is a fault."""
+        """Those with neither a handoff nor a reason: acted on, and without figures. More than none is a fault."""
         return self.won - self.handed - sum(self.reasons.values())
 
 
@@ -158,13 +171,16 @@ class Figures(Part):
     ) -> Mapping[Group, tuple[int, Mapping[str, Sum]]]:
         """The same, and how many handoffs of deals that are won now each group has, of one reading."""
         cells = _cells(_wanted(measures), targets)
-        size = func.sum(case((figure.c.stands, 1), else_=0))
+        size = func.count().filter(figure.c.stands)
         rows = self._grouped(selection, by, cells, size)
-        return {group: (int(row[-1] or 0), _sums(cells, row)) for group, row in rows}
+        return {group: (row[-1], _sums(cells, row)) for group, row in rows}
 
-    def trend(self, selection: Selection, *, of: Sequence[str], targets: Targets = TARGETS) -> Trend:
-        """All measures' sums, and week by week those of the measures ``of``, of one reading."""
-        cells = _cells(_wanted(()), targets)
+    def trend(
+        self, selection: Selection, *, of: Sequence[str], ranged: Sequence[str] = (), targets: Targets = TARGETS
+    ) -> Trend:
+        """All measures' sums, and week by week those of the measures ``of``, of one reading. Only for these and those
+        that are to be ``ranged`` there are squares, without which a mean has no range: they cost most of a sum."""
+        cells = _cells(_wanted(()), targets, ranged=(*of, *ranged))
         shown = [cell for cell in cells if cell.one.key in of]
         rows = self._grouped(selection, Dimension.WEEK, cells)
         # Whole numbers, so that it comes to the same as one sum over everything.
@@ -304,7 +320,9 @@ class Figures(Part):
                     before = before.where(handoff.c.system.in_(selection.systems))
                 if count := connection.execute(before).scalar_one():
                     reasons[BEFORE] = count
-        return Coverage(handed + sum(reasons.values()), handed, dict(sorted(reasons.items())))
+            observed, missing = uncovered(connection, selection)
+        reasons |= observed
+        return Coverage(handed + sum(reasons.values()) + missing, handed, dict(sorted(reasons.items())))
 
     def measured_deals(self, system: SystemName) -> tuple[str, ...]:
         """The deals whose figures ought to be there: those of which a win was acted on, and those that have figures."""
@@ -356,6 +374,49 @@ class Figures(Part):
 
 
 BEFORE = "Won before the connector began to act."
+OBSERVED = "Only observed: the connector does not act on it."
+_WON = (Phase.WON.value, Phase.HELD.value, Phase.IN_FLIGHT.value)
+
+
+def unmeasured(query: Select[Any], selection: Selection) -> Select[Any]:
+    """Won deals of which there are no figures, after ``query``: those only observed (mode ``observe``), and those that
+    ought to have some. They are of no AE, CSM or segment, so they count where the selection names only systems and
+    days; of the days the ledger knows the moment alone, so that the first and the last one are those of UTC."""
+    query = query.select_from(handoff).where(handoff.c.phase.in_(_WON))
+    if replace(selection, since=None, until=None) != Selection(systems=selection.systems):
+        return query.where(literal(0) == 1)
+    if selection.systems:
+        query = query.where(handoff.c.system.in_(selection.systems))
+    if selection.since is not None:
+        query = query.where(handoff.c.won_at >= _midnight(selection.since))
+    if selection.until is not None:
+        query = query.where(handoff.c.won_at < _midnight(selection.until))
+    same = and_(figure.c.system == handoff.c.system, figure.c.deal_id == handoff.c.deal_id)
+    return query.where(~exists().where(same))
+
+
+def uncovered(connection: Connection, selection: Selection) -> tuple[dict[str, int], int]:
+    """Why won deals without figures have none, and how many nobody can say it of."""
+    if _as_many(connection, selection.systems):
+        return {}, 0
+    query = unmeasured(select(handoff.c.mode, func.count().label("many")), selection).group_by(handoff.c.mode)
+    counts = {row.mode: int(row.many) for row in connection.execute(query)}
+    seen = counts.pop("observe", 0)
+    return ({OBSERVED: seen} if seen else {}), sum(counts.values())
+
+
+def _as_many(connection: Connection, systems: Sequence[str]) -> bool:
+    """Whether there are as many won deals as have figures that stand, as indexes alone tell: then none is looked for,
+    which would read the whole ledger."""
+    won = select(func.count()).select_from(handoff).where(handoff.c.phase.in_(_WON))
+    standing = select(func.count()).select_from(figure).where(figure.c.stands)
+    if systems:
+        won, standing = won.where(handoff.c.system.in_(systems)), standing.where(figure.c.system.in_(systems))
+    return bool(connection.execute(select(won.scalar_subquery() == standing.scalar_subquery())).scalar_one())
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,20 +435,21 @@ def _wanted(measures: Sequence[str]) -> tuple[Measure, ...]:
     return tuple(one for one in PER_HANDOFF if not measures or one.key in measures)
 
 
-def _cells(wanted: Sequence[Measure], targets: Targets) -> tuple[_Cell, ...]:
-    """In a row the group's key and label come first."""
-    return _laid_out(tuple(one.key for one in wanted), targets)
+def _cells(wanted: Sequence[Measure], targets: Targets, *, ranged: Sequence[str] | None = None) -> tuple[_Cell, ...]:
+    """In a row the group's key and label come first. ``ranged``: which have squares; None for all."""
+    keys = tuple(one.key for one in wanted)
+    return _laid_out(keys, frozenset(keys if ranged is None else ranged), targets)
 
 
 @lru_cache(maxsize=64)
-def _laid_out(keys: tuple[str, ...], targets: Targets) -> tuple[_Cell, ...]:
+def _laid_out(keys: tuple[str, ...], ranged: frozenset[str], targets: Targets) -> tuple[_Cell, ...]:
     found: list[_Cell] = []
     at = 2
     for one in map(MEASURES.__getitem__, keys):
         column = figure.c[f"m_{one.key}"]
         columns: list[ColumnElement[Any]] = [func.count(column), func.sum(column)]
         squares = met = 0
-        if one.way is Way.MEAN:
+        if one.way is Way.MEAN and one.key in ranged:
             squares = at + len(columns)
             columns.append(func.sum(cast(column, Float) * cast(column, Float)))
         wanted = aim(one, targets)
@@ -482,14 +544,17 @@ def _velocities(
     active: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for key, csm, week, many in counts:
         active.setdefault((key, csm), []).append((week, many))
-    found: dict[Group, Sum] = {}
+    found: dict[str, Sum] = {}
+    named: dict[str, Group] = {}
     for key, label, csm, first in firsts:
         weeks = max(0, (end - date.fromisoformat(first)).days // 7 + 1)
         within = [many for week, many in active.get((key, csm), ()) if first <= week <= until]
         one = Sum(weeks, sum(within), 0, float(sum(many * many for many in within)))
         group = _group(by, key, label)
-        found[group] = found.get(group, NOTHING) + one
-    return dict(sorted(found.items(), key=lambda pair: _place(by, pair[0])))
+        # Somebody who has another name since is the same one: with each of their CSMs either name may stand.
+        named[group.key] = max(group, named.get(group.key, group))
+        found[group.key] = found.get(group.key, NOTHING) + one
+    return {named[key]: found[key] for key in sorted(found, key=lambda key: _place(by, named[key]))}
 
 
 def monday_of(day: date) -> date:

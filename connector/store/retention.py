@@ -130,10 +130,9 @@ def _gone(connection: Connection, before: datetime, _now: datetime) -> int:
     connection.execute(delete(effect).where(tuple_(effect.c.system, effect.c.deal_id).in_(keys)))
     for table in (answer, known_as, trial):
         connection.execute(delete(table).where(tuple_(table.c.system, table.c.deal_id).in_(keys)))
-    # What was measured stays, and that a period was judged, both of a deal that nobody can name any more.
-    for table, names in ((figure, ("title", "account_id", "account_name")), (ruling, ("subject", "text"))):
-        of_deals = tuple_(table.c.system, table.c.deal_id).in_(keys)
-        connection.execute(update(table).where(of_deals).values(dict.fromkeys(names, "")))
+    # That a period was judged stays, of a deal that nobody can name any more. Its figures counted in nothing by now.
+    of_deals = tuple_(ruling.c.system, ruling.c.deal_id).in_(keys)
+    connection.execute(update(ruling).where(of_deals).values(subject="", text=""))
     _unwrite(connection, Kind.DEAL, set(keys))
     accounts = {(row.system, row.account_id) for row in rows if row.account_id}
     still = select(handoff.c.system, handoff.c.account_id).where(

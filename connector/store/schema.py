@@ -596,6 +596,8 @@ figure = Table(
 )
 # In the order of weeks, which is how sums are shown.
 Index("figure_won", figure.c.won_week, figure.c.won_on, figure.c.system)
+# In the order of lists.
+Index("figure_latest", figure.c.won_at.desc(), figure.c.system, figure.c.deal_id, figure.c.generation)
 # How far the customers of those that have a handoff have come, and who has none.
 Index("figure_funnel", *(figure.c[each] for each in ("covered", "stands", "funnel", "won_week", "won_on")))
 # What filters choose from is read from these alone; they change with a handoff's first row and hardly ever after.

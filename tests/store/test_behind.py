@@ -5,6 +5,8 @@ Not here: the sums themselves, and the page.
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -16,7 +18,7 @@ from connector.handoff.measures.summing import aim, meets
 from connector.handoff.rulebook.watch import Targets
 from connector.store import Store
 from connector.store.behind import Listing
-from connector.store.figures import ALL, Dimension, Selection
+from connector.store.figures import ALL, EVERYTHING, Dimension, Selection
 
 MADE = [*made_up(150, seed=11), *made_up(30, seed=12, system="hs")]
 CHOSEN = [
@@ -79,3 +81,47 @@ def test_promises_come_by_their_day_and_the_stuck_are_all_there(filled: Store) -
     assert found[0][1] < TODAY
     stuck = filled.behind(ALL, Listing(stuck=True), limit=1000)
     assert {one.deal_id for one in stuck} == {one.deal_id for one in MADE if one.stuck}
+
+
+@pytest.mark.parametrize("selection", CHOSEN, ids=["all", "one system", "a season", "one CSM"])
+def test_one_reading_says_what_many_say(filled: Store, selection: Selection) -> None:
+    of, every = ("ttft", "completion"), tuple(MEASURES)
+    trend = filled.trend(selection, of=of, ranged=every)
+    assert trend.totals == filled.sums(selection)[EVERYTHING]
+    assert trend.weekly == filled.sums(selection, by=Dimension.WEEK, measures=of)
+    without = filled.trend(selection, of=of).totals
+    assert {key: replace(one, squares=0.0) for key, one in trend.totals.items()} == {
+        key: replace(one, squares=0.0) for key, one in without.items()
+    }
+    assert without["ttft"] == trend.totals["ttft"]
+    for by in (Dimension.CSM, Dimension.HOUR):
+        cohorts = filled.cohorts(selection, by=by, measures=of)
+        assert {group: sums for group, (_, sums) in cohorts.items()} == filled.sums(selection, by=by, measures=of)
+        sizes = filled.standing(selection, by=by).sizes
+        assert {group.key: size for group, (size, _) in cohorts.items() if size} == sizes
+    known = filled.all_options((Dimension.AE, Dimension.TIER), systems=selection.systems)
+    assert known == {each: filled.options(each, systems=selection.systems) for each in known}
+
+
+def test_a_list_shows_what_stands_behind_it(filled: Store) -> None:
+    listings = (Listing(measure="ttft", which="missed"), Listing(stuck=True), Listing(reason=""), Listing(due=True))
+    for listing in listings:
+        figures = filled.behind(ALL, listing, limit=40, offset=5)
+        lines = filled.lines(ALL, listing, limit=40, offset=5)
+        assert [(one.system, one.deal_id, one.generation) for one in figures] == [line[:3] for line in lines]
+        for one, line in zip(figures, lines, strict=True):
+            assert (one.title, one.account_name, one.reason) == (line.title, line.account_name, line.reason)
+            assert (one.ae.name, one.csm.name, one.segment) == (line.ae_name, line.csm_name, line.segment)
+            assert (FUNNEL.index(one.funnel), json.dumps(list(one.stuck))) == (line.funnel, line.stuck)
+            assert line.won_on == (one.won_on.isoformat() if one.won_on else None)
+            assert line.value == (one.values[listing.measure] if listing.measure else None)
+            assert line.due == (one.promise_due.isoformat() if one.promise_due else None)
+
+
+def test_what_is_read_within_one_state_is_of_one_transaction(filled: Store) -> None:
+    with filled.one_state():
+        with filled._db.read() as first, filled._db.read() as second:
+            assert first is second
+        assert filled.how_many() == len(MADE)
+    with filled._db.read() as later:
+        assert later is not first

@@ -25,7 +25,9 @@ from connector.handoff.plan import Phase
 from connector.handoff.rulebook.watch import Targets
 from connector.store import Applied, Decided, Keep, Settlement, Store
 from connector.store.audit import AuditKind
-from connector.store.figures import BEFORE, EVERYTHING, Coverage, Dimension, Group, Selection
+from connector.store.behind import Listing
+from connector.store.figurerows import over
+from connector.store.figures import ALL, BEFORE, EVERYTHING, OBSERVED, Coverage, Dimension, Group, Selection
 from connector.store.rulings import RulingRow
 from connector.store.subject import About, Subject
 
@@ -123,6 +125,10 @@ def test_a_deal_that_was_won_anew_is_counted_once(store: Store, clock: ManualClo
         said = store.corrections(deal_id="D1")
         assert {one.data["measure"] for one in said} >= {"ttft", "completion"}
         assert {one.generation for one in said} == {1}
+    # What an older release kept of it is put right with the newer one, in any order.
+    newer = store.figure(SYSTEM, "D1")
+    assert newer is not None
+    assert store.put_right([newer, over(a_figure(), NOW)]) == 0
 
 
 def many(count: int) -> list[Figure]:
@@ -231,6 +237,25 @@ def test_the_funnel_and_what_has_no_handoff(store: Store) -> None:
     assert store.covered(Selection(segment="small")) == Coverage(4, 2, {held: 1, renewals: 1})
 
 
+def test_won_deals_that_are_observed_or_unmeasured_are_accounted_for_too(store: Store) -> None:
+    record(store, a_figure("D1"))
+    seen = [Decided(plan=a_plan("D2")), Decided(plan=a_plan("D3", phase=Phase.OPEN))]
+    store.record(SYSTEM, seen, act=False)
+    observed = Coverage(2, 1, {OBSERVED: 1})
+    assert store.covered() == observed
+    assert observed.unexplained == 0
+    # Acted on, and nothing measured: of an upgrade, or of a deal whose look fails. Nothing explains that.
+    store.record(SYSTEM, [Decided(plan=a_plan("D4"))], act=True)
+    assert store.covered().unexplained == 1
+    day, week = Selection(since=NOW.date()), Selection(since=NOW.date() - timedelta(days=7), until=NOW.date())
+    assert (store.covered(day).won, store.covered(week).won) == (3, 0)
+    assert store.covered(Selection(segment="small")) == Coverage(1, 1, {})
+    for chosen in (ALL, day, week, Selection(systems=(OTHER_SYSTEM,)), Selection(segment="small")):
+        assert store.standing(chosen, by=Dimension.AE).coverage == store.covered(chosen), chosen
+    (listed,) = store.behind(day, Listing(reason=OBSERVED))
+    assert (listed.deal_id, listed.covered, store.how_many(day, Listing(reason=OBSERVED))) == ("D2", False, 1)
+
+
 def test_velocity_counts_the_weeks_in_which_nobody_activated_too(store: Store) -> None:
     week = timedelta(weeks=1)
     record(
@@ -250,6 +275,17 @@ def test_velocity_counts_the_weeks_in_which_nobody_activated_too(store: Store) -
     # Weeks to come are not weeks in which nobody activated.
     year = Selection(until=date(2027, 1, 1))
     assert store.velocity(year, today=last) == store.velocity(today=last)
+
+
+def test_who_has_another_name_since_is_one_group(store: Store) -> None:
+    record(
+        store,
+        a_figure("D1", ae=Who("u-ae", "Ana Ek")),
+        a_figure("D2", ae=Who("u-ae", "Ana Holm"), csm=Who(TOMAS, "Tomas Reyes")),
+    )
+    found = store.velocity(by=Dimension.AE, today=NOW.date())
+    assert found == {Group("u-ae", "Ana Holm"): Sum(2, 0, 0, 0.0)}
+    assert set(found) == set(store.sums(by=Dimension.AE))
 
 
 def test_a_change_of_a_past_month_is_said_in_the_trail(store: Store, clock: ManualClock) -> None:
@@ -293,7 +329,7 @@ def test_a_deal_that_is_gone_counts_in_nothing(store: Store, clock: ManualClock)
     assert store.covered().won == 1
 
 
-def test_of_a_deal_that_left_the_crm_long_ago_numbers_stay_and_no_name(store: Store, clock: ManualClock) -> None:
+def test_of_a_deal_that_is_long_gone_it_stays_known_that_a_period_was_judged(store: Store, clock: ManualClock) -> None:
     record(store, a_figure("D1", title="Nordlys rollout", account_name="Nordlys AS"), a_figure("D2", title="Acme"))
     store.put_ruling(
         SYSTEM, RulingRow("late", "2026-03", NOW, breached=True, deal_id="D1", subject="x", text="Nordlys")
@@ -302,11 +338,10 @@ def test_of_a_deal_that_left_the_crm_long_ago_numbers_stay_and_no_name(store: St
     clock.advance(timedelta(days=366))
     while store.trim(Keep(trail=0)):
         pass
-    kept, other = store.figure(SYSTEM, "D1"), store.figure(SYSTEM, "D2")
-    assert kept is not None
+    other = store.figure(SYSTEM, "D2")
+    assert store.figure(SYSTEM, "D1") is None
     assert other is not None
-    assert (kept.title, kept.account_id, kept.account_name, other.title) == ("", "", "", "Acme")
-    assert kept.facts.won_at == NOW
+    assert other.title == "Acme"
     (judged,) = store.rulings(SYSTEM)
     assert (judged.period, judged.breached, judged.subject, judged.text) == ("2026-03", True, "", "")
 

@@ -71,6 +71,9 @@ def test_map_try_shows_what_the_crm_holds_and_what_the_rules_see(ground: Site) -
         only = ground.run("map", "try", deal.id, "champion", "--system", desk.name)
         assert only.code == 0
         assert "champion" in only.text
+        whole = ground.run("map", "try", deal.id, "--system", desk.name)
+        assert "more fields are empty here" in whole.text
+        assert "account.onboarding_stage" in whole.text, "no name is cut"
         slip = ground.run("map", "try", deal.id, "champoin", "--system", desk.name)
         assert slip.code == EXIT_USER
         assert "is not mapped; did you mean 'champion'?" in slip.text

@@ -98,6 +98,10 @@ def test_from_an_empty_folder_to_a_check_without_a_complaint(company: Site, tmp_
     tested = call(company, "policy", "test", "--config", config)
     assert tested.code == 0, tested.text
     assert "handoff provision sf --config" in ran.text, "the next step can be copied"
+    bare = call(company, "check", "--config", config)
+    assert bare.code == 1
+    assert "fields do not exist or are hidden from this login: deal.product" in " ".join(bare.out.split())
+    assert "create it or grant read access" not in bare.out, "sixty fields that provision makes are one line"
     for system, token in (("sf", ("--token-env", ADMIN)), ("hs", ())):
         made = call(company, "provision", system, "--apply", "--yes", "--config", config, *token)
         assert made.code == 0, made.text

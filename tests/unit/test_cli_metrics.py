@@ -89,7 +89,7 @@ def test_every_measure_with_its_number_and_its_sums(config: Path) -> None:
     # 2 + 4 + 6 + 8 + 10 + 12 + 14 + 40 + 12 hours of nine; eight of them within 24.
     assert (ttft["number"], ttft["counted"], ttft["met"], ttft["few"], ttft["on_target"]) == (12, 9, 8, False, True)
     assert group["measures"]["nps"]["number"] is None
-    assert asked(config)["coverage"] == {"won": 9, "handed": 9, "reasons": {}}
+    assert asked(config)["coverage"] == {"won": 9, "handed": 9, "reasons": {}, "unexplained": 0}
     shown = ask(config).stdout
     assert "12 h" in shown
     assert "too few to judge" not in shown
@@ -137,7 +137,7 @@ def test_what_was_put_right_is_listed(config: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--measure", "charm"), "is no measure; there are completion"),
+        (("--measure", "charm"), "is no measure; use one of: accepted_first"),
         (("define", "charm"), "is no measure"),
         (("--weekday", "Mo"), "is no day of the week"),
         (("--system", "sf"), "there is no system 'sf'"),

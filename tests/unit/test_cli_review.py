@@ -65,6 +65,7 @@ def test_several_formats_are_several_files(config: Path, tmp_path: Path) -> None
         (("--month", "2026-13"), "--month: '2026-13' is not a month; write it as 2026-10"),
         (("--month", "2026-10", "--hypercare"), "takes one of --month, --quarter and --hypercare"),
         (("--format", "pdf"), "--format: a PDF, or several at once, need a file: add --out FILE"),
+        (("--month", "2026-10", "--out", "october.doc"), "--out: ends in .doc, which is none of .md, .html, .pdf"),
         (("--format", "docx"), "--format: 'docx' is none; use one or more of: md, html, pdf"),
         (("--system", "sf"), "--system: there is no system 'sf' in config.toml; use one of: hs"),
         (("--week", "9"), "name one from 1 to 3"),

@@ -160,6 +160,13 @@ def test_what_would_be_done_is_taken_for_the_comparison() -> None:
     assert trial.messages == 1
 
 
+def test_whom_an_acted_decision_writes_down_stands_there_from_then_on() -> None:
+    plan = decided(Pilot(deals=(DEAL_ID,)))
+    assert plan.trial is not None
+    assert plan.trial.acted
+    assert plan.trial.csm == plan.trial.would != ""
+
+
 def test_a_win_with_gaps_would_be_held_and_nobody_be_chosen() -> None:
     trial = decided(Pilot(deals=("x",)), deal=a_gap()).trial
     assert trial is not None

@@ -67,6 +67,7 @@ def test_rules_gaps_and_steps_are_counted_by_deal_not_by_decision() -> None:
         decided("D1", minutes=1, csm="maya@x", gate="Held", missing=["Champion"], actions=[{"step": "call"}]),
         decided("D2", chosen_by="everyone", csm="tomas@x", gate="Released", missing=[], actions=[]),
         decided("D3", csm=None, gate=None, missing=["Champion"], actions=[]),  # an open deal: nothing was caught yet
+        decided("D4", gate="Warned", missing=["Champion"], actions=[]),  # only observed, or won in another period
     ]
     found = fold(rows, {"D1": a_plan(), "D2": a_plan(segment="enterprise", reached=["first-value"])})
     assert (found.chosen_by, found.lacked, found.made) == ({"everyone": 2}, {"Champion": 1}, {"call": 1})

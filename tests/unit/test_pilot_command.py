@@ -71,6 +71,12 @@ def test_it_is_written_to_a_file_as_html_and_a_pdf_needs_one(config: Path, tmp_p
     out = tmp_path / "pilot.html"
     assert ran(config, "pilot", "report", "--format", "html", "--out", str(out))[0] == 0
     assert out.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert ran(config, "pilot", "report", "--out", str(out.with_name("again.html")))[0] == 0
+    assert out.with_name("again.html").read_text() == out.read_text(), "the ending says as what"
+    for wrong in (("--format", "png"), ("--out", str(out.with_name("pilot.doc")))):
+        code, text = ran(config, "pilot", "report", *wrong)
+        assert code == 2
+        assert "is none of md, html, pdf" in text
     code, text = ran(config, "pilot", "report", "--format", "pdf")
     assert code == 2
     assert "name the file a PDF is to be written to" in text

@@ -144,7 +144,7 @@ def test_the_log_knows_the_path_of_a_chats_webhook(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    assert "the file does not exist; create it or name another" in _told(tmp_path / "config.toml", ENV)
+    assert "write a first one: handoff init" in _told(tmp_path / "config.toml", ENV)
 
 
 @pytest.mark.parametrize(

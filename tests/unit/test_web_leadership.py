@@ -38,6 +38,7 @@ from connector.handoff.plan import Finding, TaskState, Verdict
 from connector.handoff.rulebook.watch import Targets
 from connector.settings import WebSettings
 from connector.store import Decided, Store, open_store
+from connector.store.figures import ALL
 from connector.web.app import Pages, create_app
 from connector.web.leadership.asked import EVER, Asked, Unclear, read
 from connector.web.leadership.board import LEAD, Book, board_of
@@ -231,6 +232,21 @@ def test_a_long_list_has_pages_which_hold_every_deal_once(page: Reader) -> None:
         address = html.unescape(found[1]) if found else ""
     expected = [f"{one.system}/{one.deal_id}" for one in all_made() if one.values["ttft"] is not None]
     assert sorted(seen) == sorted(expected)
+
+
+def test_who_waits_for_a_first_touch_is_not_passed_over_in_silence(page: Reader) -> None:
+    """The mean is over those that were touched: beside it stands how many were not."""
+    standing = [one for one in all_made() if one.facts.stands]
+    waits = {one.deal_id for one in standing if one.values["ttft"] is None}
+    board = board_of(a_book(page.store), Asked(since=EVER, today=TODAY))
+    for one in (*board.cards, *board.others):
+        if one.left_at:
+            assert one.left == page.store.how_many(ALL, listing_of(f"{one.told.key}:open"))
+    ttft = next(one for one in board.cards if one.told.key == "ttft")
+    assert ttft.left == len(waits) > 0
+    assert f"{len(waits)} without a figure for Time to first touch" in words(page.get("/leadership?since=all").text)
+    listed = csv.DictReader(io.StringIO(page.get("/leadership/deals.csv?since=all&of=ttft:open").text.lstrip("\ufeff")))
+    assert {row["deal_id"] for row in listed} == waits
 
 
 def test_the_worst_stand_first(page: Reader) -> None:

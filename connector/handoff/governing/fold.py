@@ -92,7 +92,8 @@ def fold(rows: Iterable[Told], plans: Mapping[str, Mapping[str, Any]]) -> Eviden
         chosen_by={name: len(deals) for name, deals in trail.chosen.items()},
         rules_known=bool(trail.chosen),
         asked=_asked(plans),
-        lacked={label: len(deals) for label, deals in trail.lacked.items()},
+        # Of the same deals as ``asked``: the trail also tells of wins of other periods, and of those only observed.
+        lacked={label: found for label, deals in trail.lacked.items() if (found := len(deals & plans.keys()))},
         made={step: len(deals) for step, deals in trail.made.items()},
         steps_of_books=dict(Counter(task["step"] for plan in plans.values() for task in plan.get("tasks", ()))),
         reached=dict(Counter(name for plan in plans.values() for name in plan.get("reached", ()))),

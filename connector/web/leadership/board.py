@@ -94,6 +94,9 @@ class Card:
     counted_at: str
     met_at: str
     missed_at: str
+    left: int = 0
+    left_at: str = ""
+    """Handoffs that do not count, or not yet: a mean over those that were touched says nothing of those that wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +182,15 @@ class Owed:
     said: str
 
 
-def board_of(book: Book, asked: Asked) -> Board:
-    """The whole page for one address, of one state of the ledger."""
+def board_of(book: Book, asked: Asked, *, ranged: Sequence[str] = LEAD) -> Board:
+    """The whole page for one address, of one state of the ledger; ``ranged``: the measures that are told with the range
+    in which the true figure lies, which the page shows of the first ones only."""
     with book.store.one_state():
-        return _board_of(book, asked)
+        return _board_of(book, asked, ranged)
 
 
-def _board_of(book: Book, asked: Asked) -> Board:
-    trend = book.store.trend(asked.selection, of=LEAD, targets=book.targets)
+def _board_of(book: Book, asked: Asked, ranged: Sequence[str]) -> Board:
+    trend = book.store.trend(asked.selection, of=LEAD, ranged=ranged, targets=book.targets)
     standing = book.store.standing(asked.selection)
     groups = book.store.cohorts(asked.selection, by=asked.cut, measures=LEAD, targets=book.targets)
     won, coverage = standing.funnel, standing.coverage
@@ -198,8 +202,12 @@ def _board_of(book: Book, asked: Asked) -> Board:
     return Board(
         asked=asked,
         at=book.now(),
-        cards=tuple(card(book, asked, key, trend, weeks) for key in LEAD),
-        others=tuple(card(book, asked, one.key, trend) for one in PER_HANDOFF if one.key not in LEAD)
+        cards=tuple(card(book, asked, key, trend, of=standing.handoffs, days=weeks) for key in LEAD),
+        others=tuple(
+            card(book, asked, one.key, trend, of=standing.handoffs, ranged=one.key in ranged)
+            for one in PER_HANDOFF
+            if one.key not in LEAD
+        )
         + _velocity(book, asked),
         funnel=_funnel(asked, won),
         funnel_chart=_funnel_chart(won),
@@ -221,16 +229,20 @@ def _board_of(book: Book, asked: Asked) -> Board:
     )
 
 
-def card(book: Book, asked: Asked, key: str, trend: Trend, days: Sequence[Span] = ()) -> Card:
-    """One measure's card, with a trend over these weeks."""
+def card(
+    book: Book, asked: Asked, key: str, trend: Trend, *, of: int, days: Sequence[Span] = (), ranged: bool = True
+) -> Card:
+    """One measure's card, ``of`` so many handoffs, with a trend over these weeks."""
     measure = MEASURES[key]
-    told = tell(measure, trend.totals.get(key, NOTHING), book.targets)
+    told = tell(measure, trend.totals.get(key, NOTHING), book.targets, ranged=ranged)
     by_week = {group.key: sums[key] for group, sums in trend.weekly.items()} if days else {}
-    of, weeks, points = f"{key}:counted", list[Week](), list[charts.Point]()
+    counted, weeks, points = f"{key}:counted", list[Week](), list[charts.Point]()
     for day in days:
         one = by_week.get(day.monday, NOTHING)
         said = shown(measure, one).text
-        weeks.append(Week(day.monday, said, one.counted, asked.address(DEALS, of=of, since=day.since, until=day.until)))
+        weeks.append(
+            Week(day.monday, said, one.counted, asked.address(DEALS, of=counted, since=day.since, until=day.until))
+        )
         # A week in which nothing counts is a gap in the line; a total of nothing would be one at zero.
         points.append(charts.Point(day.said, number(measure, one) if one.counted else None))
     title = f"{measure.title} by week of the win"
@@ -239,9 +251,11 @@ def card(book: Book, asked: Asked, key: str, trend: Trend, days: Sequence[Span] 
         told=told,
         chart=Markup(drawn),  # noqa: S704 - every text in it was escaped when it was drawn
         weeks=tuple(weeks),
-        counted_at=asked.address(DEALS, of=of),
+        counted_at=asked.address(DEALS, of=counted),
         met_at=asked.address(DEALS, of=f"{key}:met"),
         missed_at=asked.address(DEALS, of=f"{key}:missed"),
+        left=of - told.counted,
+        left_at=asked.address(DEALS, of=f"{key}:open"),
     )
 
 

@@ -6,7 +6,7 @@ Not here: which deals (``store.behind``), the address (``asked``), the looks (te
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import get_args
@@ -35,16 +35,8 @@ WHICH_WORDS: Mapping[str, str] = {
     "counted": "every handoff that counts",
     "met": "those that are good",
     "missed": "those that are not",
-    "open": "those that do not count yet",
+    "open": "those that do not count, or not yet",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One deal of the list and its cells beside its name."""
-
-    figure: Line
-    cells: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +44,21 @@ class Deals:
     """The list, ready to be laid out. ``told`` is the number it stands behind, None where it is a plain count."""
 
     title: str
-    head: tuple[str, ...]
-    rows: tuple[Row, ...]
+    columns: Mapping[str, Column]
+    lines: Sequence[Line]
     total: int
     more: bool
     choices: tuple[Choice, ...]
     told: Told | None
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """What the columns beside a deal's name are called."""
+        return tuple(self.columns)
+
+    def cells(self, line: Line) -> list[str]:
+        """A line's cells beside the deal's name."""
+        return [cell(line) for cell in self.columns.values()]
 
 
 def listing_of(of: str) -> Listing:
@@ -79,28 +80,27 @@ def listing_of(of: str) -> Listing:
     raise Unclear(f"There is no list of deals called {of[:40]!r}.")
 
 
-def deals_of(book: Book, asked: Asked, *, limit: int = PAGE, offset: int = 0) -> Deals:
-    """The list for one address, from ``offset`` on. Raises `Unclear`."""
+def deals_of(book: Book, asked: Asked, *, limit: int = PAGE, offset: int = 0, framed: bool = True) -> Deals:
+    """The list for one address, from ``offset`` on; ``framed``: with what stands around it, which a file leaves out.
+    Raises `Unclear`."""
     listing = listing_of(asked.of)
     measure = MEASURES[listing.measure] if listing.measure else None
     targets = book.targets
     with book.store.one_state():
         found = book.store.lines(asked.selection, listing, targets=targets, limit=limit + 1, offset=offset)
-        summed = _summed(book, asked, measure)
-        total = _total(listing, measure, summed, targets)
+        summed = _summed(book, asked, measure if framed else None)
+        total = _total(listing, measure, summed, targets) if framed else len(found)
         if total is None:
             total = book.store.how_many(asked.selection, listing, targets=targets)
-        filters = choices(book, asked)
-    columns = _columns(measure, listing)
-    cells = tuple(columns.values())
+        filters = choices(book, asked) if framed else ()
     return Deals(
         title=title_of(listing, measure),
-        head=tuple(columns),
-        rows=tuple([Row(each, tuple([cell(each) for cell in cells])) for each in found[:limit]]),
+        columns=_columns(measure, listing),
+        lines=found[:limit],
         total=total,
         more=len(found) > limit,
         choices=filters,
-        told=None if measure is None else tell(measure, summed, targets),
+        told=None if measure is None or not framed else tell(measure, summed, targets),
     )
 
 

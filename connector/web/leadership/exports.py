@@ -38,8 +38,7 @@ def board_csv(book: Book, asked: Asked, board: Board) -> str:
 def deals_csv(deals: Deals) -> str:
     """A list of deals as a table."""
     rows: Iterator[Sequence[Cell]] = (
-        (one.figure.system, one.figure.deal_id, one.figure.generation, one.figure.title, *one.cells)
-        for one in deals.rows
+        (line.system, line.deal_id, line.generation, line.title, *deals.cells(line)) for line in deals.lines
     )
     return _csv((*DEAL_HEAD, *deals.head), rows)
 
@@ -57,7 +56,7 @@ def board_paper(board: Board) -> Paper:
 
 def deals_paper(deals: Deals, asked: Asked, board_at: str) -> Paper:
     """A list of deals as a paper."""
-    rows = [(one.figure.title or one.figure.deal_id, *one.cells) for one in deals.rows[:MOST_IN_PAPER]]
+    rows = [(line.title or line.deal_id, *deals.cells(line)) for line in deals.lines[:MOST_IN_PAPER]]
     blocks: list[Block] = [Grid(("Deal", *deals.head), rows)]
     if not rows:
         blocks = [Words("No handoff fits.")]

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from connector.errors import UserError
+from connector.handoff.measures.catalogue import MEASURES
 from connector.handoff.model import SystemName
 from connector.papers import Paper, pdf
 from connector.store import failure
@@ -99,7 +100,7 @@ class Leadership:
         )
 
     def _board_csv(self, _request: Request, asked: Asked) -> Response:
-        return _csv(board_csv(self.book, asked, board_of(self.book, asked)), "handoffs")
+        return _csv(board_csv(self.book, asked, board_of(self.book, asked, ranged=tuple(MEASURES))), "handoffs")
 
     def _board_pdf(self, request: Request, asked: Asked) -> Response:
         return self._pdf(request, board_paper(board_of(self.book, asked)), "handoffs")
@@ -111,7 +112,7 @@ class Leadership:
         )
 
     def _deals_csv(self, _request: Request, asked: Asked) -> Response:
-        return _csv(deals_csv(deals_of(self.book, asked, limit=MOST_EXPORTED)), "deals")
+        return _csv(deals_csv(deals_of(self.book, asked, limit=MOST_EXPORTED, framed=False)), "deals")
 
     def _deals_pdf(self, request: Request, asked: Asked) -> Response:
         deals = deals_of(self.book, asked, limit=MOST_IN_PAPER)

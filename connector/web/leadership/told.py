@@ -53,12 +53,13 @@ class Told:
         return VERDICT_WORDS[self.verdict]
 
 
-def tell(measure: Measure, found: Sum, targets: Targets, *, defined: bool = True) -> Told:
-    """One measure's number over some handoffs; ``defined``: with its definition, which need not stand in every cell."""
+def tell(measure: Measure, found: Sum, targets: Targets, *, defined: bool = True, ranged: bool = True) -> Told:
+    """One measure's number over some handoffs; ``defined``: with its definition, which need not stand in every cell;
+    ``ranged``: with the range in which the true figure lies, for which a sum must have its squares."""
     aimed = _aimed(measure.key, targets)
     wanted = aimed.wanted
     good = on_target(measure, found, wanted)
-    bounds = interval(measure, found)
+    bounds = interval(measure, found) if ranged else None
     judged = measure.way is Way.SHARE or wanted is not None
     said = shown(measure, found)
     is_few = few(found, least=targets.few)

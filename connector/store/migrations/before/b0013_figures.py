@@ -52,6 +52,7 @@ def upgrade() -> None:
         ("figure_source", ["source", "system"]),
     ):
         op.create_index(name, "figure", columns)
+    op.create_index("figure_latest", "figure", [sa.text("won_at DESC"), "system", "deal_id", "generation"])
     for name, column, where in (
         ("figure_stuck", "won_at", sa.text("stuck <> '[]'")),
         ("figure_promised", "promise_due", sa.text("promise_due IS NOT NULL")),
