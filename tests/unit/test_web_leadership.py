@@ -492,4 +492,4 @@ def test_the_mail_says_the_pages_numbers_and_names_nobody(filled: Store) -> None
 
 
 def test_a_deal_on_the_operators_page_opens_why_it_stands_as_it_does(page: Reader) -> None:
-    assert f'href="/leadership/deal/{SF}/006/A"' in reader.get("/").text
+    assert f'href="/leadership/deal/{SF}/006A"' in page.get("/").text
