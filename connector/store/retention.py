@@ -25,6 +25,7 @@ from connector.store.schema import (
     audit,
     cursor,
     effect,
+    figure,
     handoff,
     inbox,
     known_as,
