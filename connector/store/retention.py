@@ -128,7 +128,7 @@ def _gone(connection: Connection, before: datetime, _now: datetime) -> int:
     keys = [(row.system, row.deal_id) for row in rows]
     connection.execute(delete(handoff).where(tuple_(handoff.c.system, handoff.c.deal_id).in_(keys)))
     connection.execute(delete(effect).where(tuple_(effect.c.system, effect.c.deal_id).in_(keys)))
-    for table in (answer, known_as, trial, figure):
+    for table in (answer, known_as, trial):
         connection.execute(delete(table).where(tuple_(table.c.system, table.c.deal_id).in_(keys)))
     # That a period was judged stays, of a deal that nobody can name any more. Its figures counted in nothing by now.
     of_deals = tuple_(ruling.c.system, ruling.c.deal_id).in_(keys)

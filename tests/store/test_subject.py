@@ -217,7 +217,8 @@ def test_a_deal_that_left_the_crm_long_ago_is_let_go_of(lite: Store, clock: Manu
     with lite._db.read() as connection:
         assert set(connection.execute(select(effect.c.deal_id)).scalars()) == {"D2"}
         assert set(connection.execute(select(handoff.c.deal_id)).scalars()) == {"D2"}
-        assert set(connection.execute(select(figure.c.deal_id)).scalars()) == {"D2"}
+        named = connection.execute(select(figure.c.deal_id, figure.c.title).order_by(figure.c.deal_id)).all()
+        assert [tuple(each) for each in named] == [("D1", ""), ("D2", "Acme")]
         assert connection.execute(select(letter.c.id)).all() == []
         assert set(connection.execute(select(outbox.c.deal_id)).scalars()) == set()
     assert lite.facts(SYSTEM, ["D2"])["D2"].written != {}

@@ -44,7 +44,7 @@ from connector.web.leadership.asked import EVER, Asked, Unclear, read
 from connector.web.leadership.board import LEAD, Book, board_of
 from connector.web.leadership.deals import listing_of
 from connector.web.leadership.letter import digest_of
-from connector.web.status import Status
+from connector.web.status import DecisionRow, Status
 
 SF = SystemName("sf")
 TODAY = NOW.date()
@@ -62,7 +62,8 @@ class Reader:
     base: str = "http://127.0.0.1:8787"
 
     def __post_init__(self) -> None:
-        status = Status(at=NOW, systems=(), parked=(), decisions=())
+        decided = DecisionRow(NOW, SF, "006A", "held", "Held", ("It waits.",))
+        status = Status(at=NOW, systems=(), parked=(), decisions=(decided,))
         self.app = create_app(Pages(lambda: status, CollectorRegistry(), self.web, book=a_book(self.store)))
 
     def get(self, path: str) -> httpx.Response:
@@ -488,3 +489,7 @@ def test_the_mail_says_the_pages_numbers_and_names_nobody(filled: Store) -> None
         assert not re.search(r"Deal \d|Customer \d|Seller \d|Keeper \d|006\d", text)
     assert digest.subject.startswith("Handoffs, week to 2026-11-20: ")
     assert digest.subject.endswith("on target")
+
+
+def test_a_deal_on_the_operators_page_opens_why_it_stands_as_it_does(page: Reader) -> None:
+    assert f'href="/leadership/deal/{SF}/006/A"' in reader.get("/").text

@@ -416,6 +416,12 @@ def test_whoever_is_signed_in_acts_in_their_own_name(
     assert ana.desk.done == [done]
 
 
+def test_without_a_page_for_leadership_no_deal_opens_it(ana: Visitor) -> None:
+    page = ana.get("/").text
+    assert f"<code>{DEAL}</code>" in page
+    assert "/leadership" not in page
+
+
 def test_what_came_of_it_is_said_once(ana: Visitor) -> None:
     ana.post("/act/retry", {"form": ana.secret("/"), "what": "17"})
     assert "Row 17 will be sent again" in ana.get("/").text
