@@ -190,10 +190,9 @@ def test_pictures_of_the_simulated_quarter(browser: Browser, take_picture: TakeP
             take_picture(page, f"leadership-{'phone' if view is PHONE else 'desktop'}-{scheme}", longest=LONGEST)
             page.context.close()
     store = open_store(f"sqlite:///{copied / 'handoff.db'}", clock=clock)
-    policies = load(MAPPINGS, {SystemName("sf"): "salesforce", SystemName("hs"): "hubspot"}).policies
-    found = [review_of(store, name, policy, MONTH) for name, policy in policies.items()]
+    policy = load(MAPPINGS, {SF: "salesforce"}).policies[SF]
+    found = review_of(store, SF, policy, MONTH)
     store.close()
-    targets = {str(name): policy.targets for name, policy in policies.items()}
-    told = [(each, proposals(each, targets[each.system])) for each in found]
-    for number, made in enumerate(pictures(paper_of(told, targets, made_at=end)), 1):
+    paper = paper_of([(found, proposals(found, policy.targets))], {SF: policy.targets}, made_at=end)
+    for number, made in enumerate(pictures(paper), 1):
         (Path(os.environ[PICTURES]) / f"review-{number}.png").write_bytes(made)
