@@ -110,7 +110,6 @@ def definition(measure: Measure, targets: Targets) -> tuple[tuple[str, str], ...
         ("Clock", CLOCK_WORDS[measure.clock]),
         ("Unit", measure.unit.value),
         ("Target", wanted or "none"),
-        ("Source", measure.source),
     )
     return tuple((name, said) for name, said in pairs if said)
 
